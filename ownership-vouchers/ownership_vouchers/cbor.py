@@ -1,0 +1,204 @@
+"""Strict CBOR: one item, nothing after it, every shape checked.
+
+What a tag means is left to the caller: an unexpected tag reaches the shape
+helpers as a tag and is refused there. Source: RFC 8949.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import cbor2
+from cbor2 import CBORTag
+
+from ownership_vouchers.errors import MalformedError
+
+MAX_DEPTH = 16
+
+# Tags that cbor2 would turn into dates, patterns, shared references and such.
+_INTERPRETED = (
+    *range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004,
+    43000, 55799,
+)  # fmt: skip
+
+
+def _uninterpreted(tag: int) -> Callable[[object, bool], object]:
+    return lambda value, _immutable: CBORTag(tag, value)
+
+
+_PLAIN_TAGS = {tag: _uninterpreted(tag) for tag in _INTERPRETED}
+
+
+def _decoder(stream: io.BytesIO, max_depth: int) -> cbor2.CBORDecoder:
+    return cbor2.CBORDecoder(
+        stream,
+        max_depth=max_depth,
+        allow_indefinite=False,
+        allow_duplicate_keys=False,
+        semantic_decoders=_PLAIN_TAGS,
+    )
+
+
+def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
+    """Decode exactly one CBOR item.
+
+    Raises:
+        MalformedError: Not well-formed, bytes after the item, a repeated map
+            key, an indefinite length, or nesting deeper than ``max_depth``.
+    """
+    stream = io.BytesIO(data)
+    item = _next(_decoder(stream, max_depth))
+    if stream.tell() != len(data):
+        raise MalformedError(f"{len(data) - stream.tell()} bytes after the item")
+    return item
+
+
+def decode_sequence(data: bytes, limit: int) -> list[object]:
+    """Decode a CBOR sequence (RFC 8742) of at most ``limit`` items."""
+    stream = io.BytesIO(data)
+    decoder = _decoder(stream, MAX_DEPTH)
+    items: list[object] = []
+    while stream.tell() < len(data):
+        if len(items) == limit:
+            raise MalformedError(f"more than {limit} items in the sequence")
+        items.append(_next(decoder))
+    return items
+
+
+def _next(decoder: cbor2.CBORDecoder) -> object:
+    try:
+        return cast(object, decoder.decode())
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
+        raise MalformedError("not one well-formed CBOR item") from error
+
+
+def encode(value: object) -> bytes:
+    """Encode with definite lengths and shortest integers; maps keep our order.
+
+    Source: RFC 8949, section 4.2 (our own maps are written in its key order).
+    """
+    return cbor2.dumps(value)
+
+
+def split(data: bytes, tag: int | None = None, limit: int = 256) -> tuple[bytes, ...]:
+    """Cut one array into the raw bytes of its items, exactly as received.
+
+    Args:
+        data: The array, nothing before or after it.
+        tag: The tag (0..23) that must stand before the array, if any.
+        limit: The most items taken.
+
+    Raises:
+        MalformedError: Not such an array.
+    """
+    start = 0
+    if tag is not None:
+        if data[:1] != bytes([0xC0 | tag]):
+            raise MalformedError(f"no tag {tag}")
+        start = 1
+    count, position = _array_head(data, start, limit)
+    stream = io.BytesIO(data)
+    stream.seek(position)
+    decoder = _decoder(stream, MAX_DEPTH)
+    items = []
+    for _ in range(count):
+        _next(decoder)
+        end = stream.tell()
+        items.append(data[position:end])
+        position = end
+    if position != len(data):
+        raise MalformedError(f"{len(data) - position} bytes after the array")
+    return tuple(items)
+
+
+def _array_head(data: bytes, start: int, limit: int) -> tuple[int, int]:
+    """Return the number of items and where the first one starts."""
+    head = data[start : start + 3]
+    if not head or head[0] >> 5 != 4:
+        raise MalformedError("not an array")
+    low = head[0] & 0x1F
+    extra = {24: 1, 25: 2}.get(low, 0)
+    if low > 25 or len(head) < 1 + extra:
+        raise MalformedError("array head is not definite and short")
+    count = low if not extra else int.from_bytes(head[1 : 1 + extra], "big")
+    if count > limit:
+        raise MalformedError(f"array of {count} items, at most {limit} taken")
+    return count, start + 1 + extra
+
+
+def array(item: object, *lengths: int, limit: int = 256) -> list[object]:
+    """Return ``item`` if it is an array of one of ``lengths`` (any, if none)."""
+    if not isinstance(item, list | tuple):
+        raise MalformedError(f"{_kind(item)} where an array belongs")
+    if lengths and len(item) not in lengths:
+        raise MalformedError(f"array of {len(item)} items, not {lengths}")
+    if len(item) > limit:
+        raise MalformedError(f"array of {len(item)} items, at most {limit} taken")
+    return list(item)
+
+
+def bstr(item: object, size: int | None = None, limit: int = 65535) -> bytes:
+    """Return ``item`` if it is a byte string of ``size`` or up to ``limit``."""
+    if not isinstance(item, bytes):
+        raise MalformedError(f"{_kind(item)} where a byte string belongs")
+    if size is not None and len(item) != size:
+        raise MalformedError(f"byte string of {len(item)} bytes, not {size}")
+    if len(item) > limit:
+        raise MalformedError(f"byte string over {limit} bytes")
+    return item
+
+
+def tstr(item: object, limit: int = 255) -> str:
+    """Return ``item`` if it is a text string of at most ``limit`` characters."""
+    if not isinstance(item, str):
+        raise MalformedError(f"{_kind(item)} where a text string belongs")
+    if len(item) > limit:
+        raise MalformedError(f"text string over {limit} characters")
+    return item
+
+
+def integer(item: object) -> int:
+    """Return ``item`` if it is an integer of CBOR's 64-bit range."""
+    if not isinstance(item, int) or isinstance(item, bool):
+        raise MalformedError(f"{_kind(item)} where an integer belongs")
+    if not -(1 << 63) <= item < 1 << 64:
+        raise MalformedError("integer out of range")
+    return item
+
+
+def uint(item: object, bits: int) -> int:
+    """Return ``item`` if it is an unsigned integer of ``bits`` bits."""
+    value = integer(item)
+    if not 0 <= value < 1 << bits:
+        raise MalformedError(f"{value} is not an unsigned {bits}-bit integer")
+    return value
+
+
+def boolean(item: object) -> bool:
+    if not isinstance(item, bool):
+        raise MalformedError(f"{_kind(item)} where a boolean belongs")
+    return item
+
+
+def mapping(item: object, limit: int = 32) -> dict[object, object]:
+    """Return ``item`` if it is a map of at most ``limit`` pairs."""
+    if not isinstance(item, Mapping):
+        raise MalformedError(f"{_kind(item)} where a map belongs")
+    if len(item) > limit:
+        raise MalformedError(f"map of {len(item)} pairs, at most {limit} taken")
+    return dict(item)
+
+
+def untag(item: object, tag: int, *, required: bool = False) -> object:
+    """Return what stands under ``tag``; an untagged item as it is."""
+    if isinstance(item, CBORTag):
+        if item.tag != tag:
+            raise MalformedError(f"tag {item.tag} where {tag} belongs")
+        return item.value
+    if required:
+        raise MalformedError(f"no tag {tag}")
+    return item
+
+
+def _kind(item: object) -> str:
+    return "null" if item is None else type(item).__name__

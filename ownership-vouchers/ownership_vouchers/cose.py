@@ -1,0 +1,179 @@
+"""COSE_Sign1 and COSE_Encrypt0 as FDO uses them.
+
+Signatures are checked over the received payload and protected header; what
+the header claims must agree with the key. Source: RFC 8152; FDO 1.1, 3.3.4.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, unique
+from functools import lru_cache
+from typing import Self
+
+from cbor2 import CBORTag
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import Alg, Signer, VerifyKey, verify
+from ownership_vouchers.errors import DecryptError, MalformedError, SignatureError
+
+TAG_ENCRYPT0 = 16
+TAG_SIGN1 = 18
+LABEL_ALG = 1
+LABEL_CONTENT_TYPE = 3
+LABEL_IV = 5
+IV_SIZE = 12
+
+
+@lru_cache(maxsize=64)
+def _protected(raw: bytes) -> dict[object, object]:
+    """Decode a protected header; the empty one is the empty byte string."""
+    return cbor.mapping(cbor.decode(raw, max_depth=3)) if raw else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Sign1:
+    """A COSE_Sign1: ``#6.18([protected, unprotected, payload, signature])``.
+
+    ``protected`` and ``payload`` are the bytes as received, and as signed.
+    """
+
+    protected: bytes
+    unprotected: Mapping[object, object]
+    payload: bytes
+    signature: bytes
+
+    @classmethod
+    def from_item(cls, item: object, *, tagged: bool = False) -> Self:
+        """Raises MalformedError on any other shape; the tag may be left out."""
+        inner = cbor.untag(item, TAG_SIGN1, required=tagged)
+        protected, unprotected, payload, signature = cbor.array(inner, 4)
+        return cls(
+            cbor.bstr(protected, limit=1024),
+            cbor.mapping(unprotected),
+            cbor.bstr(payload),
+            cbor.bstr(signature, limit=512),
+        )
+
+    @classmethod
+    def from_cbor(cls, data: bytes, *, tagged: bool = False) -> Self:
+        return cls.from_item(cbor.decode(data), tagged=tagged)
+
+    @property
+    def headers(self) -> Mapping[object, object]:
+        """The protected header, decoded."""
+        return _protected(self.protected)
+
+    @property
+    def alg(self) -> Alg:
+        """The algorithm claimed. Raises SignatureError if it is none of ours."""
+        claimed = self.headers.get(LABEL_ALG)
+        try:
+            return Alg(cbor.integer(claimed))
+        except ValueError as error:
+            raise SignatureError(f"algorithm {claimed} is not taken") from error
+
+    def verify(self, key: VerifyKey, prefix: bytes = b"") -> None:
+        """Check the signature with ``key``, whose kind decides the algorithm.
+
+        Raises:
+            SignatureError: It does not verify, or claims another algorithm.
+        """
+        data = prefix + _sig_structure(self.protected, self.payload)
+        verify(key, self.alg, self.signature, data)
+
+    def to_item(self) -> CBORTag:
+        parts = [self.protected, self.unprotected, self.payload, self.signature]
+        return CBORTag(TAG_SIGN1, parts)
+
+    def encode(self) -> bytes:
+        return cbor.encode(self.to_item())
+
+
+def sign1(
+    signer: Signer,
+    payload: bytes,
+    unprotected: Mapping[object, object] | None = None,
+    content_type: str | None = None,
+) -> Sign1:
+    """Sign ``payload``; ``content_type`` goes into the protected header."""
+    header: dict[int, object] = {LABEL_ALG: int(signer.alg)}
+    if content_type is not None:
+        header[LABEL_CONTENT_TYPE] = content_type
+    protected = cbor.encode(header)
+    signature = signer.sign(_sig_structure(protected, payload))
+    return Sign1(protected, dict(unprotected or {}), payload, signature)
+
+
+def _sig_structure(protected: bytes, payload: bytes) -> bytes:
+    """Source: RFC 8152, section 4.4; no external data in FDO."""
+    return cbor.encode(["Signature1", protected, b"", payload])
+
+
+@unique
+class Aead(IntEnum):
+    """AEAD cipher suites by their COSE identifiers."""
+
+    A128GCM = 1
+    A256GCM = 3
+
+    @property
+    def key_size(self) -> int:
+        """Key length in bytes."""
+        return 16 if self is Aead.A128GCM else 32
+
+    @property
+    def protected(self) -> bytes:
+        """The protected header of every message under this suite."""
+        return cbor.encode({LABEL_ALG: int(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypt0:
+    """A COSE_Encrypt0: ``#6.16([protected, {5: iv}, ciphertext])``."""
+
+    protected: bytes
+    iv: bytes
+    ciphertext: bytes = field(repr=False)
+
+    @classmethod
+    def from_cbor(cls, data: bytes) -> Self:
+        """Raises MalformedError on any other shape; the tag may be left out."""
+        inner = cbor.untag(cbor.decode(data), TAG_ENCRYPT0)
+        protected, unprotected, ciphertext = cbor.array(inner, 3)
+        headers = cbor.mapping(unprotected)
+        if set(headers) != {LABEL_IV}:
+            raise MalformedError("COSE_Encrypt0 whose one open header is not the IV")
+        iv = cbor.bstr(headers[LABEL_IV], IV_SIZE)
+        return cls(cbor.bstr(protected, limit=64), iv, cbor.bstr(ciphertext))
+
+    def encode(self) -> bytes:
+        parts = [self.protected, {LABEL_IV: self.iv}, self.ciphertext]
+        return cbor.encode(CBORTag(TAG_ENCRYPT0, parts))
+
+    def open(self, suite: Aead, key: bytes) -> bytes:
+        """Return the plaintext.
+
+        Raises:
+            DecryptError: Another suite than agreed, or the tag does not verify.
+        """
+        if self.protected != suite.protected:
+            raise DecryptError("the message claims another cipher suite")
+        try:
+            return AESGCM(key).decrypt(self.iv, self.ciphertext, _aad(self.protected))
+        except InvalidTag as error:
+            raise DecryptError("the message does not decrypt") from error
+
+
+def encrypt0(suite: Aead, key: bytes, iv: bytes, plaintext: bytes) -> Encrypt0:
+    """Encrypt under ``suite``; ``iv`` is 12 bytes, never used twice."""
+    protected = suite.protected
+    sealed = AESGCM(key).encrypt(iv, plaintext, _aad(protected))
+    return Encrypt0(protected, iv, sealed)
+
+
+@lru_cache(maxsize=8)
+def _aad(protected: bytes) -> bytes:
+    """Source: RFC 8152, section 5.3."""
+    return cbor.encode(["Encrypt0", protected, b""])

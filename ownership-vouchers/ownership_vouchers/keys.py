@@ -1,0 +1,255 @@
+"""FDO PublicKey in its three encodings. Source: FDO 1.1, section 3.3.4.
+
+Two keys are compared by what they are (SubjectPublicKeyInfo), never by how
+they were written.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import IntEnum, unique
+from typing import Self
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
+
+from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import Alg, VerifyKey, alg_for
+from ownership_vouchers.errors import MalformedError, UnsupportedKeyError
+
+MAX_CHAIN = 10
+
+
+@unique
+class KeyType(IntEnum):
+    """pkType."""
+
+    RSA2048RESTR = 1
+    RSAPKCS = 5
+    RSAPSS = 6
+    SECP256R1 = 10
+    SECP384R1 = 11
+
+
+@unique
+class KeyEncoding(IntEnum):
+    """pkEnc; Crypto (0, EPID) is not taken."""
+
+    X509 = 1
+    X5CHAIN = 2
+    COSEKEY = 3
+
+
+_CURVES: dict[KeyType, tuple[ec.EllipticCurve, int, int]] = {
+    KeyType.SECP256R1: (ec.SECP256R1(), 1, 32),
+    KeyType.SECP384R1: (ec.SECP384R1(), 2, 48),
+}
+_KTY, _CRV, _X, _Y = 1, -1, -2, -3
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key beside the CBOR item it came in.
+
+    ``raw`` is what hashes cover; ``chain`` is filled for X5CHAIN only.
+    """
+
+    type: KeyType
+    encoding: KeyEncoding
+    raw: bytes = field(repr=False)
+    key: VerifyKey
+    chain: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def from_cbor(cls, raw: bytes) -> Self:
+        """Decode ``[pkType, pkEnc, pkBody]``.
+
+        Raises:
+            MalformedError: Another shape.
+            UnsupportedKeyError: A key that is not what pkType says, or EPID.
+        """
+        kind, form, body = cbor.array(cbor.decode(raw), 3)
+        try:
+            key_type = KeyType(cbor.uint(kind, 8))
+            encoding = KeyEncoding(cbor.uint(form, 8))
+        except ValueError as error:
+            raise UnsupportedKeyError(f"key type {kind}, encoding {form}") from error
+        key, chain = _read(key_type, encoding, body)
+        _require(key_type, key)
+        return cls(key_type, encoding, raw, key, chain)
+
+    @classmethod
+    def from_item(cls, item: object) -> Self:
+        """As ``from_cbor``, where the exact bytes are not hashed."""
+        return cls.from_cbor(cbor.encode(item))
+
+    @classmethod
+    def of(
+        cls,
+        key: VerifyKey,
+        encoding: KeyEncoding = KeyEncoding.X509,
+        chain: tuple[x509.Certificate, ...] = (),
+        *,
+        pss: bool = False,
+    ) -> Self:
+        """Write ``key`` as a PublicKey; X5CHAIN needs its ``chain``, leaf first."""
+        key_type = type_of(key, pss=pss)
+        body = _write(key_type, key, encoding, chain)
+        raw = cbor.encode([int(key_type), int(encoding), body])
+        kept = chain if encoding is KeyEncoding.X5CHAIN else ()
+        return cls(key_type, encoding, raw, key, kept)
+
+    @property
+    def alg(self) -> Alg:
+        """The algorithm this key's signatures use."""
+        return alg_for(self.key, pss=self.type is KeyType.RSAPSS)
+
+    @property
+    def spki(self) -> bytes:
+        """DER SubjectPublicKeyInfo."""
+        return spki(self.key)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal digits."""
+        return hashlib.sha256(self.spki).hexdigest()
+
+    def same_key(self, other: "PublicKey") -> bool:
+        return self.spki == other.spki
+
+    def to_item(self) -> object:
+        return cbor.decode(self.raw)
+
+
+def spki(key: VerifyKey) -> bytes:
+    """Return ``key`` as DER SubjectPublicKeyInfo."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def type_of(key: VerifyKey, *, pss: bool = False) -> KeyType:
+    """Return the FDO key type of ``key``.
+
+    Raises:
+        UnsupportedKeyError: A curve, RSA size or exponent FDO has no type for.
+    """
+    alg = alg_for(key, pss=pss)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return KeyType.SECP256R1 if alg is Alg.ES256 else KeyType.SECP384R1
+    if key.public_numbers().e != 65537:
+        raise UnsupportedKeyError("RSA exponent is not 65537")
+    if pss:
+        return KeyType.RSAPSS
+    return KeyType.RSA2048RESTR if key.key_size == 2048 else KeyType.RSAPKCS
+
+
+def _require(key_type: KeyType, key: VerifyKey) -> None:
+    """Refuse a key that is not of the type it is announced as."""
+    if isinstance(key, rsa.RSAPublicKey):
+        alg_for(key)
+        if key.public_numbers().e != 65537:
+            raise UnsupportedKeyError("RSA exponent is not 65537")
+        if key_type in (KeyType.RSAPKCS, KeyType.RSAPSS):
+            return
+    if type_of(key) is not key_type:
+        raise UnsupportedKeyError(f"the key is not of type {key_type.name}")
+
+
+def _read(
+    key_type: KeyType, encoding: KeyEncoding, body: object
+) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
+    match encoding:
+        case KeyEncoding.X509:
+            return load_spki(cbor.bstr(body, limit=2048)), ()
+        case KeyEncoding.X5CHAIN:
+            chain = _read_chain(body)
+            return certificate_key(chain[0]), chain
+        case KeyEncoding.COSEKEY:
+            return _read_cose_key(key_type, body), ()
+
+
+def load_spki(der: bytes) -> VerifyKey:
+    """Load a DER SubjectPublicKeyInfo of a kind FDO knows."""
+    try:
+        return _known(load_der_public_key(der))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise MalformedError("not a DER SubjectPublicKeyInfo") from error
+
+
+def load_certificate(der: bytes) -> x509.Certificate:
+    """Load one DER certificate. Raises MalformedError."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise MalformedError("not a DER certificate") from error
+
+
+def certificate_key(certificate: x509.Certificate) -> VerifyKey:
+    """Return a certificate's key, if it is of a kind FDO knows."""
+    try:
+        return _known(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnsupportedKeyError("the certificate's key is not taken") from error
+
+
+def _known(key: object) -> VerifyKey:
+    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        raise UnsupportedKeyError(f"key of kind {type(key).__name__}")
+    return key
+
+
+def _read_chain(body: object) -> tuple[x509.Certificate, ...]:
+    """An array of certificates; one peer wraps the array in a byte string."""
+    if isinstance(body, bytes):
+        body = cbor.decode(body)
+    items = cbor.array(body, limit=MAX_CHAIN)
+    if not items:
+        raise MalformedError("empty certificate chain")
+    return tuple(load_certificate(cbor.bstr(item, limit=8192)) for item in items)
+
+
+def _read_cose_key(key_type: KeyType, body: object) -> VerifyKey:
+    """RFC 8152 form, or the form without ``kty`` that C and Java peers write."""
+    if key_type not in _CURVES:
+        raise UnsupportedKeyError("COSE_Key is taken for EC keys only")
+    curve, number, size = _CURVES[key_type]
+    fields = cbor.mapping(body)
+    if fields.pop(_KTY, 2) != 2 or set(fields) != {_CRV, _X, _Y}:
+        raise MalformedError("COSE_Key is not an EC2 key of crv, x, y")
+    if fields[_CRV] != number:
+        raise UnsupportedKeyError(f"COSE_Key curve is not {key_type.name}")
+    x = cbor.bstr(fields[_X], limit=size).rjust(size, b"\0")
+    y = cbor.bstr(fields[_Y], limit=size).rjust(size, b"\0")
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + x + y)
+    except ValueError as error:
+        raise MalformedError("COSE_Key point is not on its curve") from error
+
+
+def _write(
+    key_type: KeyType,
+    key: VerifyKey,
+    encoding: KeyEncoding,
+    chain: tuple[x509.Certificate, ...],
+) -> object:
+    match encoding:
+        case KeyEncoding.X509:
+            return spki(key)
+        case KeyEncoding.X5CHAIN:
+            if not chain or spki(certificate_key(chain[0])) != spki(key):
+                raise UnsupportedKeyError("X5CHAIN needs the key's own chain")
+            return [one.public_bytes(Encoding.DER) for one in chain]
+        case KeyEncoding.COSEKEY:
+            return _write_cose_key(key_type, key)
+
+
+def _write_cose_key(key_type: KeyType, key: VerifyKey) -> dict[int, object]:
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise UnsupportedKeyError("COSE_Key is written for EC keys only")
+    _, number, size = _CURVES[key_type]
+    point = key.public_numbers()
+    x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
+    return {_KTY: 2, _CRV: number, _X: x, _Y: y}
