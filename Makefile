@@ -1,0 +1,45 @@
+# What README names. `make demo` and `make test` install all they need themselves.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+CHECKED := onboarding attestation hw ownership-vouchers tests
+
+.PHONY: help demo test lint types layers unit bench lock setup setup-test clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install system packages and the locked Python environment
+	@sh requirements/setup.sh demo
+
+setup-test:
+	@sh requirements/setup.sh test
+
+demo: setup ## Run the whole way from factory to attested workload, with its refusals
+	@$(BIN)/vouchgate demo $(DEMO_ARGS)
+
+test: setup-test lint types layers unit ## Run every check that can run on this machine
+
+lint: ## Format and lint
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
+
+types: ## Check types, strictly
+	$(BIN)/mypy $(CHECKED)
+
+layers: ## Check who imports whom
+	$(BIN)/lint-imports
+
+unit: ## Run the tests with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report --format=total | sed 's/.*/coverage: & % of lines and branches/'
+
+bench: setup ## Measure DI, TO1 and TO2; writes build/bench.json
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+lock: setup ## Renew requirements/*.txt from pyproject.toml
+	@sh requirements/lock.sh
+
+clean: ## Remove what the targets made
+	rm -rf .venv build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
