@@ -1,0 +1,116 @@
+"""All that a device, or an owner as TO0 client, may learn from outside."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from onboarding.protocol.env import NewKexKey
+from onboarding.protocol.modules import DeviceModule
+from onboarding.wire.di import MfgInfo
+from onboarding.wire.message import KexSuite
+from ownership_vouchers.algorithms import Signer
+from ownership_vouchers.cose import Aead
+from ownership_vouchers.rendezvous import To2Address
+from ownership_vouchers.types import Guid, Hash, HashType
+from ownership_vouchers.voucher import Voucher
+
+
+class MacKey(Protocol):
+    """The device's HMAC secret, wherever it lives."""
+
+    @property
+    def hash_type(self) -> int:
+        """5 for HMAC-SHA256, 6 for HMAC-SHA384."""
+
+    def mac(self, data: bytes) -> bytes:
+        """Return the HMAC of ``data``: 32 or 48 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCredential:
+    """What a device remembers of the voucher it answers to.
+
+    ``rv_info`` is the RendezvousInfo item as received; ``manufacturer_hash`` is
+    DCPubKeyHash, taken over the PublicKey item of the header.
+    Source: FDO 1.1, section 3.4.1.
+    """
+
+    guid: Guid
+    device_info: str
+    rv_info: bytes
+    manufacturer_hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class DiDeviceEnv:
+    """The device in DI; ``mac_key`` is made for this credential."""
+
+    mfg_info: MfgInfo
+    mac_key: MacKey
+
+
+@dataclass(frozen=True, slots=True)
+class To0OwnerEnv:
+    """The owner in TO0; ``signer`` is the voucher's last owner key."""
+
+    voucher: Voucher
+    signer: Signer = field(repr=False)
+    addresses: tuple[To2Address, ...]
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class To1DeviceEnv:
+    """The device in TO1."""
+
+    guid: Guid
+    device_key: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class DevmodFacts:
+    """What the device says of itself in devmod."""
+
+    os: str
+    arch: str
+    version: str
+    device: str
+    serial: str = ""
+    path_separator: str = "/"
+    list_separator: str = ":"
+    bin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class To2DeviceEnv:
+    """The device in TO2.
+
+    ``to1d`` is what TO1 gave, None when rendezvous was bypassed. ``kex`` and
+    ``cipher`` None follow from the kind of device key.
+    """
+
+    credential: DeviceCredential
+    device_key: Signer
+    mac_key: MacKey
+    random: Callable[[int], bytes] = field(repr=False)
+    new_kex_key: NewKexKey = field(repr=False)
+    devmod: DevmodFacts
+    modules: Sequence[DeviceModule] = ()
+    to1d: bytes | None = None
+    allow_reuse: bool = False
+    kex: KexSuite | None = None
+    cipher: Aead | None = None
+    max_service_info: int = 1300  # bytes of one 69
+    max_rounds: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarded:
+    """What TO2 left the device with; ``credential`` is None when unchanged.
+
+    ``owner_key`` is the PublicKey item of the owner from now on: Owner2Key.
+    """
+
+    credential: DeviceCredential | None
+    owner_key: bytes
+    hmac_type: HashType | None

@@ -1,0 +1,150 @@
+"""All that a server role may learn from outside, one Env per role.
+
+Nothing here is asked from the system: a test can fix every part. ``random`` is
+`secrets.token_bytes` in production, ``now`` seconds since 1970, UTC.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from onboarding.protocol.modules import OwnerModule
+from onboarding.protocol.registration import Registration
+from ownership_vouchers.algorithms import Signer, VerifyKey, alg_for
+from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
+from ownership_vouchers.rendezvous import RendezvousInfo
+from ownership_vouchers.types import Guid, HashType
+from ownership_vouchers.verify import VerifiedVoucher
+from ownership_vouchers.voucher import Header
+
+NewKexKey = Callable[[ec.EllipticCurve], ec.EllipticCurvePrivateKey]
+"""A fresh private key on the curve: `ec.generate_private_key`, but in tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiServerEnv:
+    """The manufacturer in DI.
+
+    ``manufacturer_key`` returns the public key to write into the voucher for
+    the type and encoding the device asked for, or None if there is none.
+    ``issue`` returns the device's certificate chain, leaf first, as DER.
+    """
+
+    now: int
+    random: Callable[[int], bytes] = field(repr=False)
+    rv_info: RendezvousInfo
+    manufacturer_key: Callable[[KeyType, KeyEncoding], PublicKey | None]
+    issue: Callable[[x509.CertificateSigningRequest, str], tuple[bytes, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class To0RendezvousEnv:
+    """The rendezvous server in TO0.
+
+    ``find_registration`` returns the live registration of a GUID.
+    ``device_roots`` None trusts whichever root a voucher's chain ends in;
+    ``admits`` is the operator's word on a manufacturer and an owner key.
+    """
+
+    now: int
+    random: Callable[[int], bytes] = field(repr=False)
+    find_registration: Callable[[Guid], Registration | None]
+    max_wait_seconds: int = 7 * 24 * 3600
+    device_roots: Sequence[x509.Certificate] | None = None
+    admits: Callable[[PublicKey, PublicKey], bool] = lambda _maker, _owner: True
+
+
+@dataclass(frozen=True, slots=True)
+class To1RendezvousEnv:
+    """The rendezvous server in TO1."""
+
+    random: Callable[[int], bytes] = field(repr=False)
+    find_registration: Callable[[Guid], Registration | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What the device is to be given in place of its credential.
+
+    ``owner_key`` is Owner2Key, ``signer`` its private half. The new GUID is drawn
+    in each run.
+    """
+
+    rv_info: RendezvousInfo
+    owner_key: PublicKey
+    signer: Signer = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedVoucher:
+    """A verified voucher of ours, cut up once for all the runs that use it.
+
+    ``replacement`` None reuses the device's credential.
+    """
+
+    header: Header
+    hmac_raw: bytes
+    hash_type: HashType
+    entries: tuple[bytes, ...] = field(repr=False)
+    cert_chain: tuple[bytes, ...] = field(repr=False)
+    device_key: VerifyKey
+    device_alg: int
+    owner_key: PublicKey
+    signer: Signer = field(repr=False)
+    replacement: Replacement | None
+
+    @classmethod
+    def of(
+        cls,
+        verified: VerifiedVoucher,
+        signer: Signer,
+        replacement: Replacement | None = None,
+    ) -> Self:
+        """Prepare ``verified`` for TO2; ``signer`` is its last owner's key."""
+        voucher = verified.voucher
+        device_key = voucher.device_key
+        return cls(
+            voucher.header,
+            voucher.hmac_raw,
+            voucher.hmac.type.plain,
+            tuple(entry.raw for entry in voucher.entries),
+            voucher.cert_chain or (),
+            device_key,
+            int(alg_for(device_key)),
+            voucher.owner_key,
+            signer,
+            replacement,
+        )
+
+    @property
+    def guid(self) -> Guid:
+        return self.header.guid
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfoLimits:
+    """How much one TO2 may cost us after the device has proved itself."""
+
+    rounds: int = 20_000
+    received: int = 16 * 1024 * 1024  # bytes of 68, all together
+    seconds: int = 3600
+    message: int = 1300  # bytes of one 68, told to the device in 67
+
+
+@dataclass(frozen=True, slots=True)
+class To2OwnerEnv:
+    """The owner in TO2.
+
+    ``find_voucher`` should answer from a cache: it is asked in 60, 62 and 64 and
+    again in 70. ``modules`` returns a device's modules in the order they run.
+    """
+
+    now: int
+    random: Callable[[int], bytes] = field(repr=False)
+    new_kex_key: NewKexKey = field(repr=False)
+    find_voucher: Callable[[Guid], OwnedVoucher | None]
+    modules: Callable[[Guid], Sequence[OwnerModule]]
+    limits: ServiceInfoLimits = ServiceInfoLimits()

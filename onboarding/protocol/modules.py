@@ -1,0 +1,97 @@
+"""What a ServiceInfo module is, on the owner's and on the device's side.
+
+An owner module is pure and keeps its state as a value that CBOR can carry, so
+that any replica can go on with a run. A device module may touch the machine.
+Source: FDO 1.1, section 3.9.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Protocol
+
+from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.types import Guid
+
+Message = tuple[str, bytes]
+"""A message name without its module, and the CBOR item it carries."""
+
+
+@unique
+class Progress(StrEnum):
+    """What an owner module expects next."""
+
+    WAITING = "waiting"  # for the device
+    MORE = "more"  # has more to say than the budget allowed
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleContext:
+    """What a module may know of the run it is part of."""
+
+    guid: Guid
+    device_key: VerifyKey
+    now: int  # seconds since 1970, UTC
+    random: Callable[[int], bytes] = field(repr=False)
+    devmod: Mapping[str, object]
+    round: int  # messages 68 received so far, the present one included
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleResult:
+    """How a module ended. ``detail`` is for our operator, not for the peer."""
+
+    name: str
+    ok: bool
+    detail: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class OwnerModule(Protocol):
+    """One module's owner side; every method is pure."""
+
+    @property
+    def name(self) -> str:
+        """The module's name, as in ``name:message``."""
+
+    @property
+    def required(self) -> bool:
+        """Whether TO2 fails when this module does."""
+
+    def start(self, ctx: ModuleContext) -> object:
+        """Return the first state: CBOR-able values only."""
+
+    def receive(
+        self, state: object, message: str, value: bytes, ctx: ModuleContext
+    ) -> object:
+        """Take one complete message; ``active`` has been dealt with.
+
+        Raises:
+            VoucherError, ProtocolError: The message is not acceptable.
+        """
+
+    def produce(
+        self, state: object, budget: int, ctx: ModuleContext
+    ) -> tuple[object, list[Message], Progress]:
+        """Say what to send now, in about ``budget`` bytes of values.
+
+        What does not fit is sent in later rounds before this is asked again.
+        """
+
+    def result(self, state: object) -> ModuleResult:
+        """Tell how it went; asked once, after ``DONE``."""
+
+
+class DeviceModule(Protocol):
+    """One module's device side; may read and write the machine."""
+
+    @property
+    def name(self) -> str:
+        """The module's name, as in ``name:message``."""
+
+    def receive(self, message: str, value: bytes) -> Sequence[Message]:
+        """Take one complete message and return the answers.
+
+        The ``active`` messages are dealt with before this is called.
+        """
