@@ -5,7 +5,7 @@ helpers as a tag and is refused there. Source: RFC 8949.
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import cbor2
@@ -65,6 +65,19 @@ def decode_sequence(data: bytes, limit: int) -> list[object]:
     return items
 
 
+def split_sequence(data: bytes, limit: int) -> tuple[bytes, ...]:
+    """Cut a CBOR sequence into the raw bytes of its first ``limit`` items."""
+    stream = io.BytesIO(data)
+    decoder = _decoder(stream, MAX_DEPTH)
+    items: list[bytes] = []
+    start = 0
+    while start < len(data) and len(items) < limit:
+        _next(decoder)
+        items.append(data[start : stream.tell()])
+        start = stream.tell()
+    return tuple(items)
+
+
 def _next(decoder: cbor2.CBORDecoder) -> object:
     try:
         return cast(object, decoder.decode())
@@ -109,6 +122,18 @@ def split(data: bytes, tag: int | None = None, limit: int = 256) -> tuple[bytes,
     if position != len(data):
         raise MalformedError(f"{len(data) - position} bytes after the array")
     return tuple(items)
+
+
+def length(data: bytes) -> int:
+    """Return how many items the array that begins ``data`` says it has."""
+    return _array_head(data, 0, 65535)[0]
+
+
+def join(items: Sequence[bytes]) -> bytes:
+    """Write an array of items that are encoded already."""
+    count = len(items)
+    head = bytes([0x80 | count]) if count < 24 else bytes([0x98, count])
+    return head + b"".join(items)
 
 
 def _array_head(data: bytes, start: int, limit: int) -> tuple[int, int]:

@@ -46,3 +46,4 @@ class CheckFailed(VoucherError):
     def __init__(self, check: Check, message: str) -> None:
         super().__init__(f"{check.value}: {message}")
         self.check = check
+        self.reason = message

@@ -1,0 +1,162 @@
+"""The ownership voucher and its codec. Source: FDO 1.1, section 3.4.
+
+Decoding fixes every shape and bound; whether the voucher *holds* is said by
+``verify``. What was received is kept, and it is what hashes and MACs cover.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Self
+
+from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.entry import Entry
+from ownership_vouchers.errors import (
+    Check,
+    CheckFailed,
+    MalformedError,
+    UnsupportedKeyError,
+)
+from ownership_vouchers.header import PROTOCOL_VERSION, Header
+from ownership_vouchers.keys import PublicKey, certificate_key, load_certificate
+from ownership_vouchers.types import Guid, Hash
+
+__all__ = ["PROTOCOL_VERSION", "Entry", "Header", "Voucher", "decode_hmac"]
+
+MAX_VOUCHER = 64 * 1024
+MAX_ENTRIES = 255
+MAX_CERTIFICATES = 10
+MAX_CERTIFICATE = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """OwnershipVoucher: decoded, bounded, and not yet verified.
+
+    ``cert_chain`` holds DER certificates, the device's own first.
+    """
+
+    protver: int
+    header: Header
+    hmac: Hash
+    hmac_raw: bytes = field(repr=False)
+    cert_chain: tuple[bytes, ...] | None = field(repr=False)
+    entries: tuple[Entry, ...]
+    raw: bytes = field(repr=False)
+
+    @classmethod
+    def from_cbor(cls, data: bytes) -> Self:
+        """Decode exactly one voucher.
+
+        Raises:
+            MalformedError: Another shape; says which part.
+            UnsupportedKeyError: A key that we do not take.
+            CheckFailed: Over a limit (64 KiB, 255 entries, 10 certificates).
+        """
+        _bound("voucher in bytes", len(data), MAX_VOUCHER)
+        parts = cbor.split(data, limit=5)
+        if len(parts) != 5:
+            raise MalformedError(f"voucher of {len(parts)} items, not 5")
+        header = cbor.bstr(cbor.decode(parts[1]))
+        _bound("entries", cbor.length(parts[4]), MAX_ENTRIES)
+        return cls(
+            cbor.uint(cbor.decode(parts[0]), 16),
+            Header.from_cbor(header),
+            decode_hmac(parts[2]),
+            parts[2],
+            _chain(parts[3]),
+            tuple(_entry(i, raw) for i, raw in enumerate(cbor.split(parts[4]))),
+            data,
+        )
+
+    @classmethod
+    def build(
+        cls,
+        header: Header,
+        hmac: Hash,
+        cert_chain: Sequence[bytes] | None,
+    ) -> Self:
+        """Write a voucher without entries, as DI and TO2 end with."""
+        parts = (
+            cbor.encode(PROTOCOL_VERSION),
+            cbor.encode(header.raw),
+            cbor.encode(hmac.to_item()),
+            cbor.encode(None if cert_chain is None else list(cert_chain)),
+            cbor.join(()),
+        )
+        return cls.from_cbor(cbor.join(parts))
+
+    def with_entry(self, raw: bytes) -> "Voucher":
+        """Append one encoded entry; every byte before it stays as it was."""
+        before = cbor.split(self.raw, limit=5)[:4]
+        entries = cbor.join((*(one.raw for one in self.entries), raw))
+        return Voucher.from_cbor(cbor.join((*before, entries)))
+
+    def encode(self) -> bytes:
+        """Return the voucher exactly as it was received or built."""
+        return self.raw
+
+    @property
+    def guid(self) -> Guid:
+        return self.header.guid
+
+    @property
+    def owner_key(self) -> PublicKey:
+        """The key of who owns the device now: the last entry's, if any."""
+        if self.entries:
+            return self.entries[-1].public_key
+        return self.header.manufacturer_key
+
+    @property
+    def device_key(self) -> VerifyKey:
+        """The key in the device's certificate.
+
+        Raises:
+            CheckFailed: No certificate, or none that we can read.
+        """
+        if not self.cert_chain:
+            raise CheckFailed(Check.DEVICE_CHAIN, "no device certificate")
+        return device_key_of(self.cert_chain[0])
+
+
+@lru_cache(maxsize=1024)
+def device_key_of(leaf: bytes) -> VerifyKey:
+    """Return the public key of a device's DER certificate.
+
+    Raises:
+        CheckFailed: ``device_chain``, if it cannot be read or is none of FDO's.
+    """
+    try:
+        return certificate_key(load_certificate(leaf))
+    except (MalformedError, UnsupportedKeyError) as error:
+        raise CheckFailed(Check.DEVICE_CHAIN, str(error)) from error
+
+
+def decode_hmac(raw: bytes) -> Hash:
+    """Decode an HMac item. Raises MalformedError if it is a plain hash."""
+    value = Hash.from_item(cbor.decode(raw))
+    if not value.type.is_mac:
+        raise MalformedError("a hash where an HMAC belongs")
+    return value
+
+
+def _chain(raw: bytes) -> tuple[bytes, ...] | None:
+    item = cbor.decode(raw)
+    if item is None:
+        return None
+    certificates = cbor.array(item)
+    _bound("device certificates", len(certificates), MAX_CERTIFICATES)
+    return tuple(cbor.bstr(one, limit=MAX_CERTIFICATE) for one in certificates)
+
+
+def _entry(index: int, raw: bytes) -> Entry:
+    try:
+        return Entry.from_cbor(raw)
+    except (MalformedError, UnsupportedKeyError) as error:
+        raise type(error)(f"entry {index}: {error}") from error
+
+
+def _bound(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise CheckFailed(Check.LIMITS, f"{count} {what}, at most {limit} taken")
