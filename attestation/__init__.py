@@ -1,0 +1,1 @@
+"""Judging a device: binding, EK trust, Keylime, appraisal, release."""

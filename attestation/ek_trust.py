@@ -1,0 +1,101 @@
+"""Judging an endorsement key: a real TPM's, or the one the factory named, or neither.
+
+Keylime's own programs do not judge EK certificates, so this does.
+"""
+
+import hmac
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from cryptography import x509
+
+from attestation.ek_certificate import (
+    CertificateFault,
+    EkCode,
+    EkReason,
+    certified_path,
+)
+from attestation.passport import Passport, key_digest
+from ownership_vouchers.algorithms import VerifyKey
+
+
+@unique
+class EkClass(StrEnum):
+    """How far an endorsement key is trusted."""
+
+    VENDOR_TRUSTED = "vendor-trusted"
+    PASSPORT_TRUSTED = "passport-trusted"
+    ACCEPTED_ONCE = "accepted-once"
+    NO_CERTIFICATE = "no-certificate"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class EkEvidence:
+    """An endorsement key and what came with it (DER certificates)."""
+
+    key: VerifyKey
+    certificate: bytes | None
+    intermediates: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EkVerdict:
+    """The class, what spoke against a better one, and the chain's subjects."""
+
+    klass: EkClass
+    reasons: tuple[EkReason, ...] = ()
+    chain: tuple[str, ...] = ()
+
+
+def judge(
+    ek: EkEvidence,
+    roots: Sequence[x509.Certificate],
+    passport: Passport | None,
+    now: int,
+    accepted: Collection[bytes] = (),
+) -> EkVerdict:
+    """Put an endorsement key in its class. Total: whatever is wrong is a reason.
+
+    Args:
+        roots: The trust store, as ``certified_path`` takes it.
+        passport: Its EK digest must be this key's, whatever the certificate says.
+        now: Seconds since 1970, UTC.
+        accepted: SHA-256 digests of keys (SubjectPublicKeyInfo) that an operator has
+            accepted by hand.
+    """
+    digest = key_digest(ek.key)
+    if passport and not hmac.compare_digest(passport.ek_digest, digest):
+        return EkVerdict(EkClass.REFUSED, (_not_the_passports(passport),))
+    try:
+        path = certified_path(ek.key, ek.certificate, ek.intermediates, roots, now)
+    except CertificateFault as fault:
+        klass = _without_path(fault, passport, digest in accepted)
+        return EkVerdict(klass, (fault.reason,))
+    subjects = tuple(one.subject.rfc4514_string() for one in path)
+    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects)
+
+
+def _without_path(
+    fault: CertificateFault, passport: Passport | None, accepted: bool
+) -> EkClass:
+    """The class of a key whose certificate leads to no root, or is missing."""
+    if fault.fatal:
+        return EkClass.REFUSED
+    if passport is not None:
+        return EkClass.PASSPORT_TRUSTED
+    if accepted:
+        return EkClass.ACCEPTED_ONCE
+    if fault.reason.code is EkCode.CERTIFICATE_MISSING:
+        return EkClass.NO_CERTIFICATE
+    return EkClass.REFUSED
+
+
+def _not_the_passports(passport: Passport) -> EkReason:
+    return EkReason(
+        EkCode.PASSPORT_MISMATCH,
+        f"the passport of serial {passport.serial!r} names another TPM's EK",
+        "this is not the TPM that left the factory: inspect the device; if its board"
+        " was replaced, have the manufacturer issue a new passport",
+    )

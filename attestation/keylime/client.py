@@ -1,0 +1,214 @@
+"""Vouchgate's side of Keylime's registrar and verifier, as their administrator.
+
+Each method asks once. There is no retry here, and no answer is ever made up: whatever
+cannot be read, or is longer than its bound, raises KeylimeError with what was asked.
+Source: Keylime 7.14.3, API version 2.6, as observed by running it.
+"""
+
+from collections.abc import Collection, Mapping
+
+import httpx
+
+from attestation.keylime.agent_id import checked_agent_id
+from attestation.keylime.answers import Answer, base64_text
+from attestation.keylime.credential_blob import CredentialBlob
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.evidence import Evidence
+from attestation.keylime.readers import (
+    read_attestation,
+    read_failure,
+    read_registered,
+    read_status,
+)
+from attestation.keylime.results import (
+    AgentStatus,
+    EvidenceVerdict,
+    KeylimeVersion,
+    PushAttestation,
+    RegisteredAgent,
+    VerifierMode,
+)
+from attestation.keylime.settings import KeylimeSettings
+from attestation.keylime.tpm_policy import PcrPolicy, bank_of, policy_text
+
+ANSWER_LIMIT = 1024 * 1024
+# A valid verdict echoes the evidence, a push attestation its logs.
+EVIDENCE_ANSWER_LIMIT = 32 * 1024 * 1024
+FAILURE_LIMIT = 10_000
+MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
+
+
+class KeylimeClient:
+    """Calls to one registrar and one verifier."""
+
+    def __init__(self, http: httpx.Client, settings: KeylimeSettings) -> None:
+        """Use ``http``, made by ``admin_http`` for the same settings; caller closes."""
+        self._http = http
+        self._registrar = settings.registrar_url
+        self._verifier = settings.verifier_url
+
+    def version(self) -> KeylimeVersion:
+        """Return the API versions served and the verifier's mode."""
+        body = self._ask("GET", f"{self._registrar}/version", {200})[1]
+        results = Answer.parse("registrar version", body).at("results")
+        supported = results.at("supported_versions").items()
+        status, _ = self._ask("GET", f"{self._verifier}/version", MODES.keys())
+        return KeylimeVersion(
+            results.at("current_version").text(),
+            tuple(version.text() for version in supported),
+            MODES[status],
+        )
+
+    def verify_evidence(self, evidence: Evidence) -> EvidenceVerdict:
+        """Have Keylime judge one piece of evidence, statelessly.
+
+        Raises:
+            EvidenceMismatch: Keylime was not asked; see Evidence.request.
+            KeylimeError: No verdict.
+        """
+        url = f"{self._verifier}/v2.6/verify/evidence"
+        limit = EVIDENCE_ANSWER_LIMIT
+        _, body = self._ask("POST", url, {200}, evidence.request(), limit)
+        results = Answer.parse("verify evidence", body).at("results")
+        valid = results.at("valid").boolean()
+        failures = tuple(map(read_failure, results.at("failures").items(FAILURE_LIMIT)))
+        if valid is bool(failures):
+            raise KeylimeError("verify evidence: the verdict contradicts its reasons")
+        return EvidenceVerdict(valid, failures, body)
+
+    def register(
+        self, agent_id: str, ek_public: bytes, ek_cert: bytes | None, ak_public: bytes
+    ) -> CredentialBlob:
+        """Enter a device in the registrar; it counts only after ``activate``.
+
+        Args:
+            agent_id: The device's GUID.
+            ek_public: TPM2B_PUBLIC. Keylime judges no EK: that is done before.
+            ek_cert: DER, if the EK has one.
+            ak_public: TPM2B_PUBLIC.
+
+        Raises:
+            KeylimeError: Also when the id is taken by other keys: delete it first.
+        """
+        certificate = base64_text(ek_cert) if ek_cert else None
+        keys = {"ekcert": certificate, "ek_tpm": base64_text(ek_public)}
+        keys["aik_tpm"] = base64_text(ak_public)
+        body = {**keys, "ip": None, "port": None, "mtls_cert": None}
+        _, answer = self._ask("POST", self._registration(agent_id), {200}, body)
+        blob = Answer.parse("register", answer).at("results", "blob")
+        return CredentialBlob.parse(blob.octets())
+
+    def activate(self, agent_id: str, auth_tag: str) -> None:
+        """Show the registrar that the device unwrapped its secret.
+
+        A wrong tag makes Keylime drop the entry, an active one too: so only pass on
+        what the device itself, authenticated, has sent.
+        """
+        url = f"{self._registration(agent_id)}/activate"
+        self._ask("PUT", url, {200}, {"auth_tag": auth_tag})
+
+    def registered(self, agent_id: str) -> RegisteredAgent | None:
+        """Return the registrar's active entry; None if there is none."""
+        status, body = self._ask("GET", self._registration(agent_id), {200, 404})
+        if status == 404:
+            return None
+        return read_registered(Answer.parse("registered agent", body).at("results"))
+
+    def enrol(self, agent_id: str, ak_public: bytes, tpm_policy: PcrPolicy) -> None:
+        """Have the verifier accept push attestations of a device.
+
+        The verifier never asks the registrar: ``ak_public`` is what it will trust.
+
+        Raises:
+            KeylimeError: Also when it is enrolled already: ``unenrol`` first, which is
+                the only way to change a policy and to clear a FAIL.
+        """
+        body = {
+            "v": None,
+            "cloudagent_ip": None,
+            "cloudagent_port": None,
+            "tpm_policy": policy_text(tpm_policy),
+            "accept_tpm_hash_algs": [bank_of(tpm_policy)],
+            "accept_tpm_encryption_algs": ["ecc", "rsa"],
+            "accept_tpm_signing_algs": ["ecdsa", "rsassa"],
+            "ak_tpm": base64_text(ak_public),
+            "supported_version": "3.0",
+            "metadata": "{}",
+            "mb_policy": None,
+            "mtls_cert": None,
+            **dict.fromkeys(_UNUSED, ""),
+        }
+        self._ask("POST", self._enrolment(agent_id), {200}, body)
+
+    def unenrol(self, agent_id: str) -> None:
+        """Remove a device from the verifier; harmless if it is not there."""
+        self._ask("DELETE", self._enrolment(agent_id), {200, 202, 404})
+
+    def delete(self, agent_id: str) -> None:
+        """Remove a device from verifier and registrar; harmless if not there."""
+        self.unenrol(agent_id)
+        self._ask("DELETE", self._registration(agent_id), {200, 404})
+
+    def status(self, agent_id: str) -> AgentStatus | None:
+        """Return the verifier's entry of a device; None if it is not enrolled."""
+        status, body = self._ask("GET", self._enrolment(agent_id), {200, 404})
+        if status == 404:
+            return None
+        return read_status(Answer.parse("agent status", body).at("results"))
+
+    def latest_attestation(self, agent_id: str) -> PushAttestation | None:
+        """Return a device's newest push attestation; None if there is none."""
+        agent = checked_agent_id(agent_id)
+        url = f"{self._verifier}/v3.0/agents/{agent}/attestations/latest"
+        # Keylime answers this GET with 201.
+        status, body = self._ask(
+            "GET", url, {200, 201, 404}, limit=EVIDENCE_ANSWER_LIMIT
+        )
+        if status == 404:
+            return None
+        return read_attestation(Answer.parse("latest attestation", body).at("data"))
+
+    def _registration(self, agent_id: str) -> str:
+        return f"{self._registrar}/v2.6/agents/{checked_agent_id(agent_id)}"
+
+    def _enrolment(self, agent_id: str) -> str:
+        return f"{self._verifier}/v2.6/agents/{checked_agent_id(agent_id)}"
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        accepted: Collection[int],
+        body: Mapping[str, object] | None = None,
+        limit: int = ANSWER_LIMIT,
+    ) -> tuple[int, bytes]:
+        """Return status and body of one call whose status is among ``accepted``."""
+        what = f"{method} {url}"
+        try:
+            with self._http.stream(method, url, json=body) as response:
+                answer = _bounded(what, response, limit)
+        except httpx.HTTPError as error:
+            raise KeylimeError(f"{what}: {type(error).__name__}: {error}") from error
+        if response.status_code not in accepted:
+            words = answer[:300].decode(errors="replace")
+            raise KeylimeError(f"{what}: status {response.status_code}: {words}")
+        return response.status_code, answer
+
+
+_UNUSED = (
+    "runtime_policy",
+    "runtime_policy_name",
+    "runtime_policy_key",
+    "mb_policy_name",
+    "ima_sign_verification_keys",
+    "revocation_key",
+)
+
+
+def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:
+    chunks = bytearray()
+    for chunk in response.iter_bytes():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise KeylimeError(f"{what}: the answer is longer than {limit} octets")
+    return bytes(chunks)

@@ -1,0 +1,118 @@
+"""From Keylime's answers to values; each raises KeylimeError on any other shape."""
+
+import json
+import re
+from enum import StrEnum
+from typing import TypeVar
+
+from attestation.keylime.answers import Answer
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.results import (
+    AgentState,
+    AgentStatus,
+    Evaluation,
+    Failure,
+    PushAttestation,
+    QuoteParts,
+    RegisteredAgent,
+    Stage,
+)
+
+Word = TypeVar("Word", bound=StrEnum)
+
+MESSAGE_LIMIT = 500  # characters
+_INDEX_LINK = re.compile(r"/v?3(?:\.0)?/agents/[^/]+/attestations/(\d{1,9})")
+
+
+def read_failure(answer: Answer) -> Failure:
+    """Read one element of ``failures``."""
+    type_, context = answer.at("type").text(), answer.at("context").value
+    text = json.dumps(context, sort_keys=True)
+    failure = Failure(type_, "", text)
+    return Failure(type_, _sentence(failure, context)[:MESSAGE_LIMIT], text)
+
+
+def _sentence(failure: Failure, context: object) -> str:
+    match context:
+        case {"got": str(got), "expected": expected} if failure.pcr is not None:
+            allowed = expected if isinstance(expected, list) else [expected]
+            return (
+                f"PCR {failure.pcr} is {got}, allowed: {', '.join(map(str, allowed))}"
+            )
+        case {"context": str(what), "data": list(data)}:
+            return f"{what}: {', '.join(map(str, data))}"
+        case {"message": str(message), "error": str(error)}:
+            return f"{message}: {error}"
+        case {"message": str(message)} | str(message):
+            return message
+    return failure.type
+
+
+def read_registered(answer: Answer) -> RegisteredAgent:
+    """Read the registrar's entry."""
+    certificate = answer.at("ekcert")
+    return RegisteredAgent(
+        answer.at("agent_id").text(),
+        answer.at("ek_tpm").octets(),
+        certificate.octets() if certificate.value else None,
+        answer.at("aik_tpm").octets(),
+        answer.at("regcount").natural(),
+    )
+
+
+def read_status(answer: Answer) -> AgentStatus:
+    """Read the verifier's entry."""
+    return AgentStatus(
+        _word(AgentState, answer.at("attestation_status")),
+        answer.at("attestation_count").natural(),
+        answer.at("last_received_quote").moment(),
+        answer.at("last_successful_attestation").moment(),
+        answer.at("tpm_policy").text(),
+    )
+
+
+def read_attestation(answer: Answer) -> PushAttestation:
+    """Read one attestation resource of API version 3."""
+    attributes = answer.at("attributes")
+    members = attributes.members()
+    stage = _word(Stage, attributes.at("stage"))
+    received = None
+    if "evidence_received_at" in members:
+        received = attributes.at("evidence_received_at").iso_moment()
+    quote = None if stage is Stage.AWAITING else _quote(attributes)
+    evaluation = _word(Evaluation, attributes.at("evaluation"))
+    return PushAttestation(_index(answer), stage, evaluation, received, quote)
+
+
+def _quote(attributes: Answer) -> QuoteParts:
+    quotes = [
+        item
+        for item in attributes.at("evidence").items(8)
+        if item.at("evidence_type").value == "tpm_quote"
+    ]
+    if len(quotes) != 1:
+        raise KeylimeError(f"{attributes.where}: {len(quotes)} quotes, not one")
+    chosen, data = quotes[0].at("chosen_parameters"), quotes[0].at("data")
+    return QuoteParts(
+        chosen.at("challenge").octets(),
+        chosen.at("hash_algorithm").text(),
+        data.at("message").octets(),
+        data.at("signature").octets(),
+        data.at("subject_data").octets(),
+    )
+
+
+def _index(answer: Answer) -> int:
+    """Only the resource's link to itself says which one it is."""
+    link = answer.at("links", "self")
+    match = _INDEX_LINK.fullmatch(link.text())
+    if match is None:
+        raise KeylimeError(f"{link.where}: not a link to an attestation")
+    return int(match[1])
+
+
+def _word(words: type[Word], answer: Answer) -> Word:
+    try:
+        return words(answer.text())
+    except ValueError as error:
+        raise KeylimeError(f"{answer.where}: unknown word {answer.text()!r}") from error

@@ -1,0 +1,132 @@
+"""What Keylime tells us, as values."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum, unique
+
+_PCR_EVENT = re.compile(r"[a-z_]+\.invalid_pcr_(\d{1,2})", re.ASCII)
+
+
+@unique
+class VerifierMode(StrEnum):
+    """A verifier process runs in one of the two."""
+
+    PUSH = "push"
+    PULL = "pull"
+
+
+@dataclass(frozen=True, slots=True)
+class KeylimeVersion:
+    """API versions of the registrar, and the mode the verifier is in."""
+
+    current: str
+    supported: tuple[str, ...]
+    mode: VerifierMode
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing Keylime found wrong."""
+
+    type: str  # Keylime's event id, as "pcr_validation.invalid_pcr_16"
+    message: str  # a sentence for people
+    context: str  # Keylime's own particulars, a JSON text
+
+    @property
+    def pcr(self) -> int | None:
+        """The PCR that does not hold an allowed value, if that is what failed."""
+        match = _PCR_EVENT.fullmatch(self.type)
+        return int(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceVerdict:
+    """Keylime's answer on one piece of evidence."""
+
+    valid: bool
+    failures: tuple[Failure, ...]  # empty if and only if valid
+    raw: bytes = field(repr=False)  # the answer as received
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAgent:
+    """An activated entry of the registrar; TPM2B_PUBLIC and DER octets."""
+
+    agent_id: str
+    ek_public: bytes
+    ek_certificate: bytes | None
+    ak_public: bytes
+    registrations: int
+
+
+@unique
+class AgentState(StrEnum):
+    """Keylime's summary of a push agent. FAIL stays until it is enrolled anew."""
+
+    PENDING = "PENDING"
+    PASS = "PASS"  # noqa: S105 - not a password
+    FAIL = "FAIL"
+    TIMEOUT = "TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStatus:
+    """The verifier's entry of one agent."""
+
+    state: AgentState
+    passed: int  # attestations that passed since enrolment
+    last_received: datetime | None
+    last_passed: datetime | None
+    tpm_policy: str  # JSON text, as enrolled
+
+
+@unique
+class Stage(StrEnum):
+    """How far an attestation on the push channel has come."""
+
+    AWAITING = "awaiting_evidence"
+    EVALUATING = "evaluating_evidence"
+    COMPLETE = "verification_complete"
+
+
+@unique
+class Evaluation(StrEnum):
+    """Keylime's verdict on an attestation, once its stage is COMPLETE."""
+
+    PENDING = "pending"
+    PASS = "pass"  # noqa: S105 - not a password
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteParts:
+    """A quote with what it answers, for checks of our own and for asking again."""
+
+    challenge: bytes
+    bank: str
+    message: bytes  # TPMS_ATTEST
+    signature: bytes  # TPMT_SIGNATURE
+    pcr_blob: bytes  # values, in the layout of tpm2-tools
+
+
+@dataclass(frozen=True, slots=True)
+class PushAttestation:
+    """One attestation on the push channel; why it failed Keylime does not say.
+
+    Send ``quote`` through ``verify_evidence`` to learn which PCR it was.
+    """
+
+    index: int  # counts up from 0 in each enrolment
+    stage: Stage
+    evaluation: Evaluation
+    evidence_received: datetime | None
+    quote: QuoteParts | None  # None until the evidence has been received
+
+    @property
+    def passed(self) -> bool:
+        return self.stage is Stage.COMPLETE and self.evaluation is Evaluation.PASS
+
+    @property
+    def failed(self) -> bool:
+        return self.stage is Stage.COMPLETE and self.evaluation is Evaluation.FAIL

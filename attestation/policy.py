@@ -1,0 +1,178 @@
+"""Policies: what a device's PCRs must be, and what a release asks for.
+
+Both are values with a digest, so that an appraisal or decision can name exactly what it
+was held against.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Self
+
+from attestation.binding import BindingClass
+from attestation.ek_trust import EkClass
+from attestation.errors import PolicyError
+from attestation.json_read import JsonObject
+
+_DIGEST_SIZE = {"sha256": 64, "sha384": 96}  # hexadecimal digits
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HEX = re.compile(r"[0-9a-f]+")
+MAX_VALUES = 64  # accepted values per PCR
+MAX_SECONDS = 30 * 24 * 3600
+_NOT_PINNABLE = frozenset({10, 16, 23})  # IMA's, and those that software can reset
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that is not 1 to 64 letters, digits, ``.``, ``_`` or ``-``."""
+    if not _NAME.fullmatch(name):
+        raise PolicyError(f"{name!r} is not a name: letters, digits, '.', '_', '-'")
+
+
+def canonical(document: Mapping[str, object]) -> bytes:
+    """The JSON that digests are taken over: sorted keys, no spaces, UTF-8."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def compared_pcr(bank: str, pcr: int) -> str:
+    """How ``Appraisal.compared`` names one PCR: ``pcr:sha256:7``."""
+    return f"pcr:{bank}:{pcr}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationPolicy:
+    """PCR values a device must show: number -> accepted hexadecimal digests.
+
+    A policy that pins nothing is refused: it would accept every device.
+    ``lease_seconds`` is how long a good appraisal under it holds.
+    """
+
+    name: str
+    version: int
+    pcrs: Mapping[int, tuple[str, ...]]
+    bank: str = "sha256"
+    lease_seconds: int = 900
+
+    def __post_init__(self) -> None:
+        require_name(self.name)
+        if self.bank not in _DIGEST_SIZE:
+            raise PolicyError(f"bank is one of {', '.join(_DIGEST_SIZE)}")
+        if not self.pcrs:
+            raise PolicyError("a policy pins at least one PCR")
+        for pcr, values in self.pcrs.items():
+            self._require_values(pcr, values)
+        if self.version < 1 or not 1 <= self.lease_seconds <= MAX_SECONDS:
+            raise PolicyError(f"version from 1, lease_seconds 1 to {MAX_SECONDS}")
+        object.__setattr__(self, "pcrs", MappingProxyType(dict(self.pcrs)))
+
+    def _require_values(self, pcr: int, values: tuple[str, ...]) -> None:
+        if not 0 <= pcr <= 23 or pcr in _NOT_PINNABLE:
+            raise PolicyError(f"PCR {pcr} cannot be pinned")
+        if not 1 <= len(values) <= MAX_VALUES:
+            raise PolicyError(f"PCR {pcr} has 1 to {MAX_VALUES} accepted values")
+        size = _DIGEST_SIZE[self.bank]
+        if not all(len(one) == size and _HEX.fullmatch(one) for one in values):
+            raise PolicyError(f"PCR {pcr}: values are {size} lower-case hex digits")
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """What an appraisal under this policy must have compared."""
+        return tuple(compared_pcr(self.bank, pcr) for pcr in sorted(self.pcrs))
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "bank": self.bank,
+            "pcrs": {str(pcr): list(self.pcrs[pcr]) for pcr in sorted(self.pcrs)},
+            "lease_seconds": self.lease_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> Self:
+        """Raises PolicyError on any other shape or value."""
+        keys = ("name", "version", "bank", "pcrs", "lease_seconds")
+        fields = JsonObject(document, keys, "policy")
+        return cls(
+            fields.text("name"),
+            fields.integer("version"),
+            {_pcr(key): values for key, values in fields.text_lists("pcrs").items()},
+            fields.text("bank"),
+            fields.integer("lease_seconds"),
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+        return hashlib.sha256(canonical(self.to_json())).hexdigest()
+
+
+def _pcr(text: str) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]?", text):
+        raise PolicyError(f"{text!r} is not a PCR number")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePolicy:
+    """What a device must show before it is given its manifests.
+
+    The defaults accept only what was proven: one TPM, known by its vendor or by the
+    manufacturer's passport, and a good appraisal not older than 15 minutes.
+    """
+
+    name: str = "default"
+    version: int = 1
+    accepted_ek: frozenset[EkClass] = frozenset(
+        {EkClass.VENDOR_TRUSTED, EkClass.PASSPORT_TRUSTED}
+    )
+    accepted_binding: frozenset[BindingClass] = frozenset({BindingClass.TPM_BOUND})
+    max_age_seconds: int = 900
+    required_labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_name(self.name)
+        if EkClass.REFUSED in self.accepted_ek:
+            raise PolicyError("a refused EK can never be accepted")
+        if not self.accepted_ek or not self.accepted_binding:
+            raise PolicyError("a release policy accepts some EK and binding class")
+        if self.version < 1 or not 1 <= self.max_age_seconds <= MAX_SECONDS:
+            raise PolicyError(f"version from 1, max_age_seconds 1 to {MAX_SECONDS}")
+        labels = MappingProxyType(dict(self.required_labels))
+        object.__setattr__(self, "required_labels", labels)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "accepted_ek": sorted(self.accepted_ek),
+            "accepted_binding": sorted(self.accepted_binding),
+            "max_age_seconds": self.max_age_seconds,
+            "required_labels": dict(self.required_labels),
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> Self:
+        """Raises PolicyError on any other shape or value."""
+        keys = ("name", "version", "accepted_ek", "accepted_binding")
+        keys += ("max_age_seconds", "required_labels")
+        fields = JsonObject(document, keys, "release policy")
+        try:
+            ek = frozenset(EkClass(one) for one in fields.texts("accepted_ek"))
+            names = fields.texts("accepted_binding")
+            binding = frozenset(BindingClass(one) for one in names)
+        except ValueError as error:
+            raise PolicyError("the release policy names an unknown class") from error
+        return cls(
+            fields.text("name"),
+            fields.integer("version"),
+            ek,
+            binding,
+            fields.integer("max_age_seconds"),
+            fields.text_map("required_labels"),
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+        return hashlib.sha256(canonical(self.to_json())).hexdigest()
