@@ -1,0 +1,48 @@
+"""A certificate request for a key that cannot leave its TPM.
+
+`cryptography` builds requests only for private keys it holds, so the request is put
+together here and signed through the key's own port. Source: RFC 2986, section 4.
+"""
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.x509.oid import NameOID
+from pyasn1.codec.der import decoder, encoder
+from pyasn1.type.univ import BitString, ObjectIdentifier
+from pyasn1_modules import rfc2986, rfc5280  # type: ignore[import-untyped]
+
+from hw.keys import DeviceKey
+from ownership_vouchers.keys import spki
+
+_ECDSA_WITH = {-7: "1.2.840.10045.4.3.2", -35: "1.2.840.10045.4.3.3"}
+
+
+def certificate_request(key: DeviceKey, common_name: str) -> bytes:
+    """Return a DER PKCS#10 request for ``key``, signed by it.
+
+    Args:
+        common_name: 1 to 64 characters.
+    """
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    info = rfc2986.CertificationRequestInfo()
+    info["version"] = 0
+    info["subject"] = _as(subject.public_bytes(), rfc5280.Name())
+    info["subjectPKInfo"] = _as(spki(key.public_key), rfc5280.SubjectPublicKeyInfo())
+    info["attributes"].clear()  # present and empty
+    request = rfc2986.CertificationRequest()
+    request["certificationRequestInfo"] = info
+    request["signatureAlgorithm"]["algorithm"] = ObjectIdentifier(_ECDSA_WITH[key.alg])
+    signature = _der_signature(key.sign(bytes(encoder.encode(info))))
+    request["signature"] = BitString.fromOctetString(signature)
+    return bytes(encoder.encode(request))
+
+
+def _as(der: bytes, spec: object) -> object:
+    value, _ = decoder.decode(der, asn1Spec=spec)
+    return value
+
+
+def _der_signature(raw: bytes) -> bytes:
+    half = len(raw) // 2
+    r, s = raw[:half], raw[half:]
+    return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
