@@ -28,7 +28,7 @@ from attestation.binding_messages import (
 )
 from attestation.ek_trust import EkClass, EkEvidence, EkVerdict, judge
 from attestation.errors import DocumentRefused
-from attestation.passport import Passport, require_device_key
+from attestation.passport import Passport, key_digest, require_device_key
 from hw.algorithms import KeyAlg
 from hw.errors import EvidenceError, HwError, StructureError
 from hw.make_credential import make_credential
@@ -101,7 +101,7 @@ def check_evidence(
     _require_passport(passport, device_key)
     found = EkEvidence(ek.key, evidence.ek_certificate, evidence.ek_chain)
     verdict = judge(found, roots, passport, now, accepted)
-    _require_ek(verdict)
+    _require_ek(verdict, ek)
     klass = _device_key_class(evidence, ak, device_key, qualifying_data(nonce, guid))
     return PendingBinding(
         guid,
@@ -186,10 +186,11 @@ def _require_passport(passport: Passport | None, device_key: VerifyKey) -> None:
         ) from error
 
 
-def _require_ek(verdict: EkVerdict) -> None:
+def _require_ek(verdict: EkVerdict, ek: PublicArea) -> None:
     if verdict.klass is EkClass.REFUSED:
         reason = verdict.reasons[0]
-        raise BindingRefused(reason.code, reason.sentence, reason.remedy)
+        sentence = f"{reason.sentence} (EK {key_digest(ek.key).hex()})"
+        raise BindingRefused(reason.code, sentence, reason.remedy)
 
 
 def _device_key_class(

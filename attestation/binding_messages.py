@@ -116,13 +116,17 @@ class BindingEvidence:
     def from_cbor(cls, data: bytes) -> Self:
         """Raises BindingRefused (MALFORMED) on any other shape."""
         try:
-            ek, certificate, ak, *dak, chain = cbor.array(cbor.decode(data), 7)
+            ek, certificate, ak, dak, message, signature, chain = cbor.array(
+                cbor.decode(data), 7
+            )
             return cls(
                 cbor.bstr(ek, limit=_MAX_STRUCTURE),
                 _optional(certificate, MAX_CERTIFICATE),
                 cbor.bstr(ak, limit=_MAX_STRUCTURE),
-                *(_optional(one, _MAX_STRUCTURE) for one in dak),
-                ek_chain=_certificates(chain),
+                _optional(dak, _MAX_STRUCTURE),
+                _optional(message, _MAX_STRUCTURE),
+                _optional(signature, _MAX_STRUCTURE),
+                _certificates(chain),
             )
         except VoucherError as error:
             raise malformed(error) from error

@@ -25,7 +25,7 @@ class JsonObject:
     def raw(self, key: str) -> object:
         return self._fields[key]
 
-    def has(self, key: str) -> bool:
+    def known(self, key: str) -> bool:
         """Whether the value is anything but null."""
         return self._fields[key] is not None
 
@@ -40,6 +40,9 @@ class JsonObject:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._bad(key, "an integer")
         return value
+
+    def optional_integer(self, key: str) -> int | None:
+        return None if self._fields[key] is None else self.integer(key)
 
     def boolean(self, key: str) -> bool:
         value = self._fields[key]

@@ -23,6 +23,11 @@ _HEX = re.compile(r"[0-9a-f]+")
 MAX_VALUES = 64  # accepted values per PCR
 MAX_SECONDS = 30 * 24 * 3600
 _NOT_PINNABLE = frozenset({10, 16, 23})  # IMA's, and those that software can reset
+_ATTESTATION_KEYS = ("name", "version", "bank", "pcrs", "lease_seconds")
+_RELEASE_KEYS = (
+    "name", "version", "accepted_ek", "accepted_binding", "max_age_seconds",
+    "required_labels",
+)  # fmt: skip
 
 
 def require_name(name: str) -> None:
@@ -93,8 +98,7 @@ class AttestationPolicy:
     @classmethod
     def from_json(cls, document: object) -> Self:
         """Raises PolicyError on any other shape or value."""
-        keys = ("name", "version", "bank", "pcrs", "lease_seconds")
-        fields = JsonObject(document, keys, "policy")
+        fields = JsonObject(document, _ATTESTATION_KEYS, "policy")
         return cls(
             fields.text("name"),
             fields.integer("version"),
@@ -155,9 +159,7 @@ class ReleasePolicy:
     @classmethod
     def from_json(cls, document: object) -> Self:
         """Raises PolicyError on any other shape or value."""
-        keys = ("name", "version", "accepted_ek", "accepted_binding")
-        keys += ("max_age_seconds", "required_labels")
-        fields = JsonObject(document, keys, "release policy")
+        fields = JsonObject(document, _RELEASE_KEYS, "release policy")
         try:
             ek = frozenset(EkClass(one) for one in fields.texts("accepted_ek"))
             names = fields.texts("accepted_binding")
