@@ -1,0 +1,121 @@
+"""DI, the manufacturer's side. Source: FDO 1.1, section 5.2.
+
+10 -> AwaitingHmac -> 12 -> voucher stored.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from onboarding.protocol.device_ca import request_key
+from onboarding.protocol.env import DiServerEnv
+from onboarding.protocol.errors import MessageRefused, UnexpectedMessage, Unsupported
+from onboarding.protocol.step import Step, StoreVoucher
+from onboarding.wire.di import AppStart, Board, Done, MfgInfo, SetCredentials, SetHmac
+from onboarding.wire.message import MsgType
+from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import VerifyKey, alg_for
+from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.types import Guid, Hash, HashType
+from ownership_vouchers.voucher import Header, Voucher
+
+_SHORT = (-7, -257, -37)  # algorithms of the 128-bit strength class
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingHmac:
+    """11 was sent: the header is made, its HMAC is missing."""
+
+    sealed: ClassVar[bool] = True
+    header: bytes
+    cert_chain: tuple[bytes, ...]
+    serial: str
+    board: Board | None
+
+    def encode(self) -> bytes:
+        board = self.board and self.board.to_item()
+        return cbor.encode([self.header, self.cert_chain, self.serial, board])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Raises MalformedError."""
+        header, chain, serial, board = cbor.array(cbor.decode(data), 4)
+        return cls(
+            cbor.bstr(header),
+            tuple(cbor.bstr(one) for one in cbor.array(chain)),
+            cbor.tstr(serial),
+            None if board is None else Board.from_item(board),
+        )
+
+
+State = AwaitingHmac
+decode_state = AwaitingHmac.decode
+
+
+def step(state: State | None, msg: MsgType, body: bytes, env: DiServerEnv) -> Step:
+    """Advance a run by one message.
+
+    Raises:
+        ProtocolError, VoucherError: See `errors.error_code`.
+    """
+    match state, msg:
+        case None, MsgType.DI_APP_START:
+            return _app_start(AppStart.from_cbor(body).mfg_info, env)
+        case AwaitingHmac(), MsgType.DI_SET_HMAC:
+            return _set_hmac(state, SetHmac.from_cbor(body))
+    raise UnexpectedMessage(f"{msg.name} in {type(state).__name__}")
+
+
+def _app_start(info: MfgInfo, env: DiServerEnv) -> Step:
+    device_info = info.device_info or info.serial
+    if not device_info or not (device_info + info.serial).isprintable():
+        raise MessageRefused("no printable serial number and device info")
+    request, device_key = _certificate_request(info.csr)
+    manufacturer_key = env.manufacturer_key(info.key_type, info.key_encoding)
+    if manufacturer_key is None:
+        raise Unsupported(f"no {info.key_type.name} manufacturer key")
+    chain = env.issue(request, info.serial)
+    header = Header.build(
+        Guid(env.random(16)),
+        env.rv_info,
+        device_info,
+        manufacturer_key,
+        Hash.of(_hash_type(device_key, manufacturer_key.alg), *chain),
+    )
+    state = AwaitingHmac(header.raw, chain, info.serial, info.board)
+    return Step(state, SetCredentials.TYPE, SetCredentials(header.raw).encode())
+
+
+def _set_hmac(state: AwaitingHmac, message: SetHmac) -> Step:
+    header = Header.from_cbor(state.header)
+    voucher = Voucher.build(header, message.hmac, state.cert_chain)
+    effect = StoreVoucher(voucher, state.serial, state.board)
+    return Step(None, Done.TYPE, Done().encode(), (effect,))
+
+
+def _certificate_request(
+    der: bytes,
+) -> tuple[x509.CertificateSigningRequest, VerifyKey]:
+    """Load a request; its signature shows that the device holds the key."""
+    if not der:
+        raise Unsupported("MfgInfo without a certificate request")
+    try:
+        request = x509.load_der_x509_csr(der)
+        device_key = request_key(request)
+        valid = request.is_signature_valid
+    except (ValueError, TypeError) as error:
+        raise MalformedError("not a DER certificate request") from error
+    except UnsupportedAlgorithm as error:
+        raise Unsupported("certificate request of an unknown kind") from error
+    if not valid:
+        raise MessageRefused("the certificate request is not signed by its key")
+    return request, device_key
+
+
+def _hash_type(device_key: VerifyKey, manufacturer_alg: int) -> HashType:
+    """SHA-384 if both keys are of its strength. Source: the peers' common rule."""
+    if alg_for(device_key) in _SHORT or manufacturer_alg in _SHORT:
+        return HashType.SHA256
+    return HashType.SHA384
