@@ -47,6 +47,17 @@ def check_device_chain(
         _check_anchored(certificates, roots)
 
 
+def chain_holds(certificates: Sequence[x509.Certificate]) -> bool:
+    """Say whether each certificate was issued by the next. Trust is not asked."""
+    try:
+        for below, issuer in enumerate(certificates[1:]):
+            _check_authority(issuer, below)
+            _check_issued(certificates[below], issuer)
+    except CheckFailed:
+        return False
+    return True
+
+
 def _check_leaf(leaf: x509.Certificate) -> None:
     usage = _extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_public_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, VerifyKey, alg_for
@@ -50,6 +51,9 @@ _CURVES: dict[KeyType, tuple[ec.EllipticCurve, int, int]] = {
     KeyType.SECP384R1: (ec.SECP384R1(), 2, 48),
 }
 _KTY, _CRV, _X, _Y = 1, -1, -2, -3
+
+# The warning is what a serial number not above zero gives where warnings are errors.
+_UNREADABLE = (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +186,12 @@ def load_spki(der: bytes) -> VerifyKey:
 def load_certificate(der: bytes) -> x509.Certificate:
     """Load one DER certificate. Raises MalformedError."""
     try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+        certificate = x509.load_der_x509_certificate(der)
+    except _UNREADABLE as error:
         raise MalformedError("not a DER certificate") from error
+    if certificate.serial_number <= 0:
+        raise MalformedError("a certificate whose serial number is not positive")
+    return certificate
 
 
 def certificate_key(certificate: x509.Certificate) -> VerifyKey:
