@@ -1,0 +1,129 @@
+"""New keys, and keys as bytes: what a key file holds."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum, unique
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from onboarding.services.errors import KeyStoreError
+from ownership_vouchers.algorithms import SigningKey
+from ownership_vouchers.keys import PublicKey
+
+# Devices have no clock at first: RFC 5280, section 4.1.2.5, "no expiry".
+_FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@unique
+class KeyAlgorithm(StrEnum):
+    """Kinds of key material a key file can hold."""
+
+    P256 = "P-256"
+    P384 = "P-384"
+    RSA2048 = "RSA-2048"
+    RSA3072 = "RSA-3072"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made; ``private`` is PKCS#8 DER."""
+
+    private: bytes = field(repr=False)
+    fingerprint: str
+    public_pem: str
+    certificate_pem: str | None
+
+
+def generate(algorithm: KeyAlgorithm, *, ca: bool = False) -> NewKey:
+    """Make a key, and with ``ca`` a self-signed CA certificate for it."""
+    key = _new(algorithm)
+    public = key.public_key()
+    return NewKey(
+        key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        PublicKey.of(public).fingerprint(),
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        _self_signed(key) if ca else None,
+    )
+
+
+def load_private(der: bytes) -> SigningKey:
+    """Read PKCS#8 DER.
+
+    Raises:
+        KeyStoreError: Not a private key of a kind FDO knows.
+    """
+    try:
+        key = load_der_private_key(der, password=None)
+    except ValueError as error:
+        raise KeyStoreError("the file opens but holds no private key") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise KeyStoreError("the private key is of a kind FDO does not use")
+    return key
+
+
+def _new(algorithm: KeyAlgorithm) -> SigningKey:
+    match algorithm:
+        case KeyAlgorithm.P256:
+            return ec.generate_private_key(ec.SECP256R1())
+        case KeyAlgorithm.P384:
+            return ec.generate_private_key(ec.SECP384R1())
+        case KeyAlgorithm.RSA2048:
+            return rsa.generate_private_key(65537, 2048)
+        case KeyAlgorithm.RSA3072:
+            return rsa.generate_private_key(65537, 3072)
+
+
+def _self_signed(key: SigningKey) -> str:
+    serial = x509.random_serial_number()
+    name = x509.Name(
+        [
+            x509.NameAttribute(
+                NameOID.COMMON_NAME, f"Vouchgate device CA {serial:x}"[:64]
+            )
+        ]
+    )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(_EPOCH)
+        .not_valid_after(_FOREVER)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_CA_USAGE, critical=True)
+        .add_extension(identifier, critical=False)
+    )
+    certificate = builder.sign(
+        key, hashes.SHA384() if _is_384(key) else hashes.SHA256()
+    )
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _is_384(key: SigningKey) -> bool:
+    return key.key_size in (384, 3072)
+
+
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)

@@ -1,0 +1,199 @@
+"""Protocol steps joined to sessions: any message, any replica.
+
+A peer that has proved nothing costs no storage: its state is sealed into the
+one token of its run. From the proof on, the state is a row that moves by
+compare-and-swap, so a copy of a message, or one that races another, is refused.
+
+Source: FDO.md 2.10 in our reference; FDO 1.1, section 4.3.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from onboarding.protocol import errors
+from onboarding.protocol.step import Effect, State, Step
+from onboarding.services.transport import FdoResponse
+from onboarding.store import errors as store_errors
+from onboarding.store.runs import RunStore
+from onboarding.store.server_keys import ServerKeys
+from onboarding.store.tokens import TokenSealer
+from onboarding.wire.message import MsgType
+from ownership_vouchers.errors import DecryptError, MalformedError, VoucherError
+
+log = logging.getLogger(__name__)
+
+# Anyone on the path can send these with a copied token: they end nothing.
+_HARMLESS = (errors.UnexpectedMessage, DecryptError, MalformedError)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRole:
+    """One server role, ready to be stepped.
+
+    Args:
+        name: What its tokens are bound to.
+        opening: The message that begins a run.
+        messages: Every message it takes, the opening one included.
+        seconds: How long a run may take.
+        step: The pure step with its Env; (state, type, body, now).
+        decode: Reads what ``State.encode`` wrote.
+        commit: Makes an effect durable, before the reply leaves; (effect, now,
+            run id).
+        on_failure: Told of a proven run that failed, with its last state.
+    """
+
+    name: str
+    opening: MsgType
+    messages: frozenset[MsgType]
+    seconds: int
+    step: Callable[[State | None, MsgType, bytes, int], Step]
+    decode: Callable[[bytes], State]
+    commit: Callable[[Effect, int, bytes], None]
+    on_failure: Callable[[State, str, Exception | None, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Where a run stands: ``step`` is None as long as it is in the token only."""
+
+    token_id: bytes
+    state: State
+    step: int | None
+
+
+class FdoRole:
+    """The message handler of a service: one or several protocol roles."""
+
+    def __init__(
+        self,
+        roles: Iterable[ProtocolRole],
+        keys: ServerKeys,
+        runs: RunStore,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._roles = tuple(roles)
+        self._by_type = {kind: role for role in self._roles for kind in role.messages}
+        self._keys = keys
+        self._runs = runs
+        self._clock = clock
+
+    def handle(
+        self, number: int, body: bytes, authorization: str | None
+    ) -> FdoResponse:
+        """Answer one message.
+
+        Raises:
+            ProtocolError, VoucherError: The message is refused.
+            StoreError: The store failed; nothing was promised to the peer.
+        """
+        role = self._by_type.get(number)  # type: ignore[call-overload]
+        if role is None:
+            raise errors.UnexpectedMessage(f"this service takes no message {number}")
+        now = int(self._clock())
+        kind = MsgType(number)
+        if kind is role.opening:
+            return self._open(role, body, now)
+        return self._continue(role, kind, body, authorization, now)
+
+    def peer_error(self, body: bytes, authorization: str | None) -> None:
+        """End the run of a peer that reports an error of its own."""
+        now = int(self._clock())
+        log.info("a peer reports: %r", body[:512])
+        for role in self._roles:
+            try:
+                run = self._load(role, authorization, now)
+            except (errors.ProtocolError, store_errors.StoreError):
+                continue
+            self._fail(role, run, "the device reported an error", None, now)
+
+    def _open(self, role: ProtocolRole, body: bytes, now: int) -> FdoResponse:
+        step = role.step(None, role.opening, body, now)
+        if step.state is None or not step.state.sealed or step.effects:
+            raise AssertionError(f"{role.name} opens with a state for the token")
+        sealer = self._keys.sealer(now)
+        token = sealer.seal(role.name, step.state.encode(), now + role.seconds)
+        return FdoResponse(step.reply_type, step.reply, f"Bearer {token}")
+
+    def _continue(
+        self,
+        role: ProtocolRole,
+        kind: MsgType,
+        body: bytes,
+        authorization: str | None,
+        now: int,
+    ) -> FdoResponse:
+        run = self._load(role, authorization, now)
+        try:
+            step = role.step(run.state, kind, body, now)
+        except (errors.ProtocolError, VoucherError) as error:
+            if not isinstance(error, _HARMLESS):
+                self._fail(role, run, f"message {int(kind)}", error, now)
+            raise
+        self._advance(role, run, step, now)
+        for effect in step.effects:
+            role.commit(effect, now, run.token_id)
+        return FdoResponse(step.reply_type, step.reply)
+
+    def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> _Run:
+        sealer = self._keys.sealer(now)
+        try:
+            token_id, payload = sealer.open(_bearer(authorization), role.name, now)
+            row = self._runs.load(token_id, now)
+            if row is None:
+                return _Run(token_id, role.decode(payload), None)
+            step, sealed = row
+            state = sealer.open_bytes(sealed, role.name, now, token_id)
+        except store_errors.TokenRefused as error:
+            raise errors.TokenRefused(str(error)) from error
+        return _Run(token_id, role.decode(state), step)
+
+    def _advance(self, role: ProtocolRole, run: _Run, step: Step, now: int) -> None:
+        """Move the run on, or refuse: of two copies of a message one wins."""
+        expires = now + role.seconds
+        if step.state is None:
+            won = self._end(run, expires)
+        elif step.state.sealed:
+            return  # the token says it all, and stays as it is
+        elif run.step is None:
+            sealed = self._seal(role, run, step.state, expires)
+            won = self._runs.begin(run.token_id, 0, sealed, expires)
+        else:
+            sealed = self._seal(role, run, step.state, expires)
+            won = self._runs.advance(run.token_id, run.step, run.step + 1, sealed, now)
+        if not won:
+            raise errors.MessageRefused("the run has gone on without this message")
+
+    def _end(self, run: _Run, expires: int) -> bool:
+        if run.step is None:
+            return self._runs.spend(run.token_id, expires)
+        return self._runs.finish(run.token_id, run.step)
+
+    def _seal(self, role: ProtocolRole, run: _Run, state: State, expires: int) -> bytes:
+        sealer: TokenSealer = self._keys.sealer(expires - role.seconds)
+        return sealer.seal_bytes(role.name, state.encode(), expires, run.token_id)
+
+    def _fail(
+        self,
+        role: ProtocolRole,
+        run: _Run,
+        where: str,
+        error: Exception | None,
+        now: int,
+    ) -> None:
+        """End a proven run; an unproven one has nothing to end."""
+        if run.step is None or not self._runs.finish(run.token_id, run.step):
+            return
+        if role.on_failure is not None:
+            role.on_failure(run.state, where, error, now)
+
+
+def _bearer(authorization: str | None) -> str:
+    """The token, with or without its scheme in front."""
+    if authorization is None:
+        raise errors.TokenRefused("no Authorization")
+    scheme, space, rest = authorization.partition(" ")
+    if space and scheme.lower() == "bearer":
+        return rest.strip()
+    return authorization.strip()

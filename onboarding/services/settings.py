@@ -1,0 +1,160 @@
+"""One frozen settings object per process, read once, passed down.
+
+Every field can be set as ``VOUCHGATE_<NAME>`` in the environment.
+"""
+
+import ipaddress
+from enum import StrEnum, unique
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from onboarding.services.errors import SettingsError
+
+Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
+
+
+@unique
+class Role(StrEnum):
+    """Which service a process is."""
+
+    MANUFACTURING = "manufacturing"
+    RENDEZVOUS = "rendezvous"
+    OWNER = "owner"
+    ALL = "all"
+
+    def includes(self, other: "Role") -> bool:
+        return self is other or self is Role.ALL
+
+
+class Settings(BaseSettings):
+    """What a service is told at start; nothing here changes while it runs."""
+
+    model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)
+
+    role: Role = Role.ALL
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)  # 0: any free port
+    port_file: Path | None = None  # the bound port is written here once ready
+    database_url: str = "sqlite:///vouchgate.db"
+    runs_url: str | None = None
+    key_directory: Path = Path("keys")
+    key_passphrase_file: Path | None = None
+
+    # Protocol runs: how long a session token is good for.
+    run_seconds: Seconds = 120  # DI, TO0, TO1
+    to2_seconds: Seconds = 3600
+    voucher_cache: int = Field(default=1024, ge=1, le=100_000)  # parsed vouchers kept
+
+    # Rendezvous: what a registration may last.
+    rendezvous_min_seconds: Seconds = 60
+    rendezvous_max_seconds: Seconds = 30 * 86400
+    insecure_rendezvous_accept_any: bool = False
+
+    # Owner
+    to0_wait_seconds: Seconds = 7 * 86400  # what we ask of a rendezvous
+    release_ticket_seconds: Seconds = 300
+    device_challenge_seconds: Seconds = 60
+    attest_challenge_seconds: Seconds = 120
+    keylime_session_seconds: Seconds = 600
+    reconcile_seconds: float = Field(default=1.0, gt=0)  # push channel polling
+    task_poll_seconds: float = Field(default=0.5, gt=0)
+    withdraw_cap: int = Field(default=50, ge=0)  # removals an hour without a human
+    background: bool = True  # False: this replica runs no tasks
+
+    # Keylime, all or none
+    keylime_verifier_url: str | None = None
+    keylime_registrar_url: str | None = None
+    keylime_registrar_http_url: str | None = None
+    keylime_ca: Path | None = None
+    keylime_cert: Path | None = None
+    keylime_key: Path | None = None
+
+    # Unsafe, and named so.
+    insecure_plain_http: bool = False  # listen beyond loopback without TLS
+    insecure_confirm: bool = False  # says a second time that insecure_* is meant
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @property
+    def insecure(self) -> tuple[str, ...]:
+        """Names of the insecure switches that are on."""
+        names = ("insecure_rendezvous_accept_any", "insecure_plain_http")
+        return tuple(name for name in names if getattr(self, name))
+
+    @property
+    def keylime_configured(self) -> bool:
+        return self.keylime_verifier_url is not None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        parts = [
+            self.keylime_verifier_url,
+            self.keylime_registrar_url,
+            self.keylime_registrar_http_url,
+            self.keylime_ca,
+            self.keylime_cert,
+            self.keylime_key,
+        ]
+        given = [part is not None for part in parts]
+        if any(given) and not all(given):
+            raise ValueError(
+                "Keylime settings must be given all together or not at all"
+            )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.rendezvous_min_seconds > self.rendezvous_max_seconds:
+            raise ValueError("rendezvous_min_seconds is above rendezvous_max_seconds")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether binding ``host`` keeps a service on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_unsafe(settings: Settings) -> None:
+    """Refuse what would be unsafe on an address that others can reach.
+
+    API keys would cross the network in clear without TLS, so plain HTTP beyond
+    loopback is an insecure switch too; ``insecure_confirm`` is its second yes.
+
+    Raises:
+        SettingsError: Says which switch is missing, or must go.
+    """
+    if is_loopback(settings.host):
+        return
+    if settings.tls_certificate is None and not settings.insecure_plain_http:
+        raise SettingsError(
+            f"{settings.host} is reachable by others: set tls_certificate and"
+            " tls_key, or both insecure_plain_http and insecure_confirm"
+        )
+    if settings.insecure and not settings.insecure_confirm:
+        raise SettingsError(
+            f"{', '.join(settings.insecure)} on {settings.host}: bind a loopback"
+            " address, or set insecure_confirm as well"
+        )
+
+
+def read_passphrase(path: Path | None) -> bytes:
+    """Read the passphrase that opens the key files.
+
+    Raises:
+        SettingsError: No file is named, or it is empty or unreadable.
+    """
+    if path is None:
+        raise SettingsError("set VOUCHGATE_KEY_PASSPHRASE_FILE to a file of one line")
+    try:
+        value = path.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    if not value:
+        raise SettingsError(f"{path} is empty")
+    return value

@@ -1,0 +1,197 @@
+"""The FDO route: bytes in, bytes out, in front of everything else.
+
+No CBOR, no crypto, no SQL here. It stands before FastAPI because a route of
+FastAPI costs as much as the message itself. This module holds the one broad
+``except``: whatever a message causes, the peer gets an ErrorMessage.
+
+Source: FDO 1.1, section 4.3 (HTTP binding).
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from onboarding.protocol.errors import ProtocolError, error_message
+from onboarding.wire.message import MsgType
+from ownership_vouchers.errors import MalformedError, VoucherError
+
+MAX_BODY = 65535
+BODY_SECONDS = 30.0
+_HEAVY = frozenset({int(MsgType.TO0_OWNER_SIGN)})  # verifies a whole voucher
+_PREFIX = "/fdo/"
+_PATHS = {f"/fdo/101/msg/{number}".encode(): number for number in range(256)}
+_CBOR = (b"content-type", b"application/cbor")
+_PROBLEM = (b"content-type", b"application/problem+json")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FdoResponse:
+    """One answer; ``authorization`` is given in a run's first answer only."""
+
+    message_type: int
+    body: bytes = field(repr=False)
+    authorization: str | None = field(default=None, repr=False)
+
+
+class MessageHandler(Protocol):
+    """What stands behind the route. Synchronous; safe in any thread."""
+
+    def handle(
+        self, number: int, body: bytes, authorization: str | None
+    ) -> FdoResponse:
+        """Answer one message, or raise what `error_message` can map."""
+
+    def peer_error(self, body: bytes, authorization: str | None) -> None:
+        """Take note that the peer ended its run with an ErrorMessage."""
+
+
+class _Disconnected(Exception):
+    """The client went away before its body was complete."""
+
+
+class _BodyRefused(MalformedError):
+    """The body is too large or too slow; the rest of it is not waited for."""
+
+
+class FdoTransport:
+    """An ASGI application: FDO messages to ``handler``, the rest to ``app``.
+
+    Args:
+        offload: Run the handler in a thread: for stores across a network, which
+            would hold up the event loop.
+    """
+
+    def __init__(
+        self, app: AsgiApp, handler: MessageHandler, *, offload: bool = False
+    ) -> None:
+        self._app = app
+        self._handler = handler
+        self._offload = offload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_PREFIX):
+            await self._message(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _message(self, scope: Scope, receive: Receive, send: Send) -> None:
+        number = _PATHS.get(scope.get("raw_path") or scope["path"].encode())
+        if number is None:
+            await _problem(send, 404, "not-found", "No FDO 1.1 message has this path.")
+            return
+        if scope["method"] != "POST":
+            await _problem(send, 405, "method-not-allowed", "FDO messages are POSTed.")
+            return
+        authorization, length = _headers(scope)
+        try:
+            body = await _read_body(receive, length)
+            reply = await self._answer(number, body, authorization)
+        except _Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
+            await _error(send, number, error)
+            return
+        await _reply(send, reply)
+
+    async def _answer(
+        self, number: int, body: bytes, authorization: str | None
+    ) -> FdoResponse | None:
+        if number == MsgType.ERROR:
+            self._handler.peer_error(body, authorization)
+            return None
+        if self._offload or number in _HEAVY:
+            return await asyncio.to_thread(
+                self._handler.handle, number, body, authorization
+            )
+        return self._handler.handle(number, body, authorization)
+
+
+def _headers(scope: Scope) -> tuple[str | None, bytes | None]:
+    authorization: str | None = None
+    length: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name == b"content-length":
+            length = value
+    return authorization, length
+
+
+async def _read_body(receive: Receive, length: bytes | None) -> bytes:
+    """Read the body, however its length was announced, up to the limit."""
+    if length is not None and not _fits(length):
+        raise _BodyRefused(f"a message is at most {MAX_BODY} bytes long")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _collect(receive)
+    except TimeoutError as error:
+        raise _BodyRefused("the message took too long to arrive") from error
+
+
+def _fits(length: bytes) -> bool:
+    return length.isdigit() and len(length) <= 5 and int(length) <= MAX_BODY
+
+
+async def _collect(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise _Disconnected
+        chunk: bytes = event.get("body", b"")
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise _BodyRefused(f"a message is at most {MAX_BODY} bytes long")
+        if not event.get("more_body", False):
+            return body
+
+
+async def _reply(send: Send, reply: FdoResponse | None) -> None:
+    if reply is None:
+        await _send(send, 200, b"", [])
+        return
+    headers = [_CBOR, (b"message-type", str(reply.message_type).encode())]
+    if reply.authorization is not None:
+        headers.append((b"authorization", reply.authorization.encode("latin-1")))
+    await _send(send, 200, reply.body, headers)
+
+
+async def _error(send: Send, number: int, error: Exception) -> None:
+    correlation = secrets.randbits(32)
+    if isinstance(error, ProtocolError | VoucherError):
+        log.info("[%08x] message %d refused: %s", correlation, number, error)
+    else:
+        log.exception("[%08x] message %d failed", correlation, number)
+    body = error_message(error, number, int(time.time()), correlation)
+    headers = [_CBOR, (b"message-type", b"255")]
+    if isinstance(error, _BodyRefused):
+        headers.append((b"connection", b"close"))
+    await _send(send, 500, body, headers)
+
+
+async def _problem(send: Send, status: int, code: str, detail: str) -> None:
+    body = (
+        f'{{"type":"urn:vouchgate:problem:{code}","status":{status},'
+        f'"code":"{code}","detail":"{detail}"}}'
+    ).encode()
+    headers = [_PROBLEM, (b"allow", b"POST")] if status == 405 else [_PROBLEM]
+    await _send(send, status, body, headers)
+
+
+async def _send(
+    send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

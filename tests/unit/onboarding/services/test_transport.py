@@ -1,0 +1,197 @@
+"""The FDO route: what reaches the handler, and how refusals leave."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from onboarding.protocol.errors import MessageRefused
+from onboarding.services.transport import MAX_BODY, FdoResponse, FdoTransport
+from onboarding.wire.error import ErrorMessage
+
+PATH = "/fdo/101/msg/60"
+
+
+@dataclass
+class Echo:
+    """Answers each message with itself, and remembers what it was given."""
+
+    seen: list[tuple[int, bytes, str | None]] = field(default_factory=list)
+    reported: list[bytes] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def handle(
+        self, number: int, body: bytes, authorization: str | None
+    ) -> FdoResponse:
+        self.seen.append((number, body, authorization))
+        if self.failure is not None:
+            raise self.failure
+        return FdoResponse(number + 1, body, "Bearer t")
+
+    def peer_error(self, body: bytes, authorization: str | None) -> None:
+        self.reported.append(body)
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def _elsewhere(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 299, "headers": []})
+    await send({"type": "http.response.body", "body": b"elsewhere"})
+
+
+def post(
+    echo: Echo,
+    path: str = PATH,
+    chunks: tuple[bytes, ...] = (b"\x80",),
+    headers: dict[str, str] | None = None,
+    method: str = "POST",
+    *,
+    offload: bool = False,
+) -> Answer:
+    """Send one request through the ASGI interface."""
+    events = [
+        {"type": "http.request", "body": chunk, "more_body": index + 1 < len(chunks)}
+        for index, chunk in enumerate(chunks)
+    ]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> Any:
+        return events.pop(0) if events else {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": [
+            (name.lower().encode(), value.encode())
+            for name, value in (headers or {}).items()
+        ],
+    }
+    asyncio.run(FdoTransport(_elsewhere, echo, offload=offload)(scope, receive, send))
+    if not sent:
+        return Answer(0, {}, b"")
+    head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], head, sent[1]["body"])
+
+
+@pytest.mark.parametrize("offload", [False, True])
+def test_a_message_is_answered_with_its_type_its_length_and_its_token(
+    offload: bool,
+) -> None:
+    answer = post(Echo(), chunks=(b"\x81", b"\x01"), offload=offload)
+    assert (answer.status, answer.body) == (200, b"\x81\x01")
+    assert answer.headers == {
+        "content-type": "application/cbor",
+        "message-type": "61",
+        "authorization": "Bearer t",
+        "content-length": "2",
+    }
+
+
+def test_the_authorization_reaches_the_handler_as_it_was_sent() -> None:
+    echo = Echo()
+    post(echo, headers={"Authorization": "Bearer  abc"})
+    assert echo.seen == [(60, b"\x80", "Bearer  abc")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/fdo/101/msg/60/",
+        "/fdo/101/msg/060",
+        "/fdo/101/msg/256",
+        "/fdo/101/msg/",
+        "/fdo/101/msg/60/x",
+        "/fdo/100/msg/60",
+        "/fdo/200/msg/60",
+        "/fdo/101//msg/60",
+        "/fdo/101/msg/%36%30",
+        "/fdo/",
+        "/fdo/101/msg/-1",
+    ],
+)
+def test_another_path_is_not_found(path: str) -> None:
+    echo = Echo()
+    answer = post(echo, path)
+    assert answer.status == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not echo.seen
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", "OPTIONS"])
+def test_another_method_is_not_allowed(method: str) -> None:
+    answer = post(Echo(), method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+def test_other_paths_go_to_the_application_behind() -> None:
+    assert post(Echo(), "/api/v1/vouchers").status == 299
+
+
+OVERSIZE: dict[str, dict[str, Any]] = {
+    "announced": {"headers": {"Content-Length": str(MAX_BODY + 1)}},
+    "announced as a very long number": {"headers": {"Content-Length": "9" * 4000}},
+    "announced as nonsense": {"headers": {"Content-Length": "-1"}},
+    "sent after a small announcement": {
+        "headers": {"Content-Length": "1"},
+        "chunks": (b"x" * (MAX_BODY + 1),),
+    },
+    "sent in chunks without announcement": {"chunks": (b"x" * 40_000,) * 2},
+}
+
+
+@pytest.mark.parametrize("case", list(OVERSIZE))
+def test_a_body_over_the_limit_is_refused_and_the_connection_closed(case: str) -> None:
+    echo = Echo()
+    answer = post(echo, **OVERSIZE[case])
+    assert not echo.seen
+    assert (answer.status, answer.headers["message-type"]) == (500, "255")
+    assert answer.headers["connection"] == "close"
+    assert ErrorMessage.from_cbor(answer.body).code == 100
+
+
+def test_a_body_of_the_limit_is_taken_without_an_announced_length() -> None:
+    answer = post(Echo(), chunks=(b"x" * 40_000, b"x" * (MAX_BODY - 40_000)))
+    assert (answer.status, len(answer.body)) == (200, MAX_BODY)
+
+
+def test_a_refusal_is_an_error_message_with_status_500() -> None:
+    answer = post(Echo(failure=MessageRefused("the nonce is another")))
+    message = ErrorMessage.from_cbor(answer.body)
+    assert (answer.status, answer.headers["message-type"]) == (500, "255")
+    assert (message.code, message.previous) == (101, 60)
+    assert "nonce" not in message.text
+
+
+def test_a_failure_of_ours_is_code_500_and_its_words_stay_here(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = post(Echo(failure=RuntimeError("the password is swordfish")))
+    message = ErrorMessage.from_cbor(answer.body)
+    assert message.code == 500
+    assert b"swordfish" not in answer.body
+    assert "swordfish" in caplog.text
+
+
+def test_an_error_message_is_taken_note_of_and_answered_empty() -> None:
+    echo = Echo()
+    answer = post(echo, "/fdo/101/msg/255", (b"anything at all",))
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-length"] == "0"
+    assert echo.reported == [b"anything at all"]
+
+
+def test_a_client_that_leaves_gets_no_answer() -> None:
+    echo = Echo()
+    assert post(echo, chunks=()).status == 0
+    assert not echo.seen
