@@ -69,13 +69,6 @@ class Evidence:
             pcrs,
         )
 
-    @property
-    def compares(self) -> tuple[str, ...]:
-        """Name what Keylime will compare: ``pcr N``, ``ima``, ``uefi``."""
-        logs = (("ima", self.runtime_policy), ("uefi", self.reference_state))
-        present = tuple(name for name, policy in logs if policy)
-        return (*(f"pcr {pcr}" for pcr in sorted(self.pcrs)), *present)
-
     def request(self) -> Mapping[str, object]:
         """Return the body of ``POST /v2.6/verify/evidence``.
 

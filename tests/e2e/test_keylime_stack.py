@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -22,27 +23,17 @@ from attestation.keylime.push_ports import TpmPort
 from attestation.keylime.results import AgentState, PushAttestation, VerifierMode
 from attestation.keylime.stack import KeylimeStack
 from attestation.keylime.tpm_policy import PcrPolicy
-from hw.evidence import AkAlg
 from hw.pcr_blob import build_pcr_blob, parse_pcr_blob
-from hw.tpm import Tpm
-from tests.support.keylime_stack import Attester
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
+    from tests.support.keylime_stack import Attester
 
 pytest_plugins = ["tests.support.keylime_stack"]
 
 PINNED, DEBUG = 12, 16  # anyone can reset the debug PCR
 WAIT_SECONDS = 30.0
 BOOT_TIME = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(params=["ecc", "rsa"])
-def attester(request: pytest.FixtureRequest, attester_tpm: Tpm) -> Attester:
-    alg: AkAlg = request.param
-    return Attester(attester_tpm, attester_tpm.create_attestation_key(alg))
-
-
-@pytest.fixture
-def pusher(attester_tpm: Tpm) -> Attester:
-    return Attester(attester_tpm, attester_tpm.create_attestation_key("rsa"))
 
 
 @pytest.fixture
@@ -78,7 +69,7 @@ class Proxied:
 @pytest.fixture
 def push_agent(
     keylime_stack: KeylimeStack,
-    pusher: Attester,
+    pusher: "Attester",
     agent_id: str,
 ) -> Iterator[PushAgent]:
     settings = keylime_stack.client_settings()
@@ -87,7 +78,7 @@ def push_agent(
         yield PushAgent(way, TpmPort(pusher.tpm, pusher.ak), agent_id, BOOT_TIME)
 
 
-def register(client: KeylimeClient, agent_id: str, attester: Attester) -> bytes:
+def register(client: KeylimeClient, agent_id: str, attester: "Attester") -> bytes:
     """Register a device's keys; return the secret that its TPM unwrapped."""
     ek = attester.tpm.endorsement_key()
     blob = client.register(agent_id, ek.public, ek.certificate, attester.ak.public)
@@ -125,14 +116,14 @@ def test_the_stack_serves_the_pinned_api_in_push_mode(keylime: KeylimeClient) ->
     assert "3.0" in version.supported
 
 
-def test_good_evidence_is_valid(keylime: KeylimeClient, attester: Attester) -> None:
+def test_good_evidence_is_valid(keylime: KeylimeClient, attester: "Attester") -> None:
     policy = attester.allow(PINNED, DEBUG)
     verdict = keylime.verify_evidence(attester.evidence(nonce(), policy))
     assert verdict.valid
     assert verdict.failures == ()
 
 
-def test_an_extended_pcr_is_named(keylime: KeylimeClient, attester: Attester) -> None:
+def test_an_extended_pcr_is_named(keylime: KeylimeClient, attester: "Attester") -> None:
     policy = attester.allow(0, PINNED)
     attester.tpm.extend(PINNED, b"something else booted")
     verdict = keylime.verify_evidence(attester.evidence(nonce(), policy))
@@ -145,7 +136,7 @@ def test_an_extended_pcr_is_named(keylime: KeylimeClient, attester: Attester) ->
 
 def test_a_pinned_pcr_that_is_not_quoted_fails(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
 ) -> None:
     policy = attester.allow(0, PINNED)
     evidence = attester.evidence(nonce(), attester.allow(0))
@@ -156,7 +147,7 @@ def test_a_pinned_pcr_that_is_not_quoted_fails(
 
 def test_a_quote_over_another_nonce_fails(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
 ) -> None:
     evidence = attester.evidence(nonce(), attester.allow(PINNED))
     verdict = keylime.verify_evidence(replace(evidence, nonce=nonce()))
@@ -166,7 +157,7 @@ def test_a_quote_over_another_nonce_fails(
 
 def test_a_quote_by_another_key_fails(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
 ) -> None:
     evidence = attester.evidence(nonce(), attester.allow(PINNED))
     other = attester.tpm.create_attestation_key(attester.ak.alg)
@@ -174,7 +165,7 @@ def test_a_quote_by_another_key_fails(
     assert not verdict.valid
 
 
-def relabelled(attester: Attester, policy: PcrPolicy) -> Evidence:
+def relabelled(attester: "Attester", policy: PcrPolicy) -> Evidence:
     """Quote the debug PCR and say that its value is the pinned one's."""
     evidence = attester.evidence(nonce(), {DEBUG: ("00" * 32,)})
     bank, values = parse_pcr_blob(evidence.pcr_blob)
@@ -184,7 +175,7 @@ def relabelled(attester: Attester, policy: PcrPolicy) -> Evidence:
 
 def test_one_pcr_passed_off_as_another_is_refused(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
 ) -> None:
     evidence = relabelled(attester, {PINNED: attester.allow(DEBUG)[DEBUG]})
     with pytest.raises(EvidenceMismatch, match="not those that were quoted"):
@@ -193,7 +184,7 @@ def test_one_pcr_passed_off_as_another_is_refused(
 
 def test_keylime_alone_would_take_one_pcr_for_another(
     keylime_stack: KeylimeStack,
-    attester: Attester,
+    attester: "Attester",
 ) -> None:
     """Why we refuse it. When this fails, Keylime has mended it: drop the remark."""
     policy = {PINNED: attester.allow(DEBUG)[DEBUG]}
@@ -218,7 +209,7 @@ def base64_parts(evidence: Evidence) -> str:
 
 def test_the_registrar_holds_exactly_the_bound_keys(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
     agent_id: str,
 ) -> None:
     secret = register(keylime, agent_id, attester)
@@ -233,7 +224,7 @@ def test_the_registrar_holds_exactly_the_bound_keys(
 
 def test_a_wrong_tag_activates_nothing(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
     agent_id: str,
 ) -> None:
     secret = register(keylime, agent_id, attester)
@@ -244,7 +235,7 @@ def test_a_wrong_tag_activates_nothing(
 
 def test_other_keys_cannot_take_over_an_id(
     keylime: KeylimeClient,
-    attester: Attester,
+    attester: "Attester",
     agent_id: str,
 ) -> None:
     secret = register(keylime, agent_id, attester)
@@ -257,7 +248,7 @@ def test_other_keys_cannot_take_over_an_id(
 
 def test_push_passes_then_fails_when_a_pinned_pcr_is_extended(
     keylime: KeylimeClient,
-    pusher: Attester,
+    pusher: "Attester",
     push_agent: PushAgent,
 ) -> None:
     agent_id, policy = push_agent.agent_id, pusher.allow(PINNED, DEBUG)
@@ -283,7 +274,7 @@ def test_push_passes_then_fails_when_a_pinned_pcr_is_extended(
 
 def test_push_starts_afresh_when_enrolled_anew(
     keylime: KeylimeClient,
-    pusher: Attester,
+    pusher: "Attester",
     push_agent: PushAgent,
 ) -> None:
     agent_id = push_agent.agent_id
@@ -307,11 +298,11 @@ def test_a_device_that_is_not_enrolled_cannot_log_in(push_agent: PushAgent) -> N
 
 def test_a_device_with_another_key_cannot_log_in(
     keylime: KeylimeClient,
-    attester_tpm: Tpm,
+    tpm: "Tpm",
     push_agent: PushAgent,
 ) -> None:
     enrolled = push_agent.port.public
-    attester_tpm.create_attestation_key("rsa")  # in place of the one before
+    tpm.create_attestation_key("rsa")  # in place of the one before
     keylime.enrol(push_agent.agent_id, enrolled, {PINNED: ("00" * 32,)})
     with pytest.raises(PushRefused) as refusal:
         push_agent.login()

@@ -1,12 +1,11 @@
 """One real Keylime for all tests of a run, and real software TPMs to attest with.
 
-A test module says ``pytest_plugins = ["tests.support.keylime_stack"]``; all that do
-share one stack.
+As a plugin (``pytest_plugins``), so that all tests share one stack.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +16,10 @@ from attestation.keylime.http import admin_http
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import PROGRAMS, KeylimeStack, program_path
 from attestation.keylime.tpm_policy import PcrPolicy
-from hw.evidence import AttestationKey
-from hw.swtpm import SoftwareTpm, missing_programs
-from hw.tpm import Tpm
+from hw.evidence import AkAlg, AttestationKey
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
 
 QUOTE_INTERVAL = 1  # seconds
 
@@ -54,7 +54,7 @@ def keylime(keylime_stack: KeylimeStack) -> Iterator[KeylimeClient]:
 class Attester:
     """A powered TPM with an attestation key."""
 
-    tpm: Tpm
+    tpm: "Tpm"
     ak: AttestationKey
 
     def allow(self, *pcrs: int) -> PcrPolicy:
@@ -74,26 +74,15 @@ class Attester:
             policy,
         )
 
-    def with_rsa(self) -> "Attester":
-        """Return the same TPM with a fresh key that Keylime's push login takes."""
-        return replace(self, ak=self.tpm.create_attestation_key("rsa"))
+
+@pytest.fixture(params=["ecc", "rsa"])
+def attester(request: pytest.FixtureRequest, tpm: "Tpm") -> Attester:
+    """The module's TPM with a fresh key; PCRs that a test extends stay extended."""
+    alg: AkAlg = request.param
+    return Attester(tpm, tpm.create_attestation_key(alg))
 
 
-def power_on(directory: Path) -> Iterator[Tpm]:
-    """Manufacture a TPM, run it, and leave nothing behind; or skip with the reason."""
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    software = SoftwareTpm(directory, "device")
-    software.manufacture(directory / "ca")
-    address = software.start()
-    try:
-        with Tpm(address) as tpm:
-            yield tpm
-    finally:
-        software.stop()
-
-
-@pytest.fixture(scope="module")
-def attester_tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tpm]:
-    """A software TPM for one module; PCRs that a test extends stay extended."""
-    yield from power_on(tmp_path_factory.mktemp("attester"))
+@pytest.fixture
+def pusher(tpm: "Tpm") -> Attester:
+    """The module's TPM with a fresh key of the one kind that push takes."""
+    return Attester(tpm, tpm.create_attestation_key("rsa"))
