@@ -1,0 +1,40 @@
+"""What a TPM hands out, as plain bytes: values that any layer may pass on."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AkAlg = Literal["ecc", "rsa"]
+EkAlg = Literal["rsa2048", "ecc256", "ecc384"]
+
+
+@dataclass(frozen=True, slots=True)
+class EndorsementKey:
+    """An EK and its certificate."""
+
+    public: bytes = field(repr=False)  # TPM2B_PUBLIC
+    certificate: bytes | None = field(repr=False)  # DER, None when NV has none
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationKey:
+    """A restricted signing key, persistent in its TPM."""
+
+    public: bytes = field(repr=False)  # TPM2B_PUBLIC
+    name: bytes
+    alg: AkAlg
+    handle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A signed statement."""
+
+    message: bytes = field(repr=False)  # TPMS_ATTEST
+    signature: bytes = field(repr=False)  # TPMT_SIGNATURE
+
+
+@dataclass(frozen=True, slots=True)
+class Quote(Attestation):
+    """A signed statement about PCRs, and their values beside it."""
+
+    pcr_blob: bytes = field(repr=False)  # layout: hw.pcr_blob

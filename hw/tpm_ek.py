@@ -1,0 +1,146 @@
+"""Endorsement and attestation keys of a TPM, and credential activation.
+
+Source: TCG EK Credential Profile 2.5, section 2.2 (templates, NV indices, handles).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hw.errors import TpmError
+from hw.evidence import AkAlg, AttestationKey, EkAlg, EndorsementKey
+from hw.public_area import PublicArea, TpmaObject
+from hw.tpm_nv import nv_read
+from hw.tpm_primary import (
+    RESTRICTED_ATTRIBUTES,
+    Kind,
+    make_persistent,
+    read_public,
+    template,
+)
+from hw.tss import (
+    ESYS_TR,
+    TPM2B_ENCRYPTED_SECRET,
+    TPM2B_ID_OBJECT,
+    TPM2B_PUBLIC,
+    Link,
+    NoSuchIndex,
+    create_ek_template,
+)
+
+# Persistent handle, NV index of the certificate, name of the template.
+_EKS: dict[EkAlg, tuple[int, int, str]] = {
+    "rsa2048": (0x81010001, 0x01C00002, "EK-RSA2048"),
+    "ecc256": (0x81010002, 0x01C0000A, "EK-ECC256"),
+    "ecc384": (0x81010016, 0x01C00016, "EK-HIGH-ECC384"),
+}
+_MAX_ID_OBJECT = 2 + 2 + 64 + 2 + 64  # bytes: sizes, integrity value, secret
+_MAX_SEED = 2 + 512  # bytes: RSA-4096
+_AKS: dict[AkAlg, tuple[int, Kind]] = {
+    "ecc": (0x81000100, "ecc256:ecdsa-sha256:null"),
+    "rsa": (0x81000101, "rsa2048:rsassa-sha256:null"),
+}
+
+
+def endorsement_key(link: Link, alg: EkAlg) -> EndorsementKey:
+    """The EK, made from its template where it is not persistent, and its certificate.
+
+    That the certificate is the key's, and whom it comes from, is not checked here.
+    """
+    handle, certificate_index, name = _EKS[alg]
+    if link.handle(handle) is None:
+        make_persistent(link, _ek_template(link, name), handle)
+    public = read_public(link, handle, "endorsement key")
+    certificate = nv_read(link, certificate_index)
+    return EndorsementKey(
+        public.marshal(), None if certificate is None else _der(certificate)
+    )
+
+
+def _ek_template(link: Link, name: str) -> TPM2B_PUBLIC:
+    def read(index: int) -> bytes:
+        content = nv_read(link, index)
+        if content is None:
+            raise NoSuchIndex(index)
+        return content
+
+    try:
+        _, public = create_ek_template(name, read)
+    except ValueError as error:
+        raise TpmError(f"the TPM has no {name}: {error}") from error
+    return public
+
+
+def _der(data: bytes) -> bytes:
+    """The DER value in front: some vendors' indices are larger than that."""
+    if len(data) < 4 or data[:2] != b"\x30\x82":
+        return data
+    return data[: 4 + int.from_bytes(data[2:4], "big")]
+
+
+def create_attestation_key(link: Link, alg: AkAlg) -> AttestationKey:
+    """A new AK in place of any old one of that kind.
+
+    ECDSA on P-256 or RSASSA with RSA-2048, SHA-256 either way.
+    """
+    handle, kind = _AKS[alg]
+    make_persistent(link, template(kind, RESTRICTED_ATTRIBUTES), handle)
+    return load_attestation_key(link, alg)
+
+
+def load_attestation_key(link: Link, alg: AkAlg) -> AttestationKey:
+    """The AK; raises TpmError when the TPM has none of that kind."""
+    handle, _ = _AKS[alg]
+    area = PublicArea.from_bytes(
+        read_public(link, handle, f"{alg} attestation key").marshal()
+    )
+    return AttestationKey(area.raw, area.name, alg, handle)
+
+
+def activate_credential(
+    link: Link,
+    ak: AttestationKey,
+    id_object: bytes,
+    encrypted_secret: bytes,
+    ek_alg: EkAlg,
+) -> bytes:
+    """The secret that was encrypted to this TPM's EK and this AK's name.
+
+    Args:
+        id_object: TPM2B_ID_OBJECT.
+        encrypted_secret: TPM2B_ENCRYPTED_SECRET.
+
+    Raises:
+        TpmError: It was made for another EK or another AK, or is no such structure.
+    """
+    handle, _, _ = _EKS[ek_alg]
+    blob = TPM2B_ID_OBJECT(_content(id_object, _MAX_ID_OBJECT))
+    seed = TPM2B_ENCRYPTED_SECRET(_content(encrypted_secret, _MAX_SEED))
+    with link.use("activate credential") as esys, _ek_session(link, handle) as session:
+        secret = esys.activate_credential(
+            link.require(ak.handle, "attestation key"),
+            link.require(handle, "endorsement key"),
+            blob,
+            seed,
+            session2=session,
+        )
+        return bytes(secret)
+
+
+def _content(data: bytes, limit: int) -> bytes:
+    size = int.from_bytes(data[:2], "big")
+    if not 2 < len(data) == size + 2 <= limit:
+        raise TpmError("a credential is not the sized structure it should be")
+    return data[2:]
+
+
+@contextmanager
+def _ek_session(link: Link, handle: int) -> Iterator[ESYS_TR]:
+    """Low-range EKs want PolicySecret(endorsement), high-range ones a password."""
+    public = read_public(link, handle, "endorsement key")
+    attributes = PublicArea.from_bytes(public.marshal()).attributes
+    if TpmaObject.USER_WITH_AUTH in attributes:
+        yield ESYS_TR.PASSWORD
+        return
+    with link.policy_session() as session, link.use("authorise EK") as esys:
+        esys.policy_secret(ESYS_TR.RH_ENDORSEMENT, session, b"", b"", b"", 0)
+        yield session

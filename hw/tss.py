@@ -1,0 +1,176 @@
+"""One connection to one TPM: the only place that imports the TPM software stack.
+
+Import this and you need the extra ``tpm``; servers do without.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+from hw.errors import TpmError, TpmUnavailableError
+
+# The stack writes a line to stderr for every refusal, also for those we expect.
+os.environ.setdefault("TSS2_LOG", "all+NONE")
+
+try:
+    from tpm2_pytss import ESAPI, TSS2_Exception
+    from tpm2_pytss.constants import (
+        ESYS_TR,
+        TPM2_ALG,
+        TPM2_CAP,
+        TPM2_EO,
+        TPM2_RC,
+        TPM2_SE,
+        TPMA_NV,
+        TPMA_OBJECT,
+    )
+    from tpm2_pytss.types import (
+        TPM2B_ENCRYPTED_SECRET,
+        TPM2B_ID_OBJECT,
+        TPM2B_NV_PUBLIC,
+        TPM2B_PUBLIC,
+        TPM2B_SENSITIVE_CREATE,
+        TPML_PCR_SELECTION,
+        TPMS_NV_PUBLIC,
+        TPMT_PUBLIC,
+        TPMT_SIG_SCHEME,
+        TPMT_SYM_DEF,
+    )
+    from tpm2_pytss.utils import NoSuchIndex, create_ek_template
+except ImportError as error:
+    raise TpmUnavailableError(
+        f"install the extra 'tpm' (vouchgate[tpm]) and libtss2: {error}"
+    ) from error
+
+__all__ = [
+    "ESYS_TR",
+    "TPM2B_ENCRYPTED_SECRET",
+    "TPM2B_ID_OBJECT",
+    "TPM2B_NV_PUBLIC",
+    "TPM2B_PUBLIC",
+    "TPM2B_SENSITIVE_CREATE",
+    "TPM2_ALG",
+    "TPM2_EO",
+    "TPMA_NV",
+    "TPMA_OBJECT",
+    "TPML_PCR_SELECTION",
+    "TPMS_NV_PUBLIC",
+    "TPMT_PUBLIC",
+    "TPMT_SIG_SCHEME",
+    "Buffer",
+    "Link",
+    "NoSuchIndex",
+    "TSS2_Exception",
+    "create_ek_template",
+]
+
+_TRANSIENT, _HMAC_SESSION, _POLICY_SESSION = 0x80000000, 0x02000000, 0x03000000
+_UNMANAGED = ("swtpm", "mssim")  # TCTIs with no resource manager behind them
+_SMALLEST_BUFFER = 512  # bytes, for a TPM that does not say
+
+
+class Buffer(IntEnum):
+    """TPM_PT properties: how many bytes one command takes."""
+
+    INPUT = 0x10D
+    NV = 0x12C
+
+
+class Link:
+    """Serialises commands, turns the stack's errors into ours, remembers handles.
+
+    A raw software TPM serves one connection at a time: a second one waits until the
+    first is closed.
+    """
+
+    def __init__(self, tcti: str) -> None:
+        """Connect; raises TpmUnavailableError when nothing answers at ``tcti``."""
+        self._lock = threading.RLock()
+        self._handles: dict[int, ESYS_TR] = {}
+        self._sizes: dict[Buffer, int] = {}
+        self._esys: ESAPI | None = None
+        try:
+            self._esys = ESAPI(tcti)
+            if tcti.startswith(_UNMANAGED):
+                self._flush_leftovers(self._esys)
+        except (TSS2_Exception, RuntimeError) as error:
+            self.close()
+            raise TpmUnavailableError(f"no TPM at {tcti}: {error}") from error
+
+    def close(self) -> None:
+        """Release the connection; safe to call twice."""
+        with self._lock:
+            if self._esys is not None:
+                self._esys.close()
+            self._esys = None
+            self._handles.clear()
+
+    @contextmanager
+    def use(self, doing: str) -> Iterator[ESAPI]:
+        """Hold the TPM for some commands; ``doing`` starts the text of any error."""
+        with self._lock:
+            if self._esys is None:
+                raise TpmError(f"{doing}: the connection to the TPM is closed")
+            try:
+                yield self._esys
+            except TSS2_Exception as error:
+                raise TpmError(f"{doing}: {error}") from error
+
+    def handle(self, number: int) -> ESYS_TR | None:
+        """The stack's handle for a persistent object or NV index, None if absent."""
+        with self.use(f"look up {number:#010x}") as esys:
+            if number not in self._handles:
+                try:
+                    self._handles[number] = esys.tr_from_tpmpublic(number)
+                except TSS2_Exception as error:
+                    if error.error != TPM2_RC.HANDLE:
+                        raise
+                    return None
+            return self._handles[number]
+
+    def require(self, number: int, what: str) -> ESYS_TR:
+        """Like ``handle``; raises TpmError when the TPM has no such object."""
+        found = self.handle(number)
+        if found is None:
+            raise TpmError(f"the TPM holds no {what} at {number:#010x}")
+        return found
+
+    def forget(self, number: int) -> None:
+        """Drop a remembered handle whose object has changed or is gone."""
+        with self._lock:
+            self._handles.pop(number, None)
+
+    def buffer_size(self, buffer: Buffer) -> int:
+        """Bytes this TPM takes at once in that kind of command."""
+        with self.use(f"ask for {buffer.name}") as esys:
+            if buffer not in self._sizes:
+                _, found = esys.get_capability(TPM2_CAP.TPM_PROPERTIES, buffer, 1)
+                listed = {int(p.property): p.value for p in found.data.tpmProperties}
+                self._sizes[buffer] = int(listed.get(buffer, _SMALLEST_BUFFER))
+            return self._sizes[buffer]
+
+    @contextmanager
+    def policy_session(self, trial: bool = False) -> Iterator[ESYS_TR]:
+        """A SHA-256 policy session, flushed at the end: a bare TPM has three slots."""
+        with self.use("policy session") as esys:
+            session = esys.start_auth_session(
+                ESYS_TR.NONE,
+                ESYS_TR.NONE,
+                TPM2_SE.TRIAL if trial else TPM2_SE.POLICY,
+                TPMT_SYM_DEF(algorithm=TPM2_ALG.NULL),
+                TPM2_ALG.SHA256,
+            )
+            try:
+                yield session
+            finally:
+                esys.flush_context(session)
+
+    @staticmethod
+    def _flush_leftovers(esys: ESAPI) -> None:
+        """Free the slots that a client which died before us may have left occupied."""
+        for kind in (_TRANSIENT, _HMAC_SESSION, _POLICY_SESSION):
+            _, found = esys.get_capability(TPM2_CAP.HANDLES, kind, 64)
+            for number in list(found.data.handles):
+                esys.flush_context(esys.tr_from_tpmpublic(int(number)))

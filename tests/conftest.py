@@ -1,0 +1,3 @@
+"""Shared fixtures, by subject."""
+
+pytest_plugins = ["tests.support.swtpm"]
