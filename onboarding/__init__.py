@@ -1,0 +1,1 @@
+"""From factory to attested workload: protocol, stores, services, device, CLI."""

@@ -1,0 +1,132 @@
+"""Bindings: which TPM a device was shown to be, and how much that is worth."""
+
+import json
+from dataclasses import dataclass
+
+from onboarding.store.database import Database
+from onboarding.store.direct import Connection, Sql
+from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.events import Event, append
+
+_INSERT = Sql(
+    "INSERT INTO bindings (guid, ek_public, ek_certificate, ek_digest, ek_class, "
+    "ek_reasons, ak_public, ak_alg, channel, klass, passport_digest, bound_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_GET = Sql(
+    "SELECT guid, ek_public, ek_certificate, ek_digest, ek_class, ek_reasons, "
+    "ak_public, ak_alg, channel, klass, passport_digest, bound_at "
+    "FROM bindings WHERE guid = ?"
+)
+_DROP = Sql("DELETE FROM bindings WHERE guid = ?")
+_OTHERS = Sql(
+    "SELECT b.guid FROM bindings b JOIN devices d ON d.guid = b.guid "
+    "WHERE b.ek_digest = ? AND d.retired_at IS NULL AND b.guid <> ? AND b.guid "
+    "NOT IN (SELECT device FROM device_guids WHERE guid = ?) ORDER BY b.guid"
+)
+_BOUND = Sql(
+    "UPDATE devices SET bound_at = ?, enrolled_at = NULL, appraised_at = NULL, "
+    "appraisal_passed = 0, lease_expires = NULL WHERE guid = ? AND owned_at IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BindingRecord:
+    """EK, AK and device key of one TPM, with the verdict on the EK.
+
+    ``ek_public`` and ``ak_public`` are TPM2B_PUBLIC bytes, ``ek_certificate``
+    DER; ``ek_digest`` is the SHA-256 that the passport names; ``channel`` says
+    how evidence will come; ``klass`` is the binding's class.
+    """
+
+    guid: bytes
+    ek_public: bytes
+    ek_certificate: bytes | None
+    ek_digest: bytes
+    ek_class: str
+    ek_reasons: tuple[str, ...]
+    ak_public: bytes
+    ak_alg: str
+    channel: str
+    klass: str
+    passport_digest: bytes | None
+    bound_at: int
+
+
+def write(connection: Connection, record: BindingRecord) -> None:
+    """Insert the binding; its device must be there, an older one gone."""
+    if len(record.ek_digest) != 32:
+        raise InvalidRecord("an EK's digest has 32 bytes")
+    values = (
+        record.guid,
+        record.ek_public,
+        record.ek_certificate,
+        record.ek_digest,
+        record.ek_class,
+        json.dumps(record.ek_reasons),
+        record.ak_public,
+        record.ak_alg,
+        record.channel,
+        record.klass,
+        record.passport_digest,
+        record.bound_at,
+    )
+    connection.count(_INSERT, values)
+
+
+def drop(connection: Connection, guid: bytes) -> None:
+    """Remove a device's binding, if it has one."""
+    connection.count(_DROP, (guid,))
+
+
+def event(record: BindingRecord, guid: bytes, actor: str, at: int) -> Event:
+    """The audit event of a binding."""
+    detail = {
+        "class": record.klass,
+        "ek_class": record.ek_class,
+        "ek_reasons": list(record.ek_reasons),
+        "channel": record.channel,
+    }
+    return Event("device.bound", actor, at, guid, record.ek_digest, detail)
+
+
+class BindingStore:
+    """The binding each device has now; older ones are in the audit log."""
+
+    def __init__(self, database: Database) -> None:
+        self._direct = database.direct
+
+    def put(self, record: BindingRecord, actor: str) -> None:
+        """Bind an owned device (again); it has to be enrolled and appraised anew.
+
+        Raises:
+            NotFound: There is no owned device of that GUID.
+        """
+        with self._direct.transaction() as connection:
+            if connection.count(_BOUND, (record.bound_at, record.guid)) == 0:
+                raise NotFound(f"there is no owned device {record.guid.hex()}")
+            drop(connection, record.guid)
+            write(connection, record)
+            append(connection, event(record, record.guid, actor, record.bound_at))
+
+    def get(self, guid: bytes) -> BindingRecord:
+        """The binding of the device whose GUID is ``guid`` now.
+
+        Raises:
+            NotFound: It has none.
+        """
+        row = self._direct.one(_GET, (guid,))
+        if row is None:
+            raise NotFound(f"device {guid.hex()} is not bound to a TPM")
+        values = [*row]
+        values[5] = tuple(json.loads(row[5]))
+        return BindingRecord(*values)
+
+    def others_with_ek(self, ek_digest: bytes, guid: bytes) -> tuple[bytes, ...]:
+        """Live devices other than the one ``guid`` names that hold the same EK.
+
+        ``guid`` may be any GUID the device ever had. More than none means that
+        one TPM speaks for two devices.
+        """
+        rows = self._direct.rows(_OTHERS, (ek_digest, guid, guid))
+        return tuple(row[0] for row in rows)

@@ -1,0 +1,207 @@
+"""One database: its engine for people, its plain connections for messages.
+
+Main data is durable (SQLite: WAL, synchronous=FULL). Runs, which a device can
+simply start again, live apart and without fsync: a SQLite file of their own,
+or UNLOGGED tables on PostgreSQL.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlmodel import Session
+
+from onboarding.store import runs_schema, schema
+from onboarding.store import sqlite as sqlite_files
+from onboarding.store.direct import Connection as DirectConnection
+from onboarding.store.direct import Direct
+from onboarding.store.errors import (
+    Conflict,
+    InvalidRecord,
+    StoreError,
+    StoreUnavailable,
+)
+from onboarding.store.events import Event, append
+from onboarding.store.sqlite import SqliteConnection
+
+_WRITE = "vouchgate_write"
+
+
+class Writing:
+    """One transaction: rows through ``session``, plain SQL through ``direct``."""
+
+    __slots__ = ("direct", "session")
+
+    def __init__(self, session: Session, direct: DirectConnection) -> None:
+        self.session = session
+        self.direct = direct
+
+    def log(self, event: Event) -> None:
+        """Append the audit event of the change made here; call it last."""
+        self.session.flush()
+        append(self.direct, event)
+
+
+class Database:
+    """A store's database and its runs, shared by all threads of a process.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
+        runs_url: Where runs live. By default a file beside the SQLite file, or
+            the same PostgreSQL database.
+
+    Raises:
+        StoreUnavailable: The URL is of neither kind, or a file cannot be made.
+    """
+
+    def __init__(self, url: str, runs_url: str | None = None) -> None:
+        main = _parse(url)
+        runs = _parse(runs_url) if runs_url else main
+        self.is_postgres = _is_postgres(main)
+        self._runs_are_postgres = _is_postgres(runs)
+        self.direct = _direct(main, durable=True)
+        if self._runs_are_postgres:
+            self.runs = _direct(runs, durable=False)
+        else:
+            self.runs = _direct(_of_this_boot(runs), durable=False)
+        self._engine = _engine(main)
+        self._writing = self._engine.execution_options(**{_WRITE: True})
+
+    def migrate(self) -> None:
+        """Bring the schema to this version; any number of processes may ask.
+
+        Raises:
+            StoreUnavailable: The database fails, or is of a newer version.
+        """
+        with _translated(), self._writing.begin() as connection:
+            schema.upgrade(connection)
+        runs_schema.create(self.runs, unlogged=self._runs_are_postgres)
+
+    def is_current(self) -> bool:
+        """Whether the schema is the one this version was written for."""
+        with _translated(), self._engine.connect() as connection:
+            return schema.is_current(connection)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session to read with; what it changes is not committed."""
+        with _translated(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def transaction(self) -> Iterator[Writing]:
+        """A session to write with: commits at the end, or leaves no trace.
+
+        Raises:
+            Conflict: A uniqueness or foreign key rule was broken.
+            StoreUnavailable: The database failed.
+        """
+        with _translated(), Session(self._writing) as session, session.begin():
+            raw = session.connection().connection.driver_connection
+            yield Writing(session, self._wrap(raw))
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.direct.close()
+        self.runs.close()
+        self._engine.dispose()
+
+    def _wrap(self, raw: Any) -> DirectConnection:
+        if not self.is_postgres:
+            return SqliteConnection(raw)
+        from onboarding.store.postgres import PostgresConnection
+
+        return PostgresConnection(raw)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreUnavailable("the database URL cannot be read") from error
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        if parsed.database and parsed.database != ":memory:":
+            return parsed.set(drivername="sqlite+pysqlite")
+        raise StoreUnavailable("a SQLite URL must name a file: sqlite:///path")
+    raise StoreUnavailable(
+        f"{parsed.drivername} is not supported; use sqlite:///path or "
+        "postgresql+psycopg://user@host/name"
+    )
+
+
+def _is_postgres(url: URL) -> bool:
+    return url.drivername.startswith("postgresql")
+
+
+def _path(url: URL) -> Path:
+    return Path(str(url.database)).absolute()
+
+
+def _of_this_boot(url: URL) -> URL:
+    # Without fsync only a power cut can leave a broken file, so no file of an
+    # earlier boot is ever opened again.
+    path = runs_schema.file_of_this_boot(_path(url))
+    return url.set(database=str(path))
+
+
+def _direct(url: URL, *, durable: bool) -> Direct:
+    if not _is_postgres(url):
+        path = _path(url)
+        sqlite_files.prepare_file(path)
+        return Direct(
+            partial(SqliteConnection.open, path, "FULL" if durable else "OFF")
+        )
+    from onboarding.store.postgres import PostgresConnection
+
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Direct(
+        partial(PostgresConnection.open, conninfo, "on" if durable else "off")
+    )
+
+
+def _engine(url: URL) -> Engine:
+    if _is_postgres(url):
+        return create_engine(url, pool_pre_ping=True, max_overflow=35)
+    engine = create_engine(
+        url.set(database=str(_path(url))),
+        max_overflow=35,
+        connect_args={"timeout": sqlite_files.BUSY_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(raw: Any, _record: object) -> None:
+    sqlite_files.configure(raw, "FULL")
+
+
+def _on_begin(connection: Connection) -> None:
+    # A writer takes its turn at once: a reader that turns writer half way
+    # through would fail when another wrote meanwhile.
+    writes = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except IntegrityError as error:
+        raise Conflict(
+            "a row with that name, or its counterpart, forbids it"
+        ) from error
+    except (DataError, OverflowError, UnicodeError) as error:
+        raise InvalidRecord("a number or text that no column can hold") from error
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(
+            f"the database failed: {type(error).__name__}"
+        ) from error

@@ -1,0 +1,237 @@
+"""Devices: what is known of each, from which its state is computed."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlmodel import Session, col, func, select
+
+from onboarding.store.database import Database, Writing
+from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.events import Event
+from onboarding.store.pages import Page, bytes_cursor, clamp
+from onboarding.store.state import DeviceFacts, DeviceState, Removal, state_of
+from onboarding.store.tables import DeviceGuidRow, DeviceRow
+
+_LABELS_LIMIT = 4096
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """A device under the GUID it has now; times in seconds since 1970.
+
+    ``devmod`` and ``module_results`` are CBOR as the last TO2 left them.
+    """
+
+    guid: bytes
+    previous_guid: bytes | None
+    serial: str
+    device_info: str
+    profile: str
+    labels: Mapping[str, str]
+    frozen: bool
+    imported_at: int
+    removal: Removal | None
+    facts: DeviceFacts
+    devmod: bytes | None = field(repr=False)
+    module_results: bytes | None = field(repr=False)
+
+    def state(self, now: int) -> DeviceState:
+        """How far the device has come, as of ``now``."""
+        return state_of(self.facts, now)
+
+
+class DeviceStore:
+    """Devices by any GUID they ever had; changes name the present one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, guid: bytes) -> DeviceRecord:
+        """The device that has, or had, this GUID.
+
+        Raises:
+            NotFound: No device ever did.
+        """
+        with self._database.session() as session:
+            return _record(find(session, guid))
+
+    def page(
+        self,
+        now: int,
+        cursor: str | None = None,
+        limit: int = 100,
+        state: DeviceState | None = None,
+    ) -> Page[DeviceRecord]:
+        """Devices by GUID, only those in ``state`` at ``now`` if one is given."""
+        size = clamp(limit)
+        after = bytes_cursor(cursor) if cursor is not None else b""
+        found: list[DeviceRecord] = []
+        with self._database.session() as session:
+            while len(found) <= size:
+                batch = _batch(session, after)
+                found += [
+                    device
+                    for device in batch
+                    if state is None or device.state(now) is state
+                ]
+                if len(batch) < _BATCH:
+                    break
+                after = batch[-1].guid
+        more = len(found) > size
+        return Page(tuple(found[:size]), found[size - 1].guid.hex() if more else None)
+
+    def counts(self, now: int) -> Mapping[DeviceState, int]:
+        """How many devices are in each state at ``now``."""
+        totals = dict.fromkeys(DeviceState, 0)
+        after = b""
+        with self._database.session() as session:
+            while batch := _batch(session, after):
+                for device in batch:
+                    totals[device.state(now)] += 1
+                after = batch[-1].guid
+        return totals
+
+    def total(self) -> int:
+        """How many devices there are."""
+        with self._database.session() as session:
+            return session.exec(select(func.count(col(DeviceRow.guid)))).one()
+
+    def describe(
+        self,
+        guid: bytes,
+        actor: str,
+        at: int,
+        *,
+        profile: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Set the board profile or the labels; what is None stays as it was."""
+        text = None if labels is None else json.dumps(labels, sort_keys=True)
+        if text is not None and len(text) > _LABELS_LIMIT:
+            raise InvalidRecord("a device's labels have at most 4 KiB of JSON")
+
+        def change(row: DeviceRow) -> None:
+            row.profile = row.profile if profile is None else profile
+            row.labels = row.labels if text is None else text
+
+        detail = {"profile": profile, "labels": None if labels is None else {**labels}}
+        self._change(
+            guid, change, Event("device.described", actor, at, guid, None, detail)
+        )
+
+    def registered(
+        self, guid: bytes, until: int, server: str, actor: str, at: int
+    ) -> None:
+        """A rendezvous server granted a registration until ``until``."""
+
+        def change(row: DeviceRow) -> None:
+            row.registered_until = max(until, row.registered_until or 0)
+
+        detail = {"server": server, "until": until}
+        event = Event("device.registered", actor, at, guid, None, detail)
+        self._change(guid, change, event)
+
+    def enrolled(self, guid: bytes, channel: str, actor: str, at: int) -> None:
+        """Keylime, or its evidence channel, now expects this device."""
+
+        def change(row: DeviceRow) -> None:
+            if row.bound_at is None:
+                raise InvalidRecord("a device must be bound before it is enrolled")
+            row.enrolled_at = at
+
+        event = Event("device.enrolled", actor, at, guid, None, {"channel": channel})
+        self._change(guid, change, event)
+
+    def freeze(
+        self, guid: bytes, frozen: bool, reason: str, actor: str, at: int
+    ) -> None:
+        """Stop, or allow again, that anything is released to the device."""
+
+        def change(row: DeviceRow) -> None:
+            row.frozen = int(frozen)
+
+        cause = "device.frozen" if frozen else "device.thawed"
+        event = Event(cause, actor, at, guid, None, {"reason": reason})
+        self._change(guid, change, event)
+
+    def retire(self, guid: bytes, reason: str, actor: str, at: int) -> None:
+        """The device was resold or scrapped."""
+
+        def change(row: DeviceRow) -> None:
+            row.retired_at = at
+
+        event = Event("device.retired", actor, at, guid, None, {"reason": reason})
+        self._change(guid, change, event)
+
+    def _change(
+        self, guid: bytes, change: Callable[[DeviceRow], None], event: Event
+    ) -> None:
+        with self._database.transaction() as writing:
+            change(lock(writing, guid))
+            writing.log(event)
+
+
+def find(session: Session, guid: bytes) -> DeviceRow:
+    """The row of the device that has, or had, this GUID.
+
+    Raises:
+        NotFound: No device ever did.
+    """
+    known = session.get(DeviceGuidRow, guid)
+    row = session.get(DeviceRow, known.device) if known is not None else None
+    if row is None:
+        raise NotFound(f"there is no device with GUID {guid.hex()}")
+    return row
+
+
+def lock(writing: Writing, guid: bytes) -> DeviceRow:
+    """The row of the device whose GUID is ``guid`` now, locked for a change.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = writing.session.get(DeviceRow, guid, with_for_update=True)
+    if row is None:
+        raise NotFound(f"there is no device with GUID {guid.hex()}")
+    return row
+
+
+def facts_of(row: DeviceRow) -> DeviceFacts:
+    """What the row says, as the state function takes it."""
+    return DeviceFacts(
+        row.registered_until,
+        row.owned_at,
+        row.bound_at,
+        row.enrolled_at,
+        row.appraised_at,
+        bool(row.appraisal_passed),
+        row.lease_expires,
+        row.released_at,
+        row.withdrawn_at,
+        row.retired_at,
+    )
+
+
+def _batch(session: Session, after: bytes) -> list[DeviceRecord]:
+    query = select(DeviceRow).where(col(DeviceRow.guid) > after)
+    query = query.order_by(col(DeviceRow.guid)).limit(_BATCH)
+    return [_record(row) for row in session.exec(query)]
+
+
+def _record(row: DeviceRow) -> DeviceRecord:
+    return DeviceRecord(
+        row.guid,
+        row.previous_guid,
+        row.serial,
+        row.device_info,
+        row.profile,
+        json.loads(row.labels),
+        bool(row.frozen),
+        row.imported_at,
+        Removal(row.removal) if row.removal is not None else None,
+        facts_of(row),
+        row.devmod,
+        row.module_results,
+    )

@@ -1,0 +1,49 @@
+"""What a store refuses, and what it cannot do just now.
+
+A store never answers a failure with ``None`` or ``False``: those two are facts
+("there is no such row", "another won"), and a failure is one of these errors.
+"""
+
+
+class StoreError(Exception):
+    """The root of every error that a store raises."""
+
+
+class StoreUnavailable(StoreError):
+    """The database did not answer, or answered with a fault of its own."""
+
+
+class InvalidRecord(StoreError):
+    """A record that contradicts itself was handed in; nothing was stored."""
+
+
+class InvalidCursor(StoreError):
+    """A page was asked for with a cursor that we did not give out."""
+
+
+class NotFound(StoreError):
+    """The row that was named does not exist."""
+
+
+class Conflict(StoreError):
+    """A different row already stands under that name, or changed meanwhile."""
+
+
+class DuplicateVoucher(Conflict):
+    """Another voucher holds that GUID, or the stored one has a longer chain."""
+
+
+class RegistrationRefused(Conflict):
+    """A live registration of another owner holds that GUID."""
+
+
+class TokenRefused(StoreError):
+    """A token is not ours, was altered, is for another use, or ran out."""
+
+
+class ApiKeyRefused(StoreError):
+    """An API key is unknown, wrong, expired or revoked; which is not told."""
+
+
+class ChainBroken(StoreError):
+    """The audit log was altered; says at which event."""

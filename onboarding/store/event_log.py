@@ -1,0 +1,119 @@
+"""Reading the audit log, and proving that nobody rewrote it."""
+
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from onboarding.store.database import Database
+from onboarding.store.errors import ChainBroken
+from onboarding.store.events import GENESIS, Event, LoggedEvent, append
+from onboarding.store.pages import Page, clamp, number_cursor
+from onboarding.store.tables import DeviceGuidRow, EventHeadRow, EventRow
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """Where the log ends: keep it elsewhere, and a cut tail shows too."""
+
+    seq: int
+    digest: bytes
+
+
+class EventLog:
+    """The audit log: append, read, verify; nothing else changes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, event: Event) -> None:
+        """Log something that changed no row of ours, such as a refusal."""
+        with self._database.direct.transaction() as connection:
+            append(connection, event)
+
+    def page(
+        self, cursor: str | None = None, limit: int = 100, cause: str | None = None
+    ) -> Page[LoggedEvent]:
+        """The newest events first; ``cause`` may be a prefix such as ``release``."""
+        size = clamp(limit)
+        query = select(EventRow).order_by(col(EventRow.seq).desc()).limit(size + 1)
+        if cursor is not None:
+            query = query.where(col(EventRow.seq) < number_cursor(cursor))
+        if cause is not None:
+            query = query.where(col(EventRow.cause).startswith(cause, autoescape=True))
+        with self._database.session() as session:
+            found = tuple(_logged(row) for row in session.exec(query))
+        more = len(found) > size
+        return Page(found[:size], str(found[size - 1].seq) if more else None)
+
+    def timeline(self, guid: bytes, limit: int = 500) -> tuple[LoggedEvent, ...]:
+        """Up to ``limit`` newest events of a device, oldest first, under all
+        the GUIDs it ever had."""
+        device = select(DeviceGuidRow.device).where(DeviceGuidRow.guid == guid)
+        known = select(DeviceGuidRow.guid).where(
+            col(DeviceGuidRow.device).in_(device.scalar_subquery())
+        )
+        query = (
+            select(EventRow)
+            .where((col(EventRow.guid) == guid) | col(EventRow.guid).in_(known))
+            .order_by(col(EventRow.seq).desc())
+            .limit(clamp(limit))
+        )
+        with self._database.session() as session:
+            found = tuple(_logged(row) for row in session.exec(query))
+        return found[::-1]
+
+    def verify_chain(self) -> ChainHead:
+        """Recompute every digest from the first event to the head.
+
+        Raises:
+            ChainBroken: Names the first event that does not fit.
+        """
+        seq, digest = 0, GENESIS
+        with self._database.session() as session:
+            head = session.get(EventHeadRow, 1)
+            if head is None:
+                raise ChainBroken("the audit log has no head")
+            end = ChainHead(head.seq, head.digest)
+            while seq < end.seq:
+                rows = session.exec(_after(seq, end.seq)).all()
+                if not rows:
+                    raise ChainBroken(f"event {seq + 1} is missing")
+                for row in rows:
+                    seq, digest = _next(_logged(row), seq, digest)
+        if digest != end.digest:
+            raise ChainBroken(f"event {seq} is not the one the log ended with")
+        return end
+
+
+def _after(seq: int, end: int) -> SelectOfScalar[EventRow]:
+    return (
+        select(EventRow)
+        .where(col(EventRow.seq) > seq, col(EventRow.seq) <= end)
+        .order_by(col(EventRow.seq))
+        .limit(_BATCH)
+    )
+
+
+def _next(event: LoggedEvent, seq: int, digest: bytes) -> tuple[int, bytes]:
+    if event.seq != seq + 1:
+        raise ChainBroken(f"event {seq + 1} is missing")
+    if event.previous != digest or event.computed_digest() != event.digest:
+        raise ChainBroken(f"event {event.seq} was altered")
+    return event.seq, event.digest
+
+
+def _logged(row: EventRow) -> LoggedEvent:
+    return LoggedEvent(
+        row.seq,
+        row.guid,
+        row.cause,
+        row.actor,
+        row.at,
+        row.evidence_digest,
+        row.detail,
+        row.previous,
+        row.digest,
+    )

@@ -1,0 +1,123 @@
+"""The audit log's link: each event holds the digest of the one before it.
+
+Appending is one function over a plain connection, so that it joins whatever
+transaction makes the change. Callers append last: the log's head is a lock.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import cbor2
+
+from onboarding.store.direct import Connection, Sql
+from onboarding.store.errors import ChainBroken, InvalidRecord
+
+GENESIS = bytes(32)
+"""What the first event names as its predecessor."""
+
+_DETAIL_LIMIT = 16 * 1024
+
+_HEAD = Sql("SELECT seq, digest FROM event_head WHERE id = 1", " FOR UPDATE")
+_INSERT = Sql(
+    "INSERT INTO events (seq, guid, cause, actor, at, evidence_digest, detail, "
+    "previous, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ADVANCE = Sql("UPDATE event_head SET seq = ?, digest = ? WHERE id = 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, who caused it, and what proves it.
+
+    ``cause`` is a dotted name such as ``ownership.taken``; ``actor`` names a
+    person's key, a device or one of our tasks; ``detail`` goes to JSON.
+    """
+
+    cause: str
+    actor: str
+    at: int
+    guid: bytes | None = None
+    evidence_digest: bytes | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as it stands in the log; ``detail`` is the JSON text digested."""
+
+    seq: int
+    guid: bytes | None
+    cause: str
+    actor: str
+    at: int
+    evidence_digest: bytes | None
+    detail: str
+    previous: bytes
+    digest: bytes
+
+    def computed_digest(self) -> bytes:
+        """SHA-256 over the CBOR array of all other fields, ``previous`` first."""
+        fields = (
+            self.previous,
+            self.seq,
+            self.guid,
+            self.cause,
+            self.actor,
+            self.at,
+            self.evidence_digest,
+            self.detail,
+        )
+        return hashlib.sha256(cbor2.dumps(fields)).digest()
+
+
+def append(connection: Connection, event: Event) -> None:
+    """Add one event inside the open transaction.
+
+    Raises:
+        InvalidRecord: The detail is over 16 KiB of JSON, or no JSON at all.
+        ChainBroken: The log has lost its head.
+    """
+    detail = _json(event.detail)
+    head = connection.rows(_HEAD)
+    if not head:
+        raise ChainBroken("the audit log has no head; restore it from a backup")
+    seq, previous = head[0]
+    link = LoggedEvent(
+        seq + 1,
+        event.guid,
+        event.cause,
+        event.actor,
+        event.at,
+        event.evidence_digest,
+        detail,
+        previous,
+        b"",
+    )
+    digest = link.computed_digest()
+    connection.count(
+        _INSERT,
+        (
+            link.seq,
+            link.guid,
+            link.cause,
+            link.actor,
+            link.at,
+            link.evidence_digest,
+            detail,
+            previous,
+            digest,
+        ),
+    )
+    connection.count(_ADVANCE, (link.seq, digest))
+
+
+def _json(detail: Mapping[str, object]) -> str:
+    try:
+        text = json.dumps(detail, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise InvalidRecord("an event's detail must be JSON") from error
+    if len(text) > _DETAIL_LIMIT:
+        raise InvalidRecord(f"an event's detail has {len(text)} bytes, over 16 KiB")
+    return text

@@ -1,0 +1,154 @@
+"""The durable commit at the end of TO2: who owns the device from now on.
+
+The voucher that is replaced, and the one before it, stay until the device was
+seen to work with the new credential: when its last message is lost it comes
+back with the old one, and is served.
+"""
+
+from dataclasses import dataclass, replace
+
+from onboarding.store import bindings, voucher_rows
+from onboarding.store.bindings import BindingRecord
+from onboarding.store.direct import Connection, Sql
+from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.events import Event, append
+from onboarding.store.voucher_rows import VoucherRecord
+
+_DEVICE = Sql(
+    "SELECT d.guid, d.last_run FROM device_guids g JOIN devices d "
+    "ON d.guid = g.device WHERE g.guid = ?",
+    " FOR UPDATE",
+)
+_VOUCHER = Sql(
+    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
+    "key_fingerprint, passport, added_at FROM vouchers WHERE guid = ?"
+)
+_REPLACED = Sql(
+    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
+    "key_fingerprint, passport, added_at FROM voucher_history WHERE guid = ?"
+)
+_ARCHIVE = Sql(
+    "INSERT INTO voucher_history (guid, cbor, header_digest, entry_digests, serial, "
+    "device_info, key_fingerprint, passport, added_at, replaced_by, used_at, "
+    "confirmed) SELECT guid, cbor, header_digest, entry_digests, serial, "
+    "device_info, key_fingerprint, passport, added_at, ?, ?, 0 "
+    "FROM vouchers WHERE guid = ?"
+)
+_DROP_LIVE = Sql("DELETE FROM vouchers WHERE guid = ?")
+_DROP_REPLACED = Sql("DELETE FROM voucher_history WHERE guid = ? AND replaced_by = ?")
+_REPOINT = Sql("UPDATE voucher_history SET replaced_by = ? WHERE replaced_by = ?")
+_USED = Sql("UPDATE voucher_history SET used_at = ?, confirmed = 0 WHERE guid = ?")
+_KEEP_TWO = Sql(
+    "DELETE FROM voucher_history WHERE replaced_by = ? AND guid <> ? AND guid NOT IN "
+    "(SELECT guid FROM voucher_history WHERE replaced_by = ? AND guid <> ? "
+    "ORDER BY used_at DESC LIMIT 1)"
+)
+_OWN = Sql(
+    "UPDATE devices SET guid = ?, previous_guid = COALESCE(?, previous_guid), "
+    "devmod = ?, module_results = ?, last_run = ?, owned_at = ?, bound_at = ?, "
+    "registered_until = NULL, enrolled_at = NULL, appraised_at = NULL, "
+    "appraisal_passed = 0, lease_expires = NULL, released_at = NULL, "
+    "withdrawn_at = NULL, removal = NULL, retired_at = NULL WHERE guid = ?"
+)
+_NEW_GUID = Sql(
+    "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
+)
+_END_RELEASES = Sql(
+    "UPDATE releases SET state = 'superseded', cause = 'ownership taken again' "
+    "WHERE guid = ? AND state IN ('granted', 'released')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What one finished TO2 brings; see ``VoucherStore.take_ownership``."""
+
+    old_guid: bytes
+    new_voucher: VoucherRecord | None
+    devmod: bytes
+    results: bytes
+    at: int
+    run_id: bytes
+    binding: BindingRecord | None
+
+
+def take(connection: Connection, taking: Taking) -> bool:
+    """Apply it inside the open transaction; False when it was applied before."""
+    found = connection.rows(_DEVICE, (taking.old_guid,))
+    if not found:
+        raise NotFound(f"there is no device with GUID {taking.old_guid.hex()}")
+    current, last_run = found[0]
+    if last_run == taking.run_id:
+        return False
+    target = _settle_voucher(connection, taking, current)
+    _settle_device(connection, taking, current, target)
+    _settle_binding(connection, taking, target)
+    _log(connection, taking, target)
+    return True
+
+
+def _settle_voucher(connection: Connection, taking: Taking, current: bytes) -> bytes:
+    """Make the right voucher the live one; return the device's GUID from now on."""
+    if taking.new_voucher is None and taking.old_guid == current:
+        return current
+    old = _find(connection, taking.old_guid)
+    new = taking.new_voucher or old
+    voucher_rows.check(new)
+    if new.guid == current or (taking.new_voucher and new.guid == taking.old_guid):
+        raise InvalidRecord("a replacement voucher needs a GUID of its own")
+    connection.count(_DROP_REPLACED, (new.guid, current))
+    connection.count(_ARCHIVE, (new.guid, taking.at, current))
+    connection.count(_DROP_LIVE, (current,))
+    connection.count(_REPOINT, (new.guid, current))
+    connection.count(_USED, (taking.at, taking.old_guid))
+    keep = (new.guid, taking.old_guid)
+    connection.count(_KEEP_TWO, keep + keep)
+    passport = new.passport if new.passport is not None else old.passport
+    if not voucher_rows.insert(connection, replace(new, passport=passport)):
+        raise InvalidRecord("the replacement's GUID belongs to another device")
+    return new.guid
+
+
+def _find(connection: Connection, guid: bytes) -> VoucherRecord:
+    rows = connection.rows(_VOUCHER, (guid,)) or connection.rows(_REPLACED, (guid,))
+    if not rows:
+        raise NotFound(f"there is no voucher with GUID {guid.hex()}")
+    return voucher_rows.read(guid, rows[0])
+
+
+def _settle_device(
+    connection: Connection, taking: Taking, current: bytes, target: bytes
+) -> None:
+    connection.count(_END_RELEASES, (current,))
+    values = (
+        target,
+        taking.old_guid if taking.old_guid != target else None,
+        taking.devmod,
+        taking.results,
+        taking.run_id,
+        taking.at,
+        taking.at if taking.binding is not None else None,
+        current,
+    )
+    connection.count(_OWN, values)
+    connection.count(_NEW_GUID, (target, target))
+
+
+def _settle_binding(connection: Connection, taking: Taking, target: bytes) -> None:
+    bindings.drop(connection, target)
+    if taking.binding is not None:
+        bound = replace(taking.binding, guid=target, bound_at=taking.at)
+        bindings.write(connection, bound)
+
+
+def _log(connection: Connection, taking: Taking, target: bytes) -> None:
+    actor = f"device:{target.hex()}"
+    detail = {
+        "came_as": taking.old_guid.hex(),
+        "credential": "reused" if taking.new_voucher is None else "replaced",
+        "run": taking.run_id.hex(),
+    }
+    taken = Event("ownership.taken", actor, taking.at, target, None, detail)
+    append(connection, taken)
+    if taking.binding is not None:
+        append(connection, bindings.event(taking.binding, target, actor, taking.at))

@@ -1,0 +1,205 @@
+"""Rows of the ownership side: vouchers, devices, registrations, settings, log.
+
+Rows are indexes over bytes that are kept exactly as received. They do not
+leave ``store/``: every store answers with frozen records. All times are whole
+seconds since 1970, UTC; all GUIDs are 16 raw bytes.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class Base(SQLModel, registry=registry()):
+    """Tables of this store alone, whatever else in the process uses SQLModel."""
+
+
+METADATA = Base.metadata
+
+
+def guid_key() -> Any:
+    """A GUID as primary key."""
+    return Field(primary_key=True)
+
+
+def device_key() -> Any:
+    """The GUID of a device row as primary key; follows when the GUID changes."""
+    rule = ForeignKey("devices.guid", onupdate="CASCADE", ondelete="CASCADE")
+    return Field(primary_key=True, sa_column_args=[rule])
+
+
+def seconds() -> Any:
+    """A time that is always known; PostgreSQL's INTEGER ends in 2038."""
+    return Field(sa_type=BigInteger)
+
+
+def maybe_seconds() -> Any:
+    """A time that may not have come yet."""
+    return Field(default=None, sa_type=BigInteger)
+
+
+class VoucherColumns(Base):
+    """What a live voucher and a replaced one have in common."""
+
+    cbor: bytes  # exactly as received: never re-encoded from columns
+    header_digest: bytes
+    entry_digests: bytes  # 32 bytes each, oldest first
+    serial: str
+    device_info: str
+    key_fingerprint: str
+    passport: bytes | None = None
+    added_at: int = seconds()
+
+
+class VoucherRow(VoucherColumns, table=True):
+    """A voucher that stands."""
+
+    __tablename__ = "vouchers"
+    guid: bytes = guid_key()
+
+
+class VoucherHistoryRow(VoucherColumns, table=True):
+    """A voucher that TO2 replaced, kept while its device may still need it."""
+
+    __tablename__ = "voucher_history"
+    guid: bytes = guid_key()
+    replaced_by: bytes = Field(index=True)  # the GUID that the device has now
+    used_at: int = seconds()
+    confirmed: int = 0  # 1: the new credential was seen to work
+
+
+class DeviceRow(Base, table=True):
+    """A device by the GUID it has now, and the facts its state follows from."""
+
+    __tablename__ = "devices"
+    guid: bytes = guid_key()
+    previous_guid: bytes | None = None
+    serial: str = ""
+    device_info: str = ""
+    profile: str = ""
+    labels: str = "{}"
+    frozen: int = 0
+    devmod: bytes | None = None
+    module_results: bytes | None = None
+    last_run: bytes | None = None
+    imported_at: int = seconds()
+    registered_until: int | None = maybe_seconds()
+    owned_at: int | None = maybe_seconds()
+    bound_at: int | None = maybe_seconds()
+    enrolled_at: int | None = maybe_seconds()
+    appraised_at: int | None = maybe_seconds()
+    appraisal_passed: int = 0
+    lease_expires: int | None = maybe_seconds()
+    released_at: int | None = maybe_seconds()
+    withdrawn_at: int | None = maybe_seconds()
+    removal: str | None = None
+    retired_at: int | None = maybe_seconds()
+
+
+class DeviceGuidRow(Base, table=True):
+    """Every GUID a device ever had, to find its history by any of them."""
+
+    __tablename__ = "device_guids"
+    guid: bytes = guid_key()
+    device: bytes = Field(
+        index=True,
+        sa_column_args=[
+            ForeignKey("devices.guid", onupdate="CASCADE", ondelete="CASCADE")
+        ],
+    )
+
+
+class EventRow(Base, table=True):
+    """One link of the audit log; ``digest`` covers all the others."""
+
+    __tablename__ = "events"
+    seq: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
+    guid: bytes | None = Field(default=None, index=True)
+    cause: str
+    actor: str
+    at: int = seconds()
+    evidence_digest: bytes | None = None
+    detail: str
+    previous: bytes
+    digest: bytes
+
+
+class EventHeadRow(Base, table=True):
+    """Where the log ends; its one row is also the lock on appending."""
+
+    __tablename__ = "event_head"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    seq: int = seconds()
+    digest: bytes
+
+
+class RegistrationRow(Base, table=True):
+    """A rendezvous registration: where a device finds its owner."""
+
+    __tablename__ = "registrations"
+    guid: bytes = guid_key()
+    to1d: bytes
+    key_fingerprint: str
+    header_digest: bytes
+    entry_digests: bytes
+    device_key: bytes
+    expires: int = Field(sa_type=BigInteger, index=True)
+
+
+class SettingRow(Base, table=True):
+    """A named, versioned value, such as RVInfo or the TO2 addresses."""
+
+    __tablename__ = "settings"
+    name: str = Field(primary_key=True)
+    value: bytes
+    version: int
+    updated_at: int = seconds()
+    updated_by: str
+
+
+class ApiKeyRow(Base, table=True):
+    """An API key; of its secret only the SHA-256 is kept."""
+
+    __tablename__ = "api_keys"
+    id: str = Field(primary_key=True)
+    name: str
+    role: str
+    secret_digest: bytes
+    created_at: int = seconds()
+    created_by: str
+    expires_at: int | None = maybe_seconds()
+    revoked_at: int | None = maybe_seconds()
+
+
+class ServerKeyRow(Base, table=True):
+    """A key that seals session tokens, itself sealed under the key file."""
+
+    __tablename__ = "server_keys"
+    key_id: bytes = Field(primary_key=True)
+    sealed: bytes
+    activates: int = seconds()
+    expires: int = seconds()
+
+
+class TaskRow(Base, table=True):
+    """Work to be done at a time by whichever replica claims it first."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        UniqueConstraint("kind", "subject", name="uq_tasks_kind_subject"),
+        Index("ix_tasks_due", "due"),
+    )
+    id: bytes = Field(primary_key=True)
+    kind: str
+    subject: str
+    payload: bytes
+    due: int = seconds()
+    generation: int = 1
+    attempts: int = 0
+    claimed_by: str | None = None
+    claimed_until: int = Field(default=0, sa_type=BigInteger)
+    last_error: str | None = None

@@ -1,0 +1,118 @@
+"""Timed work as rows, claimed by whichever replica comes first."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from onboarding.store.database import Database
+from onboarding.store.direct import Sql
+from onboarding.store.errors import InvalidRecord
+
+_ERROR_LIMIT = 500
+
+_ENQUEUE = Sql(
+    "INSERT INTO tasks (id, kind, subject, payload, due, generation, attempts, "
+    "claimed_until) VALUES (?, ?, ?, ?, ?, 1, 0, 0) "
+    "ON CONFLICT (kind, subject) DO UPDATE SET payload = excluded.payload, "
+    "due = excluded.due, generation = tasks.generation + 1, attempts = 0, "
+    "last_error = NULL"
+)
+_DUE = (
+    "UPDATE tasks SET claimed_by = ?, claimed_until = ?, attempts = attempts + 1 "
+    "WHERE id IN (SELECT id FROM tasks WHERE kind = ? AND due <= ? "
+    "AND claimed_until <= ? ORDER BY due, id LIMIT ?{lock}) "
+    "RETURNING id, kind, subject, payload, due, generation, attempts, last_error"
+)
+_CLAIM = Sql(_DUE.format(lock=""))
+_CLAIM_SKIPPING = Sql(_DUE.format(lock=" FOR UPDATE SKIP LOCKED"))
+_DONE = Sql("DELETE FROM tasks WHERE id = ? AND claimed_by = ? AND generation = ?")
+_AGAIN = Sql(
+    "UPDATE tasks SET due = ?, claimed_by = NULL, claimed_until = 0, last_error = ? "
+    "WHERE id = ? AND claimed_by = ? AND generation = ?"
+)
+_RELEASE = Sql(
+    "UPDATE tasks SET claimed_by = NULL, claimed_until = 0 "
+    "WHERE id = ? AND claimed_by = ?"
+)
+_CANCEL = Sql("DELETE FROM tasks WHERE kind = ? AND subject = ?")
+_LIST = Sql(
+    "SELECT id, kind, subject, payload, due, generation, attempts, last_error "
+    "FROM tasks WHERE kind = ? ORDER BY due, id LIMIT 500"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do at ``due`` (seconds since 1970), at least once.
+
+    ``attempts`` counts claims, this one included.
+    """
+
+    id: bytes
+    kind: str
+    subject: str
+    payload: bytes = field(repr=False)
+    due: int
+    generation: int
+    attempts: int
+    last_error: str | None
+
+
+class TaskStore:
+    """At most one task per kind and subject; claims run out, tasks do not."""
+
+    def __init__(self, database: Database) -> None:
+        self._direct = database.direct
+        self._claim = _CLAIM_SKIPPING if database.is_postgres else _CLAIM
+
+    def enqueue(self, kind: str, subject: str, due: int, payload: bytes = b"") -> None:
+        """Plan a task, or plan it anew: a claim under way no longer ends it."""
+        values = (secrets.token_bytes(16), kind, subject, payload, due)
+        self._direct.count(_ENQUEUE, values)
+
+    def claim(
+        self, kind: str, worker: str, now: int, lease_seconds: int, limit: int = 10
+    ) -> tuple[Task, ...]:
+        """Take up to ``limit`` due tasks for ``lease_seconds``, oldest first.
+
+        No task is given to two workers at once; a worker that dies leaves its
+        tasks to others when its lease ends.
+        """
+        if not worker or lease_seconds <= 0:
+            raise InvalidRecord("a claim needs a worker's name and a lease")
+        values = (worker, now + lease_seconds, kind, now, now, limit)
+        with self._direct.transaction() as connection:
+            rows = connection.rows(self._claim, values)
+        return tuple(sorted((Task(*row) for row in rows), key=_order))
+
+    def done(self, task: Task, worker: str) -> bool:
+        """End a claimed task; False when it was planned anew or claimed by others.
+
+        A task that was planned anew is free to be claimed again at once.
+        """
+        values = (task.id, worker, task.generation)
+        if self._direct.count(_DONE, values) == 1:
+            return True
+        self._direct.count(_RELEASE, (task.id, worker))
+        return False
+
+    def again(self, task: Task, worker: str, due: int, error: str = "") -> bool:
+        """Put a claimed task off until ``due``; False as for ``done``."""
+        reason = error[:_ERROR_LIMIT] or None
+        values = (due, reason, task.id, worker, task.generation)
+        if self._direct.count(_AGAIN, values) == 1:
+            return True
+        self._direct.count(_RELEASE, (task.id, worker))
+        return False
+
+    def cancel(self, kind: str, subject: str) -> bool:
+        """Forget a task; False when there is none."""
+        return self._direct.count(_CANCEL, (kind, subject)) == 1
+
+    def pending(self, kind: str) -> Sequence[Task]:
+        """Up to 500 tasks of a kind, the next due first."""
+        return tuple(Task(*row) for row in self._direct.rows(_LIST, (kind,)))
+
+
+def _order(task: Task) -> tuple[int, bytes]:
+    return task.due, task.id

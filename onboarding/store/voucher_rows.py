@@ -1,0 +1,91 @@
+"""A stored voucher as a value, and its way in and out of a plain row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from onboarding.store import chains
+from onboarding.store.direct import Connection, Row, Sql, Value
+from onboarding.store.errors import InvalidRecord
+
+GUID_SIZE = 16
+VOUCHER_LIMIT = 64 * 1024
+PASSPORT_LIMIT = 16 * 1024
+
+_INSERT = Sql(
+    "INSERT INTO vouchers (guid, cbor, header_digest, entry_digests, serial, "
+    "device_info, key_fingerprint, passport, added_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherRecord:
+    """A voucher's bytes and what they are indexed by.
+
+    ``header_digest`` is SHA-256 over the header's and the HMAC's bytes as
+    received; ``entry_digests`` one SHA-256 per entry, oldest first: with them
+    a resale is told from a forgery without parsing. ``key_fingerprint`` is of
+    the last owner's key. ``superseded`` marks one that TO2 replaced but whose
+    device may still hold the older credential.
+    """
+
+    guid: bytes
+    cbor: bytes = field(repr=False)
+    header_digest: bytes
+    entry_digests: tuple[bytes, ...]
+    serial: str
+    device_info: str
+    key_fingerprint: str
+    added_at: int
+    passport: bytes | None = field(default=None, repr=False)
+    superseded: bool = False
+
+
+def check(record: VoucherRecord) -> None:
+    """Refuse a record that no column should hold.
+
+    Raises:
+        InvalidRecord: A size is wrong; says which.
+    """
+    if len(record.guid) != GUID_SIZE:
+        raise InvalidRecord(f"a GUID has 16 bytes, not {len(record.guid)}")
+    if not 0 < len(record.cbor) <= VOUCHER_LIMIT:
+        raise InvalidRecord(f"a voucher has 1 to 65536 bytes, not {len(record.cbor)}")
+    if len(record.header_digest) != chains.DIGEST_SIZE:
+        raise InvalidRecord("the header's digest must be 32 bytes")
+    if record.passport is not None and len(record.passport) > PASSPORT_LIMIT:
+        raise InvalidRecord("a passport has at most 16 KiB")
+    chains.join(record.entry_digests)
+
+
+def insert(connection: Connection, record: VoucherRecord) -> bool:
+    """Write the record; False when its GUID is taken."""
+    values: Sequence[Value] = (
+        record.guid,
+        record.cbor,
+        record.header_digest,
+        chains.join(record.entry_digests),
+        record.serial,
+        record.device_info,
+        record.key_fingerprint,
+        record.passport,
+        record.added_at,
+    )
+    return connection.count(_INSERT, values) == 1
+
+
+def read(guid: bytes, row: Row, *, superseded: bool = False) -> VoucherRecord:
+    """The record of a row selected as cbor … added_at, in column order."""
+    cbor, header, entries, serial, info, fingerprint, passport, added_at = row
+    return VoucherRecord(
+        guid,
+        cbor,
+        header,
+        chains.split(entries),
+        serial,
+        info,
+        fingerprint,
+        added_at,
+        passport,
+        superseded,
+    )
