@@ -131,7 +131,7 @@ class ServiceInfoLimits:
     rounds: int = 20_000
     received: int = 16 * 1024 * 1024  # bytes of 68, all together
     seconds: int = 3600
-    message: int = 1300  # bytes of one 68, told to the device in 67
+    message: int | None = None  # bytes of one 68, as 67 says; None: the default
 
 
 @dataclass(frozen=True, slots=True)

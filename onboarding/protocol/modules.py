@@ -35,6 +35,7 @@ class ModuleContext:
     now: int  # seconds since 1970, UTC
     random: Callable[[int], bytes] = field(repr=False)
     devmod: Mapping[str, object]
+    active: bool  # whether the device has confirmed this module
     round: int  # messages 68 received so far, the present one included
 
 
@@ -60,7 +61,10 @@ class OwnerModule(Protocol):
         """Whether TO2 fails when this module does."""
 
     def start(self, ctx: ModuleContext) -> object:
-        """Return the first state: CBOR-able values only."""
+        """Return the first state: CBOR-able values only.
+
+        A state goes through CBOR between messages: tuples come back as lists.
+        """
 
     def receive(
         self, state: object, message: str, value: bytes, ctx: ModuleContext
@@ -74,9 +78,11 @@ class OwnerModule(Protocol):
     def produce(
         self, state: object, budget: int, ctx: ModuleContext
     ) -> tuple[object, list[Message], Progress]:
-        """Say what to send now, in about ``budget`` bytes of values.
+        """Say what to send now, in about ``budget`` bytes, keys included.
 
         What does not fit is sent in later rounds before this is asked again.
+        Asked for the first time in the round that activates the module, when
+        ``ctx.active`` is still False.
         """
 
     def result(self, state: object) -> ModuleResult:

@@ -1,0 +1,123 @@
+"""devmod: what a device says of itself. Source: FDO 1.1, section 3.9.2."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from onboarding.protocol.device_env import DevmodFacts
+from onboarding.protocol.errors import MessageRefused
+from onboarding.wire.serviceinfo import Kv
+from ownership_vouchers import cbor
+from ownership_vouchers.errors import MalformedError
+
+NAME = "devmod"
+MAX_MODULES = 256
+MAX_NAME = 128
+_MAX_TEXT = 1024
+_TEXTS = frozenset(
+    "os arch version device sn pathsep sep nl tmp dir progenv bin mudurl".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Devmod:
+    """What has come in so far; ``complete`` once all module names are there."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    expected: int | None = None
+    modules: tuple[str, ...] = ()
+    complete: bool = False
+
+    def take(self, message: str, value: bytes) -> "Devmod":
+        """Return the facts with one more message; unknown ones are skipped.
+
+        Raises:
+            MalformedError: A value of the wrong type.
+            MessageRefused: More modules than we keep.
+        """
+        item = cbor.decode(value)
+        if message == "nummodules":
+            return self._counted(cbor.uint(item, 16))
+        if message == "modules":
+            return self._listed(item)
+        if message == "active":
+            cbor.boolean(item)
+        if message not in _TEXTS:
+            return self
+        return replace(self, values={**self.values, message: _text(item)})
+
+    def _counted(self, count: int) -> "Devmod":
+        if count > MAX_MODULES:
+            raise MessageRefused(f"device announces {count} modules")
+        return replace(self, expected=count, complete=len(self.modules) >= count)
+
+    def _listed(self, item: object) -> "Devmod":
+        """Names come in order; ``start`` is not to be relied on."""
+        parts = cbor.array(item, limit=MAX_MODULES + 2)
+        if len(parts) < 2:
+            raise MalformedError("devmod:modules without start and count")
+        start, count, *names = parts
+        cbor.uint(start, 16)
+        if cbor.uint(count, 16) != len(names):
+            raise MalformedError("devmod:modules of another length than it says")
+        added = (cbor.tstr(one, limit=MAX_NAME) for one in names)
+        modules = (*self.modules, *added)
+        if len(modules) > MAX_MODULES:
+            raise MessageRefused(f"device lists over {MAX_MODULES} modules")
+        enough = self.expected is not None and len(modules) >= self.expected
+        return replace(self, modules=modules, complete=enough)
+
+    def pause(self) -> "Devmod":
+        """The device has said all for now: names it has listed must be all."""
+        return replace(self, complete=True) if self.modules else self
+
+    def facts(self) -> dict[str, object]:
+        """Return everything as one map, modules included."""
+        return {**self.values, "modules": list(self.modules)}
+
+    def to_item(self) -> list[object]:
+        return [dict(self.values), self.expected, list(self.modules), self.complete]
+
+    @classmethod
+    def from_item(cls, item: object) -> Self:
+        """Raises MalformedError."""
+        values, expected, modules, complete = cbor.array(item, 4)
+        return cls(
+            {
+                cbor.tstr(k): cbor.tstr(v, limit=_MAX_TEXT)
+                for k, v in cbor.mapping(values).items()
+            },
+            None if expected is None else cbor.uint(expected, 16),
+            tuple(cbor.tstr(one) for one in cbor.array(modules)),
+            cbor.boolean(complete),
+        )
+
+
+def _text(item: object) -> str:
+    """A text; a serial number may come as bytes, which are shown as text."""
+    if isinstance(item, bytes):
+        raw = cbor.bstr(item, limit=_MAX_TEXT // 2)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            return raw.hex()
+        return text if text.isprintable() else raw.hex()
+    return cbor.tstr(item, limit=_MAX_TEXT)
+
+
+def announce(facts: DevmodFacts, modules: tuple[str, ...]) -> tuple[Kv, ...]:
+    """Return the messages with which a device begins."""
+    values: list[tuple[str, object]] = [
+        ("active", True),
+        ("os", facts.os),
+        ("arch", facts.arch),
+        ("version", facts.version),
+        ("device", facts.device),
+        ("sn", facts.serial),
+        ("pathsep", facts.path_separator),
+        ("sep", facts.list_separator),
+        ("bin", facts.bin or facts.arch),
+        ("nummodules", len(modules)),
+        ("modules", [0, len(modules), *modules]),
+    ]
+    return tuple((f"{NAME}:{name}", cbor.encode(value)) for name, value in values)

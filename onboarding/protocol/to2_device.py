@@ -1,0 +1,231 @@
+"""TO2, the device's side. Source: FDO 1.1, section 5.5.
+
+start: 60 -> 61: 62 -> 63: 62 again or 64 -> 65: 66 -> 67: 68 -> 69: 68 again or
+70 -> 71: finished.
+"""
+
+import hmac
+from collections.abc import Callable
+
+from onboarding.protocol.clients import expect
+from onboarding.protocol.device_env import DeviceCredential, Onboarded, To2DeviceEnv
+from onboarding.protocol.di_device import credential_of
+from onboarding.protocol.errors import MessageRefused, ReuseRefused, Unsupported
+from onboarding.protocol.exchange_device import DeviceExchange
+from onboarding.protocol.kex import CURVES, KexHalf, session_key
+from onboarding.protocol.step import Finished, Send
+from onboarding.protocol.to2_checks import VoucherWalk, check_prove_ov_hdr, check_to1d
+from onboarding.protocol.tunnel import Tunnel
+from onboarding.wire.chunks import SLACK, size_limit
+from onboarding.wire.common import Eat, SigInfo
+from onboarding.wire.message import KexSuite, MsgType
+from onboarding.wire.serviceinfo import DeviceServiceInfo, OwnerServiceInfo
+from onboarding.wire.to2 import (
+    EUPH_NONCE,
+    GetOvNextEntry,
+    HelloDevice,
+    OvNextEntry,
+    ProveDevice,
+    ProveOvHdr,
+)
+from onboarding.wire.to2_secure import (
+    DeviceServiceInfoReady,
+    Done,
+    Done2,
+    OwnerServiceInfoReady,
+    SetupDevice,
+    SetupDevicePayload,
+)
+from ownership_vouchers.algorithms import Alg
+from ownership_vouchers.cose import Aead, sign1
+from ownership_vouchers.types import NONCE_SIZE, Hash, HashType
+from ownership_vouchers.voucher import Header
+
+MAX_MESSAGE_SIZE = 65535
+_SUITES = {
+    Alg.ES256: (KexSuite.ECDH256, Aead.A128GCM),
+    Alg.ES384: (KexSuite.ECDH384, Aead.A256GCM),
+}
+_Answer = Callable[[bytes], Send | Finished[Onboarded]]
+
+
+def default_suites(alg: int) -> tuple[KexSuite, Aead]:
+    """Return what a device whose key signs with ``alg`` offers.
+
+    Raises:
+        Unsupported: A key whose owner's kind cannot be guessed.
+    """
+    if alg not in _SUITES:
+        raise Unsupported("no default key exchange for this device key")
+    return _SUITES[Alg(alg)]
+
+
+class To2Device:
+    """One run of TO2, from 60 to a credential worth keeping.
+
+    Nothing the owner says is acted upon before the last voucher entry has named
+    it; ``outcome`` is what 71 will confirm, there from 66 on.
+    """
+
+    def __init__(self, env: To2DeviceEnv) -> None:
+        kex, cipher = env.kex, env.cipher
+        if kex is None or cipher is None:
+            default = default_suites(int(env.device_key.alg))
+            kex, cipher = kex or default[0], cipher or default[1]
+        self._env = env
+        self._kex, self._cipher = kex, cipher
+        self._hello = HelloDevice(
+            MAX_MESSAGE_SIZE,
+            env.credential.guid,
+            env.random(NONCE_SIZE),
+            kex,
+            int(cipher),
+            SigInfo(int(env.device_key.alg)),
+        )
+        self._setup_nonce = b""
+        self._rounds = 0
+        self.outcome: Onboarded | None = None
+        self._wanted = MsgType.TO2_PROVE_OV_HDR
+        self._answer: _Answer = self._prove_ov_hdr
+
+    def start(self) -> Send:
+        return Send(HelloDevice.TYPE, self._hello.encode())
+
+    def receive(self, msg: MsgType, body: bytes) -> Send | Finished[Onboarded]:
+        """Take the answer to the last message.
+
+        Raises:
+            ProtocolError, VoucherError: The run is over; the credential stays.
+        """
+        return self._answer(expect(self._wanted, msg, body))
+
+    def _next(
+        self, send: MsgType, body: bytes, wanted: MsgType, answer: _Answer
+    ) -> Send:
+        self._wanted, self._answer = wanted, answer
+        return Send(send, body)
+
+    def _next_sealed(
+        self, send: MsgType, plain: bytes, wanted: MsgType, answer: _Answer
+    ) -> Send:
+        body = self._tunnel.seal(plain, self._env.random)
+        opened = self._tunnel.open
+        return self._next(send, body, wanted, lambda sealed: answer(opened(sealed)))
+
+    def _prove_ov_hdr(self, body: bytes) -> Send:
+        message = ProveOvHdr.from_cbor(body)
+        self._walk = check_prove_ov_hdr(message, self._hello, self._env)
+        self._prove_nonce, self._owner_kex = message.nonce, message.payload.kex
+        return self._get_entry(self._walk)
+
+    def _get_entry(self, walk: VoucherWalk) -> Send:
+        body = GetOvNextEntry(walk.index).encode()
+        wanted = MsgType.TO2_OV_NEXT_ENTRY
+        return self._next(GetOvNextEntry.TYPE, body, wanted, self._entry)
+
+    def _entry(self, body: bytes) -> Send:
+        self._walk = self._walk.take(OvNextEntry.from_cbor(body))
+        if not self._walk.complete:
+            return self._get_entry(self._walk)
+        if self._env.to1d is not None:
+            check_to1d(self._env.to1d, self._walk.owner)
+        return self._prove_device()
+
+    def _prove_device(self) -> Send:
+        env, curve = self._env, CURVES[self._kex]
+        self._setup_nonce = env.random(NONCE_SIZE)
+        private = env.new_kex_key(curve.curve)
+        half = KexHalf(self._kex, private, env.random(curve.random))
+        secret = half.device_secret(self._owner_kex)
+        self._tunnel = Tunnel(self._cipher, session_key(self._cipher, secret))
+        eat = Eat(self._prove_nonce, env.credential.guid, half.parameter)
+        headers: dict[object, object] = {EUPH_NONCE: self._setup_nonce}
+        signed = sign1(env.device_key, eat.payload(), headers)
+        opened = self._tunnel.open
+        return self._next(
+            ProveDevice.TYPE,
+            signed.encode(),
+            MsgType.TO2_SETUP_DEVICE,
+            lambda sealed: self._setup(opened(sealed)),
+        )
+
+    def _setup(self, plain: bytes) -> Send:
+        message = SetupDevice.from_cbor(plain)
+        offer = message.payload
+        message.signed.verify(offer.owner_key.key)
+        if not hmac.compare_digest(offer.nonce, self._setup_nonce):
+            raise MessageRefused("another nonce than ours")
+        mac = None if self._reused(offer) else self._replace(offer)
+        ready = DeviceServiceInfoReady(mac, self._env.max_service_info)
+        return self._next_sealed(
+            DeviceServiceInfoReady.TYPE,
+            ready.encode(),
+            MsgType.TO2_OWNER_SERVICE_INFO_READY,
+            self._ready,
+        )
+
+    def _reused(self, offer: SetupDevicePayload) -> bool:
+        """Reuse is offered if nothing would change."""
+        ours = self._env.credential
+        if (
+            offer.guid != ours.guid
+            or offer.rv_info.raw != ours.rv_info
+            or not offer.owner_key.same_key(self._walk.owner)
+        ):
+            return False
+        if not self._env.allow_reuse:
+            raise ReuseRefused("the owner wants the credential to stay as it is")
+        self.outcome = Onboarded(None, offer.owner_key.raw, None)
+        return True
+
+    def _replace(self, offer: SetupDevicePayload) -> Hash:
+        """Return the HMAC over the header the owner will build."""
+        old, key = self._walk.header, self._env.mac_key
+        header = Header.build(
+            offer.guid,
+            offer.rv_info,
+            old.device_info,
+            offer.owner_key,
+            old.cert_chain_hash,
+        )
+        kind = HashType(key.hash_type)
+        self.outcome = Onboarded(self._credential(header), offer.owner_key.raw, kind)
+        return Hash(kind, key.mac(header.raw))
+
+    def _credential(self, header: Header) -> DeviceCredential:
+        return credential_of(header, self._env.credential.manufacturer_hash.type)
+
+    def _ready(self, plain: bytes) -> Send:
+        message = OwnerServiceInfoReady.from_cbor(plain)
+        limit = size_limit(message.max_service_info)
+        env = self._env
+        self._exchange = DeviceExchange(env.devmod, env.modules, limit)
+        return self._service_info(self._exchange.first())
+
+    def _service_info(self, message: DeviceServiceInfo) -> Send:
+        self._rounds += 1
+        if self._rounds > self._env.max_rounds:
+            raise MessageRefused(f"over {self._env.max_rounds} rounds of ServiceInfo")
+        return self._next_sealed(
+            DeviceServiceInfo.TYPE,
+            message.encode(),
+            MsgType.TO2_OWNER_SERVICE_INFO,
+            self._owner_service_info,
+        )
+
+    def _owner_service_info(self, plain: bytes) -> Send:
+        limit = size_limit(self._env.max_service_info)
+        if len(plain) > limit + SLACK:
+            raise MessageRefused(f"ServiceInfo of {len(plain)} bytes")
+        message = self._exchange.receive(OwnerServiceInfo.from_cbor(plain))
+        if message is not None:
+            return self._service_info(message)
+        body = Done(self._prove_nonce).encode()
+        return self._next_sealed(Done.TYPE, body, MsgType.TO2_DONE2, self._done2)
+
+    def _done2(self, plain: bytes) -> Finished[Onboarded]:
+        if not hmac.compare_digest(Done2.from_cbor(plain).nonce, self._setup_nonce):
+            raise MessageRefused("another nonce than ours")
+        if self.outcome is None:
+            raise MessageRefused("Done2 without SetupDevice")
+        return Finished(self.outcome)

@@ -1,0 +1,169 @@
+"""Where an owner stands in TO2 between two messages."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from onboarding.protocol.exchange import Exchange
+from onboarding.protocol.kex import CURVES
+from onboarding.protocol.tunnel import Tunnel
+from onboarding.wire.common import nonce
+from onboarding.wire.message import KexSuite
+from ownership_vouchers import cbor
+from ownership_vouchers.cose import Aead
+from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.types import Guid, Hash
+
+_SUITES = tuple(KexSuite)
+_OPENING, _READY, _SERVING = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """61 was sent: the device has proved nothing yet."""
+
+    sealed: ClassVar[bool] = True
+    guid: Guid
+    nonce: bytes  # NonceTO2ProveDv
+    suite: KexSuite
+    cipher: Aead
+    private: int = field(repr=False)  # our ephemeral scalar
+    random: bytes = field(repr=False)
+
+    def encode(self) -> bytes:
+        return cbor.encode(
+            [
+                _OPENING,
+                self.guid.raw,
+                self.nonce,
+                _SUITES.index(self.suite),
+                int(self.cipher),
+                self.private.to_bytes(CURVES[self.suite].size, "big"),
+                self.random,
+            ]
+        )
+
+    @classmethod
+    def from_fields(cls, fields: list[object]) -> Self:
+        """Raises MalformedError."""
+        guid, prove, index, cipher, private, random = cbor.array(fields, 6)
+        suite = _SUITES[cbor.uint(index, 8)]
+        curve = CURVES[suite]
+        return cls(
+            Guid(cbor.bstr(guid)),
+            nonce(prove),
+            suite,
+            Aead(cbor.integer(cipher)),
+            int.from_bytes(cbor.bstr(private, curve.size), "big"),
+            cbor.bstr(random, curve.random),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What holds from 64 to the end.
+
+    ``offer`` is the payload of 65, in the bytes it was said in: the new header is
+    made of them. ``reuse`` says whether that left everything as it was.
+    """
+
+    guid: Guid
+    nonce: bytes  # NonceTO2ProveDv
+    tunnel: Tunnel
+    offer: bytes
+    reuse: bool
+
+    def to_item(self) -> list[object]:
+        return [
+            self.guid.raw,
+            self.nonce,
+            int(self.tunnel.cipher),
+            self.tunnel.key,
+            self.offer,
+            self.reuse,
+        ]
+
+    @classmethod
+    def from_item(cls, item: object) -> Self:
+        """Raises MalformedError."""
+        guid, prove, cipher, key, offer, reuse = cbor.array(item, 6)
+        suite = Aead(cbor.integer(cipher))
+        return cls(
+            Guid(cbor.bstr(guid)),
+            nonce(prove),
+            Tunnel(suite, cbor.bstr(key, suite.key_size)),
+            cbor.bstr(offer),
+            cbor.boolean(reuse),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingReady:
+    """65 was sent: the device is proved and the tunnel is up."""
+
+    sealed: ClassVar[bool] = False
+    session: Session
+
+    @property
+    def guid(self) -> Guid:
+        return self.session.guid
+
+    def encode(self) -> bytes:
+        return cbor.encode([_READY, self.session.to_item()])
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """67 was sent: ServiceInfo goes to and fro until ``exchange.done``, then 70."""
+
+    sealed: ClassVar[bool] = False
+    session: Session
+    replacement_hmac: Hash | None
+    send_limit: int  # bytes of one 69
+    exchange: Exchange
+
+    @property
+    def guid(self) -> Guid:
+        return self.session.guid
+
+    def encode(self) -> bytes:
+        hmac = self.replacement_hmac
+        return cbor.encode(
+            [
+                _SERVING,
+                self.session.to_item(),
+                hmac and hmac.to_item(),
+                self.send_limit,
+                self.exchange.to_item(),
+            ]
+        )
+
+    @classmethod
+    def from_fields(cls, fields: list[object]) -> Self:
+        """Raises MalformedError."""
+        session, hmac, limit, exchange = cbor.array(fields, 4)
+        return cls(
+            Session.from_item(session),
+            None if hmac is None else Hash.from_item(hmac),
+            cbor.uint(limit, 16),
+            Exchange.from_item(exchange),
+        )
+
+
+State = Opening | AwaitingReady | Serving
+
+
+def decode_state(data: bytes) -> State:
+    """Read back what ``encode`` wrote. Raises MalformedError."""
+    kind, *fields = cbor.array(cbor.decode(data))
+    try:
+        match kind:
+            case 0:
+                return Opening.from_fields(fields)
+            case 1:
+                (session,) = fields
+                return AwaitingReady(Session.from_item(session))
+            case 2:
+                return Serving.from_fields(fields)
+    except (ValueError, IndexError) as error:
+        raise MalformedError("not a TO2 state") from error
+    raise MalformedError(f"TO2 state of kind {kind}")
