@@ -1,0 +1,111 @@
+"""The stack starts whole or not at all, again and again, and stops without a trace."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from attestation.keylime.errors import KeylimeStartError
+from attestation.keylime.settings import StackOptions
+from attestation.keylime.stack import PROGRAMS, KeylimeStack, program_path
+
+SECONDS = 30.0
+HOLDER = """
+import sys, time
+from pathlib import Path
+from attestation.keylime.stack import KeylimeStack
+with KeylimeStack(Path(sys.argv[1])) as stack:
+    print(*stack.process_groups, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _keylime_is_installed() -> None:
+    try:
+        for name in PROGRAMS:
+            program_path(name)
+    except KeylimeStartError as error:
+        pytest.skip(str(error))
+
+
+def gone(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_it_starts_again_on_the_same_databases(tmp_path: Path) -> None:
+    stack = KeylimeStack(tmp_path)
+    for _ in range(2):
+        with stack:
+            groups = stack.process_groups
+            with pytest.raises(KeylimeStartError, match="already"):
+                stack.start()
+        assert all(map(gone, groups))
+    assert stack.process_groups == ()
+    with pytest.raises(KeylimeStartError, match="not running"):
+        stack.client_settings()
+
+
+def test_nothing_of_our_environment_reaches_keylime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOUCHGATE_SECRET", "not for Keylime")
+    with KeylimeStack(tmp_path) as stack:
+        for group in stack.process_groups:
+            environment = Path(f"/proc/{group}/environ").read_bytes()
+            assert b"KEYLIME_DIR" in environment
+            assert b"VOUCHGATE_SECRET" not in environment
+
+
+def test_a_start_that_takes_too_long_leaves_nothing(tmp_path: Path) -> None:
+    stack = KeylimeStack(tmp_path, StackOptions(start_timeout=0.2))
+    with pytest.raises(KeylimeStartError):
+        stack.start()
+    assert stack.process_groups == ()
+    assert not processes_in(tmp_path)
+
+
+def test_a_program_that_ends_at_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / "verifier" / "cv_data.sqlite").mkdir(parents=True)
+    with pytest.raises(KeylimeStartError, match="Keylime ended at start"):
+        KeylimeStack(tmp_path).start()
+    assert not processes_in(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_is_left_when_we_are_stopped(tmp_path: Path, number: int) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        assert holder.stdout is not None
+        groups = [int(group) for group in holder.stdout.readline().split()]
+        assert len(groups) == len(PROGRAMS)
+        holder.send_signal(number)
+    deadline = time.monotonic() + SECONDS
+    while not all(map(gone, groups)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(map(gone, groups))
+    assert not processes_in(tmp_path)
+
+
+def processes_in(directory: Path) -> list[str]:
+    """Processes whose environment or arguments name the directory, but ours."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "environ").read_bytes()
+            words += (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(directory).encode() in words and process.name != str(os.getpid()):
+            found.append(process.name)
+    return found
