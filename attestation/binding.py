@@ -31,6 +31,7 @@ from attestation.errors import DocumentRefused
 from attestation.passport import Passport, key_digest, require_device_key
 from hw.algorithms import KeyAlg
 from hw.errors import EvidenceError, HwError, StructureError
+from hw.evidence import AkAlg
 from hw.make_credential import make_credential
 from hw.public_area import PublicArea
 from hw.quote import check_certify
@@ -153,7 +154,7 @@ def complete(pending: PendingBinding, expected: bytes, answer: bytes) -> Binding
     )
 
 
-def _alg(key: PublicArea) -> str:
+def _alg(key: PublicArea) -> AkAlg:
     return "rsa" if key.type is KeyAlg.RSA else "ecc"
 
 

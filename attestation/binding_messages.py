@@ -13,13 +13,15 @@ from attestation.ek_certificate import (
 )
 from attestation.ek_trust import EkClass, EkVerdict
 from attestation.errors import Refused
+from hw.evidence import AkAlg
 from ownership_vouchers import cbor
+from ownership_vouchers.certificates import TpmAttributes
 from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.types import Guid
 
 NONCE_SIZE = 32
 SECRET_SIZE = 32
-AK_ALGS = ("ecc", "rsa")
+AK_ALGS: tuple[AkAlg, ...] = ("ecc", "rsa")
 _MAX_STRUCTURE = 1024  # bytes of a TPM structure
 
 
@@ -174,7 +176,7 @@ class _Bound:
     ek_public: bytes = field(repr=False)
     ek_certificate: bytes | None = field(repr=False)
     ak_public: bytes = field(repr=False)
-    ak_alg: str
+    ak_alg: AkAlg
     ek_verdict: EkVerdict
     klass: BindingClass
 
@@ -188,6 +190,8 @@ class _Bound:
         reasons = [
             [one.code.value, one.sentence, one.remedy] for one in verdict.reasons
         ]
+        said = verdict.tpm
+        tpm = said and [said.manufacturer, said.model, said.version]
         return cbor.encode(
             [
                 self.STAGE,
@@ -196,7 +200,7 @@ class _Bound:
                 self.ek_certificate,
                 self.ak_public,
                 self.ak_alg,
-                [verdict.klass.value, reasons, list(verdict.chain)],
+                [verdict.klass.value, reasons, list(verdict.chain), tpm],
                 self.klass.value,
             ]
         )
@@ -214,7 +218,7 @@ class _Bound:
                 cbor.bstr(ek, limit=_MAX_STRUCTURE),
                 _optional(certificate, MAX_CERTIFICATE),
                 cbor.bstr(ak, limit=_MAX_STRUCTURE),
-                cbor.tstr(alg, 16),
+                _ak_alg(alg),
                 _verdict(verdict),
                 BindingClass(cbor.tstr(klass)),
             )
@@ -222,13 +226,26 @@ class _Bound:
             raise malformed(error) from error
 
 
+def _ak_alg(item: object) -> AkAlg:
+    for alg in AK_ALGS:
+        if item == alg:
+            return alg
+    raise MalformedError("unknown kind of attestation key")
+
+
 def _verdict(item: object) -> EkVerdict:
-    klass, reasons, chain = cbor.array(item, 3)
+    klass, reasons, chain, tpm = cbor.array(item, 4)
     return EkVerdict(
         EkClass(cbor.tstr(klass)),
         tuple(_reason(one) for one in cbor.array(reasons, limit=8)),
         texts(chain, 16, 2048),
+        None if tpm is None else _attributes(tpm),
     )
+
+
+def _attributes(item: object) -> TpmAttributes:
+    parts = cbor.array(item, 3)
+    return TpmAttributes(*(None if one is None else cbor.tstr(one) for one in parts))
 
 
 def _reason(item: object) -> EkReason:

@@ -18,6 +18,8 @@ from attestation.ek_certificate import (
 )
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.certificates import TpmAttributes, tpm_attributes
+from ownership_vouchers.errors import MalformedError
 
 
 @unique
@@ -42,11 +44,15 @@ class EkEvidence:
 
 @dataclass(frozen=True, slots=True)
 class EkVerdict:
-    """The class, what spoke against a better one, and the chain's subjects."""
+    """The class, what spoke against a better one, and the chain's subjects.
+
+    ``tpm`` is what the certificate says of the TPM, where its path is whole.
+    """
 
     klass: EkClass
     reasons: tuple[EkReason, ...] = ()
     chain: tuple[str, ...] = ()
+    tpm: TpmAttributes | None = None
 
 
 def judge(
@@ -74,7 +80,7 @@ def judge(
         klass = _without_path(fault, passport, digest in accepted)
         return EkVerdict(klass, (fault.reason,))
     subjects = tuple(one.subject.rfc4514_string() for one in path)
-    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects)
+    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects, _attributes(path[0]))
 
 
 def _without_path(
@@ -90,6 +96,14 @@ def _without_path(
     if fault.reason.code is EkCode.CERTIFICATE_MISSING:
         return EkClass.NO_CERTIFICATE
     return EkClass.REFUSED
+
+
+def _attributes(leaf: x509.Certificate) -> TpmAttributes | None:
+    """What the vendor says of the TPM; None where it cannot be read."""
+    try:
+        return tpm_attributes(leaf)
+    except MalformedError:
+        return None
 
 
 def _not_the_passports(passport: Passport) -> EkReason:
