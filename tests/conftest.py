@@ -1,3 +1,3 @@
 """Shared fixtures, by subject."""
 
-pytest_plugins = ["tests.support.swtpm"]
+pytest_plugins = ["tests.support.swtpm", "tests.support.databases"]
