@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from onboarding.protocol.device_ca import request_key
 from onboarding.protocol.env import DiServerEnv
 from onboarding.protocol.errors import MessageRefused, UnexpectedMessage, Unsupported
 from onboarding.protocol.step import Step, StoreVoucher
@@ -18,6 +18,7 @@ from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import VerifyKey, alg_for
 from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.keys import load_spki, type_of
 from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.voucher import Header, Voucher
 
@@ -103,7 +104,7 @@ def _certificate_request(
         raise Unsupported("MfgInfo without a certificate request")
     try:
         request = x509.load_der_x509_csr(der)
-        device_key = request_key(request)
+        device_key = _request_key(request)
         valid = request.is_signature_valid
     except (ValueError, TypeError) as error:
         raise MalformedError("not a DER certificate request") from error
@@ -112,6 +113,15 @@ def _certificate_request(
     if not valid:
         raise MessageRefused("the certificate request is not signed by its key")
     return request, device_key
+
+
+def _request_key(request: x509.CertificateSigningRequest) -> VerifyKey:
+    der = request.public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
+    key = load_spki(der)
+    type_of(key)
+    return key
 
 
 def _hash_type(device_key: VerifyKey, manufacturer_alg: int) -> HashType:

@@ -16,15 +16,13 @@ from onboarding.wire.message import MsgType
 class ServerRole:
     """One protocol as its server runs it.
 
-    ``opening`` starts a new run whatever token comes with it. A token is good
-    for one message of ``spending``, successful or not; it is spent first.
-    The types of state and Env are those of the role's own ``step``.
+    ``opening`` starts a new run whatever token comes with it. The types of state
+    and Env are those of the role's own ``step``.
     """
 
     name: str
     opening: MsgType
     messages: frozenset[MsgType]
-    spending: frozenset[MsgType]
     step: Callable[[Any, MsgType, bytes, Any], Step]
     decode_state: Callable[[bytes], State]
 
@@ -33,7 +31,6 @@ DI = ServerRole(
     "DI",
     MsgType.DI_APP_START,
     frozenset({MsgType.DI_APP_START, MsgType.DI_SET_HMAC}),
-    frozenset({MsgType.DI_SET_HMAC}),
     di_server.step,
     di_server.decode_state,
 )
@@ -41,7 +38,6 @@ TO0 = ServerRole(
     "TO0",
     MsgType.TO0_HELLO,
     frozenset({MsgType.TO0_HELLO, MsgType.TO0_OWNER_SIGN}),
-    frozenset({MsgType.TO0_OWNER_SIGN}),
     to0_rendezvous.step,
     to0_rendezvous.decode_state,
 )
@@ -49,7 +45,6 @@ TO1 = ServerRole(
     "TO1",
     MsgType.TO1_HELLO_RV,
     frozenset({MsgType.TO1_HELLO_RV, MsgType.TO1_PROVE_TO_RV}),
-    frozenset({MsgType.TO1_PROVE_TO_RV}),
     to1_rendezvous.step,
     to1_rendezvous.decode_state,
 )
@@ -66,7 +61,6 @@ TO2 = ServerRole(
             MsgType.TO2_DONE,
         }
     ),
-    frozenset({MsgType.TO2_PROVE_DEVICE}),
     to2_owner.step,
     to2_owner.decode_state,
 )

@@ -64,7 +64,7 @@ class To2Device:
     """One run of TO2, from 60 to a credential worth keeping.
 
     Nothing the owner says is acted upon before the last voucher entry has named
-    it; ``outcome`` is what 71 will confirm, there from 66 on.
+    it; ``pending`` is what 71 will confirm, there from 66 on.
     """
 
     def __init__(self, env: To2DeviceEnv) -> None:
@@ -84,7 +84,7 @@ class To2Device:
         )
         self._setup_nonce = b""
         self._rounds = 0
-        self.outcome: Onboarded | None = None
+        self.pending: Onboarded | None = None
         self._wanted = MsgType.TO2_PROVE_OV_HDR
         self._answer: _Answer = self._prove_ov_hdr
 
@@ -175,7 +175,7 @@ class To2Device:
             return False
         if not self._env.allow_reuse:
             raise ReuseRefused("the owner wants the credential to stay as it is")
-        self.outcome = Onboarded(None, offer.owner_key.raw, None)
+        self.pending = Onboarded(None, offer.owner_key.raw, None)
         return True
 
     def _replace(self, offer: SetupDevicePayload) -> Hash:
@@ -189,7 +189,7 @@ class To2Device:
             old.cert_chain_hash,
         )
         kind = HashType(key.hash_type)
-        self.outcome = Onboarded(self._credential(header), offer.owner_key.raw, kind)
+        self.pending = Onboarded(self._credential(header), offer.owner_key.raw, kind)
         return Hash(kind, key.mac(header.raw))
 
     def _credential(self, header: Header) -> DeviceCredential:
@@ -226,6 +226,6 @@ class To2Device:
     def _done2(self, plain: bytes) -> Finished[Onboarded]:
         if not hmac.compare_digest(Done2.from_cbor(plain).nonce, self._setup_nonce):
             raise MessageRefused("another nonce than ours")
-        if self.outcome is None:
+        if self.pending is None:
             raise MessageRefused("Done2 without SetupDevice")
-        return Finished(self.outcome)
+        return Finished(self.pending)
