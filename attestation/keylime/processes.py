@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,11 @@ from attestation.keylime.errors import KeylimeStartError
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 POLL_SECONDS = 0.02
 LOG_TAIL_BYTES = 2000
+
+
+def supervised(command: Sequence[str], grace: float) -> list[str]:
+    """Return what runs ``command`` under the supervisor; ``grace`` in seconds."""
+    return [sys.executable, "-I", "-S", str(SUPERVISOR), str(grace), *command]
 
 
 class Program:
@@ -33,10 +39,10 @@ class Program:
         """Start ``command`` in ``directory``; its output is appended to ``log``."""
         self._log = log
         self._grace = grace
-        supervised = [sys.executable, "-I", "-S", str(SUPERVISOR), str(grace)]
         with log.open("ab") as output:
+            self._log_start = output.tell()
             self._process = subprocess.Popen(  # noqa: S603 - paths of our own making
-                [*supervised, *command],
+                supervised(command, grace),
                 cwd=directory,
                 env=dict(environment),
                 stdin=subprocess.PIPE,
@@ -45,6 +51,7 @@ class Program:
                 start_new_session=True,  # Ctrl-C in a terminal is for us alone
             )
         self._group = 0
+        self._runtime: Path | None = None
 
     @property
     def group(self) -> int:
@@ -62,18 +69,19 @@ class Program:
         with selectors.DefaultSelector() as selector:
             selector.register(answers, selectors.EVENT_READ)
             line = answers.readline() if selector.select(timeout) else b""
-        if not line.strip().isdigit():
+        group, _, runtime = line.decode().strip().partition(" ")
+        if not group.isdigit() or not runtime:
             raise KeylimeStartError(f"the supervisor did not start: {self.log_tail()}")
-        self._group = int(line)
+        self._group, self._runtime = int(group), Path(runtime)
 
     def running(self) -> bool:
         return self._process.poll() is None
 
     def log_tail(self) -> str:
-        """Return the end of what the program wrote, for a person to read."""
+        """Return the end of what this run wrote, for a person to read."""
         with self._log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LOG_TAIL_BYTES))
+            file.seek(max(self._log_start, size - LOG_TAIL_BYTES))
             return file.read().decode(errors="replace").strip() or "(no output)"
 
     def request_stop(self) -> None:
@@ -99,6 +107,8 @@ class Program:
 
     def _kill_rest(self) -> None:
         """Only has work to do when somebody killed the supervisor."""
+        if self._runtime is not None:
+            shutil.rmtree(self._runtime, ignore_errors=True)
         deadline = time.monotonic() + self._grace
         while self._group and time.monotonic() < deadline:
             try:

@@ -49,18 +49,19 @@ class StackOptions:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """TCP ports on loopback."""
+    """TCP ports, and the address at which both programs listen."""
 
     registrar_http: int
     registrar_tls: int
     verifier: int
+    host: str = HOST
 
 
 def registrar_config(pki: Pki, ports: Ports) -> str:
     """Return ``registrar.conf``."""
     options = {
         "version": CONFIG_VERSION,
-        "ip": HOST,
+        "ip": ports.host,
         "port": ports.registrar_http,
         "tls_port": ports.registrar_tls,
         **_server_tls(pki, "registrar"),
@@ -80,7 +81,7 @@ def verifier_config(pki: Pki, ports: Ports, options: StackOptions) -> str:
     verifier = {
         "version": CONFIG_VERSION,
         "uuid": "vouchgate",
-        "ip": HOST,
+        "ip": ports.host,
         "port": ports.verifier,
         "registrar_ip": HOST,
         "registrar_port": ports.registrar_tls,

@@ -8,7 +8,6 @@ answers 410 Gone there; that is how readiness and mode are told.
 """
 
 import socket
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +18,18 @@ import httpx
 
 from attestation.keylime.errors import KeylimeStartError
 from attestation.keylime.http import admin_http
+from attestation.keylime.launch import (
+    PROGRAMS,
+    program_command,
+    program_environment,
+    program_path,
+    write_configuration,
+)
 from attestation.keylime.pgp import PgpModule, PgpSupport, find_pgp
 from attestation.keylime.pki import Pki, ensure_pki
 from attestation.keylime.processes import Program
-from attestation.keylime.settings import (
-    HOST,
-    KeylimeSettings,
-    Ports,
-    StackOptions,
-    logging_config,
-    registrar_config,
-    tenant_config,
-    verifier_config,
-)
+from attestation.keylime.settings import HOST, KeylimeSettings, Ports, StackOptions
 
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PROGRAMS = ("registrar", "verifier")
 ATTEMPTS = 3
 POLL_SECONDS = 0.05
 
@@ -74,9 +69,7 @@ class KeylimeStack:
     @property
     def pgp_support(self) -> PgpSupport:
         """What becomes of PGP-signed policies on this machine."""
-        if self._pgp is None:
-            self._pgp = find_pgp(self._directory / "python-path")
-        return self._pgp.support
+        return self._pgp_module().support
 
     @property
     def process_groups(self) -> tuple[int, ...]:
@@ -94,7 +87,6 @@ class KeylimeStack:
             raise KeylimeStartError("this stack is running already")
         for name in PROGRAMS:
             program_path(name)  # both are there, before either is started
-        self._prepare()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._start_once()
@@ -120,22 +112,15 @@ class KeylimeStack:
             raise KeylimeStartError("this stack is not running")
         return _settings(Pki(self._directory / "pki"), self._running.ports)
 
-    def _prepare(self) -> None:
-        for name in ("", "registrar", "verifier", "tpm_cert_store"):
-            path = self._directory / name
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ensure_pki(self._directory / "pki")
-        tenant = tenant_config(self._directory / "tpm_cert_store")
-        (self._directory / "tenant.conf").write_text(tenant)
-        (self._directory / "logging.conf").write_text(logging_config())
+    def _pgp_module(self) -> PgpModule:
+        if self._pgp is None:
+            self._pgp = find_pgp(self._directory / "python-path")
+        return self._pgp
 
     def _start_once(self) -> None:
-        pki = Pki(self._directory / "pki")
+        pki = ensure_pki(self._directory / "pki")
         ports = _free_ports()
-        verifier = verifier_config(pki, ports, self._options)
-        (self._directory / "verifier.conf").write_text(verifier)
-        registrar = registrar_config(pki, ports)
-        (self._directory / "registrar.conf").write_text(registrar)
+        write_configuration(self._directory, pki, ports, self._options)
         programs = (self._launch("registrar"), self._launch("verifier"))
         self._running = _Running(ports, programs)
         try:
@@ -148,28 +133,14 @@ class KeylimeStack:
             raise
 
     def _launch(self, name: str) -> Program:
+        pgp = self._pgp_module()
         return Program(
-            [sys.executable, str(program_path(name))],
-            self._environment(name),
+            program_command(name),
+            program_environment(self._directory, name, pgp),
             self._directory / name,
             self._directory / f"{name}.log",
             self._options.stop_grace,
         )
-
-    def _environment(self, name: str) -> dict[str, str]:
-        """Only what Keylime needs: nothing of ours, secrets least of all, leaks in."""
-        environment = {
-            "PATH": SYSTEM_PATH,
-            "LANG": "C.UTF-8",
-            "HOME": str(self._directory / name),
-            "KEYLIME_DIR": str(self._directory / name),
-            "KEYLIME_LOGGING_CONFIG": str(self._directory / "logging.conf"),
-            "KEYLIME_TENANT_CONFIG": str(self._directory / "tenant.conf"),
-            f"KEYLIME_{name.upper()}_CONFIG": str(self._directory / f"{name}.conf"),
-        }
-        if self.pgp_support is not PgpSupport.INSTALLED and self._pgp is not None:
-            environment["PYTHONPATH"] = str(self._pgp.path)
-        return environment
 
     def _wait_ready(
         self, settings: KeylimeSettings, programs: tuple[Program, ...], deadline: float
@@ -187,18 +158,6 @@ class KeylimeStack:
                 if time.monotonic() > deadline:
                     raise KeylimeStartError(f"no answer from {', '.join(waiting)}")
                 time.sleep(POLL_SECONDS)
-
-
-def program_path(name: str) -> Path:
-    """Return the script that runs ``registrar`` or ``verifier`` in our environment.
-
-    Raises:
-        KeylimeStartError: Keylime is not installed beside the interpreter.
-    """
-    script = Path(sys.executable).with_name(f"keylime_{name}")
-    if not script.is_file():
-        raise KeylimeStartError(f"{script} is not there: install the extra 'keylime'")
-    return script
 
 
 class _PortTaken(Exception):

@@ -9,7 +9,8 @@ is the lifeline: whether it closes the pipe, exits, or is killed with SIGKILL, w
 end-of-file. PR_SET_PDEATHSIG would not do: it fires when the *thread* that started us
 ends, and forked workers do not inherit it.
 
-The first line on stdout is the program's process id, which is also its group's id.
+The first line on stdout is the program's process id, which is also its group's id, and
+the private runtime directory that we make for it and remove again.
 """
 
 import ctypes
@@ -59,7 +60,7 @@ def _supervise(command: list[str], runtime: str, grace: float, wake: int) -> int
         start_new_session=True,
     )
     try:
-        os.write(1, f"{child.pid}\n".encode())
+        os.write(1, f"{child.pid} {runtime}\n".encode())
         _wait_for_end(os.pidfd_open(child.pid), wake)
     except BrokenPipeError:
         pass  # Our holder has gone already: the group follows.

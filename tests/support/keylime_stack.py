@@ -13,8 +13,9 @@ from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeStartError
 from attestation.keylime.evidence import Evidence
 from attestation.keylime.http import admin_http
+from attestation.keylime.launch import PROGRAMS, program_path
 from attestation.keylime.settings import StackOptions
-from attestation.keylime.stack import PROGRAMS, KeylimeStack, program_path
+from attestation.keylime.stack import KeylimeStack
 from attestation.keylime.tpm_policy import PcrPolicy
 from hw.evidence import AkAlg, AttestationKey
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from attestation.keylime.errors import KeylimeStartError
+from attestation.keylime.launch import PROGRAMS, program_path
 from attestation.keylime.settings import StackOptions
-from attestation.keylime.stack import PROGRAMS, KeylimeStack, program_path
+from attestation.keylime.stack import KeylimeStack
 
 SECONDS = 30.0
 HOLDER = """
