@@ -47,8 +47,9 @@ class SoftwareTpm:
             name: A file name; also what errors call this TPM.
         """
         self.name = name
-        self._state = (directory / name).resolve()
-        self._pid_file = self._state / "swtpm.pid"
+        self.state = (directory / name).resolve()
+        self._permanent = self.state / "tpm2-00.permall"
+        self._pid_file = self.state / "swtpm.pid"
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None
@@ -63,14 +64,16 @@ class SoftwareTpm:
             SoftwareTpmError: Programs are missing or fail, or this TPM exists already.
         """
         _require_programs()
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._permanent.exists():
+            raise SoftwareTpmError(f"TPM {self.name} exists already")
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = _write_ca_config(ca_directory.resolve())
         self._run_setup(
             ["--config", str(config), "--create-ek-cert", "--pcr-banks", PCR_BANKS]
         )
 
     def _run_setup(self, options: list[str]) -> None:
-        command = ["swtpm_setup", "--tpm2", "--tpmstate", str(self._state)]
+        command = ["swtpm_setup", "--tpm2", "--tpmstate", str(self.state)]
         try:
             done = subprocess.run(  # noqa: S603 - our own words and paths, no shell
                 [*command, *options],
@@ -94,7 +97,7 @@ class SoftwareTpm:
         _require_programs()
         if self._process is not None:
             raise SoftwareTpmError(f"TPM {self.name} runs already")
-        if not (self._state / "tpm2-00.permall").exists():
+        if not self._permanent.exists():
             raise SoftwareTpmError(f"TPM {self.name} was never manufactured")
         for _ in range(_ATTEMPTS):
             self._port = secrets.choice(_PORTS)
@@ -108,7 +111,7 @@ class SoftwareTpm:
         self._pid_file.unlink(missing_ok=True)
         command = [
             *("setpriv", "--pdeathsig", "KILL", "swtpm", "socket", "--tpm2"),
-            *("--tpmstate", f"dir={self._state}"),
+            *("--tpmstate", f"dir={self.state}"),
             *("--server", f"type=tcp,port={port},bindaddr=127.0.0.1"),
             *("--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1"),
             *("--flags", "not-need-init,startup-clear"),

@@ -24,8 +24,8 @@ _RANDOM_STEP = 32  # bytes that every TPM gives at once
 class Tpm:
     """One TPM 2.0. Methods may be called from any thread; they take turns.
 
-    A software TPM serves one connection at a time, so close one Tpm before opening the
-    next on the same address. Every method raises TpmError when the TPM refuses.
+    Every method raises TpmError when the TPM refuses. On a software TPM, which has no
+    resource manager, at most two may be open at a time.
     """
 
     def __init__(self, tcti: str = DEFAULT_TCTI) -> None:

@@ -141,6 +141,7 @@ def _ek_session(link: Link, handle: int) -> Iterator[ESYS_TR]:
     if TpmaObject.USER_WITH_AUTH in attributes:
         yield ESYS_TR.PASSWORD
         return
-    with link.policy_session() as session, link.use("authorise EK") as esys:
-        esys.policy_secret(ESYS_TR.RH_ENDORSEMENT, session, b"", b"", b"", 0)
+    with link.policy_session() as session:
+        with link.use("authorise endorsement key") as esys:
+            esys.policy_secret(ESYS_TR.RH_ENDORSEMENT, session, b"", b"", b"", 0)
         yield session

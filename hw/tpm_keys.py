@@ -68,8 +68,8 @@ class TpmKey:
             raise TpmError("the device key has no fixed signature scheme")
         digest = self.area.scheme.hash.digest(data)
         size = 32 if self.alg == ES256 else 48
-        with _authorised(self._link, DEVICE_UNIQUE) as session:
-            with self._link.use("sign with the device key") as esys:
+        with self._link.use("sign with the device key") as esys:
+            with _authorised(self._link, DEVICE_UNIQUE) as session:
                 key = self._link.require(self.handle, "device key")
                 scheme = TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL)
                 made = esys.sign(key, digest, scheme, session1=session)
@@ -149,8 +149,9 @@ def _authorised(
     link: Link, unique_index: int, trial: bool = False
 ) -> Iterator[ESYS_TR]:
     """A session in which the keys' policy holds: the unique string can be commanded."""
-    with link.policy_session(trial) as session, link.use("authorise key") as esys:
-        unique = link.require(unique_index, "unique string")
-        esys.policy_nv(unique, unique, session, b"\0", TPM2_EO.UNSIGNED_GE, 0)
-        esys.policy_secret(unique, session, b"", b"", b"", 0)
+    with link.policy_session(trial) as session:
+        with link.use("authorise key") as esys:
+            unique = link.require(unique_index, "unique string")
+            esys.policy_nv(unique, unique, session, b"\0", TPM2_EO.UNSIGNED_GE, 0)
+            esys.policy_secret(unique, session, b"", b"", b"", 0)
         yield session

@@ -81,8 +81,8 @@ class Buffer(IntEnum):
 class Link:
     """Serialises commands, turns the stack's errors into ours, remembers handles.
 
-    A raw software TPM serves one connection at a time: a second one waits until the
-    first is closed.
+    A raw software TPM has no resource manager: of its three slots for objects and three
+    for sessions, one Link takes at most one of each, so two may work side by side.
     """
 
     def __init__(self, tcti: str) -> None:
@@ -153,8 +153,12 @@ class Link:
 
     @contextmanager
     def policy_session(self, trial: bool = False) -> Iterator[ESYS_TR]:
-        """A SHA-256 policy session, flushed at the end: a bare TPM has three slots."""
-        with self.use("policy session") as esys:
+        """A SHA-256 policy session, flushed at the end: a bare TPM has three slots.
+
+        Enter it within ``use``, so that no other thread's session comes between and
+        errors bear the name of what was attempted.
+        """
+        with self.use("open policy session") as esys:
             session = esys.start_auth_session(
                 ESYS_TR.NONE,
                 ESYS_TR.NONE,
@@ -162,15 +166,20 @@ class Link:
                 TPMT_SYM_DEF(algorithm=TPM2_ALG.NULL),
                 TPM2_ALG.SHA256,
             )
-            try:
-                yield session
-            finally:
+        try:
+            yield session
+        finally:
+            with self.use("close policy session") as esys:
                 esys.flush_context(session)
 
     @staticmethod
     def _flush_leftovers(esys: ESAPI) -> None:
-        """Free the slots that a client which died before us may have left occupied."""
+        """Free the slots that clients which died before us have left occupied.
+
+        One occupied slot of a kind may be a living client's, in the midst of its work.
+        """
         for kind in (_TRANSIENT, _HMAC_SESSION, _POLICY_SESSION):
             _, found = esys.get_capability(TPM2_CAP.HANDLES, kind, 64)
-            for number in list(found.data.handles):
-                esys.flush_context(esys.tr_from_tpmpublic(int(number)))
+            numbers = [int(number) for number in found.data.handles]
+            for number in numbers if len(numbers) > 1 else []:
+                esys.flush_context(esys.tr_from_tpmpublic(number))
