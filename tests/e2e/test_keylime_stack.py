@@ -1,14 +1,12 @@
 """The real registrar and verifier, asked about a real (software) TPM."""
 
 import secrets
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from attestation.keylime.answers import base64_text
@@ -17,22 +15,21 @@ from attestation.keylime.credential_blob import auth_tag
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
 from attestation.keylime.http import admin_http, device_http
-from attestation.keylime.proxy import NotForwarded, request_headers, route_for
-from attestation.keylime.push_agent import PushAgent, PushRefused, Submitted
+from attestation.keylime.proxy import NotForwarded
+from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.push_ports import TpmPort
-from attestation.keylime.results import AgentState, PushAttestation, VerifierMode
+from attestation.keylime.results import AgentState, VerifierMode
 from attestation.keylime.stack import KeylimeStack
 from attestation.keylime.tpm_policy import PcrPolicy
 from hw.pcr_blob import build_pcr_blob, parse_pcr_blob
+from tests.support.attester import Attester, Proxied, attest, completed, register
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
-    from tests.support.keylime_stack import Attester
 
 pytest_plugins = ["tests.support.keylime_stack"]
 
 PINNED, DEBUG = 12, 16  # anyone can reset the debug PCR
-WAIT_SECONDS = 30.0
 BOOT_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -43,33 +40,10 @@ def agent_id(keylime: KeylimeClient) -> Iterator[str]:
     keylime.delete(name)
 
 
-class Proxied:
-    """The way a device's calls take: routed as ``device``, without certificate."""
-
-    def __init__(self, http: httpx.Client, base: str, device: str) -> None:
-        self._http, self._base, self._device = http, base, device
-
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: Mapping[str, object],
-    ) -> httpx.Response:
-        route = route_for(method, path, self._device)
-        lower = {name.lower(): value for name, value in headers.items()}
-        request = self._http.build_request(
-            route.method, self._base + route.path, json=body
-        )
-        request.headers.update(request_headers(lower))
-        route.check(request.content)
-        return self._http.send(request)
-
-
 @pytest.fixture
 def push_agent(
     keylime_stack: KeylimeStack,
-    pusher: "Attester",
+    pusher: Attester,
     agent_id: str,
 ) -> Iterator[PushAgent]:
     settings = keylime_stack.client_settings()
@@ -78,52 +52,20 @@ def push_agent(
         yield PushAgent(way, TpmPort(pusher.tpm, pusher.ak), agent_id, BOOT_TIME)
 
 
-def register(client: KeylimeClient, agent_id: str, attester: "Attester") -> bytes:
-    """Register a device's keys; return the secret that its TPM unwrapped."""
-    ek = attester.tpm.endorsement_key()
-    blob = client.register(agent_id, ek.public, ek.certificate, attester.ak.public)
-    return attester.tpm.activate_credential(
-        attester.ak, blob.id_object, blob.encrypted_secret
-    )
-
-
-def attest(agent: PushAgent) -> Submitted:
-    """Attest as soon as Keylime's pace allows it."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            return agent.attest()
-        except PushRefused as refusal:
-            if refusal.retry_after is None or time.monotonic() > deadline:
-                raise
-            time.sleep(refusal.retry_after)
-
-
-def completed(client: KeylimeClient, agent_id: str, index: int) -> PushAttestation:
-    """Wait until Keylime has judged the attestation of that index."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        latest = client.latest_attestation(agent_id)
-        if latest and latest.index == index and (latest.passed or latest.failed):
-            return latest
-        time.sleep(0.05)
-    raise AssertionError(f"attestation {index} was not judged in time")
-
-
 def test_the_stack_serves_the_pinned_api_in_push_mode(keylime: KeylimeClient) -> None:
     version = keylime.version()
     assert (version.current, version.mode) == ("2.6", VerifierMode.PUSH)
     assert "3.0" in version.supported
 
 
-def test_good_evidence_is_valid(keylime: KeylimeClient, attester: "Attester") -> None:
+def test_good_evidence_is_valid(keylime: KeylimeClient, attester: Attester) -> None:
     policy = attester.allow(PINNED, DEBUG)
     verdict = keylime.verify_evidence(attester.evidence(nonce(), policy))
     assert verdict.valid
     assert verdict.failures == ()
 
 
-def test_an_extended_pcr_is_named(keylime: KeylimeClient, attester: "Attester") -> None:
+def test_an_extended_pcr_is_named(keylime: KeylimeClient, attester: Attester) -> None:
     policy = attester.allow(0, PINNED)
     attester.tpm.extend(PINNED, b"something else booted")
     verdict = keylime.verify_evidence(attester.evidence(nonce(), policy))
@@ -136,7 +78,7 @@ def test_an_extended_pcr_is_named(keylime: KeylimeClient, attester: "Attester") 
 
 def test_a_pinned_pcr_that_is_not_quoted_fails(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
 ) -> None:
     policy = attester.allow(0, PINNED)
     evidence = attester.evidence(nonce(), attester.allow(0))
@@ -147,7 +89,7 @@ def test_a_pinned_pcr_that_is_not_quoted_fails(
 
 def test_a_quote_over_another_nonce_fails(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
 ) -> None:
     evidence = attester.evidence(nonce(), attester.allow(PINNED))
     verdict = keylime.verify_evidence(replace(evidence, nonce=nonce()))
@@ -157,7 +99,7 @@ def test_a_quote_over_another_nonce_fails(
 
 def test_a_quote_by_another_key_fails(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
 ) -> None:
     evidence = attester.evidence(nonce(), attester.allow(PINNED))
     other = attester.tpm.create_attestation_key(attester.ak.alg)
@@ -165,7 +107,7 @@ def test_a_quote_by_another_key_fails(
     assert not verdict.valid
 
 
-def relabelled(attester: "Attester", policy: PcrPolicy) -> Evidence:
+def relabelled(attester: Attester, policy: PcrPolicy) -> Evidence:
     """Quote the debug PCR and say that its value is the pinned one's."""
     evidence = attester.evidence(nonce(), {DEBUG: ("00" * 32,)})
     bank, values = parse_pcr_blob(evidence.pcr_blob)
@@ -175,7 +117,7 @@ def relabelled(attester: "Attester", policy: PcrPolicy) -> Evidence:
 
 def test_one_pcr_passed_off_as_another_is_refused(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
 ) -> None:
     evidence = relabelled(attester, {PINNED: attester.allow(DEBUG)[DEBUG]})
     with pytest.raises(EvidenceMismatch, match="not those that were quoted"):
@@ -184,7 +126,7 @@ def test_one_pcr_passed_off_as_another_is_refused(
 
 def test_keylime_alone_would_take_one_pcr_for_another(
     keylime_stack: KeylimeStack,
-    attester: "Attester",
+    attester: Attester,
 ) -> None:
     """Why we refuse it. When this fails, Keylime has mended it: drop the remark."""
     policy = {PINNED: attester.allow(DEBUG)[DEBUG]}
@@ -209,7 +151,7 @@ def base64_parts(evidence: Evidence) -> str:
 
 def test_the_registrar_holds_exactly_the_bound_keys(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
     agent_id: str,
 ) -> None:
     secret = register(keylime, agent_id, attester)
@@ -224,7 +166,7 @@ def test_the_registrar_holds_exactly_the_bound_keys(
 
 def test_a_wrong_tag_activates_nothing(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
     agent_id: str,
 ) -> None:
     secret = register(keylime, agent_id, attester)
@@ -235,7 +177,7 @@ def test_a_wrong_tag_activates_nothing(
 
 def test_other_keys_cannot_take_over_an_id(
     keylime: KeylimeClient,
-    attester: "Attester",
+    attester: Attester,
     agent_id: str,
 ) -> None:
     secret = register(keylime, agent_id, attester)
@@ -248,7 +190,7 @@ def test_other_keys_cannot_take_over_an_id(
 
 def test_push_passes_then_fails_when_a_pinned_pcr_is_extended(
     keylime: KeylimeClient,
-    pusher: "Attester",
+    pusher: Attester,
     push_agent: PushAgent,
 ) -> None:
     agent_id, policy = push_agent.agent_id, pusher.allow(PINNED, DEBUG)
@@ -274,7 +216,7 @@ def test_push_passes_then_fails_when_a_pinned_pcr_is_extended(
 
 def test_push_starts_afresh_when_enrolled_anew(
     keylime: KeylimeClient,
-    pusher: "Attester",
+    pusher: Attester,
     push_agent: PushAgent,
 ) -> None:
     agent_id = push_agent.agent_id

@@ -4,20 +4,18 @@ As a plugin (``pytest_plugins``), so that all tests share one stack.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeStartError
-from attestation.keylime.evidence import Evidence
 from attestation.keylime.http import admin_http
 from attestation.keylime.launch import PROGRAMS, program_path
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
-from attestation.keylime.tpm_policy import PcrPolicy
-from hw.evidence import AkAlg, AttestationKey
+from hw.evidence import AkAlg
+from tests.support.attester import Attester
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -49,31 +47,6 @@ def keylime(keylime_stack: KeylimeStack) -> Iterator[KeylimeClient]:
     settings = keylime_stack.client_settings()
     with admin_http(settings) as http:
         yield KeylimeClient(http, settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Attester:
-    """A powered TPM with an attestation key."""
-
-    tpm: "Tpm"
-    ak: AttestationKey
-
-    def allow(self, *pcrs: int) -> PcrPolicy:
-        """Return a policy that pins ``pcrs`` to what they hold now."""
-        return {n: (v,) for n, v in self.tpm.read_pcrs("sha256", pcrs).items()}
-
-    def evidence(self, nonce: bytes, policy: PcrPolicy) -> Evidence:
-        """Quote what the policy pins."""
-        quote = self.tpm.quote(self.ak, nonce, "sha256", policy)
-        return Evidence(
-            nonce,
-            self.ak.public,
-            self.tpm.endorsement_key().public,
-            quote.message,
-            quote.signature,
-            quote.pcr_blob,
-            policy,
-        )
 
 
 @pytest.fixture(params=["ecc", "rsa"])
