@@ -65,16 +65,19 @@ def decode_sequence(data: bytes, limit: int) -> list[object]:
     return items
 
 
-def split_sequence(data: bytes, limit: int) -> tuple[bytes, ...]:
-    """Cut a CBOR sequence into the raw bytes of its first ``limit`` items."""
-    stream = io.BytesIO(data)
-    decoder = _decoder(stream, MAX_DEPTH)
+def split_sequence(data: bytes, limit: int, item_limit: int) -> tuple[bytes, ...]:
+    """Cut a CBOR sequence into the raw bytes of its first ``limit`` items.
+
+    Raises:
+        MalformedError: Not a sequence, or an item of over ``item_limit`` bytes.
+    """
     items: list[bytes] = []
     start = 0
     while start < len(data) and len(items) < limit:
-        _next(decoder)
-        items.append(data[start : stream.tell()])
-        start = stream.tell()
+        stream = io.BytesIO(data[start : start + item_limit])
+        _next(_decoder(stream, MAX_DEPTH))
+        items.append(data[start : start + stream.tell()])
+        start += stream.tell()
     return tuple(items)
 
 
@@ -88,9 +91,15 @@ def _next(decoder: cbor2.CBORDecoder) -> object:
 def encode(value: object) -> bytes:
     """Encode with definite lengths and shortest integers; maps keep our order.
 
+    Raises:
+        MalformedError: No CBOR can say it (a lone surrogate, an object).
+
     Source: RFC 8949, section 4.2 (our own maps are written in its key order).
     """
-    return cbor2.dumps(value)
+    try:
+        return cbor2.dumps(value)
+    except (cbor2.CBOREncodeError, ValueError, TypeError) as error:
+        raise MalformedError("not a value that CBOR has") from error
 
 
 def split(data: bytes, tag: int | None = None, limit: int = 256) -> tuple[bytes, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Self
 
 from cbor2 import CBORTag
@@ -27,9 +28,10 @@ IV_SIZE = 12
 
 
 @lru_cache(maxsize=64)
-def _protected(raw: bytes) -> dict[object, object]:
+def _protected(raw: bytes) -> Mapping[object, object]:
     """Decode a protected header; the empty one is the empty byte string."""
-    return cbor.mapping(cbor.decode(raw, max_depth=3)) if raw else {}
+    header = cbor.mapping(cbor.decode(raw, max_depth=3)) if raw else {}
+    return MappingProxyType(header)
 
 
 @dataclass(frozen=True, slots=True)

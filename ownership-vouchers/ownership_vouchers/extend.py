@@ -8,7 +8,7 @@ from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Signer, VerifyKey
 from ownership_vouchers.cose import sign1
 from ownership_vouchers.errors import Check, CheckFailed
-from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
+from ownership_vouchers.keys import KeyEncoding, PublicKey
 from ownership_vouchers.types import Hash, HashType
 from ownership_vouchers.verify import VerifiedVoucher, first_link, verify, verify_entry
 from ownership_vouchers.voucher import MAX_ENTRIES, Entry, Voucher
@@ -63,12 +63,15 @@ def next_owner_key(
     """Write a buyer's key the way the manufacturer's is written in ``voucher``.
 
     Without a ``chain`` an X5CHAIN voucher gets a plain X.509 key.
+
+    Raises:
+        UnsupportedKeyError: The key is not of the voucher's type.
     """
     first = voucher.header.manufacturer_key
     encoding = first.encoding
     if encoding is KeyEncoding.X5CHAIN and not chain:
         encoding = KeyEncoding.X509
-    return PublicKey.of(key, encoding, chain, pss=first.type is KeyType.RSAPSS)
+    return PublicKey.of(key, encoding, chain, key_type=first.type)
 
 
 def entry_hash_type(voucher: Voucher) -> HashType:

@@ -100,9 +100,17 @@ class PublicKey:
         chain: tuple[x509.Certificate, ...] = (),
         *,
         pss: bool = False,
+        key_type: KeyType | None = None,
     ) -> Self:
-        """Write ``key`` as a PublicKey; X5CHAIN needs its ``chain``, leaf first."""
-        key_type = type_of(key, pss=pss)
+        """Write ``key`` as a PublicKey; X5CHAIN needs its ``chain``, leaf first.
+
+        ``key_type`` decides where more than one fits (RSA of 2048 bits).
+
+        Raises:
+            UnsupportedKeyError: The key is of no FDO type, or not of that one.
+        """
+        key_type = type_of(key, pss=pss) if key_type is None else key_type
+        _require(key_type, key)
         body = _write(key_type, key, encoding, chain)
         raw = cbor.encode([int(key_type), int(encoding), body])
         kept = chain if encoding is KeyEncoding.X5CHAIN else ()

@@ -46,7 +46,7 @@ def split_vouchers(data: bytes, limit: int = MAX_VOUCHERS) -> list[bytes]:
     if _BEGIN in data:
         blocks = _split_pem(data)
     else:
-        blocks = list(cbor.split_sequence(data, limit + 1))
+        blocks = list(cbor.split_sequence(data, limit + 1, MAX_VOUCHER))
     if not blocks:
         raise MalformedError("no ownership voucher in it")
     if len(blocks) > limit:
