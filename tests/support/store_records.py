@@ -40,7 +40,7 @@ def voucher(
         entry_digests=tuple(digest(header, owner) for owner in owners),
         serial=f"SN-{guid.hex()[:6]}",
         device_info="test board",
-        key_fingerprint=digest("key", owners[-1]).hex(),
+        key_fingerprint=digest("key", owners[-1:]).hex(),
         added_at=NOW,
         passport=passport,
     )
