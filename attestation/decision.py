@@ -73,7 +73,10 @@ def decision_from_json(document: object) -> Decision:
     fields = JsonObject(document, ("allow", "reasons", "until"), "decision")
     if fields.boolean("allow"):
         return Allow(fields.texts("reasons"), fields.integer("until"))
-    return Deny(tuple(_reason(one) for one in fields.items("reasons")))
+    reasons = tuple(_reason(one) for one in fields.items("reasons"))
+    if not reasons:
+        raise PolicyError("decision: a denial has a reason")
+    return Deny(reasons)
 
 
 def _reason(item: object) -> Reason:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum, unique
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -20,7 +20,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from attestation.errors import AttestationError
+from attestation.errors import AttestationError, PolicyError
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.keys import certificate_key, load_certificate, spki
@@ -101,12 +101,35 @@ def certified_path(
 
 
 def _load(der: bytes) -> x509.Certificate:
+    """Load a certificate and all its lazily read parts that are looked at later."""
+    if len(der) > MAX_CERTIFICATE:
+        raise _unreadable(f"over {MAX_CERTIFICATE} bytes")
     try:
-        if len(der) > MAX_CERTIFICATE:
-            raise _unreadable(f"over {MAX_CERTIFICATE} bytes")
-        return load_certificate(der)
-    except VoucherError as error:
-        raise _unreadable("not DER") from error
+        certificate = load_certificate(der)
+        _ = (certificate.subject, certificate.issuer, certificate.extensions)
+        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    except (VoucherError, ValueError, x509.DuplicateExtension) as error:
+        raise _unreadable("not well-formed") from error
+    return certificate
+
+
+def load_root(data: bytes) -> x509.Certificate:
+    """Load one certificate (PEM or DER) that an operator adds to the EK roots.
+
+    Raises:
+        PolicyError: Unreadable, or not a certificate authority's.
+    """
+    try:
+        der = data
+        if data.lstrip().startswith(b"-----BEGIN"):
+            der = x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
+        certificate = _load(der)
+    except (ValueError, CertificateFault) as error:
+        raise PolicyError("not one readable X.509 certificate") from error
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
+            return certificate
+    raise PolicyError("not a certificate authority's certificate")
 
 
 def _unreadable(why: str) -> CertificateFault:
@@ -133,10 +156,7 @@ def _require_key(leaf: x509.Certificate, key: VerifyKey) -> None:
 
 
 def _require_purpose(leaf: x509.Certificate) -> None:
-    try:
-        fit = _fit(leaf.extensions, isinstance(leaf.public_key(), rsa.RSAPublicKey))
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
-        raise _unreadable("its extensions are not well-formed") from error
+    fit = _fit(leaf.extensions, isinstance(leaf.public_key(), rsa.RSAPublicKey))
     if not fit:
         raise CertificateFault(
             EkCode.CERTIFICATE_WRONG_PURPOSE,

@@ -139,6 +139,8 @@ class ReleasePolicy:
         require_name(self.name)
         if EkClass.REFUSED in self.accepted_ek:
             raise PolicyError("a refused EK can never be accepted")
+        if BindingClass.UNBOUND in self.accepted_binding:
+            raise PolicyError("an unbound device can never be accepted")
         if not self.accepted_ek or not self.accepted_binding:
             raise PolicyError("a release policy accepts some EK and binding class")
         if self.version < 1 or not 1 <= self.max_age_seconds <= MAX_SECONDS:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from attestation.ek_certificate import EkCode
+from attestation.ek_certificate import EkCode, load_root
 from attestation.ek_trust import EkClass, EkEvidence, EkVerdict, judge
+from attestation.errors import PolicyError
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
@@ -25,6 +27,7 @@ from tests.support.ek_authority import (
     NO_CA,
     NOW,
     SIGNING,
+    TPM_NAME,
     YEAR,
     Extension,
     Issuer,
@@ -245,3 +248,24 @@ def test_nothing_is_trusted_on_first_use() -> None:
 def test_an_empty_trust_store_trusts_no_one() -> None:
     verdict = judged(GOOD, roots=[])
     assert verdict.reasons[0].code is EkCode.CERTIFICATE_NO_PATH
+
+
+def test_a_root_is_loaded_from_pem_or_der() -> None:
+    root = VENDOR.root.certificate
+    assert load_root(der(root)) == root
+    assert load_root(b"\n" + root.public_bytes(Encoding.PEM)) == root
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"-----BEGIN CERTIFICATE-----\n", GOOD, GOOD[:-1]]
+)
+def test_what_is_no_authority_is_not_taken_as_a_root(data: bytes) -> None:
+    with pytest.raises(PolicyError):
+        load_root(data)
+
+
+def test_what_the_certificate_says_of_the_tpm_may_be_unreadable() -> None:
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.9"), b"\x30\x05")
+    rest = [one for one in EK_EXTENSIONS if one[0] is not TPM_NAME]
+    verdict = judged(VENDOR.issuer.issue_ek(EK, [*rest, (odd, False)]))
+    assert (verdict.klass, verdict.tpm) == (EkClass.VENDOR_TRUSTED, None)
