@@ -1,0 +1,307 @@
+"""Recorded runs replayed against our server roles.
+
+Nonces, GUIDs and ephemeral keys are those of the record, so every reply must be
+the recorded one, except ECDSA signatures (verified instead) and IVs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from cbor2 import CBORTag
+
+from onboarding.protocol import di_server, to0_rendezvous, to1_rendezvous, to2_owner
+from onboarding.protocol.env import (
+    DiServerEnv,
+    OwnedVoucher,
+    Replacement,
+    To0RendezvousEnv,
+    To1RendezvousEnv,
+    To2OwnerEnv,
+)
+from onboarding.protocol.errors import NotFound, Unsupported, error_code
+from onboarding.protocol.kdf import derive
+from onboarding.protocol.kex import KexHalf, KexParameter
+from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
+from onboarding.protocol.step import StoreRegistration, StoreVoucher, TakeOwnership
+from onboarding.protocol.to2_states import AwaitingReady, Opening
+from onboarding.wire.message import MsgType
+from onboarding.wire.serviceinfo import OwnerServiceInfo
+from onboarding.wire.to2 import HelloDevice, ProveDevice, ProveOvHdr
+from onboarding.wire.to2_secure import SetupDevice
+from ownership_vouchers.cose import Aead, Sign1
+from ownership_vouchers.verify import verify
+from tests.support.fdo_roles import NOW
+from tests.support.transcripts import CTR256, EC384, FSIMS, Drawn, Transcript, items
+
+COMPLETE = (FSIMS, EC384)
+TUNNEL_KINDS = (
+    MsgType.TO2_DEVICE_SERVICE_INFO_READY,
+    MsgType.TO2_DEVICE_SERVICE_INFO,
+    MsgType.TO2_DONE,
+)
+
+
+@dataclass(frozen=True)
+class RecordedModule:
+    """Plays one module's recorded messages in their rounds, until ``until``."""
+
+    name: str
+    rounds: Mapping[int, list[Message]]
+    until: int
+    required: bool = True
+    heard: list[Message] = field(default_factory=list)
+
+    def start(self, ctx: ModuleContext) -> object:
+        return None
+
+    def receive(
+        self, state: object, message: str, value: bytes, ctx: ModuleContext
+    ) -> object:
+        self.heard.append((message, value))
+        return state
+
+    def produce(
+        self, state: object, budget: int, ctx: ModuleContext
+    ) -> tuple[object, list[Message], Progress]:
+        if ctx.round >= self.until:
+            return state, [], Progress.DONE
+        return state, self.rounds.get(ctx.round, []), Progress.WAITING
+
+    def result(self, state: object) -> ModuleResult:
+        return ModuleResult(self.name, ok=True, detail="played")
+
+
+def owner_rounds(record: Transcript) -> list[OwnerServiceInfo]:
+    """The recorded 69s in the order in which we say them.
+
+    The recorded owner leaves the round that completes devmod empty and begins in
+    the next; we begin at once, so those two change places.
+    """
+    said = [
+        OwnerServiceInfo.from_cbor(one.plain)
+        for one in record.of(MsgType.TO2_OWNER_SERVICE_INFO)
+    ]
+    if len(said) > 2:
+        said[1], said[2] = said[2], said[1]
+    return said
+
+
+def recorded_modules(said: list[OwnerServiceInfo]) -> tuple[RecordedModule, ...]:
+    """Cut the recorded 69s into one module for each name; rounds count from 1."""
+    starts: dict[str, int] = {}
+    rounds: dict[str, dict[int, list[Message]]] = {}
+    for number, message in enumerate(said, start=1):
+        for key, value in message.kvs:
+            name, _, what = key.partition(":")
+            starts.setdefault(name, number)
+            if what != "active":  # the core says that itself
+                rounds.setdefault(name, {}).setdefault(number, []).append((what, value))
+    ends = [*list(starts.values())[1:], len(said)] if starts else []
+    return tuple(
+        RecordedModule(name, rounds[name], until)
+        for name, until in zip(starts, ends, strict=True)
+    )
+
+
+def without_signature(data: bytes) -> object:
+    tag = items(data)
+    assert isinstance(tag, CBORTag)
+    assert tag.tag == 18
+    return list(tag.value)[:3]
+
+
+def owner_env(record: Transcript, **changed: object) -> To2OwnerEnv:
+    prove = ProveOvHdr.from_cbor(record.one(MsgType.TO2_PROVE_OV_HDR).wire)
+    setup = SetupDevice.from_cbor(record.one(MsgType.TO2_SETUP_DEVICE).plain).payload
+    ours = KexParameter.decode(prove.payload.kex, record.suite)
+    signer = record.signer("owner")
+    owned = OwnedVoucher.of(
+        verify(record.voucher("for_owner")),
+        signer,
+        Replacement(setup.rv_info, setup.owner_key, signer),
+    )
+    modules = recorded_modules(owner_rounds(record))
+    return To2OwnerEnv(
+        now=NOW,
+        random=Drawn(prove.nonce, ours.random, setup.guid.raw),
+        new_kex_key=record.kex_key("owner"),
+        find_voucher=lambda guid: owned if guid == owned.guid else None,
+        modules=lambda _guid: modules,
+    )
+
+
+@pytest.mark.parametrize("name", [*COMPLETE, CTR256])
+def test_di_gives_the_recorded_header_and_voucher(name: str) -> None:
+    record = Transcript(name)
+    voucher = record.voucher("after_di")
+    env = DiServerEnv(
+        NOW,
+        Drawn(voucher.guid.raw),
+        voucher.header.rv_info,
+        lambda _kind, _encoding: voucher.header.manufacturer_key,
+        lambda _request, _serial: voucher.cert_chain or (),
+    )
+    start, set_credentials, set_hmac, done = record.messages("di")
+    first = di_server.step(None, start.type, start.wire, env)
+    assert (first.reply_type, first.reply) == (
+        set_credentials.type,
+        set_credentials.wire,
+    )
+    assert first.state is not None
+    state = di_server.decode_state(first.state.encode())
+    last = di_server.step(state, set_hmac.type, set_hmac.wire, env)
+    assert (last.state, last.reply_type, last.reply) == (None, done.type, done.wire)
+    (effect,) = last.effects
+    assert isinstance(effect, StoreVoucher)
+    assert effect.voucher.raw == voucher.raw
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_rendezvous_answers_both_sides_as_recorded(name: str) -> None:
+    record = Transcript(name)
+    hello, ack, sign, accept = record.messages("to0")
+    to0 = To0RendezvousEnv(NOW, Drawn(items(ack.wire)[0]), lambda _guid: None)
+    first = to0_rendezvous.step(None, hello.type, hello.wire, to0)
+    assert first.reply == ack.wire
+    assert first.state is not None
+    state = to0_rendezvous.decode_state(first.state.encode())
+    last = to0_rendezvous.step(state, sign.type, sign.wire, to0)
+    assert (last.reply_type, last.reply) == (accept.type, accept.wire)
+    (effect,) = last.effects
+    assert isinstance(effect, StoreRegistration)
+    kept = effect.registration.decode(effect.registration.encode())
+
+    ask, ask_ack, prove, redirect = record.messages("to1")
+    to1 = To1RendezvousEnv(Drawn(items(ask_ack.wire)[0]), lambda _guid: kept)
+    step = to1_rendezvous.step(None, ask.type, ask.wire, to1)
+    assert step.reply == ask_ack.wire
+    assert step.state is not None
+    proof = to1_rendezvous.decode_state(step.state.encode())
+    end = to1_rendezvous.step(proof, prove.type, prove.wire, to1)
+    assert (end.state, end.reply_type, end.reply) == (
+        None,
+        redirect.type,
+        redirect.wire,
+    )
+
+
+def test_rendezvous_knows_nothing_of_a_device_before_to0() -> None:
+    request, answer = Transcript(FSIMS).messages("to1_before_to0_error")
+    env = To1RendezvousEnv(Drawn(), lambda _guid: None)
+    with pytest.raises(NotFound) as refused:
+        to1_rendezvous.step(None, request.type, request.wire, env)
+    assert error_code(refused.value) == items(answer.wire)[0]
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_owner_answers_to2_as_recorded(name: str) -> None:
+    record = Transcript(name)
+    env = owner_env(record)
+    owner_key = record.voucher("for_owner").owner_key.key
+    said = [one.encode() for one in owner_rounds(record)]
+    messages = record.messages("to2")
+    state: to2_owner.State | None = None
+    effects: tuple[object, ...] = ()
+    for request, reply in zip(messages[::2], messages[1::2], strict=True):
+        step = to2_owner.step(state, request.type, request.wire, env)
+        assert step.reply_type is reply.type
+        plain = step.reply
+        if isinstance(state, AwaitingReady) or request.type in TUNNEL_KINDS:
+            assert state is not None
+            assert not isinstance(state, Opening)
+            plain = state.session.tunnel.open(step.reply)
+        elif isinstance(step.state, AwaitingReady):
+            plain = step.state.session.tunnel.open(step.reply)
+        if reply.type in (MsgType.TO2_PROVE_OV_HDR, MsgType.TO2_SETUP_DEVICE):
+            assert without_signature(plain) == without_signature(reply.plain)
+            Sign1.from_cbor(plain, tagged=True).verify(owner_key)
+        elif reply.type is MsgType.TO2_OWNER_SERVICE_INFO:
+            assert plain == said.pop(0)
+        else:
+            assert plain == reply.plain
+        effects += step.effects
+        state = None
+        if step.state is not None:
+            state = to2_owner.decode_state(step.state.encode())
+    assert (state, said) == (None, [])
+    (taken,) = effects
+    assert isinstance(taken, TakeOwnership)
+    assert taken.new_voucher is not None
+    assert taken.new_voucher.raw == record.voucher("after_to2").raw
+    assert taken.devmod["os"] == "Linux"
+
+
+def test_owner_modules_hear_what_the_recorded_device_said() -> None:
+    record = Transcript(FSIMS)
+    env = owner_env(record)
+    state: to2_owner.State | None = None
+    for request in record.messages("to2")[::2]:
+        state = to2_owner.step(state, request.type, request.wire, env).state  # type: ignore[assignment]
+    modules = {one.name: one for one in env.modules(record.voucher("for_owner").guid)}
+    heard = {name: [what for what, _ in one.heard] for name, one in modules.items()}  # type: ignore[attr-defined]
+    assert heard == {
+        "fdo.download": ["done"],
+        "fdo.upload": ["length", "data", "data", "sha-384"],
+        "fdo.command": ["stdout", "exitcode"],
+        "fdo.wget": ["done"],
+    }
+
+
+def test_a_cipher_suite_of_private_dialect_is_refused_in_60() -> None:
+    record = Transcript(CTR256)
+    hello = record.one(MsgType.TO2_HELLO_DEVICE)
+    with pytest.raises(Unsupported) as refused:
+        to2_owner.step(None, hello.type, hello.wire, owner_env(record))
+    assert error_code(refused.value) == 101
+
+
+def test_that_run_is_the_recorded_one_up_to_64_under_a_suite_we_speak() -> None:
+    record = Transcript(CTR256)
+    env = owner_env(record)
+    recorded = HelloDevice.from_cbor(record.one(MsgType.TO2_HELLO_DEVICE).wire)
+    hello = HelloDevice(
+        recorded.max_message_size,
+        recorded.guid,
+        recorded.nonce,
+        recorded.kex_suite,
+        int(Aead.A256GCM),
+        recorded.sig_info,
+    )
+    step = to2_owner.step(None, HelloDevice.TYPE, hello.encode(), env)
+    ours = ProveOvHdr.from_cbor(step.reply)
+    theirs = ProveOvHdr.from_cbor(record.one(MsgType.TO2_PROVE_OV_HDR).wire)
+    assert ours.payload.kex == theirs.payload.kex
+    assert ours.payload.header == theirs.payload.header
+    assert ours.nonce == theirs.nonce
+    assert ours.owner_key == theirs.owner_key
+    state = step.state
+    assert isinstance(state, Opening)
+    request = record.one(MsgType.TO2_GET_OV_NEXT_ENTRY)
+    entry = to2_owner.step(state, request.type, request.wire, env)
+    assert entry.reply == record.one(MsgType.TO2_OV_NEXT_ENTRY).wire
+    prove = record.one(MsgType.TO2_PROVE_DEVICE)
+    proved = to2_owner.step(state, prove.type, prove.wire, env).state
+    assert isinstance(proved, AwaitingReady)
+
+
+@pytest.mark.parametrize(
+    ("name", "prf", "bits"),
+    [(FSIMS, "sha256", 128), (EC384, "sha256", 256), (CTR256, "sha384", 512)],
+)
+def test_both_sides_agree_on_the_recorded_secret(
+    name: str, prf: str, bits: int
+) -> None:
+    record = Transcript(name)
+    theirs = ProveDevice.from_cbor(record.one(MsgType.TO2_PROVE_DEVICE).wire).kex
+    ours = ProveOvHdr.from_cbor(record.one(MsgType.TO2_PROVE_OV_HDR).wire).payload.kex
+    halves = {}
+    for side, parameter in (("owner", ours), ("device", theirs)):
+        random = KexParameter.decode(parameter, record.suite).random
+        halves[side] = KexHalf(record.suite, record.kex_key(side)(None), random)
+        assert halves[side].parameter == parameter
+    secret = record.session("shared_secret")
+    assert halves["owner"].owner_secret(theirs) == secret
+    assert halves["device"].device_secret(ours) == secret
+    keys = record.session("sek") + record.session("svk")
+    assert derive(secret, b"", bits, prf) == keys
