@@ -1,3 +1,7 @@
 """Shared fixtures, by subject."""
 
-pytest_plugins = ["tests.support.swtpm", "tests.support.databases"]
+pytest_plugins = [
+    "tests.support.databases",
+    "tests.support.keylime_stack",
+    "tests.support.swtpm",
+]
