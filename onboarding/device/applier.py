@@ -14,7 +14,7 @@ from onboarding.device.errors import ApplyError
 MAX_FILES = 256
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 8
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,127}")
 _RELEASES = ".releases"
 
 

@@ -1,5 +1,7 @@
 """What can go wrong on the device; every message says what to do next."""
 
+from collections.abc import Mapping
+
 
 class DeviceError(Exception):
     """Root of everything the device side raises."""
@@ -9,32 +11,31 @@ class NotOnboarded(DeviceError):
     """The device has no credential, or none that names its owner yet."""
 
 
+class NobodyThere(DeviceError):
+    """No rendezvous server or owner brought onboarding to its end."""
+
+
 class Unreachable(DeviceError):
     """A service did not answer, or not with what the protocol allows."""
 
 
-class PeerRefused(DeviceError):
-    """The peer ended an FDO run with an error message (type 255)."""
-
-    def __init__(self, code: int, previous: int, text: str) -> None:
-        super().__init__(f"refused message {previous} with error {code}: {text}")
-        self.code = code
-        self.previous = previous
-
-
 class Problem(DeviceError):
-    """The owner answered a device call with a problem document (RFC 9457)."""
+    """A service answered with a problem document (RFC 9457).
 
-    def __init__(self, status: int, kind: str, title: str, detail: str) -> None:
-        super().__init__(f"{title}: {detail}" if detail else title)
+    ``code`` is its short stable name; ``document`` is all of it.
+    """
+
+    def __init__(self, status: int, document: Mapping[str, object]) -> None:
         self.status = status
-        self.kind = kind
-        self.title = title
-        self.detail = detail
+        self.document = document
+        self.code = self._text("code")
+        self.detail = self._text("detail") or self._text("title") or f"HTTP {status}"
+        self.remedy = self._text("remedy")
+        super().__init__(self.detail)
 
-
-class OwnerNotTrusted(DeviceError):
-    """A document is not signed by the owner this device met in TO2."""
+    def _text(self, name: str) -> str:
+        value = self.document.get(name)
+        return value[:2000] if isinstance(value, str) else ""
 
 
 class ApplyError(DeviceError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from onboarding.device.errors import PeerRefused, Problem, Unreachable
+from onboarding.device.errors import Problem, Unreachable
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import VoucherError
@@ -68,47 +68,58 @@ class FdoChannel:
         self._base = base.rstrip("/")
         self._token: str | None = None
 
-    def exchange(self, kind: int, body: bytes) -> tuple[int, bytes]:
+    def exchange(self, kind: MsgType, body: bytes) -> tuple[MsgType, bytes]:
         """Send message ``kind``; return the type and body of the answer.
 
+        An error message is an answer too, whatever the HTTP status it comes with.
+
         Raises:
-            PeerRefused: The peer answered with an error message.
             Unreachable: No answer, or none that FDO allows.
         """
         reply = self._post(kind, body)
         if self._token is None:
             self._token = reply.headers.get("authorization")
-        answered = reply.headers.get("message-type", "")
-        if answered == "255" or reply.status != 200:
-            raise self._refusal(kind, reply)
-        if not answered.isascii() or not answered.isdigit() or len(answered) > 3:
-            raise Unreachable(f"{self._base} answered without a Message-Type")
-        return int(answered), reply.body
+        return self._answered(kind, reply), reply.body
 
     def report(self, body: bytes) -> None:
         """Tell the peer why the run ends here; what it answers does not matter."""
         try:
-            self._post(int(MsgType.ERROR), body)
+            self._post(MsgType.ERROR, body)
         except Unreachable:
             return
 
-    def _post(self, kind: int, body: bytes) -> Reply:
-        headers = {"Content-Type": CBOR, "Message-Type": str(kind)}
+    def _post(self, kind: MsgType, body: bytes) -> Reply:
+        headers = {"Content-Type": CBOR, "Message-Type": str(int(kind))}
         if self._token is not None:
             headers["Authorization"] = self._token
-        url = f"{self._base}/fdo/101/msg/{kind}"
+        url = f"{self._base}/fdo/101/msg/{int(kind)}"
         return send(
             self._client, "POST", url, headers=headers, content=body, limit=FDO_LIMIT
         )
 
-    def _refusal(self, kind: int, reply: Reply) -> PeerRefused | Unreachable:
+    def _answered(self, kind: MsgType, reply: Reply) -> MsgType:
+        """Servers differ in status and header of an error; its body tells it."""
+        named = reply.headers.get("message-type", "")
+        if reply.status != 200 or named == str(int(MsgType.ERROR)):
+            named = str(int(MsgType.ERROR)) if _is_error(reply.body) else ""
         try:
-            message = ErrorMessage.from_cbor(reply.body)
-        except VoucherError:
-            return Unreachable(
-                f"{self._base} answered message {kind} with HTTP {reply.status}"
-            )
-        return PeerRefused(message.code, message.previous, message.text)
+            return _TYPES[named]
+        except KeyError as error:
+            raise Unreachable(
+                f"{self._base} answered message {int(kind)} with HTTP {reply.status}"
+                " and nothing that FDO knows"
+            ) from error
+
+
+_TYPES = {str(int(kind)): kind for kind in MsgType}
+
+
+def _is_error(body: bytes) -> bool:
+    try:
+        ErrorMessage.from_cbor(body)
+    except VoucherError:
+        return False
+    return True
 
 
 class DeviceApi:
@@ -118,23 +129,27 @@ class DeviceApi:
         self._client = client
         self._base = f"{base.rstrip('/')}/device/v1"
 
-    def call(
-        self, method: str, path: str, content: bytes | None, content_type: str
+    def send(
+        self, method: str, path: str, headers: dict[str, str], content: bytes
     ) -> Reply:
+        """Ask once; the answer may be of any kind. Raises Unreachable."""
+        return send(
+            self._client,
+            method,
+            f"{self._base}/{path}",
+            headers=headers,
+            content=content,
+            limit=DEVICE_API_LIMIT,
+        )
+
+    def post(self, path: str, content: bytes, content_type: str) -> Reply:
         """Ask once; return the answer if it is of the 2xx kind.
 
         Raises:
             Problem: The owner refused, and says why.
             Unreachable: No answer, or one that is neither.
         """
-        reply = send(
-            self._client,
-            method,
-            f"{self._base}/{path}",
-            headers={"Content-Type": content_type} if content is not None else None,
-            content=content,
-            limit=DEVICE_API_LIMIT,
-        )
+        reply = self.send("POST", path, {"Content-Type": content_type}, content)
         if 200 <= reply.status < 300:
             return reply
         raise read_problem(reply)
@@ -144,10 +159,8 @@ def read_problem(reply: Reply) -> Problem | Unreachable:
     """Turn an error answer into what to raise for it."""
     try:
         document = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         return Unreachable(f"HTTP {reply.status} without a problem document")
-    fields = [document.get(name) for name in ("type", "title", "detail")]
-    kind, title, detail = (f[:1000] if isinstance(f, str) else "" for f in fields)
-    return Problem(reply.status, kind, title or f"HTTP {reply.status}", detail)
+    return Problem(reply.status, document)

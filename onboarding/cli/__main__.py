@@ -1,0 +1,5 @@
+"""``python -m onboarding.cli`` is ``vouchgate``."""
+
+from onboarding.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""``vouchgate apikey``: who may call a service's management API.
+
+These commands work on the database itself: whoever can write it needs no API key.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onboarding.cli.files import write_file
+from onboarding.cli.output import Json, console, print_json, print_table
+from onboarding.cli.settings import DatabaseUrl, load_settings
+from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
+from onboarding.store.database import Database
+
+ACTOR = "command line"
+
+app = typer.Typer(no_args_is_help=True, help="API keys, on a service's database.")
+
+
+@app.command()
+def new(
+    role: Annotated[Role, typer.Option(help="What its holder may do.")],
+    name: Annotated[str, typer.Option(help="Who holds it.")],
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Days until it expires; else never.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the key there, for its owner only.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Make an API key. It is shown now and never again."""
+    now = int(time.time())
+    expires = None if days is None else now + days * 86400
+    with _store(database_url) as store:
+        key, token = store.create(name, role, ACTOR, now, expires)
+    if out is not None:
+        write_file(out, f"{token}\n".encode(), mode=0o600)
+    if json:
+        shown = {} if out is not None else {"key": token}
+        return print_json({**_facts(key), **shown})
+    console().print(f"[green]made[/] {role} key {key.id} for {name}")
+    console().print(str(out) if out is not None else token, markup=False)
+
+
+@app.command("list")
+def list_(database_url: DatabaseUrl = None, json: Json = False) -> None:
+    """List API keys. Their secrets are not kept, so they cannot be shown."""
+    with _store(database_url) as store:
+        keys = [_facts(key) for key in store.list()]
+    if json:
+        return print_json({"apikeys": keys})
+    print_table(
+        ["id", "name", "role", "state"],
+        [(k["id"], k["name"], k["role"], k["state"]) for k in keys],
+    )
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="Its id.")],
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Revoke an API key at once."""
+    with _store(database_url) as store:
+        store.revoke(key_id, ACTOR, int(time.time()))
+    if json:
+        return print_json({"revoked": key_id})
+    console().print(f"[green]revoked[/] {key_id}")
+
+
+@contextmanager
+def _store(database_url: str | None) -> Iterator[ApiKeyStore]:
+    settings = load_settings(database_url=database_url)
+    database = Database(settings.database_url, settings.runs_url)
+    try:
+        database.migrate()
+        yield ApiKeyStore(database)
+    finally:
+        database.close()
+
+
+def _facts(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "state": _state(key, int(time.time())),
+    }
+
+
+def _state(key: ApiKey, now: int) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is not None and key.expires_at <= now:
+        return "expired"
+    return "live"

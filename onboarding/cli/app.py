@@ -1,0 +1,113 @@
+"""The command line: which commands there are, and how each way of failing ends."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+from attestation.errors import AttestationError, Refused
+from hw.errors import HwError
+from onboarding.cli.output import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    UNUSABLE,
+    CliError,
+    print_error,
+)
+from onboarding.device.errors import DeviceError
+from onboarding.protocol.errors import ProtocolError
+from onboarding.services.errors import ServicesError
+from onboarding.store.errors import StoreError
+from ownership_vouchers.errors import VoucherError
+
+DEBUG_VARIABLE = "VOUCHGATE_DEBUG"
+OURS = (
+    AttestationError,
+    DeviceError,
+    HwError,
+    ProtocolError,
+    ServicesError,
+    StoreError,
+    VoucherError,
+)
+HELP = "From factory to attested workload: ownership, attestation, gated release."
+
+# Imported when called for: reading a voucher should not wait for a web server to load.
+COMMANDS = {
+    "demo": "onboarding.cli.demo_command",
+    "serve": "onboarding.cli.serve",
+    "voucher": "onboarding.cli.voucher",
+    "device": "onboarding.cli.device",
+    "keys": "onboarding.cli.keys",
+    "apikey": "onboarding.cli.apikey",
+    "doctor": "onboarding.cli.doctor_command",
+}
+
+
+def command_line(arguments: Sequence[str]) -> typer.Typer:
+    """Return the commands: the one that is called, or all of them."""
+    app = typer.Typer(
+        name="vouchgate",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback(help=HELP)(lambda: None)  # keeps a lone command from losing its name
+    called = arguments[0] if arguments else ""
+    for name in [called] if called in COMMANDS else COMMANDS:
+        module = import_module(COMMANDS[name])
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code. Nothing is raised."""
+    as_json = "--json" in arguments
+    try:
+        app = command_line(arguments)
+        return _finish(app(list(arguments), standalone_mode=False))
+    except typer.Exit as ending:
+        return int(ending.exit_code)
+    except typer.TyperException as error:
+        if error.format_message():  # empty when the help has just been printed
+            print_error(error.format_message(), "See --help.", as_json=as_json)
+        return UNUSABLE
+    except (KeyboardInterrupt, typer.Abort):
+        print_error("stopped", "", as_json=as_json)
+        return INTERRUPTED
+    except CliError as error:
+        print_error(str(error), error.remedy, as_json=as_json)
+        return error.code
+    except Refused as error:
+        print_error(error.sentence, error.remedy, as_json=as_json)
+        return FAILED
+    except OURS as error:
+        print_error(str(error), "", as_json=as_json)
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+        return _unexpected(error, as_json=as_json)
+
+
+def _finish(result: object) -> int:
+    return result if isinstance(result, int) else OK
+
+
+def _unexpected(error: Exception, *, as_json: bool) -> int:
+    """A fault of ours, or of the machine; the traceback is for who asks for it."""
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error, file=sys.stderr)
+    detail = str(error).splitlines()[0] if str(error) else "no detail"
+    print_error(
+        f"{type(error).__name__}: {detail}",
+        f"If this is not the machine's fault (full disk, no permission), report it;"
+        f" {DEBUG_VARIABLE}=1 shows where it happened.",
+        as_json=as_json,
+    )
+    return FAILED

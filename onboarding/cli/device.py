@@ -1,0 +1,186 @@
+"""``vouchgate device``: make a device, onboard it, let it answer and work."""
+
+import base64
+import signal
+import sys
+import threading
+from contextlib import closing
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from onboarding.cli.api import Api, api_key
+from onboarding.cli.output import FAILED, Json, console, print_facts, print_json
+from onboarding.device.agent import Agent, Attested
+from onboarding.device.config import DeviceConfig
+from onboarding.device.factory import Made, initialise
+from onboarding.device.http import new_client
+from onboarding.device.loop import Event, run
+from onboarding.device.machine import Machine
+from onboarding.device.onboard import Onboarder, Patience
+from onboarding.device.workload import Standing
+
+app = typer.Typer(no_args_is_help=True, help="The device's own side.")
+
+Directory = Annotated[
+    Path, typer.Option(help="The device's directory.", envvar="VOUCHGATE_DEVICE")
+]
+STATE = Path("device")
+
+
+@app.command()
+def di(
+    url: Annotated[str, typer.Option(help="The manufacturing service.")],
+    serial: Annotated[str, typer.Option(help="Serial number.")],
+    board: Annotated[str, typer.Option(help="Board profile.")] = "generic-sbc-tpm",
+    model: Annotated[str, typer.Option(help="Model, as vouchers name it.")] = "device",
+    tcti: Annotated[
+        str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
+    ] = "device:/dev/tpmrm0",
+    curve: Annotated[str, typer.Option(help="P-256 or P-384.")] = "P-256",
+    station_key_file: Annotated[
+        Path | None,
+        typer.Option(help="API key of the factory station, to have a passport made."),
+    ] = None,
+    directory: Directory = STATE,
+    json: Json = False,
+) -> None:
+    """Device initialisation: new keys, a credential, a voucher at the manufacturer.
+
+    Destroys the device key and credential that were there before.
+    """
+    where = None if tcti == "none" else tcti
+    config = DeviceConfig(serial, board, model, where, curve)
+    with closing(new_client()) as client, Machine(config, directory) as machine:
+        made = initialise(machine, client, url)
+    if station_key_file is not None:
+        register_passport(Api(url, api_key(station_key_file)), made)
+    guid = str(made.identity.active.guid)
+    if json:
+        return print_json({"guid": guid, "serial": serial, "board": board})
+    console().print(f"[green]made[/] {serial}: GUID {guid}")
+
+
+@app.command()
+def onboard(
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds through the rendezvous information.")
+    ] = 1,
+    max_delay: Annotated[
+        float, typer.Option(min=0, help="Longest wait between tries, seconds.")
+    ] = 3600.0,
+    directory: Directory = STATE,
+    json: Json = False,
+) -> None:
+    """Find the owner through rendezvous, and become its device (TO1, TO2)."""
+    patience = Patience(rounds, max_delay)
+    with closing(new_client()) as client, Machine.load(directory) as machine:
+        taken = Onboarder(machine, client, patience).run()
+    facts: dict[str, object] = {
+        "guid": str(taken.guid),
+        "previous_guid": str(taken.previous_guid),
+        "owner": taken.owner_url,
+        "binding": "not asked for" if taken.binding is None else taken.binding[1],
+        "files": list(taken.files),
+    }
+    print_json(facts) if json else print_facts(facts)
+
+
+@app.command()
+def attest(directory: Directory = STATE, json: Json = False) -> int:
+    """Answer for what runs, once: 0 unless the verdict is that it failed."""
+    with closing(new_client()) as client, Machine.load(directory) as machine:
+        attested = Agent(machine, client).attest()
+    facts = _attested(attested)
+    print_json(facts) if json else print_facts(facts)
+    return FAILED if attested.verdict and not attested.verdict.passed else 0
+
+
+@app.command("run")
+def run_(
+    interval: Annotated[
+        float, typer.Option(min=1, help="Seconds between two rounds.")
+    ] = 60.0,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many rounds.")
+    ] = None,
+    directory: Directory = STATE,
+    json: Json = False,
+) -> None:
+    """Attest, fetch, apply and remove as the owner says, until stopped."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with closing(new_client()) as client, Machine.load(directory) as machine:
+        run(Agent(machine, client), interval, stop, Teller(as_json=json), rounds)
+
+
+@app.command()
+def status(directory: Directory = STATE, json: Json = False) -> None:
+    """Print who this device is, whom it obeys and what it runs."""
+    with Machine.load(directory) as machine:
+        identity = machine.identity()
+        standing = Standing.load(directory)
+        facts: dict[str, object] = {
+            "serial": machine.config.serial,
+            "board": machine.config.board,
+            "keys": "TPM" if machine.has_tpm else "files",
+            "guid": str(identity.active.guid),
+            "owner": None if identity.owner is None else identity.owner.url,
+            "waiting_for_owner": identity.previous is not None,
+            "workload": None if standing is None else standing.describe(),
+        }
+    print_json(facts) if json else print_facts(facts)
+
+
+def register_passport(station: Api, made: Made) -> None:
+    """Have the manufacturer sign for the endorsement key seen on its bench."""
+    if made.endorsement is None:
+        return
+    certificate = made.endorsement.certificate
+    station.json(
+        "POST",
+        "passports",
+        {
+            "guid": str(made.identity.active.guid),
+            "serial": made.serial,
+            "profile": made.board,
+            "ek_public": base64url(made.endorsement.public),
+            "ek_certificate": None if certificate is None else base64url(certificate),
+        },
+    )
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _attested(attested: Attested) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "channel": attested.channel,
+        "pcrs": list(attested.pcrs),
+        "verdict": "with the owner",
+    }
+    if attested.verdict is not None:
+        facts["verdict"] = "passed" if attested.verdict.passed else "failed"
+        facts["failures"] = list(attested.verdict.failures)
+        facts["lease_expires"] = attested.verdict.lease_expires
+    return facts
+
+
+class Teller:
+    """Prints the loop's events as they come, one line each."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def __call__(self, event: Event) -> None:
+        if self._as_json:
+            line = dumps({"event": event.name, "detail": event.detail})
+            sys.stdout.write(line + "\n")
+        else:
+            console().print(f"[bold]{event.name:<10}[/] {escape(event.detail)}")
+        sys.stdout.flush()

@@ -1,0 +1,141 @@
+"""What ``vouchgate doctor`` looks at: each check says what it saw and how to mend it.
+
+A check never raises: what goes wrong in it is its finding.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.http import admin_http
+from attestation.keylime.settings import KeylimeSettings
+from onboarding.cli.doctor_stores import check_database, check_keys
+from onboarding.cli.finding import Finding, Health, attempt
+from onboarding.services.settings import Role, Settings
+
+BUILT_AFTER = 1_760_000_000  # no clock that is right shows less: October 2025
+BUILT_BEFORE = 4_102_444_800  # 2100
+
+
+def examine(settings: Settings, tcti: str | None) -> Iterator[Finding]:
+    """Run every check, one after the other.
+
+    Args:
+        tcti: Where a TPM should be; None looks for the kernel's and minds none.
+    """
+    yield check_clock(time.time())
+    yield check_entropy()
+    yield check_ports(settings)
+    yield from check_keys(settings)
+    yield from check_database(settings)
+    yield check_keylime(settings)
+    yield check_tpm(tcti)
+
+
+def check_clock(now: float) -> Finding:
+    """A wrong clock makes certificates, tickets and leases wrong with it."""
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    if BUILT_AFTER < now < BUILT_BEFORE:
+        return Finding("clock", Health.OK, shown)
+    return Finding("clock", Health.BAD, shown, "Set the clock, and run NTP.")
+
+
+def check_entropy() -> Finding:
+    """Keys made before the kernel's pool is ready can be guessed."""
+    try:
+        os.getrandom(32, os.GRND_NONBLOCK)
+    except BlockingIOError:
+        return Finding(
+            "entropy",
+            Health.BAD,
+            "the kernel's random pool is not ready",
+            "Wait, or install rng-tools or jitterentropy.",
+        )
+    return Finding("entropy", Health.OK, "the kernel's random pool is ready")
+
+
+def check_ports(settings: Settings) -> Finding:
+    """Whether the configured address can be bound."""
+    where = f"{settings.host} port {settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        return Finding(
+            "ports",
+            Health.WARNING,
+            f"{where}: {error.strerror}",
+            "Fine if the service is running; else set VOUCHGATE_PORT to a free one.",
+        )
+    return Finding("ports", Health.OK, f"{where} is free")
+
+
+def check_keylime(settings: Settings) -> Finding:
+    """Whether registrar and verifier answer, and in which mode."""
+    if not settings.keylime_configured:
+        needed = settings.role.includes(Role.OWNER)
+        return Finding(
+            "Keylime",
+            Health.WARNING if needed else Health.SKIPPED,
+            "not configured",
+            "Set VOUCHGATE_KEYLIME_…: without it nothing is attested."
+            if needed
+            else "",
+        )
+    return attempt("Keylime", lambda: _keylime(settings))
+
+
+def _keylime(settings: Settings) -> Finding:
+    known = keylime_settings(settings)
+    with admin_http(known) as http:
+        found = KeylimeClient(http, known).version()
+    detail = f"API {found.current}, verifier in {found.mode} mode"
+    if found.mode != "push":
+        return Finding(
+            "Keylime",
+            Health.WARNING,
+            detail,
+            "Set mode = push in verifier.conf: push agents cannot attest otherwise.",
+        )
+    return Finding("Keylime", Health.OK, detail)
+
+
+def keylime_settings(settings: Settings) -> KeylimeSettings:
+    """Keylime's part of the settings. Only where it is configured."""
+    return KeylimeSettings(
+        verifier_url=str(settings.keylime_verifier_url),
+        registrar_url=str(settings.keylime_registrar_url),
+        registrar_http_url=str(settings.keylime_registrar_http_url),
+        ca=Path(str(settings.keylime_ca)),
+        cert=Path(str(settings.keylime_cert)),
+        key=Path(str(settings.keylime_key)),
+    )
+
+
+def check_tpm(tcti: str | None) -> Finding:
+    """Whether a TPM answers; only devices need one."""
+    node = Path("/dev/tpmrm0")
+    if tcti is None and not node.exists():
+        return Finding("TPM", Health.SKIPPED, "none here; only devices need one")
+    return attempt("TPM", lambda: _tpm(tcti or f"device:{node}"))
+
+
+def _tpm(tcti: str) -> Finding:
+    from hw.tpm import Tpm
+
+    with Tpm(tcti) as tpm:
+        tpm.random(8)
+        certificate = tpm.endorsement_key().certificate
+    if certificate is None:
+        return Finding(
+            "TPM",
+            Health.WARNING,
+            f"{tcti} answers, but has no EK certificate",
+            "Such a TPM needs a manufacturer's passport to be trusted.",
+        )
+    return Finding("TPM", Health.OK, f"{tcti} answers, with an EK certificate")

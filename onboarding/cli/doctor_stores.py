@@ -1,0 +1,116 @@
+"""Doctor's checks of what a service keeps: keys, database, vouchers, EK roots."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from onboarding.cli.finding import Finding, Health, attempt
+from onboarding.services.key_store import KeyKind, KeyStore
+from onboarding.services.settings import Role, Settings, read_passphrase
+from onboarding.store.database import Database
+from onboarding.store.ek_roots import EkRootStore
+from onboarding.store.errors import StoreError
+from onboarding.store.vouchers import VoucherStore
+
+PAGE = 200
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Whether the keys that the role needs are there, and open."""
+    wanted = {
+        KeyKind.OWNER: settings.role.includes(Role.OWNER),
+        KeyKind.MANUFACTURER: settings.role.includes(Role.MANUFACTURING),
+        KeyKind.DEVICE_CA: settings.role.includes(Role.MANUFACTURING),
+    }
+    for kind, needed in wanted.items():
+        if needed:
+            yield attempt(f"{kind} key", partial(_key, settings, kind))
+
+
+def _key(settings: Settings, kind: KeyKind) -> Finding:
+    name = f"{kind} key"
+    found = KeyStore(settings.key_directory, b"").list(kind)
+    if not found:
+        return Finding(
+            name,
+            Health.BAD,
+            f"none in {settings.key_directory}",
+            f"Make one: vouchgate keys new --kind {kind}",
+        )
+    passphrase = read_passphrase(settings.key_passphrase_file)
+    KeyStore(settings.key_directory, passphrase).signer(found[0].name)
+    return Finding(name, Health.OK, ", ".join(info.name for info in found))
+
+
+def check_database(settings: Settings) -> Iterator[Finding]:
+    """Whether the database answers and is current, and what is in it."""
+    url = settings.database_url
+    if (
+        url.startswith("sqlite:///")
+        and not Path(url.removeprefix("sqlite:///")).exists()
+    ):
+        yield Finding(
+            "database",
+            Health.WARNING,
+            f"{url} is not there yet",
+            "The service makes it at its first start.",
+        )
+        return
+    try:
+        database = Database(url, settings.runs_url)
+    except StoreError as error:
+        yield Finding("database", Health.BAD, str(error), "Check the database URL.")
+        return
+    try:
+        yield attempt("database", lambda: _current(database))
+        yield attempt("vouchers", lambda: _vouchers(settings, database))
+        yield attempt("EK store", lambda: _ek_roots(settings, database))
+    finally:
+        database.close()
+
+
+def _current(database: Database) -> Finding:
+    if database.is_current():
+        return Finding("database", Health.OK, "answers, and its tables are current")
+    return Finding(
+        "database",
+        Health.WARNING,
+        "its tables are of another version",
+        "Back it up, then start the service: it brings them up to date.",
+    )
+
+
+def _vouchers(settings: Settings, database: Database) -> Finding:
+    """Every voucher must name an owner whose private key is here."""
+    ours = {i.fingerprint for i in KeyStore(settings.key_directory, b"").list()}
+    store, cursor, count, lost = VoucherStore(database), None, 0, []
+    while True:
+        page = store.page(cursor, PAGE)
+        for one in page.items:
+            count += 1
+            if one.key_fingerprint not in ours:
+                lost.append(one.guid.hex())
+        cursor = page.cursor
+        if cursor is None:
+            break
+    if lost:
+        return Finding(
+            "vouchers",
+            Health.BAD,
+            f"{len(lost)} of {count} name an owner whose key is not here: {lost[0]}",
+            "Restore that key file, or have them extended to a key of yours.",
+        )
+    return Finding("vouchers", Health.OK, f"{count}, each with its owner key here")
+
+
+def _ek_roots(settings: Settings, database: Database) -> Finding:
+    roots = EkRootStore(database).all()
+    if not roots and settings.role.includes(Role.OWNER):
+        return Finding(
+            "EK store",
+            Health.WARNING,
+            "no TPM vendor's root is trusted",
+            "POST the vendors' root certificates to /api/v1/ek-roots; until then only"
+            " a manufacturer's passport vouches for a TPM.",
+        )
+    return Finding("EK store", Health.OK, f"{len(roots)} root certificates")

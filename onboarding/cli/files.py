@@ -1,0 +1,80 @@
+"""Files the commands read and write."""
+
+import os
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from onboarding.cli.output import unusable
+from ownership_vouchers.algorithms import SigningKey, VerifyKey, alg_for
+from ownership_vouchers.errors import VoucherError
+
+MAX_FILE = 64 * 1024 * 1024
+MAX_SECRET = 4096
+
+
+def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
+    """Read ``path`` whole. Raises CliError with exit code 2."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise unusable(f"{path}: {error.strerror}", "Check the path.") from error
+    if len(data) > limit:
+        raise unusable(f"{path} is over {limit} bytes", "Is it the right file?")
+    return data
+
+
+def read_secret(path: Path) -> bytes:
+    """Read one line that must stay secret, without its line end."""
+    value = read_file(path, MAX_SECRET).strip()
+    if not value:
+        raise unusable(f"{path} is empty", "It should hold one line.")
+    return value
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write ``path`` whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise unusable(f"{path}: {error.strerror}", "Name another file.") from error
+
+
+def read_public_key(path: Path) -> VerifyKey:
+    """Read a PEM public key of a kind FDO knows."""
+    try:
+        key = load_pem_public_key(read_file(path, MAX_SECRET))
+        if not isinstance(key, VerifyKey):
+            raise unusable(f"{path}: not an EC or RSA key", "FDO knows no other.")
+        alg_for(key)
+    except (ValueError, UnsupportedAlgorithm, VoucherError) as error:
+        raise unusable(f"{path}: not a public key in PEM: {error}") from error
+    return key
+
+
+def read_private_key(path: Path, passphrase: bytes | None) -> SigningKey:
+    """Read a PEM private key of a kind FDO knows."""
+    data = read_file(path, MAX_SECRET * 2)
+    try:
+        key = load_pem_private_key(data, passphrase)
+        if not isinstance(key, SigningKey):
+            raise unusable(f"{path}: not an EC or RSA key", "FDO knows no other.")
+        alg_for(key.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm, VoucherError) as error:
+        raise unusable(
+            f"{path}: not a private key that opens: {error}",
+            "If it is encrypted, name the file of its passphrase.",
+        ) from error
+    return key

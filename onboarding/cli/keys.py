@@ -1,0 +1,78 @@
+"""``vouchgate keys``: the key files that services sign with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onboarding.cli.files import write_file
+from onboarding.cli.output import CliError, Json, console, print_json, print_table
+from onboarding.cli.settings import KeyDirectory, PassphraseFile, load_settings
+from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
+from onboarding.services.settings import read_passphrase
+
+app = typer.Typer(no_args_is_help=True, help="Keys of owner and manufacturer.")
+
+
+@app.command()
+def new(
+    kind: Annotated[KeyKind, typer.Option(help="What the key is for.")],
+    name: Annotated[str | None, typer.Option(help="Its name; else its kind.")] = None,
+    algorithm: Annotated[
+        KeyAlgorithm, typer.Option(help="Kind of key material.")
+    ] = KeyAlgorithm.P256,
+    key_directory: KeyDirectory = None,
+    key_passphrase_file: PassphraseFile = None,
+    public_out: Annotated[
+        Path | None, typer.Option(help="Write the public key there too, PEM.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a key. The private half stays in an encrypted file and is never printed."""
+    settings = load_settings(
+        key_directory=key_directory, key_passphrase_file=key_passphrase_file
+    )
+    passphrase = read_passphrase(settings.key_passphrase_file)
+    store = KeyStore(settings.key_directory, passphrase)
+    info = store.create(name or kind.value, kind, algorithm)
+    if public_out is not None:
+        write_file(public_out, info.public_pem.encode())
+    if json:
+        return print_json(_facts(info))
+    console().print(f"[green]made[/] {info.kind} key {info.name}: {info.fingerprint}")
+
+
+@app.command()
+def show(
+    name: Annotated[str | None, typer.Argument(help="One key; else all.")] = None,
+    key_directory: KeyDirectory = None,
+    json: Json = False,
+) -> None:
+    """Print the public half of keys. Needs no passphrase."""
+    settings = load_settings(key_directory=key_directory)
+    found = KeyStore(settings.key_directory, b"").list()
+    if name is not None:
+        found = tuple(info for info in found if info.name == name)
+        if not found:
+            raise CliError(
+                f"there is no key {name} in {settings.key_directory}",
+                "See `vouchgate keys show` without a name.",
+            )
+    if json:
+        return print_json({"keys": [_facts(info) for info in found]})
+    if name is not None:
+        return console().print(found[0].public_pem.strip())
+    rows = [(i.name, i.kind, i.algorithm, i.fingerprint) for i in found]
+    print_table(["name", "kind", "algorithm", "fingerprint"], rows)
+
+
+def _facts(info: KeyInfo) -> dict[str, object]:
+    return {
+        "name": info.name,
+        "kind": info.kind.value,
+        "algorithm": info.algorithm.value,
+        "fingerprint": info.fingerprint,
+        "public_pem": info.public_pem,
+        "certificate_pem": info.certificate_pem,
+    }

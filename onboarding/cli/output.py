@@ -1,0 +1,70 @@
+"""What every command prints, and how it fails: for people, or as one JSON object."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class CliError(Exception):
+    """A command cannot go on: what is wrong, and what to do about it."""
+
+    def __init__(self, message: str, remedy: str = "", code: int = FAILED) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.code = code
+
+
+def unusable(message: str, remedy: str = "") -> CliError:
+    """A file that cannot be read, or arguments that make no sense: exit code 2."""
+    return CliError(message, remedy, UNUSABLE)
+
+
+def console() -> Console:
+    """Standard output, as it is now (tests put another in its place)."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def print_error(message: str, remedy: str, *, as_json: bool) -> None:
+    """Say what failed: on stderr for people, on stdout as JSON for programs."""
+    if as_json:
+        print_json({"ok": False, "error": message, "remedy": remedy or None})
+        return
+    errors = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]error:[/] {escape(message)}")
+    if remedy:
+        errors.print(f"  {escape(remedy)}")
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print names and values in two columns."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(f"[dim]{escape(name)}[/]", escape(str(value)))
+    console().print(table)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under headings, or that there are none."""
+    if not rows:
+        console().print("none")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console().print(table)

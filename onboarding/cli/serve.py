@@ -1,0 +1,67 @@
+"""``vouchgate serve``: run a service until it is told to stop."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onboarding.cli.output import CliError, Json, print_json
+from onboarding.cli.settings import (
+    DatabaseUrl,
+    KeyDirectory,
+    PassphraseFile,
+    load_settings,
+)
+from onboarding.services.server import run
+from onboarding.services.settings import Role
+
+
+def serve(
+    role: Annotated[Role | None, typer.Option(help="Which service.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes any free port.")] = None,
+    port_file: Annotated[
+        Path | None, typer.Option(help="Write the bound port there when ready.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    key_directory: KeyDirectory = None,
+    key_passphrase_file: PassphraseFile = None,
+    log_level: Annotated[str, typer.Option(help="info, warning, …")] = "info",
+    json: Json = False,
+) -> None:
+    """Run a service: manufacturing, rendezvous, owner, or all of them on one port.
+
+    Options go before the environment (VOUCHGATE_…), which has every setting.
+    """
+    settings = load_settings(
+        role=role,
+        host=host,
+        port=port,
+        port_file=port_file,
+        database_url=database_url,
+        key_directory=key_directory,
+        key_passphrase_file=key_passphrase_file,
+    )
+    _start_logging(log_level)
+    if json:
+        print_json({"role": settings.role.value, "host": settings.host})
+        sys.stdout.flush()
+    try:
+        run(settings)
+    except OSError as error:
+        raise CliError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}",
+            "Choose another port with --port, or 0 for any that is free.",
+        ) from error
+
+
+def _start_logging(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise CliError(f"{level} is no log level", "Try info or warning.", code=2)
+    logging.basicConfig(
+        level=number, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request

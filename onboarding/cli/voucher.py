@@ -1,0 +1,190 @@
+"""``vouchgate voucher``: look at ownership vouchers, check them, hand them on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onboarding.cli.api import Api, api_key
+from onboarding.cli.files import (
+    read_file,
+    read_private_key,
+    read_public_key,
+    read_secret,
+    write_file,
+)
+from onboarding.cli.output import (
+    FAILED,
+    Json,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+    unusable,
+)
+from onboarding.cli.voucher_checks import Checked, check, read_vouchers
+from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.extend import extend as extend_voucher
+from ownership_vouchers.extend import next_owner_key
+from ownership_vouchers.keys import KeyType
+from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.show import describe
+from ownership_vouchers.types import Guid
+
+app = typer.Typer(no_args_is_help=True, help="Ownership vouchers, one or many a file.")
+
+File = Annotated[Path, typer.Argument(help="Vouchers, PEM or CBOR.")]
+Url = Annotated[str, typer.Option(help="The service's address.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
+]
+
+
+@app.command()
+def show(file: File, json: Json = False) -> None:
+    """Print what each voucher says. Nothing is checked: see verify."""
+    described = [describe(voucher) for voucher in read_vouchers(file)]
+    if json:
+        return print_json({"vouchers": described})
+    for number, facts in enumerate(described):
+        if number:
+            console().print()
+        print_facts(facts)
+
+
+@app.command()
+def verify(
+    file: File,
+    hmac_secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEX",
+            help="The device's HMAC secret. Arguments are public on this machine while"
+            " the command runs: use --hmac-secret-file for a secret that matters.",
+        ),
+    ] = None,
+    hmac_secret_file: Annotated[
+        Path | None, typer.Option(help="File with the HMAC secret in hexadecimal.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Check every voucher: 0 when all hold, 1 with the failed check, 2 if unreadable.
+
+    Without the device's secret the header's HMAC cannot be checked, and is said so.
+    """
+    secret = _secret(hmac_secret, hmac_secret_file)
+    checked = [check(voucher, secret) for voucher in read_vouchers(file)]
+    if json:
+        print_json({"ok": all(c.ok for c in checked), "vouchers": _report(checked)})
+    else:
+        for one in checked:
+            console().print(_line(one))
+    return 0 if all(one.ok for one in checked) else FAILED
+
+
+@app.command()
+def extend(
+    file: File,
+    key: Annotated[Path, typer.Option(help="Present owner's private key, PEM.")],
+    to: Annotated[Path, typer.Option(help="Next owner's public key, PEM.")],
+    out: Annotated[Path, typer.Option(help="Where the longer vouchers go, PEM.")],
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File with the key's passphrase.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Sign vouchers over to the next owner. Each is verified first."""
+    phrase = None if passphrase_file is None else read_secret(passphrase_file)
+    private, public = read_private_key(key, phrase), read_public_key(to)
+    extended = []
+    for voucher in read_vouchers(file):
+        pss = voucher.header.manufacturer_key.type is KeyType.RSAPSS
+        signer = SoftSigner(private, pss=pss)
+        owner = next_owner_key(voucher, signer.public_key)
+        buyer = next_owner_key(voucher, public)
+        extended.append(extend_voucher(voucher, signer, owner, buyer))
+    write_file(out, "".join(map(dump_pem, extended)).encode())
+    if json:
+        return print_json({"file": str(out), "vouchers": len(extended)})
+    console().print(f"{len(extended)} vouchers extended into {out}")
+
+
+@app.command()
+def export(
+    guid: Annotated[str, typer.Argument(help="The device's GUID.")],
+    url: Url,
+    out: Annotated[Path, typer.Option(help="Where the voucher goes, PEM.")],
+    api_key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Fetch a voucher, with its passport, from a service."""
+    path = f"vouchers/{_guid(guid)}/pem"
+    pem = Api(url, api_key(api_key_file)).request("GET", path).body
+    write_file(out, pem)
+    if json:
+        return print_json({"file": str(out), "guid": guid})
+    console().print(f"voucher of {guid} written to {out}")
+
+
+@app.command("import")
+def import_(
+    file: File, url: Url, api_key_file: KeyFile = None, json: Json = False
+) -> int:
+    """Give vouchers to an owner; each is taken or refused by itself."""
+    body = read_file(file)
+    api = Api(url, api_key(api_key_file))
+    reply = api.request("POST", "vouchers", body, "application/x-pem-file")
+    report = api.read(reply)
+    if not isinstance(report, dict) or not isinstance(report.get("results"), list):
+        raise unusable("the service's answer is not an import report")
+    if json:
+        print_json(report)
+    else:
+        names = ("guid", "status", "code", "detail")
+        rows = [[row.get(n) or "" for n in names] for row in report["results"]]
+        print_table(["GUID", "result", "check", "why"], rows)
+    return FAILED if report.get("refused") else 0
+
+
+def _secret(text: str | None, path: Path | None) -> bytes | None:
+    if text is not None and path is not None:
+        raise unusable(
+            "--hmac-secret and --hmac-secret-file are both given", "Use one."
+        )
+    if path is not None:
+        text = read_secret(path).decode("ascii", "replace")
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise unusable("the HMAC secret is not hexadecimal") from error
+
+
+def _guid(text: str) -> Guid:
+    try:
+        return Guid.parse(text)
+    except MalformedError as error:
+        raise unusable(f"{text} is not a GUID", "It has 32 hex digits.") from error
+
+
+def _report(checked: list[Checked]) -> list[dict[str, object]]:
+    return [
+        {
+            "guid": str(one.guid),
+            "ok": one.ok,
+            "failed": [{"check": c, "reason": r} for c, r in one.failures],
+            "not_checked": list(one.skipped),
+        }
+        for one in checked
+    ]
+
+
+def _line(one: Checked) -> str:
+    if one.ok:
+        left_out = ", ".join(one.skipped)
+        note = f" [dim](not checked: {left_out})[/]" if left_out else ""
+        return f"[green]ok[/]      {one.guid}{note}"
+    why = "; ".join(f"[bold]{check}[/]: {reason}" for check, reason in one.failures)
+    return f"[red]refused[/] {one.guid}  {why}"

@@ -1,0 +1,82 @@
+"""What a device was told when it was made: kept beside its state, not secret."""
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from hw.profiles import BoardProfile, profile
+
+from onboarding.device.errors import DeviceError, NotOnboarded
+
+FILE = "device.json"
+_SERIAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """Which machine this is.
+
+    ``tcti`` says where its TPM is, None that it has none and its keys are files.
+    ``device_info`` is the model as the voucher will name it.
+    """
+
+    serial: str
+    board: str
+    device_info: str
+    tcti: str | None = "device:/dev/tpmrm0"
+    curve: str = "P-256"
+
+    def __post_init__(self) -> None:
+        for name in (self.serial, self.device_info):
+            if not _SERIAL.fullmatch(name):
+                raise DeviceError(
+                    f"{name!r} is no serial number or model: 1 to 64 letters, digits,"
+                    " '_' or '-'"
+                )
+        if self.curve not in ("P-256", "P-384"):
+            raise DeviceError(f"device keys are on P-256 or P-384, not {self.curve}")
+
+    @property
+    def profile(self) -> BoardProfile:
+        return profile(self.board)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what ``save`` wrote. Raises NotOnboarded when there is nothing."""
+        path = directory / FILE
+        try:
+            document = json.loads(path.read_bytes())
+            return cls(**document)
+        except FileNotFoundError as error:
+            raise NotOnboarded(
+                f"there is no device in {directory}: run `vouchgate device di` first"
+            ) from error
+        except (OSError, ValueError, TypeError) as error:
+            raise DeviceError(f"{path} is unreadable: {error}") from error
+
+    def save(self, directory: Path) -> None:
+        """Keep this in ``directory``, which only its owner may enter."""
+        write_private(directory / FILE, json.dumps(asdict(self), indent=2).encode())
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write ``path`` for its owner alone, whole or not at all.
+
+    Raises:
+        DeviceError: The file system refuses.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError as error:
+        raise DeviceError(f"cannot write {path}: {error.strerror}") from error

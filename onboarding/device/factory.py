@@ -1,0 +1,56 @@
+"""Device initialisation: the factory makes keys in the TPM and hands out a credential.
+
+Source: FDO 1.1, section 5.2. The passport is the factory station's work: it reads the
+endorsement key off the device on its bench and signs for it with its own authority.
+"""
+
+from dataclasses import dataclass
+
+import httpx
+
+from hw.evidence import EndorsementKey
+from onboarding.device.credential import Identity
+from onboarding.device.csr import certificate_request
+from onboarding.device.fdo_run import drive
+from onboarding.device.http import FdoChannel
+from onboarding.device.machine import Machine
+from onboarding.protocol.device_env import DiDeviceEnv
+from onboarding.protocol.di_device import DiDevice
+from onboarding.wire.di import MfgInfo
+from ownership_vouchers.keys import KeyEncoding, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A device as it leaves the bench; no endorsement key if it has no TPM."""
+
+    identity: Identity
+    serial: str
+    board: str
+    endorsement: EndorsementKey | None
+
+
+def initialise(machine: Machine, client: httpx.Client, url: str) -> Made:
+    """Make new keys, run DI against the manufacturer at ``url``, keep the credential.
+
+    Whatever credential the device had before is worthless afterwards.
+
+    Raises:
+        PeerFailed, Unreachable: The manufacturer refused, or is not there.
+        HwError: The TPM refused.
+    """
+    config = machine.config
+    key, mac_key = machine.create_keys()
+    info = MfgInfo(
+        type_of(key.public_key),
+        KeyEncoding.X509,
+        config.serial,
+        config.device_info,
+        certificate_request(key, config.serial),
+    )
+    role = DiDevice(DiDeviceEnv(info, mac_key))
+    identity = Identity(drive(FdoChannel(client, url), role))
+    machine.keep(identity)
+    config.save(machine.directory)
+    endorsement = machine.tpm.endorsement_key() if machine.has_tpm else None
+    return Made(identity, config.serial, config.board, endorsement)

@@ -1,0 +1,77 @@
+"""``org.vouchgate.binding`` on the device: EK, AK and device key are one TPM.
+
+The owner sends ``request``; the answer is ``evidence``. The owner sends ``challenge``;
+only this TPM can open it, and the secret goes back as ``answer``. ``result`` tells how
+it was judged. Source: TPM 2.0 Library, part 1, section 24 (credential protection).
+"""
+
+from collections.abc import Sequence
+
+from attestation.binding_messages import (
+    BindingChallenge,
+    BindingEvidence,
+    BindingRequest,
+)
+from hw.evidence import AkAlg, AttestationKey
+from hw.tpm import Tpm
+from onboarding.device.errors import DeviceError
+from onboarding.protocol.modules import Message
+from ownership_vouchers import cbor
+
+
+class BindingModule:
+    """Answers with a new attestation key of the kind the board's profile names."""
+
+    name = "org.vouchgate.binding"
+
+    def __init__(self, tpm: Tpm, ak_alg: AkAlg) -> None:
+        self._tpm = tpm
+        self._ak_alg = ak_alg
+        self._ak: AttestationKey | None = None
+        self.verdict: tuple[bool, str, str] | None = None
+
+    def receive(self, message: str, value: bytes) -> Sequence[Message]:
+        """Take one message.
+
+        Raises:
+            BindingRefused, MalformedError: It cannot be read.
+            DeviceError: It comes out of turn, or asks for a key we do not make.
+            TpmError: The TPM refuses; a challenge made for another TPM ends here.
+        """
+        match message:
+            case "request":
+                return [("evidence", self._evidence(BindingRequest.from_cbor(value)))]
+            case "challenge":
+                return [("answer", self._answer(BindingChallenge.from_cbor(value)))]
+            case "result":
+                self._result(value)
+        return []
+
+    def _evidence(self, request: BindingRequest) -> bytes:
+        if self._ak_alg not in request.ak_algs:
+            raise DeviceError(f"the owner takes no {self._ak_alg} attestation key")
+        # A new key for each owner: two owners must not be able to tell one device.
+        self._ak = self._tpm.create_attestation_key(self._ak_alg)
+        endorsement = self._tpm.endorsement_key()
+        device_key = self._tpm.device_key()
+        certified = self._tpm.certify(device_key, self._ak, request.nonce)
+        return BindingEvidence(
+            endorsement.public,
+            endorsement.certificate,
+            self._ak.public,
+            device_key.public_area,
+            certified.message,
+            certified.signature,
+        ).encode()
+
+    def _answer(self, challenge: BindingChallenge) -> bytes:
+        if self._ak is None:
+            raise DeviceError("the owner's challenge came before its request")
+        secret = self._tpm.activate_credential(
+            self._ak, challenge.id_object, challenge.encrypted_secret
+        )
+        return cbor.encode(secret)
+
+    def _result(self, value: bytes) -> None:
+        ok, kind, reason = cbor.array(cbor.decode(value), 3)
+        self.verdict = (cbor.boolean(ok), cbor.tstr(kind), cbor.tstr(reason, 4096))

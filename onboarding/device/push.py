@@ -1,0 +1,82 @@
+"""Answering for what runs, over Keylime's push protocol through the owner's proxy.
+
+The owner enrols this device under its FDO GUID with the keys bound in TO2; what is left
+to show the registrar is that the TPM opens the registrar's own credential.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attestation.keylime.credential_blob import auth_tag
+from attestation.keylime.push_agent import PushAgent, Submitted
+from attestation.keylime.push_ports import TpmPort
+from hw.evidence import AkAlg
+from onboarding.device.errors import DeviceError
+from onboarding.device.owner_api import (
+    ForwardedReply,
+    OwnerApi,
+    bytes_field,
+    text_field,
+)
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
+
+SESSION_HEADER = "Vouchgate-Session"
+
+
+def enrol(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> str:
+    """Show the registrar that EK and AK share a TPM; return Keylime's name for us.
+
+    Raises:
+        Problem: The owner does not enrol this device, and says why.
+        TpmError: The credential is not for this TPM.
+    """
+    offered = api.ask("enrol", {})
+    agent_id = text_field(offered, "agent_id", 80)
+    secret = tpm.activate_credential(
+        tpm.attestation_key(ak_alg),
+        bytes_field(offered, "id_object"),
+        bytes_field(offered, "encrypted_secret"),
+    )
+    api.ask("enrol/proof", {"auth_tag": auth_tag(secret, agent_id)})
+    return agent_id
+
+
+class PushChannel:
+    """One session with the owner's proxy, and in it one with the verifier."""
+
+    def __init__(self, api: OwnerApi, tpm: "Tpm") -> None:
+        self._api = api
+        self._session = text_field(api.ask("keylime/session", {}), "session", 4096)
+        port = TpmPort(tpm, tpm.attestation_key("rsa"))
+        self._agent = PushAgent(self._send, port, str(api.guid), boot_time())
+
+    def attest(self) -> Submitted:
+        """Send one attestation. The verdict is not told here: it is the owner's."""
+        return self._agent.attest()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, object],
+    ) -> ForwardedReply:
+        sent = {**headers, SESSION_HEADER: self._session}
+        return self._api.forward(method, path, sent, json.dumps(body).encode())
+
+
+def boot_time() -> datetime:
+    """When this machine started, the same value all through one boot."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+        (seconds,) = (line.split()[1] for line in lines if line.startswith("btime "))
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (OSError, ValueError, IndexError) as error:
+        raise DeviceError(
+            "/proc/stat does not say when this machine started"
+        ) from error

@@ -1,0 +1,215 @@
+"""Fetching what the owner released, checking it, applying it; and taking it back.
+
+Nothing is applied that the owner's key, remembered from TO2, has not signed; nothing is
+removed on anybody else's word. What was done is reported over the device's signature.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum, unique
+from pathlib import Path
+from typing import Self
+
+from attestation.manifest import Bundle, open_bundle
+from attestation.ticket import Ticket, open_ticket
+from attestation.withdrawal import (
+    DeviceReport,
+    RemovalOrder,
+    RemovalReport,
+    WorkloadStatus,
+    open_order,
+    sign_removal_report,
+    sign_report,
+)
+from hw.keys import DeviceKey
+from onboarding.device.applier import Applier, WorkloadFile
+from onboarding.device.config import write_private
+from onboarding.device.errors import ApplyError, DeviceError
+from onboarding.device.owner_api import OwnerApi, bytes_field
+from ownership_vouchers.algorithms import VerifyKey
+
+FILE = "workload.json"
+
+
+@unique
+class Change(StrEnum):
+    """What one look at the owner's word led to."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done, with which workload and files."""
+
+    change: Change
+    name: str
+    version: int
+    digest: str
+    paths: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the device did last; kept, so that a lost report can be sent again.
+
+    ``issued_at`` is when the owner issued the ticket it came with.
+    """
+
+    name: str
+    version: int
+    digest: str
+    paths: tuple[str, ...]
+    issued_at: int
+    reported: bool = False
+
+    @classmethod
+    def load(cls, directory: Path) -> Self | None:
+        """Return what ``save`` wrote, None before the first time."""
+        path = directory / FILE
+        try:
+            document = json.loads(path.read_bytes())
+            return cls(**{**document, "paths": tuple(document["paths"])})
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DeviceError(f"{path} is unreadable: {error}") from error
+
+    def describe(self) -> str:
+        """One line for people."""
+        count = len(self.paths)
+        return f"{self.name} {self.version}, {count} files, {self.digest[:16]}"
+
+    def save(self, directory: Path) -> None:
+        write_private(directory / FILE, json.dumps(asdict(self)).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadGate:
+    """One device's side of release and withdrawal."""
+
+    api: OwnerApi
+    device_key: DeviceKey
+    owner_key: VerifyKey
+    applier: Applier
+    directory: Path
+    clock: Callable[[], float] = time.time
+
+    def sync(self) -> Outcome:
+        """Ask the owner once, and do what it says.
+
+        Raises:
+            Problem: No release now; ``reasons`` in it say why not.
+            DocumentRefused: What came is not the owner's, or not for this device.
+            ApplyError: The files could not be put in place or removed; reported too.
+        """
+        answer = self.api.ask("workload", {})
+        if "removal_order" in answer:
+            return self._remove(bytes_field(answer, "removal_order"))
+        return self._apply(bytes_field(answer, "ticket"), bytes_field(answer, "bundle"))
+
+    def _apply(self, ticket_data: bytes, bundle_data: bytes) -> Outcome:
+        bundle = open_bundle(bundle_data, self.owner_key)
+        ticket = open_ticket(
+            ticket_data,
+            self.owner_key,
+            guid=self.api.guid,
+            manifest_digest=bundle.digest,
+            now=self._now(),
+        )
+        before = Standing.load(self.directory)
+        standing = self._place(bundle, ticket)
+        same = before is not None and replace(
+            before, issued_at=ticket.issued_at, reported=False
+        ) == replace(standing, reported=False)
+        if not (same and before is not None and before.reported):
+            self._report(standing, WorkloadStatus.APPLIED, "")
+        replace(standing, reported=True).save(self.directory)
+        return _outcome(Change.UNCHANGED if same else Change.APPLIED, standing)
+
+    def _place(self, bundle: Bundle, ticket: Ticket) -> Standing:
+        """Apply over whatever is there: files that were touched are mended."""
+        manifest = bundle.manifest
+        standing = Standing(
+            manifest.name,
+            manifest.version,
+            bundle.digest,
+            manifest.paths,
+            ticket.issued_at,
+        )
+        files = [WorkloadFile(path, content) for path, content in manifest.files]
+        try:
+            before = Standing.load(self.directory)
+            self.applier.apply(manifest.name, bundle.digest, files)
+            if before is not None and before.name != manifest.name:
+                self.applier.remove(before.name)
+        except ApplyError as error:
+            self._report(standing, WorkloadStatus.FAILED, str(error))
+            raise
+        standing.save(self.directory)
+        return standing
+
+    def _remove(self, data: bytes) -> Outcome:
+        standing = Standing.load(self.directory)
+        applied_at = 0 if standing is None else standing.issued_at
+        order = open_order(
+            data, self.owner_key, guid=self.api.guid, applied_at=applied_at
+        )
+        if standing is None or standing.digest != order.manifest_digest:
+            raise DeviceError(
+                "the owner orders the removal of a workload that is not here:"
+                f" {order.manifest_digest[:16]}"
+            )
+        self._take_away(standing, order)
+        return _outcome(Change.REMOVED, standing, order.reason)
+
+    def _take_away(self, standing: Standing, order: RemovalOrder) -> None:
+        """Remove, look again, and report what is gone and what is left."""
+        failure: ApplyError | None = None
+        try:
+            self.applier.remove(standing.name)
+        except ApplyError as error:
+            failure = error
+        left = {found.path for found in self.applier.present(standing.name)}
+        report = RemovalReport(
+            self.api.guid,
+            order.manifest_digest,
+            order.nonce,
+            tuple(path for path in standing.paths if path not in left),
+            tuple(sorted(left)),
+            self._now(),
+        )
+        signed = sign_removal_report(report, self.device_key)
+        self.api.ask("report", {"report": signed})
+        if failure is not None:
+            raise failure
+
+    def _report(self, standing: Standing, status: WorkloadStatus, detail: str) -> None:
+        report = DeviceReport(
+            self.api.guid,
+            standing.digest,
+            status,
+            standing.paths,
+            detail[:2000],
+            self._now(),
+        )
+        self.api.ask("report", {"report": sign_report(report, self.device_key)})
+
+    def _now(self) -> int:
+        return int(self.clock())
+
+
+def _outcome(change: Change, standing: Standing, reason: str = "") -> Outcome:
+    return Outcome(
+        change,
+        standing.name,
+        standing.version,
+        standing.digest,
+        standing.paths,
+        reason,
+    )
