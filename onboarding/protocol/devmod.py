@@ -1,11 +1,12 @@
 """devmod: what a device says of itself. Source: FDO 1.1, section 3.9.2."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from onboarding.protocol.device_env import DevmodFacts
 from onboarding.protocol.errors import MessageRefused
+from onboarding.protocol.modules import Message
 from onboarding.wire.serviceinfo import Kv
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
@@ -28,48 +29,33 @@ class Devmod:
     modules: tuple[str, ...] = ()
     complete: bool = False
 
-    def take(self, message: str, value: bytes) -> "Devmod":
-        """Return the facts with one more message; unknown ones are skipped.
+    def take(self, messages: Iterable[Message], *, last: bool) -> "Devmod":
+        """Return the facts with more messages; unknown ones are skipped.
+
+        Args:
+            last: The device has said all it wants to for now: names that it has
+                listed must then be all of them.
 
         Raises:
             MalformedError: A value of the wrong type.
             MessageRefused: More modules than we keep.
         """
-        item = cbor.decode(value)
-        if message == "nummodules":
-            return self._counted(cbor.uint(item, 16))
-        if message == "modules":
-            return self._listed(item)
-        if message == "active":
-            cbor.boolean(item)
-        if message not in _TEXTS:
-            return self
-        return replace(self, values={**self.values, message: _text(item)})
-
-    def _counted(self, count: int) -> "Devmod":
-        if count > MAX_MODULES:
-            raise MessageRefused(f"device announces {count} modules")
-        return replace(self, expected=count, complete=len(self.modules) >= count)
-
-    def _listed(self, item: object) -> "Devmod":
-        """Names come in order; ``start`` is not to be relied on."""
-        parts = cbor.array(item, limit=MAX_MODULES + 2)
-        if len(parts) < 2:
-            raise MalformedError("devmod:modules without start and count")
-        start, count, *names = parts
-        cbor.uint(start, 16)
-        if cbor.uint(count, 16) != len(names):
-            raise MalformedError("devmod:modules of another length than it says")
-        added = (cbor.tstr(one, limit=MAX_NAME) for one in names)
-        modules = (*self.modules, *added)
-        if len(modules) > MAX_MODULES:
-            raise MessageRefused(f"device lists over {MAX_MODULES} modules")
-        enough = self.expected is not None and len(modules) >= self.expected
-        return replace(self, modules=modules, complete=enough)
-
-    def pause(self) -> "Devmod":
-        """The device has said all for now: names it has listed must be all."""
-        return replace(self, complete=True) if self.modules else self
+        values, expected, modules = dict(self.values), self.expected, [*self.modules]
+        for message, value in messages:
+            item = cbor.decode(value)
+            if message in _TEXTS:
+                values[message] = _text(item)
+            elif message == "nummodules":
+                expected = cbor.uint(item, 16)
+            elif message == "modules":
+                modules += _names(item)
+            elif message == "active":
+                cbor.boolean(item)
+        if max(len(modules), expected or 0) > MAX_MODULES:
+            raise MessageRefused(f"device announces over {MAX_MODULES} modules")
+        enough = expected is not None and len(modules) >= expected
+        complete = self.complete or enough or (last and bool(modules))
+        return Devmod(values, expected, tuple(modules), complete)
 
     def facts(self) -> dict[str, object]:
         """Return everything as one map, modules included."""
@@ -91,6 +77,18 @@ class Devmod:
             tuple(cbor.tstr(one) for one in cbor.array(modules)),
             cbor.boolean(complete),
         )
+
+
+def _names(item: object) -> list[str]:
+    """Names come in order; where they say they start is not to be relied on."""
+    parts = cbor.array(item, limit=MAX_MODULES + 2)
+    if len(parts) < 2:
+        raise MalformedError("devmod:modules without start and count")
+    start, count, *names = parts
+    cbor.uint(start, 16)
+    if cbor.uint(count, 16) != len(names):
+        raise MalformedError("devmod:modules of another length than it says")
+    return [cbor.tstr(one, limit=MAX_NAME) for one in names]
 
 
 def _text(item: object) -> str:

@@ -12,6 +12,7 @@ from onboarding.protocol.errors import (
 )
 from onboarding.protocol.exchange import Exchange, ModuleRun, Phase
 from onboarding.protocol.modules import (
+    Message,
     ModuleContext,
     ModuleResult,
     OwnerModule,
@@ -94,19 +95,23 @@ def _count(exchange: Exchange, size: int, this: Round) -> Exchange:
 
 def _receive(exchange: Exchange, message: DeviceServiceInfo, this: Round) -> Exchange:
     items, partial = reassemble(exchange.partial, message.kvs, more=message.more)
-    facts = exchange.devmod
+    about: list[Message] = []
+    said: list[tuple[str, str, bytes]] = []
     for key, value in items:
-        name, _, said = key.partition(":")
+        name, _, what = key.partition(":")
         if name == devmod.NAME:
-            facts = facts.take(said, value)
-            exchange = replace(exchange, devmod=facts)
-        elif not facts.complete:
-            raise MessageRefused(f"{key} before devmod is complete")
+            about.append((what, value))
         else:
-            exchange = _deliver(exchange, name, said, value, this)
-    if not message.more:
-        facts = facts.pause()
-    return replace(exchange, partial=partial, devmod=facts)
+            said.append((name, what, value))
+    facts = exchange.devmod
+    if not facts.complete:
+        facts = facts.take(about, last=not message.more)
+        if said and not facts.complete:
+            raise MessageRefused(f"{said[0][0]} speaks before devmod is complete")
+    exchange = replace(exchange, partial=partial, devmod=facts)
+    for name, what, value in said:
+        exchange = _deliver(exchange, name, what, value, this)
+    return exchange
 
 
 def _deliver(
