@@ -1,0 +1,1 @@
+"""The benchmark: what one device costs each service, measured from outside."""

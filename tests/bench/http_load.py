@@ -1,0 +1,98 @@
+"""HTTP/1.1 over a few kept connections: as little client as a load needs."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from onboarding.protocol.step import Finished, Send
+from onboarding.wire.message import MsgType
+
+DeviceT = TypeVar("DeviceT")
+ResultT = TypeVar("ResultT")
+
+
+class Role(Protocol[ResultT]):
+    """A device's role in DI, TO1 or TO2, as ``onboarding.protocol`` has it."""
+
+    def start(self) -> Send:
+        """Return the first message."""
+
+    def receive(self, msg: MsgType, body: bytes) -> Send | Finished[ResultT]:
+        """Take an answer; return the next message, or the result."""
+
+
+class Connection:
+    """One kept connection to one service."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def post(
+        self, message: int, body: bytes, token: str | None
+    ) -> tuple[MsgType, bytes, str | None]:
+        """Send one FDO message; return type, body and token of the answer."""
+        if self._writer is None or self._reader is None:
+            self._reader, self._writer = await asyncio.open_connection(
+                "127.0.0.1", self._port
+            )
+        head = (
+            f"POST /fdo/101/msg/{message} HTTP/1.1\r\nHost: localhost\r\n"
+            f"Content-Type: application/cbor\r\nContent-Length: {len(body)}\r\n"
+        )
+        if token is not None:
+            head += f"Authorization: {token}\r\n"
+        self._writer.write(head.encode() + b"\r\n" + body)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        headers = _headers(answer)
+        reply = await self._reader.readexactly(int(headers[b"content-length"]))
+        fresh = headers.get(b"authorization")
+        kind = MsgType(int(headers[b"message-type"]))
+        return kind, reply, fresh.decode() if fresh else None
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _headers(answer: bytes) -> dict[bytes, bytes]:
+    lines = answer.split(b"\r\n")[1:]
+    pairs = (line.partition(b":") for line in lines if line)
+    return {name.lower(): value.strip() for name, _, value in pairs}
+
+
+async def run_role(connection: Connection, role: Role[ResultT]) -> ResultT:
+    """Run a device's role to its end; return its result."""
+    move = role.start()
+    token: str | None = None
+    while True:
+        kind, body, fresh = await connection.post(int(move.type), move.body, token)
+        token = token or fresh
+        answer = role.receive(kind, body)
+        if isinstance(answer, Finished):
+            return answer.result
+        move = answer
+
+
+async def load(
+    port: int,
+    devices: Sequence[DeviceT],
+    concurrency: int,
+    one: Callable[[Connection, DeviceT], Awaitable[None]],
+) -> list[float]:
+    """Take ``devices`` through ``one``; return each one's latency in seconds."""
+    waiting = iter(devices)
+    latencies: list[float] = []
+
+    async def worker() -> None:
+        connection = Connection(port)
+        for device in waiting:
+            begun = time.perf_counter()
+            await one(connection, device)
+            latencies.append(time.perf_counter() - begun)
+        connection.close()
+
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
+    return latencies

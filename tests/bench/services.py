@@ -1,0 +1,127 @@
+"""The three services, each a process of its own, all on the first core."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from onboarding.cli.api import Api
+from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
+from onboarding.store.apikeys import ApiKeyStore, Role
+from onboarding.store.database import Database
+
+START_SECONDS = 30.0
+FILE_NAME = "motd"
+FILE_SIZE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One running service."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    api: Api
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Services:
+    """Manufacturing, rendezvous and owner on loopback, in ``directory``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._started: dict[str, Service] = {}
+        self._keys: dict[str, KeyStore] = {}
+        self.owner_key: KeyInfo
+        self.manufacturer_key: KeyInfo
+
+    def __enter__(self) -> Self:
+        self._make_keys()
+        for role in ("manufacturing", "rendezvous", "owner"):
+            self._started[role] = self._start(role)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for service in self._started.values():
+            service.process.send_signal(signal.SIGTERM)
+        for service in self._started.values():
+            service.process.wait(timeout=20)
+
+    def __getitem__(self, role: str) -> Service:
+        return self._started[role]
+
+    def _make_keys(self) -> None:
+        passphrase = secrets.token_hex(16).encode()
+        (self._directory / "passphrase").write_bytes(passphrase)
+        for role in ("manufacturing", "rendezvous", "owner"):
+            (self._directory / role / "keys").mkdir(parents=True)
+        factory = KeyStore(self._directory / "manufacturing" / "keys", passphrase)
+        p256 = KeyAlgorithm.P256
+        self.manufacturer_key = factory.create("maker", KeyKind.MANUFACTURER, p256)
+        factory.create("devices", KeyKind.DEVICE_CA, p256)
+        owner = KeyStore(self._directory / "owner" / "keys", passphrase)
+        self.owner_key = owner.create("owner", KeyKind.OWNER, p256)
+
+    def _start(self, role: str) -> Service:
+        place = self._directory / role
+        url = f"sqlite:///{place / 'vouchgate.db'}"
+        database = Database(url)
+        database.migrate()
+        _, key = ApiKeyStore(database).create(
+            "bench", Role.ADMIN, "bench", int(time.time())
+        )
+        database.close()
+        port_file = place / "port"
+        log = (place / "log").open("wb")
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "onboarding.cli", "serve", "--role", role],
+            env={**os.environ, **self._settings(role, url, port_file)},
+            stdout=log,
+            stderr=log,
+        )
+        port = _await_port(process, port_file, place / "log")
+        return Service(process, port, Api(f"http://127.0.0.1:{port}", key))
+
+    def _settings(self, role: str, url: str, port_file: Path) -> dict[str, str]:
+        place = self._directory / role
+        settings = {
+            "VOUCHGATE_DATABASE_URL": url,
+            "VOUCHGATE_KEY_DIRECTORY": str(place / "keys"),
+            "VOUCHGATE_KEY_PASSPHRASE_FILE": str(self._directory / "passphrase"),
+            "VOUCHGATE_PORT": "0",
+            "VOUCHGATE_PORT_FILE": str(port_file),
+        }
+        if role == "owner":
+            settings["VOUCHGATE_DOWNLOADS"] = self._download()
+        return settings
+
+    def _download(self) -> str:
+        path = self._directory / "file"
+        path.write_bytes(secrets.token_bytes(FILE_SIZE))
+        return f'[{{"name": "{FILE_NAME}", "path": "{path}", "required": true}}]'
+
+
+def _await_port(process: subprocess.Popen[bytes], file: Path, log: Path) -> int:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if file.exists():
+            return int(file.read_text())
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise SystemExit(f"bench: a service did not start:\n{log.read_text()[-2000:]}")
