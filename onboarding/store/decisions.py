@@ -50,9 +50,11 @@ class DecisionStore:
             Conflict: There is a decision of that id.
         """
         with self._database.transaction() as writing:
-            last = writing.session.exec(_newest(record.guid)).first()
+            row = writing.session.exec(_newest(record.guid)).first()
+            last = _gist(_record(row)) if row is not None else None
+            writing.session.expunge_all()  # only its gist was wanted
             writing.session.add(_row(record))
-            if last is None or _gist(_record(last)) != _gist(record):
+            if last != _gist(record):
                 writing.log(_event(record, actor))
 
     def get(self, decision_id: str) -> DecisionRecord:
