@@ -11,7 +11,7 @@ from ownership_vouchers.errors import Check, CheckFailed
 from ownership_vouchers.keys import KeyEncoding, PublicKey
 from ownership_vouchers.types import Hash, HashType
 from ownership_vouchers.verify import VerifiedVoucher, first_link, verify, verify_entry
-from ownership_vouchers.voucher import MAX_ENTRIES, Entry, Voucher
+from ownership_vouchers.voucher import MAX_ENTRIES, Voucher
 
 
 def extend(
@@ -46,15 +46,15 @@ def extend(
         previous = old.entries[-1].raw
     used = entry_hash_type(old)
     payload = _payload(old, used, previous, next_key, extra)
-    raw = sign1(signer, payload).encode()
+    new = old.with_entry(sign1(signer, payload).encode())
     verify_entry(
-        Entry.from_cbor(raw),
+        new.entries[-1],
         header=old.header,
         signer=old.owner_key,
         previous=previous,
         hash_type=used,
     )
-    return old.with_entry(raw)
+    return new
 
 
 def next_owner_key(

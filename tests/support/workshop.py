@@ -99,5 +99,8 @@ class Workshop:
     def owner_chain(self) -> list[bytes]:
         return [one.public_bytes(Encoding.DER) for one in self.owner.certificates]
 
+    def root_der(self) -> bytes:
+        return self.chain.device_root.public_bytes(Encoding.DER)
+
     def rsa_spki(self, bits: int = 2048, exponent: int = 65537) -> bytes:
         return spki(rsa.generate_private_key(exponent, bits).public_key())
