@@ -20,10 +20,13 @@ from attestation.binding import (
     complete,
     qualifying_data,
 )
+from attestation.ek_certificate import EkCode
 from attestation.ek_trust import EkClass
+from attestation.passport import Passport, key_digest
 from hw.algorithms import HashAlg
 from hw.structures import PublicArea, TpmaObject
 from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
 from tests.support.ek_authority import NOW, TpmVendor
 from tests.support.tpm_statements import (
@@ -71,21 +74,21 @@ def evidence(
 GOOD = evidence()
 
 
-def checked(found: BindingEvidence) -> PendingBinding:
-    return check_evidence(
-        found,
-        guid=GUID,
-        nonce=NONCE,
-        device_key=DAK_KEY,
-        passport=None,
-        roots=VENDOR.store,
-        now=NOW,
-    )
+def checked(found: BindingEvidence, **changes: Any) -> PendingBinding:
+    asked: dict[str, Any] = {
+        "guid": GUID,
+        "nonce": NONCE,
+        "device_key": DAK_KEY,
+        "passport": None,
+        "roots": VENDOR.store,
+        "now": NOW,
+    }
+    return check_evidence(found, **{**asked, **changes})
 
 
-def code_of(found: BindingEvidence) -> object:
+def code_of(found: BindingEvidence, **changes: Any) -> object:
     with pytest.raises(BindingRefused) as refusal:
-        checked(found)
+        checked(found, **changes)
     assert refusal.value.sentence
     assert refusal.value.remedy
     return refusal.value.code
@@ -125,6 +128,42 @@ def test_an_endorsement_key_needs_each_of_its_attributes(bit: TpmaObject) -> Non
 def test_an_endorsement_key_without_a_cipher_is_refused() -> None:
     odd = replace(GOOD, ek_public=ek_public(symmetric=NULL))
     assert code_of(odd) is BindingCode.NOT_AN_EK
+
+
+def passport_of(ek: VerifyKey, dak: VerifyKey) -> Passport:
+    return Passport(GUID, key_digest(ek), "SN-1", "sbc", key_digest(dak), NOW)
+
+
+EXPECTED: dict[str, tuple[dict[str, Any], object]] = {
+    "another device key": (
+        {"device_key": EK_KEY},
+        BindingCode.DAK_NOT_THE_VOUCHERS,
+    ),
+    "another device's passport": (
+        {"passport": passport_of(EK_KEY, EK_KEY)},
+        BindingCode.PASSPORT_OF_ANOTHER,
+    ),
+    "the passport of another TPM": (
+        {"passport": passport_of(DAK_KEY, DAK_KEY)},
+        EkCode.PASSPORT_MISMATCH,
+    ),
+    "no such root": ({"roots": []}, EkCode.CERTIFICATE_NO_PATH),
+    "another kind of AK": ({"ak_algs": ("rsa",)}, BindingCode.AK_ALG),
+}
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_good_evidence_must_be_what_the_owner_expects(case: str) -> None:
+    change, code = EXPECTED[case]
+    assert code_of(GOOD, **change) is code
+
+
+def test_a_refused_endorsement_key_is_named_so_that_it_can_be_accepted() -> None:
+    with pytest.raises(BindingRefused) as refusal:
+        checked(GOOD, roots=[])
+    assert key_digest(EK_KEY).hex() in refusal.value.sentence
+    pending = checked(GOOD, roots=[], accepted={key_digest(EK_KEY)})
+    assert pending.ek_class is EkClass.ACCEPTED_ONCE
 
 
 STATEMENTS: dict[str, tuple[dict[str, Any], BindingCode]] = {
@@ -179,7 +218,8 @@ def test_only_a_whole_secret_is_sent() -> None:
 
 def test_the_qualifying_data_is_told_apart_by_nonce_and_guid() -> None:
     base = qualifying_data(NONCE, GUID)
-    assert len(base) == HashAlg.SHA256.size
+    said = b"vouchgate binding 1: device key certified by attestation key\0"
+    assert base == HashAlg.SHA256.digest(said, NONCE, GUID.raw)
     assert base != qualifying_data(b"\1" * 32, GUID)
     assert base != qualifying_data(NONCE, Guid(bytes(16)))
 

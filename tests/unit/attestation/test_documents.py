@@ -121,6 +121,11 @@ def test_an_odd_envelope_is_refused(envelope: str) -> None:
     assert fault in (DocumentFault.WRONG_TYPE, DocumentFault.MALFORMED)
 
 
+def test_a_document_is_measured_before_it_is_read() -> None:
+    with pytest.raises(DocumentRefused, match="16385 bytes, at most 16384"):
+        KINDS[ContentType.PASSPORT].open(b"\xff" * 16385, KEY)
+
+
 def test_an_algorithm_that_is_not_the_keys_is_refused() -> None:
     header = cbor.encode({1: -257, 3: ContentType.PASSPORT.value})
     data = _sign1(header, {})
