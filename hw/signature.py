@@ -59,5 +59,9 @@ def _padding(scheme: Scheme) -> padding.AsymmetricPadding:
 
 def raw_ecdsa(der: bytes, size: int) -> bytes:
     """A DER ECDSA signature as ``r || s``, each ``size`` bytes, as COSE wants it."""
-    r, s = decode_dss_signature(der)
+    return raw_pair(*decode_dss_signature(der), size)
+
+
+def raw_pair(r: int, s: int, size: int) -> bytes:
+    """``r || s``, each ``size`` bytes: some TPMs give small numbers fewer bytes."""
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")

@@ -24,6 +24,7 @@ _ATTEMPTS = 20
 _START_SECONDS = 10
 _STOP_SECONDS = 5
 _SETUP_SECONDS = 60
+_GET_RANDOM = bytes.fromhex("80010000000c0000017b0001")  # one byte
 _SHUTDOWN = bytes.fromhex("80010000000c000001450000")  # TPM2_Shutdown(CLEAR)
 
 
@@ -142,12 +143,14 @@ class SoftwareTpm:
         process.wait()
 
     def _ready(self) -> bool:
-        """Whether it listens: swtpm writes its pid once both ports are bound."""
+        """Whether it has come up; waits for that, or for its end."""
         deadline = time.monotonic() + _START_SECONDS
         while self._process is not None and time.monotonic() < deadline:
             if self._process.poll() is not None:
                 return False
-            if self._pid_file.exists() and self._pid_file.read_bytes().strip():
+            # Another program's port would answer as well: the pid file tells that ours
+            # has got both ports, the answer that it has come up.
+            if self._pid_file.exists() and _tell(self._port, _GET_RANDOM):
                 return True
             time.sleep(0.005)
         return False
@@ -157,7 +160,8 @@ class SoftwareTpm:
         process, self._process = self._process, None
         if process is None:
             return
-        _shut_down(self._port)
+        # After a loss of power that it was not told of, a TPM calls its clock unsafe.
+        _tell(self._port, _SHUTDOWN)
         process.terminate()
         try:
             process.wait(_STOP_SECONDS)
@@ -166,6 +170,7 @@ class SoftwareTpm:
             process.wait()
         if self._keeper is not None:
             self._keeper.join()
+        self._pid_file.unlink(missing_ok=True)
 
 
 def ek_ca_certificates(ca_directory: Path) -> list[bytes]:
@@ -183,15 +188,13 @@ def ek_ca_certificates(ca_directory: Path) -> list[bytes]:
         raise SoftwareTpmError(f"no EK CA in {ca_directory}") from error
 
 
-def _shut_down(port: int) -> None:
-    """Tell the TPM that power goes, where no one else is connected to it.
-
-    A TPM counts power losses it was not told of as attacks, and locks up after a few.
-    """
+def _tell(port: int, command: bytes) -> bool:
+    """Send one raw TPM command; whether any answer came."""
     with suppress(OSError):
         with socket.create_connection(("127.0.0.1", port), 1) as connection:
-            connection.sendall(_SHUTDOWN)
-            connection.recv(10)
+            connection.sendall(command)
+            return bool(connection.recv(16))
+    return False
 
 
 def _require_programs() -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hw.errors import TpmError
 from hw.keys import ES256, HMAC_SHA256, HMAC_SHA384, alg_of
 from hw.public_area import PublicArea
+from hw.signature import raw_pair
 from hw.tpm_nv import nv_write
 from hw.tpm_primary import (
     POLICY_ATTRIBUTES,
@@ -74,10 +75,8 @@ class TpmKey:
                 scheme = TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL)
                 made = esys.sign(key, digest, scheme, session1=session)
         pair = made.signature.ecdsa
-        return b"".join(
-            bytes(part).rjust(size, b"\0")
-            for part in (pair.signatureR, pair.signatureS)
-        )
+        r, s = bytes(pair.signatureR), bytes(pair.signatureS)
+        return raw_pair(int.from_bytes(r, "big"), int.from_bytes(s, "big"), size)
 
 
 @dataclass(frozen=True, slots=True)

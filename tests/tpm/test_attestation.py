@@ -1,5 +1,6 @@
 """Endorsement, activation, certification and quotes of a real software TPM."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hw.tpm import Tpm
+    from hw.tss import Link
 
 SECRET = b"thirty-two bytes, for a session."
 NONCE = b"nonce of the owner"
@@ -47,6 +49,15 @@ def test_an_ek_the_vendor_did_not_certify_comes_without_certificate(tpm: "Tpm") 
     ek = tpm.endorsement_key("ecc256")
     assert ek.certificate is None
     assert tpm.endorsement_key("ecc256") == ek
+
+
+def test_a_certificate_is_given_without_the_padding_some_vendors_add(
+    other_tpm: "Tpm",
+) -> None:
+    certificate = other_tpm.endorsement_key().certificate
+    assert certificate is not None
+    other_tpm.nv_write(0x01C0000A, certificate + bytes(100))
+    assert other_tpm.endorsement_key("ecc256").certificate == certificate
 
 
 @by_ek
@@ -130,6 +141,40 @@ def test_a_quote_checks_and_gives_the_values_in_the_pcrs(
     assert list(facts.pcrs) == list(pcrs)
 
 
+@pytest.mark.parametrize("changes", [1, 2])
+def test_values_that_change_within_a_quote_are_quoted_anew(
+    tpm: "Tpm", monkeypatch: pytest.MonkeyPatch, changes: int
+) -> None:
+    ak = tpm.create_attestation_key("ecc")
+    _extend_before_reading(monkeypatch, changes)
+    made = tpm.quote(ak, NONCE, "sha256", [0, 23])
+    area = PublicArea.from_bytes(ak.public)
+    check_quote(area, made.message, made.signature, made.pcr_blob, NONCE)
+
+
+def test_values_that_never_rest_are_an_error(
+    tpm: "Tpm", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ak = tpm.create_attestation_key("ecc")
+    _extend_before_reading(monkeypatch, 100)
+    with pytest.raises(TpmError, match="kept changing"):
+        tpm.quote(ak, NONCE, "sha256", [0, 23])
+
+
+def _extend_before_reading(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Another program extends PCR 23 between the next quotes and their reading."""
+    from hw import tpm_quote
+
+    read, left = tpm_quote.read_pcrs, [b"event"] * times
+
+    def meddle(link: "Link", bank: str, pcrs: Iterable[int]) -> dict[int, bytes]:
+        if left:
+            tpm_quote.extend(link, 23, left.pop())
+        return read(link, bank, pcrs)
+
+    monkeypatch.setattr(tpm_quote, "read_pcrs", meddle)
+
+
 def test_a_quote_of_another_tpm_is_refused(tpm: "Tpm", other_tpm: "Tpm") -> None:
     ak = PublicArea.from_bytes(tpm.create_attestation_key("ecc").public)
     made = other_tpm.quote(
@@ -170,7 +215,9 @@ def test_a_measured_boot_gives_the_golden_values_again_after_each_restart(
             made = tpm.quote(ak, NONCE, "sha256", board.pcrs)
             area = PublicArea.from_bytes(ak.public)
             parts = (made.message, made.signature, made.pcr_blob)
-            resets.append(check_quote(area, *parts, NONCE).reset_count)
+            facts = check_quote(area, *parts, NONCE)
+            assert facts.safe
+            resets.append(facts.reset_count)
             tpm.extend(board.pcrs[0], b"something else ran")
             assert tpm.read_pcrs("sha256", board.pcrs) != golden_pcrs(board)
         software.stop()

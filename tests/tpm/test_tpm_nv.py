@@ -31,6 +31,24 @@ def test_nv_refuses_what_no_index_holds(tpm: "Tpm", size: int) -> None:
         tpm.nv_write(INDEX, bytes(size))
 
 
+def test_keys_and_nv_need_no_platform_hierarchy(
+    make_software_tpm: MakeSoftwareTpm,
+) -> None:
+    from tpm2_pytss import ESAPI
+    from tpm2_pytss.constants import ESYS_TR
+
+    from hw.tpm import Tpm
+
+    tcti = make_software_tpm("booted by firmware").start()
+    with ESAPI(tcti) as esys:
+        esys.hierarchy_control(ESYS_TR.RH_PLATFORM, ESYS_TR.RH_PLATFORM, False)
+    with Tpm(tcti) as tpm:
+        assert len(tpm.create_device_key().sign(b"data")) == 64
+        for data in (b"short", b"longer than that"):
+            tpm.nv_write(INDEX, data)
+            assert tpm.nv_read(INDEX) == data
+
+
 def test_the_credential_outlives_a_restart_and_one_broken_copy(
     make_software_tpm: MakeSoftwareTpm,
 ) -> None:

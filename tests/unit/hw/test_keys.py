@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from hw.errors import HwError
 from hw.keys import DeviceKey, HmacKey, SoftHmac, SoftKey, alg_of, new_soft_key
+from hw.signature import raw_ecdsa, raw_pair
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,12 @@ def test_a_soft_hmac_is_the_hmac_of_its_type(
     key: HmacKey = SoftHmac(b"secret", hash_type)
     assert key.mac(b"data") == hmac.digest(b"secret", b"data", name)
     assert len(key.mac(b"")) == size == hashlib.new(name).digest_size
+
+
+def test_small_numbers_fill_their_half_of_a_raw_signature() -> None:
+    assert raw_pair(1, 256, 4) == bytes([0, 0, 0, 1, 0, 0, 1, 0])
+    der = encode_dss_signature(1, 256)
+    assert raw_ecdsa(der, 4) == raw_pair(1, 256, 4)
 
 
 def test_other_curves_and_types_are_refused() -> None:

@@ -122,6 +122,14 @@ def test_a_forged_quote_is_refused(name: str) -> None:
         FORGERIES[name]().check()
 
 
+def test_a_statement_of_the_other_kind_is_refused_as_such() -> None:
+    with pytest.raises(EvidenceError, match="is no quote"):
+        signed(Statement.certify(AK.area.name)).check()
+    message, signature, _ = AK.quote(PCRS, NONCE)
+    with pytest.raises(EvidenceError, match="is no certify"):
+        check_certify(AK.area, DEVICE.area, message, signature, NONCE)
+
+
 def test_an_empty_nonce_is_refused_even_when_it_matches() -> None:
     message, signature, blob = AK.quote(PCRS, b"")
     with pytest.raises(EvidenceError, match="nonce"):
