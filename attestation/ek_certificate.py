@@ -29,6 +29,7 @@ EK_PURPOSE = x509.ObjectIdentifier("2.23.133.8.1")  # tcg-kp-EKCertificate
 MAX_CERTIFICATE = 8192  # bytes
 MAX_INTERMEDIATES = 4
 _MAX_DEPTH = 6
+_MAX_NAME = 256  # characters
 
 
 @unique
@@ -111,6 +112,11 @@ def _load(der: bytes) -> x509.Certificate:
     except (VoucherError, ValueError, x509.DuplicateExtension) as error:
         raise _unreadable("not well-formed") from error
     return certificate
+
+
+def told(name: x509.Name) -> str:
+    """A name for people and records, bounded: a certificate may hold a long one."""
+    return name.rfc4514_string()[:_MAX_NAME]
 
 
 def load_root(data: bytes) -> x509.Certificate:
@@ -203,7 +209,7 @@ def _path(
     others = [root for root in roots if root.issuer != root.subject]
     fault = CertificateFault(
         EkCode.CERTIFICATE_NO_PATH,
-        f"no valid path from {leaf.issuer.rfc4514_string()} to a configured root",
+        f"no valid path from {told(leaf.issuer)} to a configured root",
         "check that issuer and add its root and intermediates to the EK roots,"
         " or import a passport for this device",
     )

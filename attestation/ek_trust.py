@@ -15,6 +15,7 @@ from attestation.ek_certificate import (
     EkCode,
     EkReason,
     certified_path,
+    told,
 )
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
@@ -79,7 +80,7 @@ def judge(
     except CertificateFault as fault:
         klass = _without_path(fault, passport, digest in accepted)
         return EkVerdict(klass, (fault.reason,))
-    subjects = tuple(one.subject.rfc4514_string() for one in path)
+    subjects = tuple(told(one.subject) for one in path)
     return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects, _attributes(path[0]))
 
 

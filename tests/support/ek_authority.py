@@ -61,6 +61,7 @@ class Issuer:
         days: tuple[int, int] = (-1000, 10000),
     ) -> None:
         self.subject = subject
+        self.issuer_name = name(subject)
         self.key = ec.generate_private_key(ec.SECP256R1())
         signer = parent or self
         self.certificate = signer.issue(
@@ -80,7 +81,7 @@ class Issuer:
         builder = (
             x509.CertificateBuilder()
             .subject_name(name(subject))
-            .issuer_name(name(self.subject))
+            .issuer_name(self.issuer_name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(first)

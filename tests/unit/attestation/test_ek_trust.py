@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from attestation.ek_certificate import EkCode, load_root
 from attestation.ek_trust import EkClass, EkEvidence, EkVerdict, judge
@@ -269,3 +269,12 @@ def test_what_the_certificate_says_of_the_tpm_may_be_unreadable() -> None:
     rest = [one for one in EK_EXTENSIONS if one[0] is not TPM_NAME]
     verdict = judged(VENDOR.issuer.issue_ek(EK, [*rest, (odd, False)]))
     assert (verdict.klass, verdict.tpm) == (EkClass.VENDOR_TRUSTED, None)
+
+
+def test_a_long_name_is_cut_for_the_record() -> None:
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, "n" * 60)] * 60
+    issuer = Issuer("long", VENDOR.root)
+    issuer.issuer_name = x509.Name(parts)
+    verdict = judged(issuer.issue_ek(EK), passport=passport_of(EK))
+    assert verdict.klass is EkClass.PASSPORT_TRUSTED
+    assert len(verdict.reasons[0].sentence) < 512
