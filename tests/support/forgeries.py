@@ -80,6 +80,7 @@ MALFORMED: Mapping[str, Build] = {
     "payload of 5 items": lambda shop: shop.last(
         payload_head=b"\x85", extra=b"\xf6\xf6"
     ),
+    "payload of 3 items": lambda shop: shop.last(payload_head=b"\x83", extra=b""),
     "extra: key twice": lambda shop: shop.last(extra=b"\xa2\x01\x40\x01\x40"),
     "extra: text key": lambda shop: shop.last(extra=b"\xa1\x61\x78\x40"),
     "extra: nested too deep": lambda shop: shop.last(

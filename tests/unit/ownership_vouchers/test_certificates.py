@@ -170,3 +170,9 @@ def test_a_hardware_module_that_cannot_be_read_is_our_error() -> None:
 def test_an_attribute_that_is_no_text_is_passed_over() -> None:
     extension = unread("2.5.29.9", "300e300c060567810502023103020105")
     assert tpm_attributes(certificate(extension)) is None
+
+
+def test_a_certificate_of_any_size_is_not_read() -> None:
+    huge = unread("1.2.3", "00" * 16384)
+    with pytest.raises(MalformedError, match="over 16384 bytes"):
+        tpm_attributes(certificate(huge))

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ownership_vouchers import cbor
@@ -68,6 +68,14 @@ def test_a_key_can_be_written_as_another_type_that_fits() -> None:
     assert PublicKey.of(key, key_type=KeyType.RSAPKCS).type is KeyType.RSAPKCS
     with pytest.raises(UnsupportedKeyError):
         PublicKey.of(key, key_type=KeyType.SECP256R1)
+
+
+def test_an_exponent_fdo_does_not_know_has_no_type() -> None:
+    key = rsa.generate_private_key(3, 2048).public_key()
+    with pytest.raises(UnsupportedKeyError, match="exponent"):
+        type_of(key)
+    with pytest.raises(UnsupportedKeyError, match="exponent"):
+        PublicKey.of(key, key_type=KeyType.RSAPKCS)
 
 
 def test_another_key_is_another_key() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from ownership_vouchers.errors import Check, CheckFailed, MalformedError
 from ownership_vouchers.pem import (
+    MAX_FILE,
     dump_pem,
     load_voucher,
     load_vouchers,
@@ -90,3 +91,8 @@ def test_a_block_over_the_limit_is_not_even_decoded() -> None:
 def test_an_item_over_the_limit_is_not_decoded_to_its_end() -> None:
     with pytest.raises(MalformedError):
         load_vouchers(b"\x9a\x00\x10\x00\x00" + b"\x80" * 0x100000)
+
+
+def test_a_file_over_the_limit_is_refused() -> None:
+    with pytest.raises(CheckFailed, match="file over"):
+        load_vouchers(bytes(MAX_FILE + 1))
