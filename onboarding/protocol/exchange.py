@@ -33,10 +33,10 @@ class ModuleRun:
 
     name: str
     phase: Phase = Phase.WAITING
-    state: object = None
+    state: object = field(default=None, repr=False)
     ok: bool = False
     detail: str = ""
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def ended(self, result: ModuleResult) -> "ModuleRun":
         """Return this run with how it went; the module's state is dropped."""
@@ -74,8 +74,8 @@ class Exchange:
     started: int  # seconds since 1970
     runs: tuple[ModuleRun, ...]
     devmod: Devmod = field(default_factory=Devmod)
-    partial: Kv | None = None
-    queue: tuple[Kv, ...] = ()
+    partial: Kv | None = field(default=None, repr=False)
+    queue: tuple[Kv, ...] = field(default=(), repr=False)
     rounds: int = 0
     received: int = 0
     done: bool = False

@@ -1,0 +1,123 @@
+"""What has no place in TO2, and who may not take part in it."""
+
+from functools import partial
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from onboarding.protocol.env import ServiceInfoLimits
+from onboarding.protocol.registry import TO2
+from onboarding.wire.message import MsgType
+from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.types import Guid
+from tests.support.alterations import put, resigned
+from tests.support.fdo_roles import Roles
+from tests.support.refusals import code_of
+from tests.support.supply_chain import SupplyChain
+
+M = MsgType
+CHAIN = SupplyChain().make_device().sell_to("dealer").sell_to("owner")
+ROLES = Roles(CHAIN)
+OWNER = CHAIN.owner.signer
+STRANGER = SoftSigner(ec.generate_private_key(ec.SECP256R1()))
+OTHER = SupplyChain().make_device().sell_to("owner")
+
+
+def test_messages_without_their_place_are_refused() -> None:
+    """Every message is tried in every state; only its own place takes it."""
+    places = {60: {"60"}, 62: {"62", "64"}, 64: {"62", "64"}, 66: {"66"}, 68: {"68"}}
+    pair = ROLES.to2()
+    move = pair.client.start()
+    env = pair.env
+    while int(move.type) != 70:
+        now = int(move.type)
+        state = pair.state and TO2.decode_state(pair.state)
+        for msg in MsgType:
+            if str(int(msg)) not in places[now]:
+                code = code_of(partial(TO2.step, state, msg, b"", env))
+                assert code == 101, (now, msg)
+        move = pair.client.receive(*pair.serve(move.type, move.body))
+
+
+def test_a_used_state_takes_no_message_twice() -> None:
+    """64 and 66 leave a state in which they have no place."""
+    pair = ROLES.to2()
+    move = pair.client.start()
+    for _ in range(6):
+        kind, body = move.type, move.body
+        move = pair.client.receive(*pair.serve(kind, body))
+        if kind in (M.TO2_PROVE_DEVICE, M.TO2_DEVICE_SERVICE_INFO_READY):
+            again = partial(TO2.step, TO2.decode_state(pair.state or b""))
+            assert code_of(partial(again, kind, body, pair.env)) == 101
+
+
+def test_device_refuses_reuse_unless_it_is_allowed() -> None:
+    roles = Roles(SupplyChain().make_device().sell_to("owner"), reuse=True)
+    assert code_of(roles.to2().run) == 102
+
+
+def test_device_refuses_an_owner_whom_rendezvous_did_not_name() -> None:
+    signed = resigned(STRANGER)(_to1d())
+    assert code_of(ROLES.to2(device={"to1d": signed}).run) == 101
+    ROLES.to2(device={"to1d": _to1d()}).run()
+
+
+def _to1d() -> bytes:
+    entry = CHAIN.voucher.entries[-1].sign1
+    return resigned(OWNER)(entry.encode())
+
+
+def test_owner_answers_6_for_a_voucher_without_entries() -> None:
+    chain = SupplyChain().make_device()
+    assert code_of(Roles(chain).to2().run) == 6
+
+
+def test_owner_refuses_a_device_of_another_voucher() -> None:
+    """Another device that knows the GUID, and even the HMAC secret."""
+    pair = ROLES.to2(device={"device_key": OTHER.device_signer})
+    assert code_of(pair.run) == 101
+
+
+def test_device_refuses_a_voucher_with_another_manufacturer() -> None:
+    """Same GUID, right HMAC, another manufacturer's key: not what DI left."""
+    forged = SupplyChain()
+    forged.make_device(guid=Guid(CHAIN.guid.raw)).sell_to("owner")
+    roles = Roles(forged)
+    roles.credential = ROLES.credential
+    assert code_of(roles.to2().run) == 101
+
+
+@pytest.mark.parametrize("kind", ["RSA-2048", "RSA-3072"])
+def test_an_owner_with_an_rsa_key_is_refused_in_60(kind: str) -> None:
+    chain = SupplyChain(kind).make_device().sell_to("owner")
+    roles = Roles(chain)
+    hello = ROLES.to2().client.start()
+    body = put(chain.guid.raw, 1)(hello.body)
+    for name in ("ECDH256", "DHKEXid14", "ASYMKEX2048", "ASYMKEX3072"):
+        asked, env = put(name, 3)(body), roles.owner_env()
+        step = partial(TO2.step, None, M.TO2_HELLO_DEVICE, asked, env)
+        assert code_of(step) == 101
+
+
+LIMITS = {
+    "too many rounds": ServiceInfoLimits(rounds=0),
+    "too many bytes": ServiceInfoLimits(received=100),
+    "too long": ServiceInfoLimits(seconds=-1),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_service_info_over_a_limit_ends_the_run(name: str) -> None:
+    pair = ROLES.to2(owner={"limits": LIMITS[name]})
+    assert code_of(pair.run) == 101
+
+
+def test_device_ends_an_exchange_that_never_does() -> None:
+    nothing = cbor.encode([False, False, []])
+    pair = ROLES.to2(
+        device={"max_rounds": 5},
+        alter={M.TO2_OWNER_SERVICE_INFO: lambda _plain: nothing},
+    )
+    assert code_of(pair.run) == 101
+    assert pair.types.count(68) == 5
