@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import make_url
 
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 30.0
@@ -58,22 +59,28 @@ class PrivatePostgres:
             self.stop()
             raise
 
-    def new_database(self, template: str = "template1") -> str:
-        """Make a database, empty or a copy of one; return its SQLAlchemy URL."""
+    def new_database(self) -> str:
+        """Make an empty database; return its SQLAlchemy URL."""
         self._count += 1
         name = f"t{self._count}"
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://vouchgate@/{name}?host={self._directory}"
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, and whoever is still connected to it."""
+        name = make_url(url).database
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def stop(self) -> None:
         """End the server and remove its directory."""
         if self._server is not None:
-            self._server.send_signal(signal.SIGINT)  # fast shutdown
+            self._server.send_signal(signal.SIGQUIT)  # nothing here is to be kept
             try:
                 self._server.wait(10)
             except subprocess.TimeoutExpired:
-                self._server.send_signal(signal.SIGQUIT)
+                self._server.kill()
                 self._server.wait(10)
             self._server = None
         shutil.rmtree(self._directory, ignore_errors=True)

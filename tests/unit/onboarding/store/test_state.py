@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -93,7 +94,8 @@ def test_every_combination_has_a_state_and_every_state_a_combination() -> None:
     timed.remove("appraisal_passed")
     seen = set()
     for values in product((None, NOW + 1), repeat=len(timed)):
-        facts = replace(DeviceFacts(), **dict(zip(timed, values, strict=True)))
+        given_facts: dict[str, Any] = dict(zip(timed, values, strict=True))
+        facts = DeviceFacts(**given_facts)
         for passed in (False, True):
             for now in (NOW, NOW + 2):
                 changed = replace(facts, appraisal_passed=passed)
