@@ -8,12 +8,12 @@ from typing import Any, assert_never
 from sqlmodel import col, func, select
 from sqlmodel.sql.expression import Select
 
-from onboarding.store import ownership, voucher_rows
+from onboarding.store import bindings, ownership, voucher_rows
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.chains import DIGEST_SIZE, Relation, join, relation
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
-from onboarding.store.errors import DuplicateVoucher, NotFound
+from onboarding.store.errors import Conflict, DuplicateVoucher, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.tables import VoucherRow
@@ -39,7 +39,9 @@ _EXTEND = Sql(
 _NEW_DEVICE = Sql(
     "INSERT INTO devices (guid, serial, device_info, profile, labels, frozen, "
     "imported_at, appraisal_passed) VALUES (?, ?, ?, '', '{}', 0, ?, 0) "
-    "ON CONFLICT (guid) DO UPDATE SET retired_at = NULL"
+    "ON CONFLICT (guid) DO UPDATE SET retired_at = NULL, registered_until = NULL, "
+    "owned_at = NULL, bound_at = NULL, enrolled_at = NULL, appraised_at = NULL, "
+    "lease_expires = NULL, released_at = NULL, withdrawn_at = NULL, removal = NULL"
 )
 _NEW_GUID = Sql(
     "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -84,7 +86,8 @@ class VoucherStore:
     def add(self, record: VoucherRecord, actor: str) -> Added:
         """Store a voucher, or the longer chain of one that is stored.
 
-        The very same chain again changes nothing.
+        The very same chain again changes nothing, its passport included. A
+        retired device whose voucher comes back starts as imported.
 
         Raises:
             DuplicateVoucher: That GUID has another voucher, a longer chain, or
@@ -216,11 +219,15 @@ def _is_renamed(connection: Connection, guid: bytes) -> bool:
 def _add_device(connection: Connection, record: VoucherRecord) -> None:
     values = (record.guid, record.serial, record.device_info, record.added_at)
     connection.count(_NEW_DEVICE, values)
+    bindings.drop(connection, record.guid)
     connection.count(_NEW_GUID, (record.guid, record.guid))
 
 
 def _merge(connection: Connection, record: VoucherRecord, actor: str) -> Added:
-    header, entries = connection.rows(_LOCK, (record.guid,))[0]
+    standing = connection.rows(_LOCK, (record.guid,))
+    if not standing:
+        raise Conflict("the voucher was deleted meanwhile; import it again")
+    header, entries = standing[0]
     offered = join(record.entry_digests)
     match relation(header, entries, record.header_digest, offered):
         case Relation.SAME:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.devices import DeviceStore
 from onboarding.store.errors import (
@@ -16,7 +17,16 @@ from onboarding.store.event_log import EventLog
 from onboarding.store.state import DeviceState
 from onboarding.store.voucher_rows import VoucherRecord
 from onboarding.store.vouchers import Added, VoucherStore
-from tests.support.store_records import ACTOR, GUID, NOW, OTHER_GUID, race, voucher
+from tests.support.store_records import (
+    ACTOR,
+    GUID,
+    NOW,
+    OTHER_GUID,
+    digest,
+    enrolled_device,
+    race,
+    voucher,
+)
 
 
 @pytest.fixture
@@ -153,6 +163,16 @@ def test_deleting_the_voucher_of_an_owned_device_retires_it(
     vouchers.take_ownership(GUID, None, b"", b"", NOW, run_id=b"run")
     vouchers.delete(GUID, ACTOR, NOW)
     assert DeviceStore(database).get(GUID).state(NOW) is DeviceState.RETIRED
+
+
+def test_a_retired_device_whose_voucher_comes_back_starts_as_imported(
+    vouchers: VoucherStore, database: Database
+) -> None:
+    enrolled_device(database)
+    vouchers.delete(GUID, ACTOR, NOW)
+    assert vouchers.add(voucher(), ACTOR) is Added.STORED
+    assert DeviceStore(database).get(GUID).state(NOW) is DeviceState.IMPORTED
+    assert BindingStore(database).others_with_ek(digest("ek"), OTHER_GUID) == ()
 
 
 def test_a_passport_is_laid_beside_its_voucher(vouchers: VoucherStore) -> None:
