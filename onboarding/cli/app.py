@@ -18,7 +18,7 @@ from onboarding.cli.output import (
     CliError,
     print_error,
 )
-from onboarding.device.errors import DeviceError
+from onboarding.device.errors import DeviceError, Problem
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import ServicesError
 from onboarding.store.errors import StoreError
@@ -85,14 +85,22 @@ def run(arguments: Sequence[str]) -> int:
     except CliError as error:
         print_error(str(error), error.remedy, as_json=as_json)
         return error.code
-    except Refused as error:
-        print_error(error.sentence, error.remedy, as_json=as_json)
-        return FAILED
     except OURS as error:
-        print_error(str(error), "", as_json=as_json)
+        print_error(*_sentences(error), as_json=as_json)
         return FAILED
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return _unexpected(error, as_json=as_json)
+
+
+def _sentences(error: Exception) -> tuple[str, str]:
+    """What went wrong, and what to do about it where the error says so."""
+    match error:
+        case Refused():
+            return error.sentence, error.remedy
+        case Problem():
+            return error.detail, error.remedy
+        case _:
+            return str(error), ""
 
 
 def _finish(result: object) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -50,11 +50,30 @@ def print_error(message: str, remedy: str, *, as_json: bool) -> None:
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print names and values in two columns."""
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        table.add_row(f"[dim]{escape(name)}[/]", escape(str(value)))
-    console().print(table)
+    """Print names and values, what is nested indented below its name."""
+    out = console()
+    for line in _lines(facts, ""):
+        out.print(line)
+
+
+def _lines(value: object, indent: str) -> Iterator[str]:
+    match value:
+        case Mapping():
+            for name, inner in value.items():
+                yield from _named(str(name), inner, indent)
+        case list() | tuple():
+            for number, inner in enumerate(value):
+                yield from _named(str(number), inner, indent)
+
+
+def _named(name: str, value: object, indent: str) -> Iterator[str]:
+    label = f"{indent}[dim]{escape(name.replace('_', ' '))}[/]"
+    if isinstance(value, Mapping | list | tuple) and value:
+        yield label
+        yield from _lines(value, indent + "  ")
+    else:
+        shown = "none" if value in (None, [], ()) else str(value)
+        yield f"{label}  {escape(shown)}"
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -122,7 +122,7 @@ class Onboarder:
         raise DeviceError("; ".join(failures) or "the owner named no HTTP address")
 
     def _to2(self, credential: DeviceCredential, url: str, to1d: bytes | None) -> Taken:
-        modules = _Modules.of(self.machine)
+        modules = _Modules.of(self.machine, credential.guid)
         role = To2Device(self._env(credential, to1d, modules))
 
         def keep_both(kind: MsgType) -> None:
@@ -175,12 +175,12 @@ class _Modules:
     binding: BindingModule | None
 
     @classmethod
-    def of(cls, machine: Machine) -> "_Modules":
+    def of(cls, machine: Machine, guid: Guid) -> "_Modules":
         download = DownloadModule(machine.directory / "downloads")
         if not machine.has_tpm:
             return cls(download, None)
         ak_alg = machine.config.profile.ak_alg
-        return cls(download, BindingModule(machine.tpm, ak_alg))
+        return cls(download, BindingModule(machine.tpm, ak_alg, guid))
 
     @property
     def all(self) -> tuple[DeviceModule, ...]:

@@ -24,7 +24,7 @@ from attestation.withdrawal import (
     sign_report,
 )
 from hw.keys import DeviceKey
-from onboarding.device.applier import Applier, WorkloadFile
+from onboarding.device.applier import Applier, FileDigest, WorkloadFile
 from onboarding.device.config import write_private
 from onboarding.device.errors import ApplyError, DeviceError
 from onboarding.device.owner_api import OwnerApi, bytes_field
@@ -66,6 +66,7 @@ class Standing:
     digest: str
     paths: tuple[str, ...]
     issued_at: int
+    files: tuple[FileDigest, ...] = ()
     reported: bool = False
 
     @classmethod
@@ -74,7 +75,9 @@ class Standing:
         path = directory / FILE
         try:
             document = json.loads(path.read_bytes())
-            return cls(**{**document, "paths": tuple(document["paths"])})
+            files = tuple(FileDigest(**one) for one in document["files"])
+            paths = tuple(document["paths"])
+            return cls(**{**document, "paths": paths, "files": files})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -108,10 +111,22 @@ class WorkloadGate:
             DocumentRefused: What came is not the owner's, or not for this device.
             ApplyError: The files could not be put in place or removed; reported too.
         """
-        answer = self.api.ask("workload", {})
+        standing = Standing.load(self.directory)
+        whole = standing is not None and self._whole(standing)
+        asked: dict[str, object] = {}
+        if standing is not None and whole:
+            asked["installed"] = bytes.fromhex(standing.digest)
+        answer = self.api.ask("workload", asked)
         if "removal_order" in answer:
             return self._remove(bytes_field(answer, "removal_order"))
+        if standing is not None and whole and answer.get("unchanged") is True:
+            return _outcome(Change.UNCHANGED, standing)
         return self._apply(bytes_field(answer, "ticket"), bytes_field(answer, "bundle"))
+
+    def _whole(self, standing: Standing) -> bool:
+        """Whether it stands as it was applied, and the owner knows."""
+        found = self.applier.present(standing.name)
+        return standing.reported and bool(found) and found == standing.files
 
     def _apply(self, ticket_data: bytes, bundle_data: bytes) -> Outcome:
         bundle = open_bundle(bundle_data, self.owner_key)
@@ -122,15 +137,10 @@ class WorkloadGate:
             manifest_digest=bundle.digest,
             now=self._now(),
         )
-        before = Standing.load(self.directory)
         standing = self._place(bundle, ticket)
-        same = before is not None and replace(
-            before, issued_at=ticket.issued_at, reported=False
-        ) == replace(standing, reported=False)
-        if not (same and before is not None and before.reported):
-            self._report(standing, WorkloadStatus.APPLIED, "")
+        self._report(standing, WorkloadStatus.APPLIED, "")
         replace(standing, reported=True).save(self.directory)
-        return _outcome(Change.UNCHANGED if same else Change.APPLIED, standing)
+        return _outcome(Change.APPLIED, standing)
 
     def _place(self, bundle: Bundle, ticket: Ticket) -> Standing:
         """Apply over whatever is there: files that were touched are mended."""
@@ -145,12 +155,13 @@ class WorkloadGate:
         files = [WorkloadFile(path, content) for path, content in manifest.files]
         try:
             before = Standing.load(self.directory)
-            self.applier.apply(manifest.name, bundle.digest, files)
+            applied = self.applier.apply(manifest.name, bundle.digest, files)
             if before is not None and before.name != manifest.name:
                 self.applier.remove(before.name)
         except ApplyError as error:
             self._report(standing, WorkloadStatus.FAILED, str(error))
             raise
+        standing = replace(standing, files=applied)
         standing.save(self.directory)
         return standing
 

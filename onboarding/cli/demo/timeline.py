@@ -27,6 +27,11 @@ class Claim:
         self.refused = True
         self.detail = detail
 
+    def require_refused(self) -> None:
+        """Raises StepFailed when nobody refused."""
+        if not self.refused:
+            raise StepFailed("it was let through")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -85,8 +90,7 @@ class Timeline:
         began, claim = time.monotonic(), Claim()
         try:
             yield claim
-            if not claim.refused:
-                raise StepFailed("it was let through")
+            claim.require_refused()
         except Exception as error:
             seconds = time.monotonic() - began
             self._end(Entry(name, False, seconds, _words(error), case))

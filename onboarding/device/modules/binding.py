@@ -6,17 +6,22 @@ it was judged. Source: TPM 2.0 Library, part 1, section 24 (credential protectio
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from attestation.binding import qualifying_data
 from attestation.binding_messages import (
     BindingChallenge,
     BindingEvidence,
     BindingRequest,
 )
 from hw.evidence import AkAlg, AttestationKey
-from hw.tpm import Tpm
 from onboarding.device.errors import DeviceError
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
+from ownership_vouchers.types import Guid
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
 
 
 class BindingModule:
@@ -24,8 +29,10 @@ class BindingModule:
 
     name = "org.vouchgate.binding"
 
-    def __init__(self, tpm: Tpm, ak_alg: AkAlg) -> None:
+    def __init__(self, tpm: "Tpm", ak_alg: AkAlg, guid: Guid) -> None:
+        """``guid`` is the one that TO2 runs under."""
         self._tpm = tpm
+        self._guid = guid
         self._ak_alg = ak_alg
         self._ak: AttestationKey | None = None
         self.verdict: tuple[bool, str, str] | None = None
@@ -54,7 +61,8 @@ class BindingModule:
         self._ak = self._tpm.create_attestation_key(self._ak_alg)
         endorsement = self._tpm.endorsement_key()
         device_key = self._tpm.device_key()
-        certified = self._tpm.certify(device_key, self._ak, request.nonce)
+        qualifying = qualifying_data(request.nonce, self._guid)
+        certified = self._tpm.certify(device_key, self._ak, qualifying)
         return BindingEvidence(
             endorsement.public,
             endorsement.certificate,

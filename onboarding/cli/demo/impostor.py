@@ -1,0 +1,81 @@
+"""Refusal (b): a third TPM with a copy of the board's software state.
+
+The copy has everything that is not in the chip: configuration, credential, GUID. It
+tries first as it is; then with the board lending it its device key, as malware on
+the real board could: FDO alone would let that one in. The binding does not.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hw.keys import DeviceKey, HmacKey
+from onboarding.cli.demo.answers import fields, items
+from onboarding.cli.demo.cast import Device
+from onboarding.cli.demo.stage import Stage
+from onboarding.cli.demo.timeline import Timeline
+from onboarding.device.errors import NobodyThere
+from onboarding.device.machine import Machine
+from onboarding.device.onboard import Onboarder
+from onboarding.store.apikeys import Role
+from ownership_vouchers.types import Guid
+
+CAUSE = "binding"
+
+
+def play(stage: Stage, timeline: Timeline) -> None:
+    """Let the impostor come to the door before the board does."""
+    copy, board = stage.impostor, stage.board
+    shutil.copytree(board.directory, copy.directory, dirs_exist_ok=True)
+    copy.machine.create_keys()  # its own: the board's cannot be copied
+    copy.machine.keep(board.machine.identity())
+    name = "A third TPM holds a copy of the board's software state"
+    with timeline.refusal("b", name) as claim:
+        try:
+            Onboarder(copy.machine, stage.client).run()
+        except NobodyThere as error:
+            claim.refuse(str(error))
+    name = "The copy tries to bind, the board's device key lent to it"
+    with timeline.refusal("b", name) as claim, borrowed(copy, board) as machine:
+        try:
+            Onboarder(machine, stage.client).run()
+        except NobodyThere:
+            claim.refuse(_reason(stage, board.guid))
+
+
+class BorrowingMachine(Machine):
+    """A machine whose TO2 proofs are made by another's TPM."""
+
+    lender: Machine
+
+    @property
+    def device_key(self) -> DeviceKey:
+        return self.lender.device_key
+
+    @property
+    def mac_key(self) -> HmacKey:
+        return self.lender.mac_key
+
+
+@contextmanager
+def borrowed(copy: Device, board: Device) -> Iterator[Machine]:
+    """The copy's machine: the board's keys for TO2, its own TPM for the rest."""
+    config, directory = copy.machine.config, copy.machine.directory
+    copy.machine.close()
+    machine = BorrowingMachine(config, directory)
+    machine.lender = board.machine
+    try:
+        yield machine
+    finally:
+        machine.close()
+
+
+def _reason(stage: Stage, guid: Guid) -> str:
+    """What the owner wrote into its audit log about the refused binding."""
+    security = stage.api(stage.owner, Role.SECURITY)
+    events = items(security.json("GET", f"events?guid={guid}&limit=50"))
+    for event in reversed(events):
+        detail = fields(event.get("detail"))
+        if str(event.get("cause", "")).startswith(CAUSE):
+            return " ".join(str(value) for value in detail.values())
+    return ""

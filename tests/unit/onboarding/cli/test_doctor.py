@@ -1,0 +1,113 @@
+"""``vouchgate doctor``: what it finds on a healthy machine, and on sick ones."""
+
+import json
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from onboarding.cli import doctor
+from onboarding.cli.app import run
+from onboarding.cli.finding import Health
+from onboarding.services.settings import Settings
+from onboarding.store.database import Database
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "passphrase").write_text("of a test\n")
+    settings = {
+        "KEY_DIRECTORY": tmp_path / "keys",
+        "KEY_PASSPHRASE_FILE": tmp_path / "passphrase",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'service.db'}",
+        "ROLE": "owner",
+        "PORT": "0",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"VOUCHGATE_{name}", str(value))
+    return tmp_path
+
+
+def findings(capsys: Capture, code: int) -> dict[str, dict[str, str]]:
+    assert run(["doctor", "--json"]) == code
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    return {one["name"]: one for one in checks}
+
+
+def migrated(home: Path) -> None:
+    database = Database(f"sqlite:///{home / 'service.db'}")
+    database.migrate()
+    database.close()
+
+
+def test_a_machine_with_keys_and_a_database_is_fit(home: Path, capsys: Capture) -> None:
+    assert run(["keys", "new", "--kind", "owner", "--json"]) == 0
+    capsys.readouterr()
+    migrated(home)
+    found = findings(capsys, 0)
+    for name in ("clock", "entropy", "ports", "owner key", "database", "vouchers"):
+        assert found[name]["health"] == "ok", found[name]
+
+
+def test_what_is_not_well_says_how_to_mend_it(home: Path, capsys: Capture) -> None:
+    found = findings(capsys, 1)
+    assert found["owner key"]["health"] == "bad"
+    assert "vouchgate keys new --kind owner" in found["owner key"]["mend"]
+    ill = [one for one in found.values() if one["health"] in ("bad", "warning")]
+    assert all(one["mend"] for one in ill)
+
+
+def test_a_wrong_passphrase_is_found(home: Path, capsys: Capture) -> None:
+    assert run(["keys", "new", "--kind", "owner", "--json"]) == 0
+    capsys.readouterr()
+    (home / "passphrase").write_text("another\n")
+    assert "does not open" in findings(capsys, 1)["owner key"]["detail"]
+
+
+def test_a_file_that_is_no_database_is_found(home: Path, capsys: Capture) -> None:
+    (home / "service.db").write_bytes(b"not a database" * 100)
+    assert findings(capsys, 1)["database"]["health"] == "bad"
+
+
+def test_tables_of_another_version_are_found(home: Path, capsys: Capture) -> None:
+    sqlite3.connect(home / "service.db").execute(
+        "CREATE TABLE t (x)"
+    ).connection.close()
+    assert findings(capsys, 1)["database"]["health"] in ("warning", "bad")
+
+
+def test_a_port_in_use_is_a_warning() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        found = doctor.check_ports(Settings(port=taken.getsockname()[1]))
+    assert found.health is Health.WARNING
+    assert "VOUCHGATE_PORT" in found.mend
+
+
+@pytest.mark.parametrize("now", [0.0, 5e9], ids=["1970", "2128"])
+def test_a_clock_that_cannot_be_right_is_bad(now: float) -> None:
+    assert doctor.check_clock(now).health is Health.BAD
+
+
+def test_a_tpm_that_does_not_answer_is_bad() -> None:
+    pytest.importorskip("tpm2_pytss", reason="extra 'tpm' not installed")
+    found = doctor.check_tpm("swtpm:host=127.0.0.1,port=1")
+    assert found.health is Health.BAD
+    assert found.mend
+
+
+def test_keylime_that_does_not_answer_is_bad(tmp_path: Path) -> None:
+    nowhere = "https://127.0.0.1:1"
+    settings = Settings(
+        keylime_verifier_url=nowhere,
+        keylime_registrar_url=nowhere,
+        keylime_registrar_http_url="http://127.0.0.1:1",
+        keylime_ca=tmp_path / "ca",
+        keylime_cert=tmp_path / "cert",
+        keylime_key=tmp_path / "key",
+    )
+    assert doctor.check_keylime(settings).health is Health.BAD

@@ -1,0 +1,144 @@
+"""``vouchgate voucher`` on the recorded vouchers: exit codes, and what they name."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from onboarding.cli.app import run
+from tests.support.supply_chain import SupplyChain
+
+VECTORS = Path(__file__).parents[3] / "vectors" / "fdo"
+GOOD = json.loads((VECTORS / "vouchers.json").read_text())
+BAD = json.loads((VECTORS / "vouchers_negative.json").read_text())["vectors"]
+FORGED = [one for one in BAD if one["must_fail"]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "voucher"
+
+
+@pytest.mark.parametrize("vector", GOOD["vouchers"], ids=lambda one: one["name"])
+def test_a_good_voucher_exits_0_with_its_secret_checked(
+    vector: dict[str, str], file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(bytes.fromhex(vector["voucher"]))
+    secret = file.with_name("secret")
+    secret.write_text(vector["hmac_secret"])
+    code = run(
+        ["voucher", "verify", str(file), "--hmac-secret-file", str(secret), "--json"]
+    )
+    (found,) = json.loads(capsys.readouterr().out)["vouchers"]
+    assert (code, found["ok"], found["not_checked"]) == (0, True, [])
+
+
+def test_without_the_secret_it_is_said_that_the_hmac_was_not_checked(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(GOOD["pem_example"]["pem"])
+    assert run(["voucher", "verify", str(file)]) == 0
+    assert "not checked: header_hmac" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("vector", FORGED, ids=lambda one: one["mutation"])
+def test_a_forged_voucher_exits_1_and_names_the_check(
+    vector: dict[str, str], file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(bytes.fromhex(vector["voucher"]))
+    named = set(vector["must_fail"].split(", ")) - {"header_hmac", "mfg_key_hash"}
+    assert run(["voucher", "verify", str(file)]) == 1
+    assert all(check in capsys.readouterr().out for check in named)
+
+
+def test_a_wrong_secret_exits_1_and_names_the_hmac(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(GOOD["pem_example"]["pem"])
+    assert run(["voucher", "verify", str(file), "--hmac-secret", "00" * 32]) == 1
+    assert "header_hmac" in capsys.readouterr().out
+
+
+def test_one_bad_voucher_among_good_ones_exits_1_and_the_good_are_told(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = bytes.fromhex(GOOD["vouchers"][0]["voucher"])
+    file.write_bytes(good + bytes.fromhex(FORGED[0]["voucher"]))
+    assert run(["voucher", "verify", str(file), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [one["ok"] for one in report["vouchers"]] == [True, False]
+    assert report["vouchers"][1]["failed"][0]["check"] == "entries"
+
+
+UNREADABLE = {
+    "empty": b"",
+    "text": b"hello",
+    "cut short": bytes.fromhex(GOOD["vouchers"][0]["voucher"])[:-1],
+    "PEM without an end": b"-----BEGIN OWNERSHIP VOUCHER-----\nAAAA\n",
+    "PEM of something else": b"-----BEGIN CERTIFICATE-----\nAAAA\n"
+    b"-----END CERTIFICATE-----\n",
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_a_file_that_is_no_voucher_exits_2(
+    command: str, data: bytes, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(data)
+    assert run(["voucher", command, str(file)]) == 2
+    assert "no readable voucher" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_exits_2_in_json_too(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["voucher", "verify", str(file), "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is False
+    assert "No such file" in answer["error"]
+
+
+def test_a_secret_that_is_not_hexadecimal_exits_2(file: Path) -> None:
+    file.write_text(GOOD["pem_example"]["pem"])
+    assert run(["voucher", "verify", str(file), "--hmac-secret", "xyz"]) == 2
+
+
+def test_show_prints_every_voucher_of_a_file(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = GOOD["vouchers"][:2]
+    file.write_bytes(bytes.fromhex(first["voucher"] + second["voucher"]))
+    assert run(["voucher", "show", str(file), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["vouchers"]
+    assert len(shown) == 2
+
+
+def test_an_extended_voucher_verifies_and_names_the_next_owner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = SupplyChain().make_device().sell_to("dealer")
+    buyer = ec.generate_private_key(ec.SECP256R1())
+    source, key = tmp_path / "in", tmp_path / "key"
+    to, out = tmp_path / "to", tmp_path / "out"
+    source.write_bytes(chain.voucher.raw)
+    key.write_bytes(
+        chain.owner.private_key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    public = buyer.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    to.write_bytes(public)
+    arguments = ["--key", str(key), "--to", str(to), "--out", str(out)]
+    assert run(["voucher", "extend", str(source), *arguments]) == 0
+    assert run(["voucher", "verify", str(out), "--json"]) == 0
+    assert '"ok": true' in capsys.readouterr().out

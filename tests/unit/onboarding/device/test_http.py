@@ -1,0 +1,119 @@
+"""The FDO binding as a client: headers, tokens, errors, bounds."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from onboarding.device.errors import Problem, Unreachable
+from onboarding.device.http import FDO_LIMIT, DeviceApi, FdoChannel
+from onboarding.wire.error import ErrorMessage
+from onboarding.wire.message import MsgType
+
+ERROR = ErrorMessage(6, 30, "not found", 1_800_000_000, None).encode()
+HELLO, ACK = MsgType.TO1_HELLO_RV, MsgType.TO1_HELLO_RV_ACK
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def channel(handler: Handler, base: str = "http://rv.test") -> FdoChannel:
+    return FdoChannel(httpx.Client(transport=httpx.MockTransport(handler)), base)
+
+
+def answering(status: int, kind: str | None, body: bytes) -> Handler:
+    headers = {} if kind is None else {"Message-Type": kind}
+    return lambda _request: httpx.Response(status, headers=headers, content=body)
+
+
+def test_a_message_is_posted_whole_to_its_path() -> None:
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, headers={"Message-Type": "31"}, content=b"\x80")
+
+    reply = channel(handle, "http://rv.test/prefix/").exchange(HELLO, b"\x81\x00")
+    assert reply == (ACK, b"\x80")
+    assert str(seen[0].url) == "http://rv.test/prefix/fdo/101/msg/30"
+    assert seen[0].headers["content-type"] == "application/cbor"
+    assert seen[0].headers["content-length"] == "2"
+    assert seen[0].headers["message-type"] == "30"
+
+
+@pytest.mark.parametrize("first", ["Bearer abc", "no-prefix-at-all"])
+def test_the_first_token_is_echoed_and_a_later_one_ignored(first: str) -> None:
+    offered = iter([first, "Bearer later", "Bearer last"])
+    sent: list[str | None] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("authorization"))
+        headers = {"Message-Type": "31", "Authorization": next(offered)}
+        return httpx.Response(200, headers=headers, content=b"\x80")
+
+    run = channel(handle)
+    for _ in range(3):
+        run.exchange(HELLO, b"\x80")
+    assert sent == [None, first, first]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, "255"), (500, "255"), (500, None), (404, "31")]
+)
+def test_an_error_message_is_known_whatever_it_comes_with(
+    status: int, kind: str | None
+) -> None:
+    reply = channel(answering(status, kind, ERROR)).exchange(HELLO, b"\x80")
+    assert reply == (MsgType.ERROR, ERROR)
+
+
+BAD: dict[str, tuple[int, str | None, bytes]] = {
+    "no message type": (200, None, b"\x80"),
+    "a type that is no number": (200, "abc", b"\x80"),
+    "a type FDO does not know": (200, "99", b"\x80"),
+    "an error that is not one": (500, "255", b"<html>"),
+    "a redirect": (302, "31", b"\x80"),
+}
+
+
+@pytest.mark.parametrize(("status", "kind", "body"), BAD.values(), ids=BAD.keys())
+def test_what_fdo_does_not_know_is_unreachable(
+    status: int, kind: str | None, body: bytes
+) -> None:
+    with pytest.raises(Unreachable):
+        channel(answering(status, kind, body)).exchange(HELLO, b"\x80")
+
+
+def test_a_longer_answer_than_fdo_allows_is_not_read_to_its_end() -> None:
+    with pytest.raises(Unreachable, match="more than"):
+        channel(answering(200, "31", bytes(FDO_LIMIT + 1))).exchange(HELLO, b"\x80")
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(Unreachable, match="does not answer"):
+        channel(handle).exchange(HELLO, b"\x80")
+    channel(handle).report(ERROR)  # telling it is for nothing, and no error
+
+
+def test_a_problem_document_keeps_its_words() -> None:
+    document = b'{"code":"release-denied","detail":"31 min old","remedy":"attest"}'
+    api = DeviceApi(
+        httpx.Client(transport=httpx.MockTransport(answering(403, None, document))),
+        "http://owner.test",
+    )
+    with pytest.raises(Problem) as caught:
+        api.post("workload", b"", "application/cose")
+    problem = caught.value
+    assert (problem.status, problem.code) == (403, "release-denied")
+    assert (problem.detail, problem.remedy) == ("31 min old", "attest")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"[" * 100_000])
+def test_an_error_without_a_problem_document_is_unreachable(body: bytes) -> None:
+    api = DeviceApi(
+        httpx.Client(transport=httpx.MockTransport(answering(502, None, body))),
+        "http://owner.test",
+    )
+    with pytest.raises(Unreachable, match="502"):
+        api.post("workload", b"", "application/cose")
