@@ -20,14 +20,13 @@ from onboarding.protocol.env import (
     To2OwnerEnv,
 )
 from onboarding.protocol.errors import NotFound, Unsupported, error_code
-from onboarding.protocol.kdf import derive
-from onboarding.protocol.kex import KexHalf, KexParameter
+from onboarding.protocol.kex import KexParameter
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from onboarding.protocol.step import StoreRegistration, StoreVoucher, TakeOwnership
 from onboarding.protocol.to2_states import AwaitingReady, Opening
 from onboarding.wire.message import MsgType
 from onboarding.wire.serviceinfo import OwnerServiceInfo
-from onboarding.wire.to2 import HelloDevice, ProveDevice, ProveOvHdr
+from onboarding.wire.to2 import HelloDevice, ProveOvHdr
 from onboarding.wire.to2_secure import SetupDevice
 from ownership_vouchers.cose import Aead, Sign1
 from ownership_vouchers.verify import verify
@@ -283,25 +282,3 @@ def test_that_run_is_the_recorded_one_up_to_64_under_a_suite_we_speak() -> None:
     prove = record.one(MsgType.TO2_PROVE_DEVICE)
     proved = to2_owner.step(state, prove.type, prove.wire, env).state
     assert isinstance(proved, AwaitingReady)
-
-
-@pytest.mark.parametrize(
-    ("name", "prf", "bits"),
-    [(FSIMS, "sha256", 128), (EC384, "sha256", 256), (CTR256, "sha384", 512)],
-)
-def test_both_sides_agree_on_the_recorded_secret(
-    name: str, prf: str, bits: int
-) -> None:
-    record = Transcript(name)
-    theirs = ProveDevice.from_cbor(record.one(MsgType.TO2_PROVE_DEVICE).wire).kex
-    ours = ProveOvHdr.from_cbor(record.one(MsgType.TO2_PROVE_OV_HDR).wire).payload.kex
-    halves = {}
-    for side, parameter in (("owner", ours), ("device", theirs)):
-        random = KexParameter.decode(parameter, record.suite).random
-        halves[side] = KexHalf(record.suite, record.kex_key(side)(None), random)
-        assert halves[side].parameter == parameter
-    secret = record.session("shared_secret")
-    assert halves["owner"].owner_secret(theirs) == secret
-    assert halves["device"].device_secret(ours) == secret
-    keys = record.session("sek") + record.session("svk")
-    assert derive(secret, b"", bits, prf) == keys
