@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onboarding.cli.files import read_file
-from onboarding.cli.output import unusable
-from ownership_vouchers.errors import Check, VoucherError
+from onboarding.cli.output import CliError, unusable
+from ownership_vouchers.errors import Check, CheckFailed, VoucherError
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.types import Guid
 from ownership_vouchers.verify import failed_checks
@@ -26,9 +26,16 @@ class Checked:
 
 
 def read_vouchers(path: Path) -> list[Voucher]:
-    """Read every voucher of a file. Raises CliError with exit code 2."""
+    """Read every voucher of a file.
+
+    Raises:
+        CliError: With exit code 2 when it cannot be read, and 1 when it can but is
+            over a limit, a check like the others.
+    """
     try:
         return load_vouchers(read_file(path))
+    except CheckFailed as error:
+        raise CliError(f"{path}: {error}", "It holds more than we take.") from error
     except VoucherError as error:
         raise unusable(
             f"{path}: no readable voucher: {error}",

@@ -172,21 +172,21 @@ class WorkloadGate:
             data, self.owner_key, guid=self.api.guid, applied_at=applied_at
         )
         if standing is None or standing.digest != order.manifest_digest:
-            raise DeviceError(
-                "the owner orders the removal of a workload that is not here:"
-                f" {order.manifest_digest[:16]}"
-            )
+            # Granted once and never applied: nothing of it stands, and that is told.
+            standing = Standing("", 0, order.manifest_digest, (), applied_at)
         self._take_away(standing, order)
         return _outcome(Change.REMOVED, standing, order.reason)
 
     def _take_away(self, standing: Standing, order: RemovalOrder) -> None:
         """Remove, look again, and report what is gone and what is left."""
         failure: ApplyError | None = None
-        try:
-            self.applier.remove(standing.name)
-        except ApplyError as error:
-            failure = error
-        left = {found.path for found in self.applier.present(standing.name)}
+        left: set[str] = set()
+        if standing.name:
+            try:
+                self.applier.remove(standing.name)
+            except ApplyError as error:
+                failure = error
+            left = {found.path for found in self.applier.present(standing.name)}
         report = RemovalReport(
             self.api.guid,
             order.manifest_digest,

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -104,6 +105,16 @@ def test_a_file_that_is_not_there_exits_2_in_json_too(
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is False
     assert "No such file" in answer["error"]
+
+
+def test_a_voucher_over_a_limit_exits_1_and_names_the_limits(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = bytes.fromhex(GOOD["vouchers"][0]["voucher"])
+    _, header, hmac, chain, (entry,) = cbor2.loads(raw)
+    file.write_bytes(cbor2.dumps([101, header, hmac, chain, [entry] * 256]))
+    assert run(["voucher", "verify", str(file)]) == 1
+    assert "limits" in capsys.readouterr().err
 
 
 def test_a_secret_that_is_not_hexadecimal_exits_2(file: Path) -> None:

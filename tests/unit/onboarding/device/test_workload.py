@@ -251,13 +251,25 @@ def test_an_order_older_than_the_present_release_is_refused(
     assert unit(gate).exists()
 
 
-def test_an_order_for_what_was_never_here_is_not_reported_as_removed(
+def test_an_order_for_what_was_never_here_is_answered_with_nothing_removed(
     gate: WorkloadGate, owner: ScriptedOwner
 ) -> None:
     owner.answer = {"removal_order": sign_order(ORDER, OWNER)}
-    with pytest.raises(DeviceError, match="not here"):
-        gate.sync()
-    assert not owner.reports
+    gate.sync()
+    report = open_removal_report(owner.reports[-1], DEVICE.public_key, ORDER)
+    assert (report.removed, report.remaining) == ((), ())
+
+
+def test_an_order_for_another_workload_leaves_the_present_one(
+    gate: WorkloadGate, owner: ScriptedOwner
+) -> None:
+    gate.sync()
+    order = replace(ORDER, manifest_digest="ab" * 32)
+    owner.answer = {"removal_order": sign_order(order, OWNER)}
+    gate.sync()
+    report = open_removal_report(owner.reports[-1], DEVICE.public_key, order)
+    assert report.removed == ()
+    assert unit(gate).exists()
 
 
 def test_files_that_cannot_be_written_are_reported_as_failed(
