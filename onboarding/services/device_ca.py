@@ -1,6 +1,6 @@
-"""The device CA: certificates for device keys, signed at DI."""
+"""The manufacturer's authority over device certificates."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -8,90 +8,73 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from onboarding.services.errors import SettingsError
+from onboarding.services.errors import KeyStoreError, SettingsError
 from onboarding.services.key_store import KeyKind, KeyStore
-from ownership_vouchers.algorithms import SigningKey
-from ownership_vouchers.keys import certificate_key
 
-# A device may outlive any date we could choose, and has no clock to hold it
-# against: RFC 5280, section 4.1.2.5. Backdated for clocks that run behind ours.
-_FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-_START = datetime(2020, 1, 1, tzinfo=UTC)
+_YEARS = timedelta(days=30 * 365)
+_BACKDATE = timedelta(days=1)  # a device's clock may be behind
+
+Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
-class DeviceCa:
-    """Issues from the CA key of the device key's own curve, if there is one."""
+class DeviceCas:
+    """Every device CA in the key store, opened once."""
 
     def __init__(self, store: KeyStore) -> None:
-        infos = store.list(KeyKind.DEVICE_CA)
-        if not infos:
+        self._issuers = [
+            _open(store, info.name) for info in store.list(KeyKind.DEVICE_CA)
+        ]
+        if not self._issuers:
             raise SettingsError(
                 "there is no device CA: make one with `vouchgate keys new --kind"
                 " device-ca`"
             )
-        self._issuers = [
-            (store.certificate(info.name), store.private_key(info.name))
-            for info in infos
-        ]
-
-    def certificates(self) -> tuple[x509.Certificate, ...]:
-        """The CA certificates: what device chains end in."""
-        return tuple(certificate for certificate, _ in self._issuers)
 
     def issue(
-        self, request: x509.CertificateSigningRequest, serial: str
+        self, request: x509.CertificateSigningRequest, serial: str, now: int
     ) -> tuple[bytes, ...]:
-        """Return the device's chain, leaf first, as DER.
+        """Return the device's chain, leaf first, as DER; valid for 30 years.
+
+        The CA of the device key's own curve signs, so that a chain is as strong
+        as the key it vouches for; the first CA signs for kinds it has none of.
 
         Args:
-            request: Its signature has been checked.
-            serial: The device's serial number; becomes the common name.
+            request: Its signature has been checked; only its key is used.
+            serial: The device's serial number: the certificate's common name.
         """
-        authority, key = self._for(request)
-        builder = (
+        wanted = getattr(request.public_key(), "key_size", None)
+        fitting = [one for one in self._issuers if one[1].key_size == wanted]
+        authority, key = (fitting or self._issuers)[0]
+        start = datetime.fromtimestamp(now, UTC) - _BACKDATE
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        leaf = (
             x509.CertificateBuilder()
             .subject_name(_name(serial))
             .issuer_name(authority.subject)
             .public_key(request.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(_START)
-            .not_valid_after(_FOREVER)
+            .not_valid_before(start)
+            .not_valid_after(start + _YEARS)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-            .add_extension(_SIGNS_ONLY, critical=True)
-            .add_extension(_key_id(authority), critical=False)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(issuer, critical=False)
+            .sign(key, hashes.SHA384() if key.key_size == 384 else hashes.SHA256())
         )
-        leaf = builder.sign(key, _hash(key))
         return leaf.public_bytes(Encoding.DER), authority.public_bytes(Encoding.DER)
-
-    def _for(
-        self, request: x509.CertificateSigningRequest
-    ) -> tuple[x509.Certificate, SigningKey]:
-        wanted = request.public_key()
-        for certificate, key in self._issuers:
-            if _size(wanted) == key.key_size:
-                return certificate, key
-        return self._issuers[0]
-
-
-def _size(key: object) -> int | None:
-    return key.key_size if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
 def _name(serial: str) -> x509.Name:
-    printable = "".join(c for c in serial if c.isprintable())[:64]
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, printable or "device")])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial[:64] or "device")])
 
 
-def _key_id(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    public = certificate_key(authority)
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
+def _open(store: KeyStore, name: str) -> Issuer:
+    key = store.private_key(name)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyStoreError(f"device CA {name} is not an EC key")
+    return store.certificate(name), key
 
 
-def _hash(key: SigningKey) -> hashes.SHA256 | hashes.SHA384:
-    return hashes.SHA384() if key.key_size in (384, 3072) else hashes.SHA256()
-
-
-_SIGNS_ONLY = x509.KeyUsage(
+_SIGNS = x509.KeyUsage(
     digital_signature=True,
     content_commitment=False,
     key_encipherment=False,

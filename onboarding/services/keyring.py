@@ -39,6 +39,15 @@ class Keyring:
         """Describe the keys, by name."""
         return tuple(sorted(self._infos.values(), key=lambda info: info.name))
 
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The public halves, by name."""
+        signers = (self._signers[info.fingerprint] for info in self.infos())
+        return tuple(PublicKey.of(signer.public_key) for signer in signers)
+
+    def first(self) -> SoftSigner:
+        """The first key by name: what signs where any key of ours will do."""
+        return self._signers[self.infos()[0].fingerprint]
+
     def find(self, fingerprint: str) -> SoftSigner | None:
         """Return the key whose SubjectPublicKeyInfo has that SHA-256 (hex)."""
         if fingerprint not in self._signers:

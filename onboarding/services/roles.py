@@ -11,8 +11,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from onboarding.protocol import errors
+from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
 from onboarding.services.transport import FdoResponse
 from onboarding.store import errors as store_errors
@@ -33,23 +35,17 @@ class ProtocolRole:
     """One server role, ready to be stepped.
 
     Args:
-        name: What its tokens are bound to.
-        opening: The message that begins a run.
-        messages: Every message it takes, the opening one included.
+        server: Its pure step and messages; its name is what tokens are bound to.
         seconds: How long a run may take.
-        step: The pure step with its Env; (state, type, body, now).
-        decode: Reads what ``State.encode`` wrote.
-        commit: Makes an effect durable, before the reply leaves; (effect, now,
+        env: Makes the step's Env for the present second.
+        commit: Makes an effect durable before the reply leaves; (effect, now,
             run id).
         on_failure: Told of a proven run that failed, with its last state.
     """
 
-    name: str
-    opening: MsgType
-    messages: frozenset[MsgType]
+    server: ServerRole
     seconds: int
-    step: Callable[[State | None, MsgType, bytes, int], Step]
-    decode: Callable[[bytes], State]
+    env: Callable[[int], Any]
     commit: Callable[[Effect, int, bytes], None]
     on_failure: Callable[[State, str, Exception | None, int], None] | None = None
 
@@ -74,7 +70,9 @@ class FdoRole:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._roles = tuple(roles)
-        self._by_type = {kind: role for role in self._roles for kind in role.messages}
+        self._by_type = {
+            kind: role for role in self._roles for kind in role.server.messages
+        }
         self._keys = keys
         self._runs = runs
         self._clock = clock
@@ -93,7 +91,7 @@ class FdoRole:
             raise errors.UnexpectedMessage(f"this service takes no message {number}")
         now = int(self._clock())
         kind = MsgType(number)
-        if kind is role.opening:
+        if kind is role.server.opening:
             return self._open(role, body, now)
         return self._continue(role, kind, body, authorization, now)
 
@@ -109,11 +107,11 @@ class FdoRole:
             self._fail(role, run, "the device reported an error", None, now)
 
     def _open(self, role: ProtocolRole, body: bytes, now: int) -> FdoResponse:
-        step = role.step(None, role.opening, body, now)
+        step = role.server.step(None, role.server.opening, body, role.env(now))
         if step.state is None or not step.state.sealed or step.effects:
-            raise AssertionError(f"{role.name} opens with a state for the token")
+            raise AssertionError(f"{role.server.name} opens with a state for the token")
         sealer = self._keys.sealer(now)
-        token = sealer.seal(role.name, step.state.encode(), now + role.seconds)
+        token = sealer.seal(role.server.name, step.state.encode(), now + role.seconds)
         return FdoResponse(step.reply_type, step.reply, f"Bearer {token}")
 
     def _continue(
@@ -126,7 +124,7 @@ class FdoRole:
     ) -> FdoResponse:
         run = self._load(role, authorization, now)
         try:
-            step = role.step(run.state, kind, body, now)
+            step = role.server.step(run.state, kind, body, role.env(now))
         except (errors.ProtocolError, VoucherError) as error:
             if not isinstance(error, _HARMLESS):
                 self._fail(role, run, f"message {int(kind)}", error, now)
@@ -139,15 +137,17 @@ class FdoRole:
     def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> _Run:
         sealer = self._keys.sealer(now)
         try:
-            token_id, payload = sealer.open(_bearer(authorization), role.name, now)
+            token_id, payload = sealer.open(
+                _bearer(authorization), role.server.name, now
+            )
             row = self._runs.load(token_id, now)
             if row is None:
-                return _Run(token_id, role.decode(payload), None)
+                return _Run(token_id, role.server.decode_state(payload), None)
             step, sealed = row
-            state = sealer.open_bytes(sealed, role.name, now, token_id)
+            state = sealer.open_bytes(sealed, role.server.name, now, token_id)
         except store_errors.TokenRefused as error:
             raise errors.TokenRefused(str(error)) from error
-        return _Run(token_id, role.decode(state), step)
+        return _Run(token_id, role.server.decode_state(state), step)
 
     def _advance(self, role: ProtocolRole, run: _Run, step: Step, now: int) -> None:
         """Move the run on, or refuse: of two copies of a message one wins."""
@@ -172,7 +172,9 @@ class FdoRole:
 
     def _seal(self, role: ProtocolRole, run: _Run, state: State, expires: int) -> bytes:
         sealer: TokenSealer = self._keys.sealer(expires - role.seconds)
-        return sealer.seal_bytes(role.name, state.encode(), expires, run.token_id)
+        return sealer.seal_bytes(
+            role.server.name, state.encode(), expires, run.token_id
+        )
 
     def _fail(
         self,

@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onboarding.services.errors import SettingsError
@@ -29,6 +29,16 @@ class Role(StrEnum):
         return self is other or self is Role.ALL
 
 
+class Download(BaseModel):
+    """A file that TO2 pushes to every device (fdo.download)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    path: Path
+    required: bool = True
+
+
 class Settings(BaseSettings):
     """What a service is told at start; nothing here changes while it runs."""
 
@@ -38,8 +48,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)  # 0: any free port
     port_file: Path | None = None  # the bound port is written here once ready
-    database_url: str = "sqlite:///vouchgate.db"
-    runs_url: str | None = None
+    database_url: str = Field(default="sqlite:///vouchgate.db", repr=False)
+    runs_url: str | None = Field(default=None, repr=False)
+    database_password_file: Path | None = None  # its content goes into both URLs
     key_directory: Path = Path("keys")
     key_passphrase_file: Path | None = None
 
@@ -62,6 +73,8 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(default=1.0, gt=0)  # push channel polling
     task_poll_seconds: float = Field(default=0.5, gt=0)
     withdraw_cap: int = Field(default=50, ge=0)  # removals an hour without a human
+    keep_appraisals_days: int = Field(default=90, ge=1, le=36500)
+    downloads: tuple[Download, ...] = ()  # files every device is given in TO2
     background: bool = True  # False: this replica runs no tasks
 
     # Keylime, all or none
@@ -151,6 +164,11 @@ def read_passphrase(path: Path | None) -> bytes:
     """
     if path is None:
         raise SettingsError("set VOUCHGATE_KEY_PASSPHRASE_FILE to a file of one line")
+    return read_secret(path)
+
+
+def read_secret(path: Path) -> bytes:
+    """Read a secret of one line. Raises SettingsError."""
     try:
         value = path.read_bytes().strip()
     except OSError as error:

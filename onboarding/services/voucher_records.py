@@ -1,8 +1,7 @@
-"""Vouchers on their way into the store, and what beside them is checked."""
+"""Vouchers on their way into the store."""
 
 import hashlib
 
-from attestation.passport import Passport, open_passport, require_fit
 from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.voucher import Voucher
 
@@ -22,18 +21,6 @@ def record_of(
         now,
         passport,
     )
-
-
-def checked_passport(data: bytes, voucher: Voucher) -> Passport:
-    """Open a passport that came with ``voucher``.
-
-    Raises:
-        DocumentRefused: Not signed by the voucher's manufacturer, or of another
-            device.
-    """
-    passport = open_passport(data, voucher.header.manufacturer_key.key)
-    require_fit(passport, voucher.guid, voucher.device_key)
-    return passport
 
 
 def _sha256(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from onboarding.protocol import errors
+from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Credential, Effect, State, Step, TakeOwnership
 from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.store.database import Database
@@ -48,7 +49,7 @@ def decode(data: bytes) -> State:
     return Unproven() if data == b"u" else Proven(data[1])
 
 
-def step(state: State | None, kind: MsgType, body: bytes, now: int) -> Step:
+def step(state: State | None, kind: MsgType, body: bytes, env: None) -> Step:
     """A run of the shape of TO2, with none of its content."""
     reply = MsgType(kind + 1)
     match state, kind:
@@ -92,13 +93,11 @@ def bench(tmp_path: Path) -> Bench:
     failures: list[str] = []
 
     def replica(clock: Callable[[], float] = lambda: NOW) -> FdoRole:
+        messages = frozenset({HELLO, ENTRY, PROVE, READY, DONE})
         role = ProtocolRole(
-            "toy",
-            HELLO,
-            frozenset({HELLO, ENTRY, PROVE, READY, DONE}),
+            ServerRole("toy", HELLO, messages, step, decode),
             600,
-            step,
-            decode,
+            lambda now: None,
             lambda effect, now, run: committed.append(effect),
             lambda state, where, error, now: failures.append(where),
         )

@@ -1,0 +1,61 @@
+"""API keys: made, listed, revoked by an admin."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import Field, StringConstraints
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import Body, JsonObject
+from onboarding.store.apikeys import ApiKey, Role
+
+router = APIRouter(prefix="/api/v1", tags=["api keys"])
+
+KeyName = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)
+]
+KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]
+
+
+class ApiKeyIn(Body):
+    """A key to be made; it lasts for ever unless told otherwise."""
+
+    name: KeyName
+    role: Role
+    expires_in: Annotated[int, Field(ge=1, le=10 * 365 * 86400)] | None = None
+
+
+@router.get("/apikeys", **needs())
+def list_keys(context: Ctx) -> JsonObject:
+    """Every key, without secrets, the dead ones too."""
+    return {"items": [_shown(key) for key in context.stores.api_keys.list()]}
+
+
+@router.post("/apikeys", status_code=201, **needs())
+def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> JsonObject:
+    """Make a key; its token is in this answer and nowhere else."""
+    now = context.now()
+    expires = None if body.expires_in is None else now + body.expires_in
+    key, token = context.stores.api_keys.create(
+        body.name, body.role, actor(caller), now, expires
+    )
+    return {**_shown(key), "key": token}
+
+
+@router.delete("/apikeys/{key_id}", status_code=204, **needs())
+def revoke_key(key_id: KeyId, context: Ctx, caller: Caller) -> Response:
+    """End a key now."""
+    context.stores.api_keys.revoke(key_id, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+def _shown(key: ApiKey) -> JsonObject:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "created_at": key.created_at,
+        "created_by": key.created_by,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }

@@ -1,0 +1,110 @@
+"""Who calls, and whether the route lets that role in."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from onboarding.services.api.problems import from_error, response
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.transport import AsgiApp, Receive, Scope, Send
+from onboarding.store.apikeys import ApiKey, Role
+from onboarding.store.errors import StoreError
+
+PREFIX = "/api/"
+OPEN_PATHS = frozenset({"/api/v1/openapi.json"})
+_CALLER = "vouchgate.caller"
+
+ANY = tuple(Role)
+
+
+class ApiKeyGate:
+    """An ASGI wrapper: nothing under ``/api/`` is even read without a valid key."""
+
+    def __init__(self, app: AsgiApp, verify: Callable[[str], ApiKey]) -> None:
+        self._app = app
+        self._verify = verify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _guarded(scope["path"]):
+            try:
+                token = _token(scope)
+                scope[_CALLER] = await asyncio.to_thread(self._verify, token)
+            except (Problem, StoreError) as error:
+                await response(from_error(error))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _guarded(path: str) -> bool:
+    return path.startswith(PREFIX) and path not in OPEN_PATHS
+
+
+def _token(scope: Scope) -> str:
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    key = headers.get(b"x-api-key")
+    if key is not None:
+        return key.decode("latin-1").strip()
+    scheme, _, rest = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return rest.decode("latin-1").strip()
+    raise Problem(
+        401,
+        "api-key-missing",
+        "This route needs an API key.",
+        remedy="Send it as X-API-Key, or as Authorization: Bearer.",
+    )
+
+
+def _caller(request: Request) -> ApiKey:
+    caller: ApiKey = request.scope[_CALLER]
+    return caller
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Caller = Annotated[ApiKey, Depends(_caller)]
+Ctx = Annotated[Context, Depends(_context)]
+
+
+def actor(caller: ApiKey) -> str:
+    """How the audit log names a caller."""
+    return f"apikey:{caller.id}"
+
+
+def needs(*roles: Role) -> dict[str, Any]:
+    """Route arguments that let in ``roles``, and admins; OpenAPI says so too."""
+    allowed = frozenset(roles) | {Role.ADMIN}
+
+    def check(caller: Caller) -> None:
+        if caller.role not in allowed:
+            names = ", ".join(sorted(role.value for role in allowed))
+            raise Problem(
+                403,
+                "role-refused",
+                f"A key of role {caller.role.value} may not do this.",
+                remedy=f"Use a key of one of these roles: {names}.",
+            )
+
+    return {
+        "dependencies": [Depends(check), Security(_HEADER), Security(_BEARER)],
+        "openapi_extra": {"x-roles": sorted(role.value for role in allowed)},
+    }
+
+
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False)
+_BEARER = HTTPBearer(auto_error=False)
+
+
+async def raw_body(request: Request) -> bytes:
+    """The request's body as it came."""
+    return await request.body()
+
+
+RawBody = Annotated[bytes, Depends(raw_body)]

@@ -1,0 +1,48 @@
+"""Release decisions, with their reasons and what they were made from."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.fields import (
+    Cursor,
+    JsonObject,
+    Limit,
+    guid_text,
+    parse_guid,
+)
+from onboarding.store.apikeys import Role
+from onboarding.store.decisions import DecisionRecord
+
+router = APIRouter(prefix="/api/v1", tags=["decisions"])
+
+OfDevice = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get("/decisions", **needs(Role.OPERATOR, Role.SECURITY))
+def list_decisions(
+    context: Ctx, limit: Limit = 100, cursor: Cursor = None, guid: OfDevice = None
+) -> JsonObject:
+    """Newest first, of one device if it is named."""
+    raw = None if guid is None else parse_guid(guid).raw
+    page = context.stores.decisions.page(cursor, limit, raw)
+    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+
+
+def _shown(one: DecisionRecord) -> JsonObject:
+    manifest = one.manifest_digest
+    return {
+        "id": one.id,
+        "guid": guid_text(one.guid),
+        "allowed": one.allowed,
+        "at": one.at,
+        "reasons": [
+            {"code": r.code, "sentence": r.sentence, "remedy": r.remedy}
+            for r in one.reasons
+        ],
+        "policy_digest": one.policy_digest.hex(),
+        "manifest_digest": None if manifest is None else manifest.hex(),
+        "record": json.loads(one.facts),
+    }

@@ -1,0 +1,162 @@
+"""How a device is shown to people and programs."""
+
+from attestation.decision import Allow, Deny
+from attestation.release import DecisionRecord
+from onboarding.services.api.fields import JsonObject, guid_text
+from onboarding.services.context import Context
+from onboarding.services.gate import Situation
+from onboarding.store.appraisals import AppraisalRecord
+from onboarding.store.assignments import AssignmentRecord
+from onboarding.store.bindings import BindingRecord
+from onboarding.store.devices import DeviceRecord
+from onboarding.store.releases import ReleaseRecord
+from onboarding.store.state import Removal
+from ownership_vouchers import cbor
+from ownership_vouchers.errors import VoucherError
+
+UNREACHABLE_AFTER = 300  # seconds without a report on a removal
+
+
+def summary(device: DeviceRecord, now: int) -> JsonObject:
+    """A line of the list."""
+    facts = device.facts
+    return {
+        "guid": guid_text(device.guid),
+        "previous_guid": guid_text(device.previous_guid),
+        "serial": device.serial,
+        "device_info": device.device_info,
+        "profile": device.profile,
+        "labels": dict(device.labels),
+        "frozen": device.frozen,
+        "state": device.state(now).value,
+        "removal": _removal(device, now),
+        "imported_at": device.imported_at,
+        "registered_until": facts.registered_until,
+        "owned_at": facts.owned_at,
+        "bound_at": facts.bound_at,
+        "enrolled_at": facts.enrolled_at,
+        "appraised_at": facts.appraised_at,
+        "lease_expires": facts.lease_expires,
+        "released_at": facts.released_at,
+        "withdrawn_at": facts.withdrawn_at,
+        "retired_at": facts.retired_at,
+    }
+
+
+def shown_device(
+    context: Context, situation: Situation, made: DecisionRecord
+) -> JsonObject:
+    """Everything that is known of one device, and what the gate says now."""
+    device, appraisal = situation.device, situation.appraisal
+    releases = context.stores.releases.of_device(device.guid, 10)
+    binding, assignment = situation.binding, situation.assignment
+    return {
+        **summary(device, made.now),
+        "binding": None if binding is None else _binding(binding),
+        "channel": None if binding is None else binding.channel,
+        "assignment": None if assignment is None else _assignment(assignment),
+        "appraisal": None if appraisal is None else shown_appraisal(appraisal),
+        "releases": [_release(one) for one in releases],
+        "decision": _decision(made),
+        "modules": _modules(device.module_results),
+    }
+
+
+def shown_appraisal(one: AppraisalRecord) -> JsonObject:
+    """One verdict, with what was compared to reach it."""
+    return {
+        "id": one.id,
+        "channel": one.channel,
+        "verdict": one.outcome.value,
+        "compared": list(one.compared),
+        "failures": [
+            {"type": f.kind, "message": f.message, "context": f.context}
+            for f in one.failures
+        ],
+        "policy": one.policy_name,
+        "policy_version": one.policy_version,
+        "policy_digest": one.policy_digest.hex(),
+        "evidence_digest": one.evidence_digest.hex(),
+        "at": one.at,
+        "lease_expires": one.lease_expires,
+        "clock": one.clock,
+        "reset_count": one.reset_count,
+        "restart_count": one.restart_count,
+    }
+
+
+def _removal(device: DeviceRecord, now: int) -> str | None:
+    """How sure it is that a withdrawn workload is gone."""
+    withdrawn = device.facts.withdrawn_at
+    if withdrawn is None:
+        return None
+    if device.removal is not None:
+        return device.removal.value
+    late = now - withdrawn > UNREACHABLE_AFTER
+    return Removal.UNREACHABLE.value if late else "ordered"
+
+
+def _binding(one: BindingRecord) -> JsonObject:
+    passport = one.passport_digest
+    return {
+        "class": one.klass,
+        "ek_class": one.ek_class,
+        "ek_reasons": list(one.ek_reasons),
+        "ek_digest": one.ek_digest.hex(),
+        "ek_certificate": one.ek_certificate is not None,
+        "ak_alg": one.ak_alg,
+        "channel": one.channel,
+        "passport_digest": None if passport is None else passport.hex(),
+        "bound_at": one.bound_at,
+    }
+
+
+def _assignment(one: AssignmentRecord) -> JsonObject:
+    version = one.manifest_version
+    return {
+        "manifest": one.manifest_name,
+        "manifest_version": None if version is None else int(version),
+        "policy": one.policy_name,
+        "policy_version": one.policy_version,
+        "assigned_at": one.assigned_at,
+        "assigned_by": one.assigned_by,
+    }
+
+
+def _release(one: ReleaseRecord) -> JsonObject:
+    return {
+        "decision": one.decision_id,
+        "manifest_digest": one.manifest_digest.hex(),
+        "state": one.state.value,
+        "granted_at": one.granted_at,
+        "released_at": one.released_at,
+        "withdrawn_at": one.withdrawn_at,
+        "cause": one.cause,
+        "removal": None if one.removal is None else one.removal.value,
+    }
+
+
+def _decision(made: DecisionRecord) -> JsonObject:
+    match made.decision:
+        case Allow(reasons, until):
+            return {"allowed": True, "until": until, "reasons": list(reasons)}
+        case Deny(against):
+            return {
+                "allowed": False,
+                "until": None,
+                "reasons": [
+                    {"code": r.code.value, "sentence": r.sentence, "remedy": r.remedy}
+                    for r in against
+                ],
+            }
+
+
+def _modules(results: bytes | None) -> list[JsonObject]:
+    """What TO2's modules reported; bytes among their facts are left out."""
+    if results is None:
+        return []
+    try:
+        items = [cbor.mapping(one) for one in cbor.array(cbor.decode(results))]
+    except VoucherError:
+        return []
+    return [{key: one.get(key) for key in ("name", "ok", "detail")} for one in items]

@@ -1,0 +1,61 @@
+"""Devices: how far each has come, why, and what happened to it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.device_view import shown_appraisal, shown_device, summary
+from onboarding.services.api.events import shown_event
+from onboarding.services.api.fields import (
+    Cursor,
+    GuidPath,
+    JsonObject,
+    Limit,
+    parse_guid,
+)
+from onboarding.services.gate import Gate
+from onboarding.store.apikeys import Role
+from onboarding.store.state import DeviceState
+
+router = APIRouter(prefix="/api/v1", tags=["devices"])
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+StateQuery = Annotated[DeviceState | None, Query()]
+
+
+@router.get("/devices", **needs(*READERS))
+def list_devices(
+    context: Ctx, limit: Limit = 100, cursor: Cursor = None, state: StateQuery = None
+) -> JsonObject:
+    """Devices by GUID, only those in one state if it is named."""
+    now = context.now()
+    page = context.stores.devices.page(now, cursor, limit, state)
+    return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
+
+
+@router.get("/devices/{guid}", **needs(*READERS))
+def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
+    """One device under any GUID it ever had, and whether the gate is open to it."""
+    gate = Gate(context)
+    situation = gate.situation(parse_guid(guid).raw)
+    return shown_device(context, situation, gate.decide(situation))
+
+
+@router.get("/devices/{guid}/timeline", **needs(*READERS))
+def get_timeline(guid: GuidPath, context: Ctx) -> JsonObject:
+    """What happened to a device under all its GUIDs, oldest first."""
+    raw = parse_guid(guid).raw
+    context.stores.devices.get(raw)
+    events = context.stores.events.timeline(raw)
+    return {"items": [shown_event(one) for one in events], "next": None}
+
+
+@router.get("/devices/{guid}/appraisals", **needs(*READERS))
+def get_appraisals(
+    guid: GuidPath, context: Ctx, limit: Limit = 100, cursor: Cursor = None
+) -> JsonObject:
+    """A device's appraisals, newest first, with what was really compared."""
+    device = context.stores.devices.get(parse_guid(guid).raw)
+    page = context.stores.appraisals.page(device.guid, cursor, limit)
+    return {"items": [shown_appraisal(one) for one in page.items], "next": page.cursor}

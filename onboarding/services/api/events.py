@@ -1,0 +1,57 @@
+"""The audit log."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.fields import (
+    Cursor,
+    JsonObject,
+    Limit,
+    guid_text,
+    parse_guid,
+)
+from onboarding.store.apikeys import Role
+from onboarding.store.events import LoggedEvent
+
+router = APIRouter(prefix="/api/v1", tags=["audit"])
+
+OfDevice = Annotated[str | None, Query(max_length=64)]
+Cause = Annotated[str | None, Query(pattern=r"^[a-z_.-]{1,64}$")]
+
+
+@router.get("/events", **needs(Role.SECURITY))
+def list_events(
+    context: Ctx,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cause: Cause = None,
+    guid: OfDevice = None,
+) -> JsonObject:
+    """Newest first; ``cause`` may be a prefix such as ``release``.
+
+    With ``guid``: that device's newest, under all the GUIDs it ever had.
+    """
+    if guid is not None:
+        found = context.stores.events.timeline(parse_guid(guid).raw)[::-1]
+        kept = [one for one in found if one.cause.startswith(cause or "")]
+        return {"items": [shown_event(one) for one in kept[:limit]], "next": None}
+    page = context.stores.events.page(cursor, limit, cause)
+    return {"items": [shown_event(one) for one in page.items], "next": page.cursor}
+
+
+def shown_event(event: LoggedEvent) -> JsonObject:
+    """An event as people read it."""
+    evidence = event.evidence_digest
+    return {
+        "seq": event.seq,
+        "at": event.at,
+        "cause": event.cause,
+        "actor": event.actor,
+        "guid": guid_text(event.guid),
+        "detail": json.loads(event.detail),
+        "evidence_digest": None if evidence is None else evidence.hex(),
+        "digest": event.digest.hex(),
+    }

@@ -1,0 +1,26 @@
+"""The public halves of this service's keys."""
+
+from fastapi import APIRouter
+
+from onboarding.services.api.auth import ANY, Ctx, needs
+from onboarding.services.api.fields import JsonObject
+
+router = APIRouter(prefix="/api/v1", tags=["keys"])
+
+
+@router.get("/keys", **needs(*ANY))
+def list_keys(context: Ctx) -> JsonObject:
+    """Keys by kind and name; an owner's key is what a seller extends to."""
+    infos = [info for ring in context.keyrings.values() for info in ring.infos()]
+    return {
+        "items": [
+            {
+                "name": info.name,
+                "kind": info.kind.value,
+                "algorithm": info.algorithm.value,
+                "fingerprint": info.fingerprint,
+                "public_pem": info.public_pem,
+            }
+            for info in infos
+        ]
+    }

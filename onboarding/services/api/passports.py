@@ -1,0 +1,49 @@
+"""Passports: the DI station tells which TPM a device left the factory with."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    Base64Text,
+    Body,
+    JsonObject,
+    Text,
+    decode_bytes,
+    encode_bytes,
+    parse_guid,
+)
+from onboarding.services.passports import PassportData, issue_passport
+from onboarding.store.apikeys import Role
+
+router = APIRouter(prefix="/api/v1", tags=["passports"])
+
+
+class PassportIn(Body):
+    """What the station read from the device; bytes as base64url."""
+
+    guid: Text
+    serial: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[ -~]+$")]
+    profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    ek_public: Base64Text  # TPM2B_PUBLIC
+    ek_certificate: Base64Text | None = None  # DER
+
+
+@router.post("/passports", status_code=201, **needs(Role.MANUFACTURER))
+def post_passport(
+    body: PassportIn, context: Ctx, caller: Caller, response: Response
+) -> JsonObject:
+    """Sign a device's passport and lay it beside its voucher."""
+    certificate = body.ek_certificate
+    data = PassportData(
+        parse_guid(body.guid),
+        body.serial,
+        body.profile,
+        decode_bytes(body.ek_public),
+        None if certificate is None else decode_bytes(certificate),
+    )
+    passport, made = issue_passport(context, data, actor(caller))
+    response.status_code = 201 if made else 200
+    return {"guid": str(data.guid), "passport": encode_bytes(passport)}

@@ -1,0 +1,140 @@
+"""Every refusal as a problem document. Source: RFC 9457."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from attestation.errors import AttestationError
+from attestation.keylime.errors import KeylimeError
+from onboarding.protocol.errors import ProtocolError
+from onboarding.services.errors import KeyStoreError, Problem
+from onboarding.store.errors import (
+    ApiKeyRefused,
+    Conflict,
+    InvalidRecord,
+    NotFound,
+    StoreError,
+    TokenRefused,
+)
+from ownership_vouchers.errors import CheckFailed, VoucherError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:vouchgate:problem:"
+
+_STORE: tuple[tuple[type[StoreError], int, str, str | None], ...] = (
+    (NotFound, 404, "not-found", None),
+    (Conflict, 409, "conflict", None),
+    (InvalidRecord, 422, "invalid", None),
+    (ApiKeyRefused, 401, "api-key-refused", "Ask an admin for a key."),
+    (TokenRefused, 401, "token-refused", "Ask for a new one and try again."),
+)
+
+
+def document(problem: Problem) -> dict[str, object]:
+    """Return the JSON members of ``problem``."""
+    members: dict[str, object] = {
+        "type": TYPE_PREFIX + problem.code,
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+    }
+    if problem.remedy is not None:
+        members["remedy"] = problem.remedy
+    return {**problem.extra, **members}
+
+
+def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``problem`` as an HTTP response."""
+    # Plain ASCII: what a caller sent may be echoed and need not be valid UTF-8.
+    body = json.dumps(document(problem), ensure_ascii=True)
+    head = dict(headers or {})
+    if problem.status == 401:
+        head["WWW-Authenticate"] = 'Bearer realm="vouchgate"'
+    return Response(body, problem.status, head, media_type=MEDIA_TYPE)
+
+
+def from_error(error: Exception) -> Problem:
+    """Map what our packages raise to what a caller is told."""
+    match error:
+        case Problem():
+            return error
+        case StoreError():
+            return _from_store(error)
+        case CheckFailed():
+            return Problem(422, error.check.value.replace("_", "-"), str(error))
+        case VoucherError() | ProtocolError():
+            return Problem(422, "malformed", str(error))
+        case KeylimeError():
+            return Problem(
+                502,
+                "keylime-unavailable",
+                "Keylime gave no usable answer; nothing was decided.",
+                remedy="Try again; `vouchgate doctor` checks Keylime.",
+            )
+        case AttestationError():
+            return Problem(422, "refused", str(error))
+        case KeyStoreError():
+            return Problem(503, "key-unavailable", str(error))
+        case _:
+            return Problem(500, "internal", "The service failed; its log says why.")
+
+
+def _from_store(error: StoreError) -> Problem:
+    for kind, status, code, remedy in _STORE:
+        if isinstance(error, kind):
+            return Problem(status, code, str(error), remedy=remedy)
+    return Problem(
+        503,
+        "store-unavailable",
+        "The database did not answer.",
+        remedy="Try again; /readyz tells when it is back.",
+    )
+
+
+def _from_http(error: HTTPException) -> Problem:
+    codes = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
+    code = codes.get(error.status_code, "http-error")
+    return Problem(error.status_code, code, str(error.detail))
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    errors = [
+        {"at": [str(part) for part in one["loc"]], "message": str(one["msg"])}
+        for one in error.errors()[:20]
+    ]
+    return Problem(
+        422,
+        "invalid",
+        "The request is not what this route takes.",
+        remedy="See `errors`, and /api/v1/openapi.json.",
+        extra={"errors": errors},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every refusal with a problem document."""
+
+    def on_error(_request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):
+            return response(_from_validation(error))
+        if isinstance(error, HTTPException):
+            return response(_from_http(error), error.headers)
+        return response(from_error(error))
+
+    for kind in (
+        HTTPException,
+        RequestValidationError,
+        Problem,
+        StoreError,
+        VoucherError,
+        ProtocolError,
+        AttestationError,
+        KeyStoreError,
+        Exception,
+    ):
+        app.add_exception_handler(kind, on_error)

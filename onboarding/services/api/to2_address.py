@@ -1,0 +1,64 @@
+"""Where devices that were redirected find this owner."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
+from onboarding.services.api.fields import Body, JsonObject, Text
+from onboarding.services.site import encode_addresses, to2_addresses
+from onboarding.services.to0 import plan_all
+from onboarding.store.apikeys import Role
+from onboarding.store.settings_rows import TO2_ADDRESSES
+from ownership_vouchers.rendezvous import To2Address, TransportProtocol
+
+router = APIRouter(prefix="/api/v1", tags=["site"])
+
+
+class AddressIn(Body):
+    """A DNS name, an IP address, or both."""
+
+    dns: Text | None = None
+    ip: Text | None = None
+    port: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Literal["http", "https"] = "https"
+
+
+class AddressesIn(Body):
+    """Addresses in order of preference."""
+
+    addresses: Annotated[list[AddressIn], Field(min_length=1, max_length=32)]
+
+
+@router.get("/to2-address", **needs(*ANY))
+def get_address(context: Ctx) -> JsonObject:
+    """Where this owner's devices are sent."""
+    return _shown(to2_addresses(context.stores.settings))
+
+
+@router.put("/to2-address", **needs(Role.OPERATOR))
+def put_address(body: AddressesIn, context: Ctx, caller: Caller) -> JsonObject:
+    """Set it, and register every device that is not onboarded yet anew."""
+    addresses = tuple(
+        To2Address(one.ip, one.dns, one.port, TransportProtocol[one.protocol.upper()])
+        for one in body.addresses
+    )
+    encoded, now = encode_addresses(addresses), context.now()
+    context.stores.settings.put(TO2_ADDRESSES, encoded, actor(caller), now)
+    plan_all(context.stores, now)
+    return _shown(addresses)
+
+
+def _shown(addresses: tuple[To2Address, ...]) -> JsonObject:
+    return {
+        "addresses": [
+            {
+                "dns": one.dns,
+                "ip": one.ip,
+                "port": one.port,
+                "protocol": one.protocol.name.lower(),
+            }
+            for one in addresses
+        ]
+    }

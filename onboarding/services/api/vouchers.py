@@ -1,0 +1,175 @@
+"""Vouchers: listed, exported, extended to the next owner, deleted."""
+
+from typing import Annotated
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from fastapi import APIRouter, Query, Response
+
+from onboarding.services import passport_pem
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    Body,
+    Cursor,
+    GuidPath,
+    JsonObject,
+    Limit,
+    Pem,
+    parse_guid,
+)
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.passports import StoredPassport
+from onboarding.services.voucher_records import record_of
+from onboarding.store.apikeys import Role
+from onboarding.store.voucher_rows import VoucherRecord
+from onboarding.store.vouchers import VoucherSummary
+from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.errors import UnsupportedKeyError
+from ownership_vouchers.extend import extend, next_owner_key
+from ownership_vouchers.keys import certificate_key
+from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.show import describe
+from ownership_vouchers.types import Guid
+from ownership_vouchers.voucher import Voucher
+
+router = APIRouter(prefix="/api/v1", tags=["vouchers"])
+
+READERS = (Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY)
+WRITERS = (Role.MANUFACTURER, Role.OPERATOR)
+PEM_TYPE = "application/x-pem-file"
+
+Serial = Annotated[str | None, Query(pattern=r"^[ -~]{1,128}$")]
+OwnerKey = Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ExtendIn(Body):
+    """The buyer's public key or certificate."""
+
+    next_owner_pem: Pem
+
+
+@router.get("/vouchers", **needs(*READERS))
+def list_vouchers(
+    context: Ctx,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    owner_fingerprint: OwnerKey = None,
+    serial: Serial = None,
+) -> JsonObject:
+    """Vouchers by GUID."""
+    page = context.stores.vouchers.page(cursor, limit, owner_fingerprint, serial)
+    return {"items": [_line(one) for one in page.items], "next": page.cursor}
+
+
+@router.get("/vouchers/{guid}", **needs(*READERS))
+def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
+    """One voucher, with everything that can be read from it."""
+    record = _record(context, guid)
+    return {
+        "guid": str(Guid(record.guid)),
+        "serial": record.serial,
+        "device_info": record.device_info,
+        "owner_fingerprint": record.key_fingerprint,
+        "entries": len(record.entry_digests),
+        "has_passport": record.passport is not None,
+        "added_at": record.added_at,
+        "superseded": record.superseded,
+        "voucher": describe(Voucher.from_cbor(record.cbor)),
+    }
+
+
+@router.get("/vouchers/{guid}/pem", **needs(*READERS))
+def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
+    """The voucher as PEM, its passport after it if there is one."""
+    record = _record(context, guid)
+    text = _pem(record) if passport else dump_pem(Voucher.from_cbor(record.cbor))
+    return Response(text, media_type=PEM_TYPE)
+
+
+@router.get("/vouchers/{guid}/passport", **needs(*READERS))
+def get_passport(guid: GuidPath, context: Ctx) -> Response:
+    """The passport as the manufacturer signed it."""
+    record = _record(context, guid)
+    if record.passport is None:
+        raise Problem(404, "no-passport", "There is no passport for this device.")
+    document = StoredPassport.decode(record.passport).document
+    return Response(document, media_type="application/cose")
+
+
+@router.post("/vouchers/{guid}/extend", **needs(*WRITERS))
+def extend_voucher(
+    guid: GuidPath, body: ExtendIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Sign a voucher over to the next owner; what comes back goes to the buyer."""
+    record = _record(context, guid)
+    voucher = Voucher.from_cbor(record.cbor)
+    signer = context.signer(record.key_fingerprint)
+    if signer is None:
+        raise Problem(
+            409,
+            "not-our-voucher",
+            "The voucher's present owner is not one of our keys.",
+            remedy="Ask its owner to extend it; GET /api/v1/keys shows ours.",
+        )
+    key, chain = _buyer(body.next_owner_pem)
+    buyer = next_owner_key(voucher, key, chain)
+    longer = extend(voucher, signer, voucher.owner_key, buyer)
+    stored = record_of(longer, record.serial, context.now(), record.passport)
+    context.stores.vouchers.add(stored, actor(caller))
+    return {
+        "guid": str(longer.guid),
+        "entries": len(longer.entries),
+        "owner_fingerprint": stored.key_fingerprint,
+        "pem": _pem(stored),
+    }
+
+
+@router.delete("/vouchers/{guid}", status_code=204, **needs(*WRITERS))
+def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
+    """Forget a voucher; an owned device stays on record, as retired."""
+    raw = parse_guid(guid).raw
+    context.stores.vouchers.delete(raw, actor(caller), context.now())
+    context.stores.tasks.cancel("to0", raw.hex())
+    return Response(status_code=204)
+
+
+def _record(context: Context, guid: str) -> VoucherRecord:
+    return context.stores.vouchers.get(parse_guid(guid).raw)
+
+
+def _pem(record: VoucherRecord) -> str:
+    text = dump_pem(Voucher.from_cbor(record.cbor))
+    if record.passport is None:
+        return text
+    return text + passport_pem.dump(StoredPassport.decode(record.passport).document)
+
+
+def _buyer(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
+    """Read a public key, or a certificate chain, leaf first."""
+    data = pem.encode()
+    try:
+        if b"BEGIN CERTIFICATE" in data:
+            chain = tuple(x509.load_pem_x509_certificates(data))
+            return certificate_key(chain[0]), chain
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Problem(
+            422, "not-a-public-key", "Neither a public key nor a certificate."
+        ) from error
+    if not isinstance(key, VerifyKey):
+        raise UnsupportedKeyError("a key of a kind that FDO does not use")
+    return key, ()
+
+
+def _line(one: VoucherSummary) -> JsonObject:
+    return {
+        "guid": str(Guid(one.guid)),
+        "serial": one.serial,
+        "device_info": one.device_info,
+        "owner_fingerprint": one.key_fingerprint,
+        "entries": one.entries,
+        "has_passport": one.has_passport,
+        "added_at": one.added_at,
+    }

@@ -1,0 +1,91 @@
+"""One service as an ASGI application: its roles joined, nothing else."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI
+
+from onboarding.services import health
+from onboarding.services.api import problems
+from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
+from onboarding.services.context import Context, open_context
+from onboarding.services.limits import BodyLimit
+from onboarding.services.roles import FdoRole, ProtocolRole
+from onboarding.services.settings import Settings
+from onboarding.services.transport import AsgiApp, FdoTransport
+
+TITLE = "Vouchgate"
+LARGER_BODIES = {
+    "/api/v1/vouchers": 16 * 1024 * 1024,
+    "/api/v1/manifests": 2 * 1024 * 1024,
+    "/device/v1/attest": 12 * 1024 * 1024,
+}
+KEYLIME_PREFIX = "/device/v1/keylime/"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one role brings: protocol roles, routes, and work in the background."""
+
+    protocols: tuple[ProtocolRole, ...]
+    routers: tuple[APIRouter, ...]
+    background: tuple[Callable[[], AsyncIterator[None]], ...] = ()
+
+
+PartFactory = Callable[[Context], Part]
+
+
+def build(settings: Settings, factories: Iterable[PartFactory]) -> AsgiApp:
+    """Open what the settings name and join the parts over it.
+
+    Raises:
+        SettingsError, KeyStoreError, StoreError: As ``open_context``.
+    """
+    context = open_context(settings)
+    parts = [factory(context) for factory in factories]
+    app = _management(context, parts)
+    keys = context.stores.api_keys
+    gated = ApiKeyGate(app, lambda token: keys.verify(token, context.now()))
+    protocols = [one for part in parts for one in part.protocols]
+    handler = FdoRole(
+        protocols, context.server_keys, context.stores.runs, context.clock
+    )
+    limited = BodyLimit(gated, larger=LARGER_BODIES)
+    return FdoTransport(limited, handler, offload=context.database.is_postgres)
+
+
+def _management(context: Context, parts: list[Part]) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(context.close)
+            for part in parts:
+                for work in part.background:
+                    await stack.enter_async_context(asynccontextmanager(work)())
+            yield
+
+    (openapi,) = OPEN_PATHS
+    app = FastAPI(
+        title=TITLE,
+        version="1",
+        lifespan=lifespan,
+        openapi_url=openapi,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.context = context
+    problems.install(app)
+    app.include_router(health.router)
+    for router in _once(router for part in parts for router in part.routers):
+        app.include_router(router)
+    return app
+
+
+def _once(routers: Iterable[APIRouter]) -> list[APIRouter]:
+    """Roles that share a process share some routes."""
+    found: list[APIRouter] = []
+    for router in routers:
+        if not any(router is one for one in found):
+            found.append(router)
+    return found

@@ -1,0 +1,148 @@
+"""From a piece of evidence to a stored appraisal: Keylime's verdict and our checks.
+
+Keylime's stateless call says whether PCRs fit the policy. What it does not
+know is ours: that the quote answers our nonce, and that the TPM's counters and
+clock went on from the last time.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+
+from attestation.appraisal import Appraisal, AppraisalFailure, Channel, conclude
+from attestation.errors import Refused
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.evidence import Evidence, EvidenceMismatch
+from attestation.keylime.results import Failure
+from attestation.policy import AttestationPolicy
+from attestation.quote_rules import Counters, check_advance
+from hw.errors import HwError
+from hw.public_area import PublicArea
+from hw.quote import QuoteFacts, check_quote
+from onboarding.services import rows
+from onboarding.services.context import Context
+from onboarding.store.appraisals import AppraisalRecord, Outcome
+from onboarding.store.bindings import BindingRecord
+from onboarding.store.errors import NotFound
+from ownership_vouchers.types import Guid
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is to be judged: whose evidence, under which policy, when it came.
+
+    ``pass_expected`` is False when Keylime has failed the evidence already: its
+    stateless call is then asked for reasons only.
+    """
+
+    guid: Guid
+    binding: BindingRecord
+    policy: AttestationPolicy
+    channel: Channel
+    evidence: Evidence = field(repr=False)
+    at: int
+    pass_expected: bool = True
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what the TPM said."""
+        said = self.evidence
+        return hashlib.sha256(said.message + said.signature + said.pcr_blob).digest()
+
+
+class Appraiser:
+    """Judges evidence and stores what came of it."""
+
+    def __init__(self, context: Context, client: KeylimeClient) -> None:
+        self._context = context
+        self._client = client
+
+    def appraise(self, case: Case, actor: str) -> AppraisalRecord:
+        """Judge, store, return.
+
+        Raises:
+            KeylimeError: Keylime gave no verdict; nothing is stored.
+            NotFound: The device is not bound (any more).
+        """
+        failures, facts = self._own_checks(case)
+        valid = False
+        compared: tuple[str, ...] = ()
+        if not failures:
+            valid, compared, failures = self._ask(case)
+        if not case.pass_expected and not failures:
+            failures = (
+                AppraisalFailure("push.failed", "Keylime failed it and gave no reason"),
+            )
+        verdict, said = conclude(valid, compared, failures)
+        appraisal = Appraisal(
+            secrets.token_hex(16),
+            case.guid,
+            case.channel,
+            verdict,
+            compared,
+            said,
+            case.policy.name,
+            case.policy.version,
+            case.policy.digest(),
+            case.digest.hex(),
+            case.at,
+            *(None, None, None, None)
+            if facts is None
+            else (facts.clock, facts.reset_count, facts.restart_count, facts.firmware),
+        )
+        lease = case.policy.lease_seconds if verdict == Outcome.PASSED.value else None
+        record = rows.appraisal_record(appraisal, lease)
+        self._context.stores.appraisals.add(record, actor)
+        return record
+
+    def _ask(
+        self, case: Case
+    ) -> tuple[bool, tuple[str, ...], tuple[AppraisalFailure, ...]]:
+        try:
+            verdict = self._client.verify_evidence(case.evidence)
+        except EvidenceMismatch as error:
+            return False, (), (AppraisalFailure("evidence.mismatch", str(error)),)
+        failures = tuple(_failure(one) for one in verdict.failures)
+        return verdict.valid, case.policy.required, failures
+
+    def _own_checks(
+        self, case: Case
+    ) -> tuple[tuple[AppraisalFailure, ...], QuoteFacts | None]:
+        said = case.evidence
+        try:
+            ak = PublicArea.from_bytes(case.binding.ak_public)
+            facts = check_quote(
+                ak, said.message, said.signature, said.pcr_blob, said.nonce
+            )
+        except HwError as error:
+            return (AppraisalFailure("quote.refused", str(error)),), None
+        try:
+            check_advance(self._last_counters(case, facts), _counters(facts))
+        except Refused as error:
+            return (AppraisalFailure(error.code.value, error.sentence),), facts
+        return (), facts
+
+    def _last_counters(self, case: Case, facts: QuoteFacts) -> Counters | None:
+        """The counters of the last good appraisal by the same attestation key."""
+        try:
+            last = self._context.stores.appraisals.latest(case.guid.raw, Outcome.PASSED)
+        except NotFound:
+            return None
+        clock, resets, restarts = last.clock, last.reset_count, last.restart_count
+        if last.at < case.binding.bound_at:
+            return None
+        if clock is None or resets is None or restarts is None:
+            return None
+        return Counters(clock, resets, restarts, facts.firmware)
+
+
+def _counters(facts: QuoteFacts) -> Counters:
+    return Counters(facts.clock, facts.reset_count, facts.restart_count, facts.firmware)
+
+
+def _failure(failure: Failure) -> AppraisalFailure:
+    if failure.pcr is None:
+        return AppraisalFailure(failure.type, failure.message)
+    return AppraisalFailure(
+        failure.type, f"PCR {failure.pcr} holds another value than the policy allows"
+    )

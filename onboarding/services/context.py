@@ -1,0 +1,91 @@
+"""What the parts of a service share: settings, stores, keys and the time."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import make_url
+
+from onboarding.services.key_store import KeyKind, KeyStore
+from onboarding.services.keyring import Keyring
+from onboarding.services.settings import Role, Settings, read_passphrase, read_secret
+from onboarding.services.stores import Stores
+from onboarding.store.database import Database
+from onboarding.store.server_keys import ServerKeys, load_key_file
+from ownership_vouchers.algorithms import SoftSigner
+
+SERVER_KEY_FILE = "server.secret"
+
+_KINDS = {
+    Role.MANUFACTURING: KeyKind.MANUFACTURER,
+    Role.OWNER: KeyKind.OWNER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts that every role of a process works with."""
+
+    settings: Settings
+    database: Database = field(repr=False)
+    stores: Stores = field(repr=False)
+    server_keys: ServerKeys
+    key_store: KeyStore
+    keyrings: Mapping[KeyKind, Keyring]
+    clock: Callable[[], float] = time.time
+
+    def now(self) -> int:
+        """Whole seconds since 1970, UTC."""
+        return int(self.clock())
+
+    def signer(self, fingerprint: str) -> SoftSigner | None:
+        """Return the private key of a public one, if it is ours."""
+        found = (ring.find(fingerprint) for ring in self.keyrings.values())
+        return next((signer for signer in found if signer is not None), None)
+
+    def close(self) -> None:
+        """Give back what the context holds open."""
+        self.database.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database; its password joins the URL in memory only.
+
+    Raises:
+        SettingsError, StoreError: As ``open_context``.
+    """
+    path, runs = settings.database_password_file, settings.runs_url
+    if path is None:
+        return Database(settings.database_url, runs)
+    password = read_secret(path).decode()
+
+    def whole(url: str) -> str:
+        return make_url(url).set(password=password).render_as_string(False)
+
+    return Database(whole(settings.database_url), None if runs is None else whole(runs))
+
+
+def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> Context:
+    """Open keys and database; bring the schema up to date.
+
+    Raises:
+        SettingsError: A role's key is missing, or no passphrase is named.
+        KeyStoreError: A key does not open.
+        StoreError: The database cannot be used.
+    """
+    kinds = [kind for role, kind in _KINDS.items() if settings.role.includes(role)]
+    passphrase = read_passphrase(settings.key_passphrase_file) if kinds else b""
+    key_store = KeyStore(settings.key_directory, passphrase)
+    keyrings = {kind: Keyring(key_store, kind) for kind in kinds}
+    wrapping = load_key_file(settings.key_directory / SERVER_KEY_FILE)
+    database = open_database(settings)
+    database.migrate()
+    return Context(
+        settings,
+        database,
+        Stores.of(database),
+        ServerKeys(database, wrapping),
+        key_store,
+        keyrings,
+        clock,
+    )

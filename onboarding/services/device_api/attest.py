@@ -1,0 +1,173 @@
+"""The evidence channel: a nonce for one quote, then the quote."""
+
+import secrets
+from dataclasses import dataclass
+
+from attestation.appraisal import Channel
+from attestation.keylime.evidence import MAX_LOG_BYTES, Evidence
+from attestation.policy import AttestationPolicy
+from onboarding.services.appraising import Appraiser, Case
+from onboarding.services.context import Context
+from onboarding.services.device_api.requests import (
+    DeviceCall,
+    take_bytes,
+    take_text,
+)
+from onboarding.services.errors import Problem
+from onboarding.services.gate import Gate, Situation
+from onboarding.services.keylime_link import KeylimeLink, require
+from onboarding.services.withdrawing import Withdrawals
+from onboarding.store.appraisals import AppraisalRecord, Outcome
+from onboarding.store.bindings import BindingRecord
+from onboarding.store.errors import TokenRefused
+from ownership_vouchers import cbor
+
+NONCE_SIZE = 32
+TICKET = "attest-ticket"
+_PART = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Attesting:
+    """A device that can attest: bound, and under a policy."""
+
+    situation: Situation
+    binding: BindingRecord
+    policy: AttestationPolicy
+
+
+def ready(situation: Situation, channel: Channel) -> Attesting:
+    """Return what attesting needs.
+
+    Raises:
+        Problem: 409; says what is missing.
+    """
+    if situation.binding is None:
+        raise Problem(
+            409,
+            "not-bound",
+            "This device has not shown that its key is in a TPM.",
+            remedy="Onboard it with an agent that binds its TPM.",
+        )
+    if situation.binding.channel != channel.value:
+        raise Problem(
+            409,
+            "other-channel",
+            f"This device attests over the {situation.binding.channel} channel.",
+            remedy="Use that channel, or another board profile.",
+        )
+    if situation.policy is None:
+        raise Problem(
+            409,
+            "no-policy",
+            "No attestation policy is assigned to this device.",
+            remedy="PUT /api/v1/devices/{guid}/policy",
+        )
+    return Attesting(situation, situation.binding, situation.policy)
+
+
+class EvidenceChannel:
+    """Nonces out, evidence in, verdicts stored."""
+
+    def __init__(self, context: Context, gate: Gate, link: KeylimeLink | None) -> None:
+        self._context = context
+        self._gate = gate
+        self._link = link
+        self._withdrawals = Withdrawals(context, gate)
+
+    def challenge(self, call: DeviceCall) -> dict[str, object]:
+        """Say what to quote. The nonce is good for one quote under this policy."""
+        attesting = ready(self._gate.situation(call.guid.raw), Channel.EVIDENCE)
+        policy, now = attesting.policy, self._context.now()
+        self._note_enrolment(call, attesting, now)
+        self._context.stores.vouchers.confirm(call.guid.raw)
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        expires = now + self._context.settings.attest_challenge_seconds
+        promised = cbor.encode([call.guid.raw, nonce, policy.digest()])
+        ticket = self._context.server_keys.sealer(now).seal(TICKET, promised, expires)
+        return {
+            "nonce": nonce,
+            "ticket": ticket,
+            "bank": policy.bank,
+            "pcrs": sorted(policy.pcrs),
+            "ima": False,
+            "uefi": False,
+            "policy": policy.name,
+            "version": policy.version,
+            "expires": expires,
+        }
+
+    def attest(self, call: DeviceCall) -> dict[str, object]:
+        """Have the evidence judged; a failure takes the workload back at once."""
+        attesting = ready(self._gate.situation(call.guid.raw), Channel.EVIDENCE)
+        nonce = self._spend(call, attesting.policy)
+        link = require(self._link)
+        at = self._context.now()
+        case = Case(
+            call.guid,
+            attesting.binding,
+            attesting.policy,
+            Channel.EVIDENCE,
+            _evidence(call, attesting, nonce),
+            at,
+        )
+        record = Appraiser(self._context, link.client).appraise(case, call.actor)
+        if record.outcome is Outcome.FAILED:
+            self._withdrawals.review(call.guid.raw, "task:appraisal")
+        return _shown(record)
+
+    def _note_enrolment(self, call: DeviceCall, attesting: Attesting, now: int) -> None:
+        if attesting.situation.device.facts.enrolled_at is None:
+            channel = Channel.EVIDENCE.value
+            self._context.stores.devices.enrolled(
+                call.guid.raw, channel, call.actor, now
+            )
+
+    def _spend(self, call: DeviceCall, policy: AttestationPolicy) -> bytes:
+        now = self._context.now()
+        ticket = take_text(call.body, "ticket", 4096)
+        try:
+            sealer = self._context.server_keys.sealer(now)
+            token_id, promised = sealer.open(ticket, TICKET, now)
+        except TokenRefused as error:
+            raise _stale(str(error)) from error
+        guid, nonce, digest = cbor.array(cbor.decode(promised), 3)
+        if guid != call.guid.raw:
+            raise _stale("The nonce was given to another device.")
+        if digest != policy.digest():
+            raise _stale("Another policy was assigned meanwhile.")
+        expires = now + self._context.settings.attest_challenge_seconds
+        if not self._context.stores.runs.spend(token_id, expires):
+            raise _stale("The nonce was used before.")
+        return cbor.bstr(nonce, NONCE_SIZE)
+
+
+def _stale(detail: str) -> Problem:
+    remedy = "Ask attest/challenge for a new nonce."
+    return Problem(409, "nonce-refused", detail, remedy=remedy)
+
+
+def _evidence(call: DeviceCall, attesting: Attesting, nonce: bytes) -> Evidence:
+    body = call.body
+    log = cbor.tstr(body.get("ima_log", ""), MAX_LOG_BYTES)
+    return Evidence(
+        nonce,
+        attesting.binding.ak_public,
+        attesting.binding.ek_public,
+        take_bytes(body, "message", _PART),
+        take_bytes(body, "signature", _PART),
+        take_bytes(body, "pcr_blob", _PART),
+        attesting.policy.pcrs,
+        ima_log=log,
+        uefi_log=cbor.bstr(body.get("uefi_log", b""), limit=MAX_LOG_BYTES),
+    )
+
+
+def _shown(record: AppraisalRecord) -> dict[str, object]:
+    return {
+        "verdict": record.outcome.value,
+        "appraisal": record.id,
+        "lease_expires": record.lease_expires,
+        "compared": list(record.compared),
+        "failures": [[one.kind, one.message] for one in record.failures],
+    }

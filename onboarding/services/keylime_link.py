@@ -1,0 +1,64 @@
+"""The way to Keylime: as its administrator, and on a device's behalf."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import httpx
+
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.settings import KeylimeSettings
+from onboarding.services.errors import Problem
+from onboarding.services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class KeylimeLink:
+    """Both clients, open for as long as the service runs; safe in any thread."""
+
+    client: KeylimeClient
+    verifier_url: str
+    device: httpx.Client = field(repr=False)
+    _admin: httpx.Client = field(repr=False)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self | None:
+        """Return the link, None where no Keylime is configured."""
+        known = _keylime_settings(settings)
+        if known is None:
+            return None
+        admin = admin_http(known)
+        client = KeylimeClient(admin, known)
+        return cls(client, known.verifier_url, device_http(known), admin)
+
+    def close(self) -> None:
+        """Close both clients."""
+        self.device.close()
+        self._admin.close()
+
+
+def require(link: KeylimeLink | None) -> KeylimeLink:
+    """Return the link.
+
+    Raises:
+        Problem: 503; no Keylime is configured.
+    """
+    if link is None:
+        raise Problem(
+            503,
+            "keylime-not-configured",
+            "This owner has no Keylime to ask.",
+            remedy="Set the VOUCHGATE_KEYLIME_ settings, all six.",
+        )
+    return link
+
+
+def _keylime_settings(settings: Settings) -> KeylimeSettings | None:
+    verifier, registrar = settings.keylime_verifier_url, settings.keylime_registrar_url
+    plain, ca = settings.keylime_registrar_http_url, settings.keylime_ca
+    cert, key = settings.keylime_cert, settings.keylime_key
+    if verifier is None or registrar is None or plain is None:
+        return None
+    if ca is None or cert is None or key is None:
+        return None
+    return KeylimeSettings(verifier, registrar, plain, ca, cert, key)

@@ -1,0 +1,133 @@
+"""Background work: rows claimed by whichever replica is free.
+
+Tasks are done in threads, since they wait for other machines; a replica that
+dies leaves its claims to the others when they run out.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from attestation.errors import AttestationError
+from hw.errors import HwError
+from onboarding.protocol.errors import ProtocolError
+from onboarding.services.context import Context
+from onboarding.services.errors import ServicesError
+from onboarding.store.errors import StoreError
+from onboarding.store.tasks import Task
+from ownership_vouchers.errors import VoucherError
+
+CLAIM_SECONDS = 120
+BATCH = 8
+PRUNE_EVERY = 60.0  # seconds
+
+# What the packages a task goes through may raise; a bug of ours ends its loop,
+# loudly, instead of being tried for ever.
+KNOWN = (
+    AttestationError,
+    HwError,
+    ProtocolError,
+    ServicesError,
+    StoreError,
+    VoucherError,
+)
+
+Work = Callable[[Task, str], None]
+
+log = logging.getLogger(__name__)
+
+
+class Orchestrator:
+    """One loop per kind of task, and one that tidies up.
+
+    Args:
+        works: What does a task of each kind.
+    """
+
+    def __init__(self, context: Context, works: dict[str, Work]) -> None:
+        self._context = context
+        self._works = works
+        self._worker = secrets.token_hex(8)
+
+    async def run(self) -> AsyncIterator[None]:
+        """A lifespan: works while the service serves, then finishes what it began."""
+        if not self._context.settings.background:
+            yield
+            return
+        stop = asyncio.Event()
+        loops = [
+            asyncio.create_task(self._repeat(stop, kind, work))
+            for kind, work in self._works.items()
+        ]
+        loops.append(asyncio.create_task(self._tidy(stop)))
+        for loop in loops:
+            loop.add_done_callback(_report_death)
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*loops)
+
+    async def _repeat(self, stop: asyncio.Event, kind: str, work: Work) -> None:
+        pause = self._context.settings.task_poll_seconds
+        while not stop.is_set():
+            busy = await self._round(kind, work)
+            if not busy:
+                await _wait(stop, pause)
+
+    async def _round(self, kind: str, work: Work) -> bool:
+        """Do the tasks that are due; whether there were any."""
+        try:
+            tasks = await asyncio.to_thread(self._claim, kind)
+            await asyncio.gather(
+                *(asyncio.to_thread(self._do, work, task) for task in tasks)
+            )
+        except KNOWN:
+            # A database that is away must not end the loop; tasks keep.
+            log.exception("could not work on tasks of kind %s", kind)
+            return False
+        return bool(tasks)
+
+    def _claim(self, kind: str) -> tuple[Task, ...]:
+        now = self._context.now()
+        return self._context.stores.tasks.claim(
+            kind, self._worker, now, CLAIM_SECONDS, BATCH
+        )
+
+    def _do(self, work: Work, task: Task) -> None:
+        try:
+            work(task, self._worker)
+        except KNOWN as error:
+            log.exception("task %s of %s failed", task.kind, task.subject)
+            due = self._context.now() + min(2 ** min(task.attempts, 10), 600)
+            said = type(error).__name__
+            self._context.stores.tasks.again(task, self._worker, due, said)
+
+    async def _tidy(self, stop: asyncio.Event) -> None:
+        """Forget runs, registrations and old appraisals."""
+        while not stop.is_set():
+            try:
+                await asyncio.to_thread(self._prune)
+            except KNOWN:
+                log.exception("could not tidy up")
+            await _wait(stop, PRUNE_EVERY)
+
+    def _prune(self) -> None:
+        now = self._context.now()
+        self._context.stores.runs.prune(now)
+        self._context.stores.registrations.prune(now)
+        kept = self._context.settings.keep_appraisals_days * 86400
+        self._context.stores.appraisals.prune(now - kept)
+
+
+def _report_death(loop: asyncio.Task[None]) -> None:
+    error = None if loop.cancelled() else loop.exception()
+    if error is not None:
+        log.critical("background work has ended: %s", error, exc_info=error)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

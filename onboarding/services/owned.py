@@ -1,0 +1,78 @@
+"""Our vouchers as TO2 and the device API use them: parsed once, kept by their bytes."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from attestation.passport import Passport
+from onboarding.protocol.env import OwnedVoucher, Replacement
+from onboarding.services.context import Context
+from onboarding.services.passports import StoredPassport
+from onboarding.services.site import stored_rendezvous_info
+from onboarding.services.voucher_cache import VoucherCache
+from onboarding.store.errors import NotFound
+from onboarding.store.voucher_rows import VoucherRecord
+from ownership_vouchers.algorithms import SoftSigner, VerifyKey
+from ownership_vouchers.rendezvous import RendezvousInfo
+from ownership_vouchers.types import Guid
+from ownership_vouchers.verify import verify
+from ownership_vouchers.voucher import Voucher
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """One of our vouchers, with the key that speaks for its owner.
+
+    ``signer`` is None when the key is not here (any more).
+    """
+
+    voucher: Voucher
+    device_key: VerifyKey
+    signer: SoftSigner | None = field(repr=False)
+    passport: Passport | None
+    to2: OwnedVoucher | None
+
+
+class OwnedVouchers:
+    """Looks vouchers up for each message; parses each of them once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._cache: VoucherCache[Owned] = VoucherCache(context.settings.voucher_cache)
+
+    def find(self, guid: Guid) -> Owned | None:
+        """Return the voucher of that GUID, the stand-by one included."""
+        try:
+            record = self._context.stores.vouchers.get(guid.raw)
+        except NotFound:
+            return None
+        info = stored_rendezvous_info(self._context.stores.settings)
+        digest = hashlib.sha256(record.cbor)
+        digest.update(record.passport or b"")
+        digest.update(info.raw if info else b"")
+        return self._cache.get(
+            guid.raw, digest.digest(), lambda: self._parse(record, info)
+        )
+
+    def for_to2(self, guid: Guid) -> OwnedVoucher | None:
+        """Return what TO2 needs; None if the device cannot be taken over."""
+        found = self.find(guid)
+        return None if found is None else found.to2
+
+    def _parse(self, record: VoucherRecord, info: RendezvousInfo | None) -> Owned:
+        voucher = Voucher.from_cbor(record.cbor)
+        signer = self._context.signer(voucher.owner_key.fingerprint())
+        passport = None
+        if record.passport is not None:
+            passport = StoredPassport.decode(record.passport).open()
+        to2 = None
+        if signer is not None and voucher.entries:
+            to2 = _for_to2(voucher, signer, info)
+        return Owned(voucher, voucher.device_key, signer, passport, to2)
+
+
+def _for_to2(
+    voucher: Voucher, signer: SoftSigner, info: RendezvousInfo | None
+) -> OwnedVoucher:
+    """The device gets a new GUID; the owner's key of now stays its owner's key."""
+    replacement = Replacement(info or voucher.header.rv_info, voucher.owner_key, signer)
+    return OwnedVoucher.of(verify(voucher), signer, replacement)

@@ -1,0 +1,121 @@
+"""The owner service: TO2, the device API, and the gate behind it."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from onboarding.protocol.env import To2OwnerEnv
+from onboarding.protocol.registry import TO2
+from onboarding.protocol.step import Effect, TakeOwnership
+from onboarding.services import enrolment, reconcile, to0
+from onboarding.services.api import (
+    apikeys,
+    decisions,
+    device_actions,
+    devices,
+    ek_roots,
+    events,
+    keys,
+    manifests,
+    policies,
+    rvinfo,
+    to2_address,
+    voucher_import,
+    vouchers,
+)
+from onboarding.services.api import to0 as to0_api
+from onboarding.services.api import trust as trust_api
+from onboarding.services.app import Part, build
+from onboarding.services.context import Context
+from onboarding.services.device_api.attest import EvidenceChannel
+from onboarding.services.device_api.enrol import PushEnrolment
+from onboarding.services.device_api.proxy import KeylimeProxy
+from onboarding.services.device_api.requests import DeviceRequests
+from onboarding.services.device_api.routes import device_router
+from onboarding.services.device_api.workload import WorkloadDesk
+from onboarding.services.fdo_client import new_client
+from onboarding.services.gate import Gate
+from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.onboarding_modules import OnboardingModules
+from onboarding.services.orchestrator import Orchestrator, Work
+from onboarding.services.owned import OwnedVouchers
+from onboarding.services.roles import ProtocolRole
+from onboarding.services.roots import EkRoots
+from onboarding.services.settings import Settings
+from onboarding.services.taking import TakingOver
+from onboarding.services.transport import AsgiApp
+
+ROUTERS = (
+    apikeys.router,
+    decisions.router,
+    device_actions.router,
+    devices.router,
+    ek_roots.router,
+    events.router,
+    keys.router,
+    manifests.router,
+    policies.router,
+    rvinfo.router,
+    to0_api.router,
+    to2_address.router,
+    trust_api.router,
+    voucher_import.router,
+    vouchers.router,
+)
+
+
+def part(context: Context) -> Part:
+    """Return TO2, the owner's routes, and its background work."""
+    vouchers = OwnedVouchers(context)
+    link = KeylimeLink.open(context.settings)
+    gate = Gate(context)
+    devices = device_router(
+        DeviceRequests(context, vouchers),
+        EvidenceChannel(context, gate, link),
+        PushEnrolment(context, gate, link),
+        KeylimeProxy(context, link),
+        WorkloadDesk(context, gate),
+    )
+
+    async def background() -> AsyncIterator[None]:
+        http = new_client()
+        works: dict[str, Work] = {to0.KIND: to0.To0Work(context, vouchers, http).run}
+        if link is not None:
+            works[reconcile.KIND] = reconcile.ReconcileWork(context, gate, link).run
+            works[enrolment.KIND] = enrolment.EnrolWork(context, gate, link).run
+        try:
+            async for _ in Orchestrator(context, works).run():
+                yield
+        finally:
+            http.close()
+            if link is not None:
+                link.close()
+
+    return Part((_to2(context, vouchers),), (*ROUTERS, devices), (background,))
+
+
+def create_app(settings: Settings) -> AsgiApp:
+    """Return the owner service as an ASGI application."""
+    return build(settings, [part])
+
+
+def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
+    roots = EkRoots(context.stores.ek_roots)
+    modules = OnboardingModules(vouchers, roots, context.settings.downloads)
+    taking = TakingOver(context, vouchers)
+
+    def env(now: int) -> To2OwnerEnv:
+        return To2OwnerEnv(
+            now,
+            secrets.token_bytes,
+            ec.generate_private_key,
+            vouchers.for_to2,
+            modules.of,
+        )
+
+    def commit(effect: Effect, now: int, run_id: bytes) -> None:
+        if isinstance(effect, TakeOwnership):
+            taking.commit(effect, now, run_id)
+
+    return ProtocolRole(TO2, context.settings.to2_seconds, env, commit, taking.failed)

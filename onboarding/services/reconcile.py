@@ -1,0 +1,128 @@
+"""The push channel seen from here: what Keylime holds, stored and acted on.
+
+Push sends no notification, so we ask, again and again; silence is not good
+news, it lets the lease run out.
+"""
+
+import logging
+
+from attestation.appraisal import Channel
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.evidence import Evidence
+from attestation.keylime.results import PushAttestation, QuoteParts
+from attestation.policy import AttestationPolicy
+from onboarding.services.appraising import Appraiser, Case
+from onboarding.services.context import Context
+from onboarding.services.gate import Gate
+from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.stores import Stores
+from onboarding.services.withdrawing import Withdrawals
+from onboarding.store.appraisals import Outcome
+from onboarding.store.bindings import BindingRecord
+from onboarding.store.errors import NotFound
+from onboarding.store.tasks import Task
+from ownership_vouchers.types import Guid
+
+KIND = "reconcile"
+ACTOR = "task:reconcile"
+LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
+
+log = logging.getLogger(__name__)
+
+
+def plan(stores: Stores, guid: bytes, now: int) -> None:
+    """Watch a device on the push channel from now on."""
+    stores.tasks.enqueue(KIND, guid.hex(), now)
+
+
+class ReconcileWork:
+    """Does one reconcile task: one look at one device."""
+
+    def __init__(self, context: Context, gate: Gate, link: KeylimeLink) -> None:
+        self._context = context
+        self._gate = gate
+        self._link = link
+        self._withdrawals = Withdrawals(context, gate)
+
+    def run(self, task: Task, worker: str) -> None:
+        """Look once; come back after the interval set."""
+        tasks, now = self._context.stores.tasks, self._context.now()
+        guid = Guid.parse(task.subject)
+        try:
+            watched = self._look(guid)
+        except KeylimeError as error:
+            pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
+            log.warning("no verdict on %s: %s", guid, error)
+            tasks.again(task, worker, now + pause, str(error))
+            return
+        if not watched:
+            tasks.done(task, worker)
+            return
+        # Planned anew, so that the count of attempts starts over.
+        pause = max(1, round(self._context.settings.reconcile_seconds))
+        tasks.enqueue(KIND, task.subject, now + pause)
+        tasks.done(task, worker)
+
+    def _look(self, guid: Guid) -> bool:
+        """Store what is new; False when the device is not to be watched any more."""
+        try:
+            situation = self._gate.situation(guid.raw)
+        except NotFound:
+            return False
+        binding, policy = situation.binding, situation.policy
+        facts = situation.device.facts
+        gone = situation.device.guid != guid.raw or facts.retired_at is not None
+        if gone or binding is None or facts.enrolled_at is None:
+            return False
+        if policy is None or binding.channel != Channel.PUSH.value:
+            return False
+        found = self._link.client.latest_attestation(str(guid))
+        if found is not None and (found.passed or found.failed):
+            self._store(guid, binding, policy, found)
+        return True
+
+    def _store(
+        self,
+        guid: Guid,
+        binding: BindingRecord,
+        policy: AttestationPolicy,
+        found: PushAttestation,
+    ) -> None:
+        if found.quote is None:
+            return
+        case = Case(
+            guid,
+            binding,
+            policy,
+            Channel.PUSH,
+            _evidence(found.quote, binding, policy),
+            self._received_at(found),
+            pass_expected=found.passed,
+        )
+        if self._known(case):
+            return
+        # The channel does not say which PCR it was, nor that the PCRs quoted are
+        # those it names; the stateless call, and our own checks, do.
+        record = Appraiser(self._context, self._link.client).appraise(case, ACTOR)
+        if record.outcome is Outcome.FAILED:
+            self._withdrawals.review(guid.raw, ACTOR)
+
+    def _known(self, case: Case) -> bool:
+        try:
+            last = self._context.stores.appraisals.latest(case.guid.raw)
+        except NotFound:
+            return False
+        same_policy = last.policy_digest.hex() == case.policy.digest()
+        return same_policy and last.evidence_digest == case.digest
+
+    def _received_at(self, found: PushAttestation) -> int:
+        now = self._context.now()
+        if found.evidence_received is None:
+            return now
+        return min(now, int(found.evidence_received.timestamp()))
+
+
+def _evidence(
+    quote: QuoteParts, binding: BindingRecord, policy: AttestationPolicy
+) -> Evidence:
+    return Evidence.of_push(quote, binding.ak_public, binding.ek_public, policy.pcrs)

@@ -1,0 +1,68 @@
+"""Every store of one database, opened together."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from onboarding.store.apikeys import ApiKeyStore
+from onboarding.store.appraisals import AppraisalStore
+from onboarding.store.assignments import AssignmentStore
+from onboarding.store.bindings import BindingStore
+from onboarding.store.database import Database
+from onboarding.store.decisions import DecisionStore
+from onboarding.store.devices import DeviceStore
+from onboarding.store.ek_roots import EkRootStore
+from onboarding.store.event_log import EventLog
+from onboarding.store.manifests import ManifestStore
+from onboarding.store.policies import PolicyStore
+from onboarding.store.registrations import RegistrationStore
+from onboarding.store.releases import ReleaseStore
+from onboarding.store.reports import ReportStore
+from onboarding.store.runs import RunStore
+from onboarding.store.settings_rows import SettingStore
+from onboarding.store.tasks import TaskStore
+from onboarding.store.vouchers import VoucherStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a service keeps, by subject."""
+
+    api_keys: ApiKeyStore
+    appraisals: AppraisalStore
+    assignments: AssignmentStore
+    bindings: BindingStore
+    decisions: DecisionStore
+    devices: DeviceStore
+    ek_roots: EkRootStore
+    events: EventLog
+    manifests: ManifestStore
+    policies: PolicyStore
+    registrations: RegistrationStore
+    releases: ReleaseStore
+    reports: ReportStore
+    runs: RunStore
+    settings: SettingStore
+    tasks: TaskStore
+    vouchers: VoucherStore
+
+    @classmethod
+    def of(cls, database: Database) -> Self:
+        return cls(
+            ApiKeyStore(database),
+            AppraisalStore(database),
+            AssignmentStore(database),
+            BindingStore(database),
+            DecisionStore(database),
+            DeviceStore(database),
+            EkRootStore(database),
+            EventLog(database),
+            ManifestStore(database),
+            PolicyStore(database),
+            RegistrationStore(database),
+            ReleaseStore(database),
+            ReportStore(database),
+            RunStore(database),
+            SettingStore(database),
+            TaskStore(database),
+            VoucherStore(database),
+        )

@@ -1,0 +1,94 @@
+"""Whom a service takes vouchers from: manufacturers and device CAs.
+
+One value that operators set at run time. A rendezvous server without it takes
+nothing; an owner without it takes what its authenticated operators import.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography import x509
+
+from onboarding.services.errors import Problem
+from onboarding.store.errors import NotFound
+from onboarding.store.settings_rows import SettingStore
+from ownership_vouchers.keys import PublicKey
+
+TRUST = "trust"
+MAX_CERTIFICATES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Fingerprints of manufacturer keys, and roots of device chains.
+
+    Where both are set, a voucher has to satisfy both.
+    """
+
+    manufacturers: frozenset[str] = frozenset()
+    device_cas_pem: str = ""
+    device_cas: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def build(cls, manufacturers: frozenset[str], device_cas_pem: str) -> Self:
+        """Read the certificates.
+
+        Raises:
+            Problem: 422; not PEM certificates, or too many.
+        """
+        return cls(manufacturers, device_cas_pem, read_certificates(device_cas_pem))
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.manufacturers and not self.device_cas
+
+    @property
+    def roots(self) -> tuple[x509.Certificate, ...] | None:
+        """Roots as ``verify`` takes them: None leaves the check out."""
+        return self.device_cas or None
+
+    def admits(self, manufacturer: PublicKey) -> bool:
+        """Whether a manufacturer is on the list, or there is no list."""
+        known = self.manufacturers
+        return not known or manufacturer.fingerprint() in known
+
+    def encode(self) -> bytes:
+        return json.dumps(self.to_json()).encode()
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "manufacturers": sorted(self.manufacturers),
+            "device_cas_pem": self.device_cas_pem,
+        }
+
+
+def load_trust(settings: SettingStore) -> Trust:
+    """Return what was set last; nothing set trusts nobody."""
+    try:
+        stored: Mapping[str, object] = json.loads(settings.get(TRUST).value)
+    except NotFound:
+        return Trust()
+    names = stored["manufacturers"]
+    assert isinstance(names, list)  # noqa: S101 - we wrote it
+    return Trust.build(frozenset(map(str, names)), str(stored["device_cas_pem"]))
+
+
+def read_certificates(pem: str) -> tuple[x509.Certificate, ...]:
+    """Read PEM certificates; none from an empty text.
+
+    Raises:
+        Problem: 422; not PEM certificates, or too many.
+    """
+    if not pem.strip():
+        return ()
+    try:
+        found = tuple(x509.load_pem_x509_certificates(pem.encode()))
+    except ValueError as error:
+        raise Problem(
+            422, "not-certificates", "The text is not PEM certificates."
+        ) from error
+    if len(found) > MAX_CERTIFICATES:
+        raise Problem(422, "limits", f"At most {MAX_CERTIFICATES} certificates.")
+    return found
