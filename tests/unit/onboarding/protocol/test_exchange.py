@@ -1,0 +1,291 @@
+"""Who may speak when in ServiceInfo, on either side."""
+
+import secrets
+from dataclasses import dataclass, field
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from onboarding.protocol.devmod import announce
+from onboarding.protocol.env import ServiceInfoLimits
+from onboarding.protocol.errors import ProtocolError, RequiredModuleFailed
+from onboarding.protocol.exchange import Exchange, ModuleRun, Phase
+from onboarding.protocol.exchange_device import DeviceExchange
+from onboarding.protocol.exchange_steps import Round, take_turn
+from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
+from onboarding.wire.serviceinfo import DeviceServiceInfo, Kv, OwnerServiceInfo
+from ownership_vouchers import cbor
+from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.types import Guid
+from tests.support.fdo_roles import FACTS, NOW, KeepingModule
+from tests.support.refusals import code_of
+
+DEVICE_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
+YES, NO = cbor.encode(True), cbor.encode(False)
+BIG = cbor.encode(bytes(2000))
+
+
+@dataclass(frozen=True)
+class Says:
+    """Says ``messages`` at once, then waits for ``end``."""
+
+    name: str
+    messages: tuple[Message, ...] = ()
+    required: bool = False
+    heard: list[Message] = field(default_factory=list)
+
+    def start(self, ctx: ModuleContext) -> object:
+        return "new"
+
+    def receive(
+        self, state: object, message: str, value: bytes, ctx: ModuleContext
+    ) -> object:
+        self.heard.append((message, value))
+        return "over" if message == "end" else state
+
+    def produce(
+        self, state: object, budget: int, ctx: ModuleContext
+    ) -> tuple[object, list[Message], Progress]:
+        if state == "over":
+            return state, [], Progress.DONE
+        said = list(self.messages) if state == "new" else []
+        return "said", said, Progress.WAITING
+
+    def result(self, state: object) -> ModuleResult:
+        return ModuleResult(self.name, ok=True, detail="said all")
+
+
+class Owner:
+    """The owner's side of one exchange; its state goes through its bytes."""
+
+    def __init__(self, *modules: Says, limit: int = 1300) -> None:
+        exchange = Exchange(NOW, tuple(ModuleRun(one.name) for one in modules))
+        self._bytes = cbor.encode(exchange.to_item())
+        self.round = Round(
+            Guid(bytes(16)),
+            DEVICE_KEY,
+            NOW,
+            secrets.token_bytes,
+            modules,
+            ServiceInfoLimits(),
+            limit,
+        )
+
+    @property
+    def exchange(self) -> Exchange:
+        return Exchange.from_item(cbor.decode(self._bytes))
+
+    def take(self, *kvs: Kv, more: bool = False) -> OwnerServiceInfo:
+        message = DeviceServiceInfo(more, kvs)
+        exchange, reply = take_turn(
+            self.exchange, message, len(message.encode()), self.round
+        )
+        self._bytes = cbor.encode(exchange.to_item())
+        return reply
+
+
+def devmod(*names: str) -> tuple[Kv, ...]:
+    return announce(FACTS, names)
+
+
+def test_owner_is_silent_until_devmod_is_complete() -> None:
+    owner = Owner(Says("m"))
+    facts = devmod("m")
+    assert owner.take(*facts[:-1]) == OwnerServiceInfo(more=False, done=False)
+    assert owner.take(facts[-1]).kvs == (("m:active", YES),)
+
+
+def test_owner_is_silent_while_the_device_has_more() -> None:
+    owner = Owner(Says("m"))
+    assert owner.take(*devmod("m"), more=True).kvs == ()
+    assert owner.take().kvs == (("m:active", YES),)
+
+
+def test_owner_without_modules_is_done_when_devmod_is() -> None:
+    assert Owner().take(*devmod()) == OwnerServiceInfo(more=False, done=True)
+
+
+def test_once_done_the_owner_stays_done_and_listens_no_more() -> None:
+    owner = Owner()
+    owner.take(*devmod())
+    late = owner.take(("m:late", b"\0"), more=True)
+    assert late == OwnerServiceInfo(more=False, done=True)
+
+
+def test_modules_run_one_after_the_other() -> None:
+    first, second = Says("a", (("x", b"\1"),)), Says("b", (("y", b"\2"),))
+    owner = Owner(first, second)
+    assert owner.take(*devmod("a", "b")).kvs == (("a:active", YES), ("a:x", b"\1"))
+    assert owner.take(("a:active", YES)).kvs == ()
+    following = owner.take(("a:end", b"\0"))
+    assert following.kvs == (("b:active", YES), ("b:y", b"\2"))
+    assert owner.take(("b:active", YES), ("b:end", b"\0")).done
+    assert [one.ok for one in owner.exchange.results] == [True, True]
+
+
+def test_a_module_turned_down_by_the_device_is_left_out() -> None:
+    module = Says("m")
+    owner = Owner(module)
+    owner.take(*devmod("m"))
+    assert owner.take(("m:active", NO), ("m:more", b"\0")).done
+    assert module.heard == []
+    (result,) = owner.exchange.results
+    assert (result.ok, result.detail) == (False, "the device turned it down")
+
+
+def test_a_required_module_turned_down_ends_the_run() -> None:
+    owner = Owner(Says("m", required=True))
+    owner.take(*devmod("m"))
+    with pytest.raises(RequiredModuleFailed):
+        owner.take(("m:active", NO))
+
+
+def test_an_answer_without_active_stands_for_it() -> None:
+    owner = Owner(Says("m"))
+    owner.take(*devmod("m"))
+    owner.take(("m:word", b"\0"))
+    run = owner.exchange.run("m")
+    assert run is not None
+    assert run.phase is Phase.ACTIVE
+
+
+def test_messages_for_a_module_that_does_not_run_are_not_heard() -> None:
+    first, second = Says("a"), Says("b")
+    owner = Owner(first, second)
+    owner.take(*devmod("a", "b"))
+    owner.take(("b:early", b"\0"), ("c:unknown", b"\0"))
+    assert second.heard == []
+
+
+def test_long_values_are_cut_under_more_and_then_the_module_goes_on() -> None:
+    owner = Owner(Says("m", (("big", BIG), ("after", b"\0"))), limit=256)
+    replies = [owner.take(*devmod("m"))]
+    while replies[-1].more:
+        replies.append(owner.take())
+    assert len(replies) > 8
+    assert not any(one.done for one in replies)
+    sent = [pair for one in replies for pair in one.kvs]
+    joined = b"".join(value for key, value in sent if key == "m:big")
+    assert joined == BIG
+    assert sent[-1] == ("m:after", b"\0")
+
+
+def test_owner_yields_when_both_have_more() -> None:
+    owner = Owner(Says("m", (("big", BIG),)), limit=256)
+    assert owner.take(*devmod("m")).more
+    assert owner.take(("m:active", YES), more=True).kvs == ()
+    assert owner.take().kvs != ()
+
+
+def test_a_module_gone_in_the_middle_of_a_run_ends_it() -> None:
+    owner = Owner(Says("m"))
+    owner.take(*devmod("m"))
+    exchange = owner.exchange
+    other = Owner(Says("n"))
+    with pytest.raises(ProtocolError, match="gone"):
+        take_turn(exchange, DeviceServiceInfo(False), 3, other.round)
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_an_exchange_that_is_not_ours_is_malformed(index: int) -> None:
+    item = Exchange(NOW, (ModuleRun("m"),)).to_item()
+    item[index] = "wrong"
+    with pytest.raises(MalformedError):
+        Exchange.from_item(item)
+
+
+def device(
+    *modules: KeepingModule, limit: int = 1300
+) -> tuple[DeviceExchange, DeviceServiceInfo]:
+    exchange = DeviceExchange(FACTS, modules, limit)
+    return exchange, exchange.first()
+
+
+def says(*kvs: Kv, more: bool = False, done: bool = False) -> OwnerServiceInfo:
+    return OwnerServiceInfo(more, done, kvs)
+
+
+def echo(name: str) -> KeepingModule:
+    return KeepingModule(name, lambda what, value: [(what, value)])
+
+
+def test_device_says_devmod_first() -> None:
+    _, first = device(echo("m"))
+    assert {key.partition(":")[0] for key, _ in first.kvs} == {"devmod"}
+    assert not first.more
+
+
+def test_device_activates_what_it_has_and_turns_down_what_it_has_not() -> None:
+    exchange, _ = device(echo("m"))
+    reply = exchange.receive(says(("m:active", YES), ("other:active", YES)))
+    assert reply == DeviceServiceInfo(False, (("m:active", YES), ("other:active", NO)))
+    assert exchange.receive(says(("m:active", YES))) == DeviceServiceInfo(False)
+
+
+def test_device_hears_active_modules_only() -> None:
+    module = echo("m")
+    exchange, _ = device(module)
+    exchange.receive(says(("m:early", b"\0"), ("other:word", b"\0")))
+    assert module.received == []
+    exchange.receive(says(("m:active", YES), ("m:word", b"\1"), ("m:active", NO)))
+    exchange.receive(says(("m:late", b"\0"), ("devmod:word", b"\0")))
+    assert module.received == [("word", b"\1")]
+
+
+def test_device_is_silent_while_the_owner_has_more() -> None:
+    exchange, _ = device(echo("m"))
+    exchange.receive(says(("m:active", YES)))
+    assert exchange.receive(says(("m:word", b"\0"), more=True)) == DeviceServiceInfo(
+        False
+    )
+    assert exchange.receive(says()) == DeviceServiceInfo(False, (("m:word", b"\0"),))
+
+
+def test_device_joins_what_the_owner_cut() -> None:
+    module = echo("m")
+    exchange, _ = device(module)
+    exchange.receive(says(("m:active", YES), ("m:word", b"\x42a"), more=True))
+    exchange.receive(says(("m:word", b"b")))
+    assert module.received == [("word", b"\x42ab")]
+
+
+def test_device_says_what_it_has_left_before_it_is_done() -> None:
+    exchange, _ = device(echo("m"))
+    last = exchange.receive(says(("m:active", YES), done=True))
+    assert last == DeviceServiceInfo(False, (("m:active", YES),))
+    assert exchange.receive(says(done=True)) is None
+
+
+def test_device_cuts_long_answers_and_waits_for_its_turn() -> None:
+    exchange, _ = device(echo("m"), limit=300)
+    while (more := exchange.receive(says())) and more.more:
+        pass
+    exchange.receive(says(("m:active", YES)))
+    reply = exchange.receive(says(("m:big", BIG)))
+    sent: list[Kv] = []
+    while reply is not None and reply.more:
+        sent += reply.kvs
+        reply = exchange.receive(says())
+    assert reply is not None
+    assert b"".join(value for _, value in [*sent, *reply.kvs]) == BIG
+
+
+RULES: dict[str, tuple[int, list[OwnerServiceInfo]]] = {
+    "done and more at once": (1300, [says(more=True, done=True)]),
+    "words after done": (
+        1300,
+        [says(("m:active", YES), done=True), says(("m:x", b"\0"))],
+    ),
+    "words while the device has more": (300, [says(("m:x", b"\0"))]),
+    "more while the device has more": (300, [says(more=True)]),
+    "done while the device has more": (300, [says(done=True)]),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_owner_that_breaks_the_order_is_refused(name: str) -> None:
+    limit, messages = RULES[name]
+    exchange, _ = device(*(echo(f"org.example.{i}") for i in range(30)), limit=limit)
+    for message in messages[:-1]:
+        exchange.receive(message)
+    assert code_of(lambda: exchange.receive(messages[-1])) == 101
