@@ -1,6 +1,6 @@
 """What can go wrong on the device; every message says what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class DeviceError(Exception):
@@ -12,7 +12,16 @@ class NotOnboarded(DeviceError):
 
 
 class NobodyThere(DeviceError):
-    """No rendezvous server or owner brought onboarding to its end."""
+    """No rendezvous server or owner brought onboarding to its end.
+
+    ``failures`` says how each try ended, as it came: ``(address, error)``.
+    """
+
+    def __init__(self, failures: Sequence[tuple[str, Exception]]) -> None:
+        self.failures = tuple(failures)
+        tried = "; ".join(f"{where}: {error}" for where, error in self.failures[-8:])
+        tried = tried or "the rendezvous information names no address"
+        super().__init__(f"nobody took this device: {tried}")
 
 
 class Unreachable(DeviceError):

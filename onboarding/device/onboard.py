@@ -9,14 +9,14 @@ import platform
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.device.credential import Identity, Owner
-from onboarding.device.errors import DeviceError, NobodyThere
+from onboarding.device.errors import NobodyThere
 from onboarding.device.fdo_run import REFUSALS, drive
 from onboarding.device.http import FdoChannel
 from onboarding.device.machine import Machine
@@ -43,6 +43,9 @@ from ownership_vouchers.rendezvous import (
     to2_addresses_from_item,
 )
 from ownership_vouchers.types import Guid
+
+Failure = tuple[str, Exception]
+"""The address tried, and what came of it."""
 
 MAX_DELAY = 3600.0  # seconds, whatever the rendezvous information says
 JITTER = 0.25
@@ -84,7 +87,7 @@ class Onboarder:
             NobodyThere: Nothing worked; says what was tried and how each ended.
         """
         identity = self.machine.identity()
-        failures: list[str] = []
+        failures: list[Failure] = []
         for number in range(self.patience.rounds):
             for credential, candidates in _ways(identity):
                 found = self._try_all(credential, candidates, failures)
@@ -92,13 +95,13 @@ class Onboarder:
                     return found
                 if number + 1 < self.patience.rounds:
                     self._wait(candidates.delay)
-        raise NobodyThere(_told(failures))
+        raise NobodyThere(failures)
 
     def _try_all(
         self,
         credential: DeviceCredential,
         candidates: Candidates,
-        failures: list[str],
+        failures: list[Failure],
     ) -> Taken | None:
         for url in candidates.urls:
             try:
@@ -106,20 +109,20 @@ class Onboarder:
                     return self._to2(credential, url, None)
                 return self._through_rendezvous(credential, url)
             except REFUSALS as error:
-                failures.append(f"{url}: {error}")
+                failures += _failures(url, error)
         return None
 
     def _through_rendezvous(self, credential: DeviceCredential, url: str) -> Taken:
         key = self.machine.device_key
         role = To1Device(To1DeviceEnv(credential.guid, key))
         to1d = drive(FdoChannel(self.client, url), role)
-        failures = []
+        failures: list[Failure] = []
         for owner in _owner_urls(to1d):
             try:
                 return self._to2(credential, owner, to1d)
             except REFUSALS as error:
-                failures.append(f"owner {owner}: {error}")
-        raise DeviceError("; ".join(failures) or "the owner named no HTTP address")
+                failures.append((f"owner {owner}", error))
+        raise NobodyThere(failures)
 
     def _to2(self, credential: DeviceCredential, url: str, to1d: bytes | None) -> Taken:
         modules = _Modules.of(self.machine, credential.guid)
@@ -216,6 +219,8 @@ def _devmod(machine: Machine) -> DevmodFacts:
     )
 
 
-def _told(failures: list[str]) -> str:
-    tried = "; ".join(failures[-8:]) or "the rendezvous information names no address"
-    return f"nobody took this device: {tried}"
+def _failures(url: str, error: Exception) -> Sequence[Failure]:
+    """How a try ended; one that came as far as the owner is told as the owner's."""
+    if isinstance(error, NobodyThere) and error.failures:
+        return error.failures
+    return [(url, error)]

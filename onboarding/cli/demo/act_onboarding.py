@@ -1,5 +1,6 @@
 """Acts 3 and 4: TO0, TO1, TO2, and inside TO2 the binding of EK, AK and device key."""
 
+import time
 from functools import partial
 
 from onboarding.cli.demo import impostor
@@ -12,6 +13,9 @@ from onboarding.cli.demo.workloads import MANIFEST
 from onboarding.device.onboard import Onboarder
 from onboarding.store.apikeys import Role
 
+PATIENCE = 20.0  # seconds
+POLL = 0.05
+
 
 def play(stage: Stage, timeline: Timeline) -> None:
     timeline.act("3  From rendezvous to owner")
@@ -20,6 +24,8 @@ def play(stage: Stage, timeline: Timeline) -> None:
         for device in stage.devices:
             operator.json("POST", f"to0/{device.guid}")
             _assign(stage, device)
+        for device in stage.devices:
+            wait_for_state(stage, device, "registered")
         claim.detail = f"with the rendezvous server at {stage.rendezvous.url}"
     impostor.play(stage, timeline)
     together(*(partial(_onboard, stage, timeline, one) for one in stage.devices))
@@ -32,6 +38,15 @@ def facts_of(stage: Stage, device: Device) -> Json:
     """What the owner knows of a device."""
     operator = stage.api(stage.owner, Role.OPERATOR)
     return fields(operator.json("GET", f"devices/{device.guid}"))
+
+
+def wait_for_state(stage: Stage, device: Device, wanted: str) -> None:
+    """Return when the owner says so; some of its work is done in the background."""
+    deadline = time.monotonic() + PATIENCE
+    while (state := text(facts_of(stage, device), "state")) != wanted:
+        if time.monotonic() > deadline:
+            raise StepFailed(f"the {device.name} is {state}, not {wanted}")
+        time.sleep(POLL)
 
 
 def _assign(stage: Stage, device: Device) -> None:

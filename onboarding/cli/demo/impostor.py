@@ -13,11 +13,13 @@ from hw.keys import DeviceKey, HmacKey
 from onboarding.cli.demo.answers import fields, items
 from onboarding.cli.demo.cast import Device
 from onboarding.cli.demo.stage import Stage
-from onboarding.cli.demo.timeline import Timeline
+from onboarding.cli.demo.timeline import StepFailed, Timeline
 from onboarding.device.errors import NobodyThere
 from onboarding.device.machine import Machine
 from onboarding.device.onboard import Onboarder
+from onboarding.protocol.errors import PeerFailed
 from onboarding.store.apikeys import Role
+from onboarding.wire.message import ErrorCode
 from ownership_vouchers.types import Guid
 
 CAUSE = "binding"
@@ -31,16 +33,36 @@ def play(stage: Stage, timeline: Timeline) -> None:
     copy.machine.keep(board.machine.identity())
     name = "A third TPM holds a copy of the board's software state"
     with timeline.refusal("b", name) as claim:
-        try:
-            Onboarder(copy.machine, stage.client).run()
-        except NobodyThere as error:
-            claim.refuse(str(error))
+        code, words = _turned_away(Onboarder(copy.machine, stage.client))
+        _require(code, words)
+        claim.refuse(f"rendezvous: {words}: the device key is not the voucher's")
     name = "The copy tries to bind, the board's device key lent to it"
     with timeline.refusal("b", name) as claim, borrowed(copy, board) as machine:
-        try:
-            Onboarder(machine, stage.client).run()
-        except NobodyThere:
-            claim.refuse(_reason(stage, board.guid))
+        code, words = _turned_away(Onboarder(machine, stage.client))
+        _require(code, words)
+        claim.refuse(_reason(stage, board.guid))
+
+
+def _turned_away(onboarder: Onboarder) -> tuple[int, str]:
+    """Try to onboard; return the error code and text that the last peer sent.
+
+    Raises:
+        StepFailed: It was let in, or not a peer's answer but something else ended it.
+    """
+    try:
+        onboarder.run()
+    except NobodyThere as error:
+        last = error.failures[-1][1]
+        if isinstance(last, PeerFailed):
+            return last.message.code, str(last)
+        raise StepFailed(f"it did not come to an answer: {error}") from error
+    raise StepFailed("it was let in")
+
+
+def _require(code: int, words: str) -> None:
+    """A refusal for another reason, such as an unknown GUID, shows nothing."""
+    if code != ErrorCode.INVALID_MESSAGE_ERROR:
+        raise StepFailed(f"it was turned away for another reason: {words}")
 
 
 class BorrowingMachine(Machine):
@@ -78,4 +100,4 @@ def _reason(stage: Stage, guid: Guid) -> str:
         detail = fields(event.get("detail"))
         if str(event.get("cause", "")).startswith(CAUSE):
             return " ".join(str(value) for value in detail.values())
-    return ""
+    raise StepFailed("the owner's log has no refused binding")
