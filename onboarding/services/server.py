@@ -7,7 +7,11 @@ and httptools, one process for each core.
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -50,11 +54,21 @@ def run(settings: Settings) -> None:
         StoreError: The database cannot be used.
         OSError: The address cannot be bound.
     """
+    server, bound = prepare(settings)
+    with bound:
+        server.run(sockets=[bound])
+
+
+def prepare(settings: Settings) -> tuple["Server", socket.socket]:
+    """Return a server that is ready to run on the bound socket.
+
+    Raises:
+        As ``run``.
+    """
     refuse_unsafe(settings)
+    bound = _bind(settings)
     config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -68,17 +82,21 @@ def run(settings: Settings) -> None:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
-    with config.bind_socket() as bound:
-        server = Server(config, settings)
-        server.run(sockets=[bound])
+    return Server(config, settings), bound
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family)
 
 
 class Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Says where it listens, once it does; a signal is a wish to stop, no failure."""
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
+        self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then write the port where a supervisor looks for it."""
@@ -89,6 +107,21 @@ class Server(uvicorn.Server):
         log.info("%s listens on %s port %d", self._settings.role.value, host, port)
         if self._settings.port_file is not None:
             _write_whole(self._settings.port_file, f"{port}\n")
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and do not raise them again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wishes = (signal.SIGINT, signal.SIGTERM)
+        before = {wish: signal.signal(wish, self.handle_exit) for wish in wishes}
+        try:
+            yield
+        finally:
+            for wish, handler in before.items():
+                signal.signal(wish, handler)
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -71,7 +71,7 @@ class TakingOver:
     def _note_refusals(
         self, guid: Guid, results: Iterable[ModuleResult], now: int
     ) -> None:
-        """A binding that was refused is an event, whether or not TO2 went on."""
+        """A device that is not bound is an event, whether or not TO2 went on."""
         for result in results:
             if result.name == BINDING and not result.ok:
                 told = {
@@ -79,7 +79,8 @@ class TakingOver:
                     "sentence": result.detail,
                     "remedy": str(result.facts.get("remedy", "")),
                 }
-                self._log("binding.refused", guid, told, now)
+                cause = "binding.refused" if told["code"] else "binding.absent"
+                self._log(cause, guid, told, now)
 
     def _log(
         self,

@@ -1,0 +1,158 @@
+"""Real services on loopback: keys, databases, servers in threads, and callers.
+
+Every key here is a TEST KEY.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from onboarding.protocol.step import Finished, Send
+from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_store import KeyKind, KeyStore
+from onboarding.services.server import prepare
+from onboarding.services.settings import Role, Settings
+from onboarding.store import apikeys
+from onboarding.store.apikeys import ApiKeyStore
+from onboarding.store.database import Database
+from onboarding.wire.message import MsgType
+
+PASSPHRASE = b"test passphrase, for tests only"
+SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+@cache
+def _http() -> httpx.Client:
+    """One client for all wires: making one costs more than a whole TO2."""
+    return httpx.Client(
+        trust_env=False,
+        timeout=SECONDS,
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+
+
+@dataclass
+class Running:
+    """One service, serving in a thread of this process."""
+
+    url: str
+    http: httpx.Client
+    stop: Callable[[], None]
+
+    def call(
+        self, key: str | None, method: str, path: str, **kwargs: Any
+    ) -> httpx.Response:
+        """Call the management API with an API key."""
+        headers = {} if key is None else {"X-API-Key": key}
+        return self.http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
+
+
+@dataclass
+class Site:
+    """A directory with everything that services of all roles need."""
+
+    directory: Path
+    algorithm: KeyAlgorithm = KeyAlgorithm.P256
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        (self.directory / "passphrase").write_bytes(PASSPHRASE)
+        store = KeyStore(self.directory / "keys", PASSPHRASE)
+        self.keys = {
+            kind: store.create(kind.value, kind, self.algorithm) for kind in KeyKind
+        }
+
+    def settings(self, role: Role, **changed: Any) -> Settings:
+        values: dict[str, Any] = {
+            "role": role,
+            "port": 0,
+            "database_url": f"sqlite:///{self.directory}/{role.value}.db",
+            "key_directory": self.directory / "keys",
+            "key_passphrase_file": self.directory / "passphrase",
+            "task_poll_seconds": 0.05,
+        }
+        return Settings(**{**values, **changed})
+
+    def api_key(self, settings: Settings, role: apikeys.Role) -> str:
+        """Make an API key as the command line does: in the database itself."""
+        database = Database(settings.database_url)
+        database.migrate()
+        name = f"test {role.value} {next(self._numbers)}"
+        _, token = ApiKeyStore(database).create(name, role, "test", 0)
+        database.close()
+        return token
+
+    @contextmanager
+    def serve(self, settings: Settings) -> Iterator[Running]:
+        """Run a service until the block ends."""
+        server, bound = prepare(settings)
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+        thread.start()
+        if not server.ready.wait(SECONDS):
+            raise TimeoutError("the service did not start")
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(SECONDS)
+            bound.close()
+
+        with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False) as http:
+            try:
+                yield Running(url, http, stop)
+            finally:
+                stop()
+
+
+@dataclass
+class Wire:
+    """A device's side of the network: any message may go to any replica.
+
+    ``before`` is called before each message, with its type: to restart a
+    replica, or to send a copy.
+    """
+
+    urls: Sequence[str]
+    before: Callable[[Send, str | None], None] | None = None
+    token: str | None = None
+    sent: list[tuple[int, bytes]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def to(cls, *urls: str) -> Self:
+        return cls(urls)
+
+    def run(self, client: Any) -> Any:
+        """Run a client role to its end; what it raises comes out here."""
+        move = client.start()
+        while isinstance(move, Send):
+            if self.before is not None:
+                self.before(move, self.token)
+            reply = self.post(move.type, move.body, self.token)
+            kind = MsgType(int(reply.headers["Message-Type"]))
+            if self.token is None:
+                self.token = reply.headers.get("Authorization")
+            move = client.receive(kind, reply.content)
+        assert isinstance(move, Finished)
+        return move.result
+
+    def post(self, kind: int, body: bytes, token: str | None = None) -> httpx.Response:
+        """Send one message, each to the next replica in turn."""
+        url = self.urls[len(self.sent) % len(self.urls)]
+        self.sent.append((int(kind), body))
+        headers = {"Content-Type": "application/cbor"}
+        if token is not None:
+            headers["Authorization"] = token
+        target = f"{url}/fdo/101/msg/{int(kind)}"
+        reply = _http().post(target, content=body, headers=headers)
+        self.headers.append(dict(reply.headers))
+        return reply

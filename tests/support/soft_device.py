@@ -1,0 +1,74 @@
+"""A device in software for services: DI, TO1 and TO2 over a `Wire`. TEST KEYS."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hw.keys import SoftHmac, SoftKey, new_soft_key
+from onboarding.device.csr import certificate_request
+from onboarding.protocol.device_env import (
+    DeviceCredential,
+    DevmodFacts,
+    DiDeviceEnv,
+    Onboarded,
+    To1DeviceEnv,
+    To2DeviceEnv,
+)
+from onboarding.protocol.di_device import DiDevice
+from onboarding.protocol.to1_device import To1Device
+from onboarding.protocol.to2_device import To2Device
+from onboarding.wire.di import MfgInfo
+from ownership_vouchers.keys import KeyEncoding, KeyType
+from tests.support.services import Wire
+
+FACTS = DevmodFacts("Linux", "aarch64", "1.0", "test-board", serial="SN-1")
+_KEY_TYPES = {"P-256": KeyType.SECP256R1, "P-384": KeyType.SECP384R1}
+
+
+@dataclass
+class SoftDevice:
+    """Keys, and the credential that DI and TO2 leave behind."""
+
+    key: SoftKey
+    mac: SoftHmac
+    credential: DeviceCredential
+
+    @classmethod
+    def made_at(
+        cls, wire: Wire, serial: str = "SN-1", curve: str = "P-256"
+    ) -> "SoftDevice":
+        """Run DI."""
+        key = new_soft_key(curve)
+        small = curve == "P-256"
+        mac = SoftHmac(secrets.token_bytes(32 if small else 48), 5 if small else 6)
+        info = MfgInfo(
+            _KEY_TYPES[curve],
+            KeyEncoding.X509,
+            serial,
+            "test-device",
+            certificate_request(key, serial),
+        )
+        return cls(key, mac, wire.run(DiDevice(DiDeviceEnv(info, mac))))
+
+    def to1(self) -> To1Device:
+        return To1Device(To1DeviceEnv(self.credential.guid, self.key))
+
+    def to2(self, **changed: Any) -> To2Device:
+        values: dict[str, Any] = {
+            "credential": self.credential,
+            "device_key": self.key,
+            "mac_key": self.mac,
+            "random": secrets.token_bytes,
+            "new_kex_key": ec.generate_private_key,
+            "devmod": FACTS,
+        }
+        return To2Device(To2DeviceEnv(**{**values, **changed}))
+
+    def onboard(self, wire: Wire, **changed: Any) -> Onboarded:
+        """Run TO2 and keep the new credential."""
+        done: Onboarded = wire.run(self.to2(**changed))
+        if done.credential is not None:
+            self.credential = done.credential
+        return done
