@@ -19,8 +19,8 @@ def _make(stage: Stage, timeline: Timeline, device: Device) -> None:
     with timeline.step(f"Device initialisation of the {device.name}") as claim:
         made = initialise(device.machine, stage.client, stage.manufacturing.url)
         claim.detail = (
-            f"{device.serial}: device key and HMAC key made in its TPM,"
-            f" GUID {made.identity.active.guid}"
+            f"{device.serial}: device key and HMAC key made in its TPM; a voucher"
+            f" comes out: {made.identity.active.guid}"
         )
     with timeline.step(f"Passport of the {device.name}") as claim:
         station = stage.api(stage.manufacturing, Role.MANUFACTURER)

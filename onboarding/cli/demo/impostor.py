@@ -99,5 +99,5 @@ def _reason(stage: Stage, guid: Guid) -> str:
     for event in reversed(events):
         detail = fields(event.get("detail"))
         if str(event.get("cause", "")).startswith(CAUSE):
-            return " ".join(str(value) for value in detail.values())
+            return f"owner: {detail.get('code')}: {detail.get('sentence')}"
     raise StepFailed("the owner's log has no refused binding")

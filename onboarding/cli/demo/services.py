@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from attestation.keylime.processes import Program
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.cli.api import Api
 from onboarding.cli.demo.timeline import StepFailed
+from onboarding.cli.files import write_file
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.store.apikeys import ApiKeyStore, Role
@@ -23,6 +25,7 @@ START_SECONDS = 60.0
 STOP_GRACE = 5.0
 POLL_SECONDS = 0.02
 ACTOR = "demonstration"
+_MIGRATING = threading.Lock()  # Alembic keeps its context in module globals
 
 
 @dataclass(slots=True)
@@ -54,12 +57,16 @@ class Service:
             self._keys().create(kind.value, kind, KeyAlgorithm.P256)
         database = Database(self._database_url())
         try:
-            database.migrate()
+            with _MIGRATING:
+                database.migrate()
             store = ApiKeyStore(database)
             for role in roles:
                 name = f"{role.value} of the demonstration"
                 _, token = store.create(name, role, ACTOR, int(time.time()))
                 self._tokens[role] = token
+                write_file(
+                    self.directory / f"{role.value}.apikey", token.encode(), mode=0o600
+                )
         finally:
             database.close()
 

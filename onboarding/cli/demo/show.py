@@ -34,7 +34,12 @@ from onboarding.cli.files import write_file
 from onboarding.cli.output import FAILED, OK, CliError, unusable
 
 REFUSALS = {"a", "b", "c", "d"}
+LOG_LINES = 8
 TITLE = "From factory to attested workload, and back"
+PROLOGUE = """\
+Real services, the real Keylime and software TPMs, all on this machine's loopback.
+A board and a server are made, sold, onboarded, attested and given their workload; then
+everything that must be refused is tried. Times: since the start, and of each step."""
 
 
 def run_demo(directory: Path | None, result: Path | None, *, keep: bool) -> int:
@@ -49,6 +54,7 @@ def run_demo(directory: Path | None, result: Path | None, *, keep: bool) -> int:
     console = Console(file=sys.stdout, highlight=False)
     timeline = Timeline(console)
     console.print(f"[bold]{TITLE}[/]")
+    console.print(PROLOGUE, style="dim")
     ok = False
     with interrupts_end_it(), _home(directory) as home:
         stage = Stage(home)
@@ -95,28 +101,37 @@ def _explain(stage: Stage, console: Console, error: Exception) -> None:
     for role, tail in stage.log_tails().items():
         if tail:
             console.print(f"\n[bold]{role} service, end of its log[/]")
-            console.print(escape(tail), style="dim")
+            last = "\n".join(tail.splitlines()[-LOG_LINES:])
+            console.print(escape(last), style="dim", soft_wrap=True)
 
 
 def _sum_up(timeline: Timeline, *, ok: bool) -> None:
     steps = sum(entry.ok for entry in timeline.steps)
-    refused = sorted({entry.case for entry in timeline.refusals if entry.ok})
+    refused = sum(entry.ok for entry in timeline.refusals)
     word = "[bold green]All of it happened[/]" if ok else "[bold red]Not all of it[/]"
     timeline.console.print(
-        f"\n{word}: {steps} steps, refusals {', '.join(refused) or 'none'},"
-        f" {timeline.elapsed:.1f} s"
+        f"\n{word}: {steps} steps and {refused} refusals in {timeline.elapsed:.1f} s"
     )
+    for entry in sorted(timeline.refusals, key=lambda one: one.case):
+        if entry.ok:
+            timeline.console.print(f"  [yellow]{entry.case}[/]  {escape(entry.name)}")
 
 
 def _keep(stage: Stage, console: Console) -> None:
-    console.print("\n[bold]Everything keeps running.[/] Ctrl-C ends it.")
-    for service in stage.services:
-        console.print(f"  {service.role:<14} {service.url}   log {service.log}")
+    """Leave everything running, and free the TPMs for whoever wants to look."""
+    console.print("\n[bold]Everything keeps running until Ctrl-C.[/]")
+    rows = [
+        (one.role, one.url, f"API keys in {one.directory}") for one in stage.services
+    ]
     known = stage.keylime.client_settings()
-    console.print(f"  {'Keylime':<14} {known.verifier_url} (verifier)")
-    console.print(f"  {'':<14} {known.registrar_url} (registrar)")
+    rows.append(("verifier", known.verifier_url, "Keylime, mTLS"))
+    rows.append(("registrar", known.registrar_url, "Keylime, mTLS"))
     for device in stage.devices:
-        console.print(f"  {device.name:<14} vouchgate device --directory ...")
+        device.machine.close()
+        command = f"vouchgate device status --directory {device.directory}"
+        rows.append((device.name, command, ""))
+    for name, what, note in rows:
+        console.print(f"  {name:<14} {what}  [dim]{note}[/]", soft_wrap=True)
     wait_for_ctrl_c()
 
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.text import Text
+
+MARK_WIDTH = 11
 
 
 class StepFailed(Exception):
@@ -103,17 +106,18 @@ class Timeline:
             self._print(entry)
 
     def _print(self, entry: Entry) -> None:
-        mark = "[green]ok[/]" if entry.ok else "[bold red]failed[/]"
-        if entry.case and entry.ok:
-            mark = f"[yellow]refused ({entry.case})[/]"
-        elif entry.case:
-            mark = f"[bold red]NOT refused ({entry.case})[/]"
-        head = f"[dim]{self.elapsed:5.1f} s[/]  {mark} {escape(entry.name)}"
-        self.console.print(f"{head} [dim]{entry.seconds:.2f} s[/]")
+        word, style = _mark(entry)
+        head = Text.assemble(
+            (f"{self.elapsed:6.1f} s  ", "dim"),
+            (f"{word:<{MARK_WIDTH}}", style),
+            entry.name,
+            (f"  {entry.seconds:.2f} s", "dim"),
+        )
+        self.console.print(head)
         if entry.detail:
-            style = "yellow" if entry.case else "dim"
-            lines = f"[{style}]{escape(entry.detail)}[/]"
-            self.console.print(Padding(lines, (0, 0, 0, 9)))
+            below = Text(entry.detail, "yellow" if entry.case else "dim")
+            indent = 10 + MARK_WIDTH
+            self.console.print(Padding(below, (0, 0, 0, indent), expand=False))
 
     def to_json(self, *, ok: bool) -> dict[str, object]:
         refusals = sorted(self.refusals, key=lambda entry: entry.case)
@@ -123,6 +127,18 @@ class Timeline:
             "seconds": round(self.elapsed, 3),
             "ok": ok,
         }
+
+
+def _mark(entry: Entry) -> tuple[str, str]:
+    match entry.ok, entry.case:
+        case True, "":
+            return "done", "green"
+        case False, "":
+            return "FAILED", "bold red"
+        case True, case:
+            return f"refused {case}", "bold yellow"
+        case _, case:
+            return f"LET IN {case}", "bold red"
 
 
 def _words(error: Exception) -> str:
