@@ -88,7 +88,7 @@ def _count(exchange: Exchange, size: int, this: Round) -> Exchange:
     limits = this.limits
     if rounds > limits.rounds or received > limits.received:
         raise MessageRefused(f"ServiceInfo of {rounds} messages, {received} bytes")
-    if not 0 <= this.now - exchange.started <= limits.seconds:
+    if this.now - exchange.started > limits.seconds:
         raise MessageRefused(f"ServiceInfo takes longer than {limits.seconds} s")
     return replace(exchange, rounds=rounds, received=received)
 

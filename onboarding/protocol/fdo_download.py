@@ -12,16 +12,24 @@ from ownership_vouchers import cbor
 
 NAME = "fdo.download"
 CHUNK = 1014  # bytes of one data message; what every peer takes
+MAX_NAME = 255
 _OVERHEAD = 32  # key and heads around a chunk
 _ANNOUNCE, _DATA, _WAIT = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class FilePush:
-    """One file: its name as the device is to call it, and its content."""
+    """One file: its name as the device is to call it, and its content.
+
+    A name has 1 to 255 characters; whether the device takes it is its own affair.
+    """
 
     name: str
     content: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.name) <= MAX_NAME:
+            raise ValueError(f"file name of {len(self.name)} characters")
 
 
 @dataclass(frozen=True, slots=True)

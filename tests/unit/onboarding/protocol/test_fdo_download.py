@@ -114,3 +114,11 @@ def test_no_files_are_done_at_once() -> None:
     state, messages, progress = module.produce(module.start(ASKED), 1300, ASKED)
     assert (messages, progress) == ([], Progress.DONE)
     assert module.result(state).ok
+
+
+@pytest.mark.parametrize("name", ["", "n" * 256])
+def test_a_file_without_a_name_or_with_an_endless_one_cannot_be_pushed(
+    name: str,
+) -> None:
+    with pytest.raises(ValueError, match="characters"):
+        FilePush(name, b"")

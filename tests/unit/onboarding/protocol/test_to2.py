@@ -151,8 +151,8 @@ def test_no_message_is_larger_than_its_receiver_said(
 def test_values_too_long_for_one_message_are_cut_and_joined_again(
     roles: Roles,
 ) -> None:
-    """A 48-byte digest and a long name do not fit 256 bytes together."""
-    name = "n" * 400
+    """A name of 255 characters takes more than a message of 256 bytes."""
+    name = "n" * 255
     device = keeping_file(10)
     module = DownloadModule((FilePush(name, CONTENT[:10]),))
     pair = roles.to2(module, device={"modules": (device,), "max_service_info": 256})
