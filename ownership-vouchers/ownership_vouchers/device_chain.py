@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ownership_vouchers.algorithms import alg_for
 from ownership_vouchers.errors import Check, CheckFailed, VoucherError
-from ownership_vouchers.keys import certificate_key, load_certificate
+from ownership_vouchers.keys import UNREADABLE, certificate_key, load_certificate
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -112,7 +112,7 @@ def _extension(certificate: x509.Certificate, kind: type[_T]) -> _T | None:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:  # a root's: those of a chain have been read
         raise _refused("extensions that cannot be read") from error
 
 

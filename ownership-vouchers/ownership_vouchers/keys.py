@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_public_key,
 )
-from cryptography.utils import CryptographyDeprecationWarning
 
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, VerifyKey, alg_for
@@ -52,8 +51,16 @@ _CURVES: dict[KeyType, tuple[ec.EllipticCurve, int, int]] = {
 }
 _KTY, _CRV, _X, _Y = 1, -1, -2, -3
 
-# The warning is what a serial number not above zero gives where warnings are errors.
-_UNREADABLE = (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning)
+# What `cryptography` raises on certificates it cannot read; warnings are for odd ones
+# (a serial number below one, a country of three letters) where warnings are errors.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    UserWarning,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +199,16 @@ def load_spki(der: bytes) -> VerifyKey:
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
-    """Load one DER certificate. Raises MalformedError."""
+    """Load one DER certificate, and every part that is otherwise read when asked for.
+
+    Raises:
+        MalformedError: Not one, or a part of it that nobody could use.
+    """
     try:
         certificate = x509.load_der_x509_certificate(der)
-    except _UNREADABLE as error:
+        _ = (certificate.subject, certificate.issuer, certificate.extensions)
+        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    except UNREADABLE as error:
         raise MalformedError("not a DER certificate") from error
     if certificate.serial_number <= 0:
         raise MalformedError("a certificate whose serial number is not positive")

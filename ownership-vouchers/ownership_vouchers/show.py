@@ -49,7 +49,7 @@ def describe_key(key: PublicKey) -> dict[str, object]:
         "fingerprint": key.fingerprint(),
     }
     if key.chain:
-        described["chain"] = [_subject(one) for one in key.chain]
+        described["chain"] = [one.subject.rfc4514_string() for one in key.chain]
         described["chain_holds"] = chain_holds(key.chain)
     return described
 
@@ -58,7 +58,7 @@ def describe_certificate(der: bytes) -> dict[str, object]:
     """Return who a certificate names and when; ``error`` if it cannot be read."""
     try:
         return _certificate(load_certificate(der))
-    except (VoucherError, ValueError) as error:
+    except VoucherError as error:
         return {"error": str(error)}
 
 
@@ -70,13 +70,6 @@ def _certificate(certificate: x509.Certificate) -> dict[str, object]:
         "not_before": certificate.not_valid_before_utc.isoformat(),
         "not_after": certificate.not_valid_after_utc.isoformat(),
     }
-
-
-def _subject(certificate: x509.Certificate) -> str:
-    try:
-        return certificate.subject.rfc4514_string()
-    except ValueError:
-        return "(unreadable)"
 
 
 def _entry(index: int, entry: Entry) -> dict[str, object]:

@@ -97,6 +97,12 @@ LEAVES = {
         public(ec.SECP256R1()),
         x509.UnrecognizedExtension(x509.KeyUsage.oid, b"x"),
     ),
+    "an X.400 address as alternative name": bare(
+        public(ec.SECP256R1()),
+        x509.UnrecognizedExtension(
+            x509.SubjectAlternativeName.oid, bytes.fromhex("3004a3020500")
+        ),
+    ),
 }
 
 
@@ -104,6 +110,16 @@ LEAVES = {
 def test_a_leaf_that_is_no_device_of_fdo_is_refused(leaf: x509.Certificate) -> None:
     with pytest.raises(CheckFailed):
         check_device_chain(der(leaf, ROOT), [ROOT])
+
+
+def test_a_root_whose_extensions_nobody_can_read_is_no_root() -> None:
+    odd = x509.UnrecognizedExtension(
+        x509.SubjectAlternativeName.oid, bytes.fromhex("3004a3020500")
+    )
+    root = bare(public(ec.SECP256R1()), odd)
+    with pytest.raises(CheckFailed, match="no authority that we trust"):
+        check_device_chain(der(LEAF), [root])
+    check_device_chain(der(LEAF), [root, MIDDLE])
 
 
 def test_an_issuer_that_may_not_sign_certificates_is_refused() -> None:

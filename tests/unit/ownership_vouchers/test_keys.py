@@ -16,7 +16,7 @@ from ownership_vouchers.keys import (
     spki,
     type_of,
 )
-from tests.support.supply_chain import KINDS, Party, new_key
+from tests.support.supply_chain import KINDS, Party, certificate, new_key
 
 GIVEN = json.loads((Path(__file__).parents[2] / "vectors/fdo/keys.json").read_text())[
     "keys"
@@ -45,8 +45,8 @@ def test_every_given_key_is_read(name: str) -> None:
     der = bytes.fromhex(GIVEN[name]["public_spki_der"])
     key = PublicKey.of(load_spki(der))
     assert key.spki == der
-    for certificate in GIVEN[name].get("x5chain_der", [])[:1]:
-        leaf = load_certificate(bytes.fromhex(certificate))
+    for leaf_der in GIVEN[name].get("x5chain_der", [])[:1]:
+        leaf = load_certificate(bytes.fromhex(leaf_der))
         chain = PublicKey.of(key.key, KeyEncoding.X5CHAIN, (leaf,))
         assert chain.same_key(key)
         assert chain.fingerprint() == key.fingerprint()
@@ -147,3 +147,11 @@ def test_a_certificate_nobody_may_issue_is_malformed(offset: int, value: int) ->
     der[start + offset] = value
     with pytest.raises(MalformedError):
         load_certificate(bytes(der))
+
+
+def test_a_certificate_with_a_name_that_is_no_text_is_malformed() -> None:
+    key = new_key("P-256")
+    der = certificate("\0x", key, "ca", key, ca=False).public_bytes(Encoding.DER)
+    load_certificate(der)  # passes unaltered
+    with pytest.raises(MalformedError):
+        load_certificate(der.replace(b"\x0c\x02\0x", b"\x03\x02\0x"))
