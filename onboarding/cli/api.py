@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 
 from onboarding.cli.files import read_secret
 from onboarding.cli.output import CliError
-from onboarding.device.errors import Problem, Unreachable
+from onboarding.device.errors import Unreachable
 from onboarding.device.http import Reply, new_client, read_problem, send
 
 LIMIT = 64 * 1024 * 1024
@@ -18,10 +20,10 @@ KEY_VARIABLE = "VOUCHGATE_API_KEY"
 class Api:
     """One service's management API, as the holder of one API key."""
 
-    def __init__(self, base: str, key: str, client: httpx.Client | None = None) -> None:
+    def __init__(self, base: str, key: str, client: httpx.Client) -> None:
         self._base = f"{base.rstrip('/')}/api/v1"
         self._headers = {"Authorization": f"Bearer {key}"}
-        self._client = client or new_client()
+        self._client = client
 
     def request(
         self, method: str, path: str, content: bytes | None = None, kind: str = ""
@@ -63,6 +65,13 @@ class Api:
             raise Unreachable("the service answered with no JSON") from error
 
 
+@contextmanager
+def connected(base: str, key_file: Path | None) -> Iterator[Api]:
+    """The API at ``base``, with the key that is in a file or in the environment."""
+    with closing(new_client()) as client:
+        yield Api(base, api_key(key_file), client)
+
+
 def api_key(path: Path | None) -> str:
     """Read the API key from a file, or from the environment.
 
@@ -78,6 +87,3 @@ def api_key(path: Path | None) -> str:
             code=2,
         )
     return value
-
-
-__all__ = ["Api", "Problem", "Unreachable", "api_key"]

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from onboarding.cli.api import Api, api_key
+from onboarding.cli.api import Api, connected
 from onboarding.cli.output import FAILED, Json, console, print_facts, print_json
 from onboarding.device.agent import Agent, Attested
 from onboarding.device.config import DeviceConfig
@@ -57,7 +57,8 @@ def di(
     with closing(new_client()) as client, Machine(config, directory) as machine:
         made = initialise(machine, client, url)
     if station_key_file is not None:
-        register_passport(Api(url, api_key(station_key_file)), made)
+        with connected(url, station_key_file) as station:
+            register_passport(station, made)
     guid = str(made.identity.active.guid)
     if json:
         return print_json({"guid": guid, "serial": serial, "board": board})

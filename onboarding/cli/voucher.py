@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Api, api_key
+from onboarding.cli.api import connected
 from onboarding.cli.files import (
     read_file,
     read_private_key,
@@ -35,6 +35,7 @@ from ownership_vouchers.types import Guid
 app = typer.Typer(no_args_is_help=True, help="Ownership vouchers, one or many a file.")
 
 File = Annotated[Path, typer.Argument(help="Vouchers, PEM or CBOR.")]
+PEM_TYPE = "application/x-pem-file"
 Url = Annotated[str, typer.Option(help="The service's address.")]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
@@ -120,7 +121,8 @@ def export(
 ) -> None:
     """Fetch a voucher, with its passport, from a service."""
     path = f"vouchers/{_guid(guid)}/pem"
-    pem = Api(url, api_key(api_key_file)).request("GET", path).body
+    with connected(url, api_key_file) as api:
+        pem = api.request("GET", path).body
     write_file(out, pem)
     if json:
         return print_json({"file": str(out), "guid": guid})
@@ -133,9 +135,8 @@ def import_(
 ) -> int:
     """Give vouchers to an owner; each is taken or refused by itself."""
     body = read_file(file)
-    api = Api(url, api_key(api_key_file))
-    reply = api.request("POST", "vouchers", body, "application/x-pem-file")
-    report = api.read(reply)
+    with connected(url, api_key_file) as api:
+        report = api.read(api.request("POST", "vouchers", body, PEM_TYPE))
     if not isinstance(report, dict) or not isinstance(report.get("results"), list):
         raise unusable("the service's answer is not an import report")
     if json:

@@ -1,0 +1,230 @@
+"""The commands against one real process that is all three services.
+
+The device has no TPM: it is onboarded all the same, and nothing is released to it.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onboarding.cli.api import connected
+from onboarding.cli.app import run
+from onboarding.device.http import new_client
+
+Capture = pytest.CaptureFixture[str]
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A service that is everything at once, and the directory it lives in."""
+
+    home: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def key(self, role: str) -> Path:
+        return self.home / f"{role}.apikey"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Settings of the site; what an operator puts into the service's environment."""
+    home = tmp_path_factory.mktemp("site")
+    (home / "passphrase").write_text("of a test\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOUCHGATE_KEY_DIRECTORY", str(home / "keys"))
+        patch.setenv("VOUCHGATE_KEY_PASSPHRASE_FILE", str(home / "passphrase"))
+        patch.setenv("VOUCHGATE_DATABASE_URL", f"sqlite:///{home / 'all.db'}")
+        patch.setenv("VOUCHGATE_TASK_POLL_SECONDS", "0.1")
+        yield home
+
+
+@pytest.fixture(scope="module")
+def site(environment: Path) -> Iterator[Site]:
+    """Make keys by command, then run ``vouchgate serve --role all``."""
+    for kind in ("owner", "manufacturer", "device-ca"):
+        assert run(["keys", "new", "--kind", kind]) == 0
+    for role in ("manufacturer", "operator", "security"):
+        out = str(environment / f"{role}.apikey")
+        assert run(["apikey", "new", "--role", role, "--name", role, "--out", out]) == 0
+    port_file = environment / "port"
+    command = ["serve", "--role", "all", "--port", "0", "--port-file", str(port_file)]
+    with (
+        (environment / "log").open("wb") as log,
+        subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "onboarding.cli", *command], stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            yield configured(Site(environment, port_of(process, port_file)))
+        finally:
+            process.terminate()
+
+
+def port_of(process: "subprocess.Popen[bytes]", port_file: Path) -> int:
+    deadline = time.monotonic() + 60
+    while not port_file.exists():
+        log = port_file.with_name("log").read_text()
+        assert process.poll() is None, log
+        assert time.monotonic() < deadline, log
+        time.sleep(0.05)
+    return int(port_file.read_text())
+
+
+def configured(site: Site) -> Site:
+    """Tell the site where it is, and whose vouchers its rendezvous takes."""
+    directive = {
+        "ip": HOST, "device_port": site.port, "owner_port": site.port,
+        "protocol": "http",
+    }  # fmt: skip
+    address = {"ip": HOST, "dns": None, "port": site.port, "protocol": "http"}
+    call(site, "manufacturer", "PUT", "rvinfo", {"directives": [directive]})
+    call(site, "operator", "PUT", "to2-address", {"addresses": [address]})
+    keys = call(site, "operator", "GET", "keys")
+    makers = [k["fingerprint"] for k in keys["items"] if k["kind"] == "manufacturer"]
+    trust = {"manufacturers": makers, "device_cas_pem": ""}
+    call(site, "security", "PUT", "trust", trust)
+    return site
+
+
+def call(
+    site: Site, role: str, method: str, path: str, value: object = None
+) -> dict[str, Any]:
+    """Make one call of the management API with the key of ``role``."""
+    with connected(site.url, site.key(role)) as api:
+        found = api.json(method, path, value)
+    return found if isinstance(found, dict) else {}
+
+
+def answer(capsys: Capture, *arguments: str, code: int = 0) -> dict[str, object]:
+    """Run a command with ``--json`` and return what it prints."""
+    capsys.readouterr()
+    assert run([*arguments, "--json"]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def device(site: Site) -> Path:
+    """A device through DI, its voucher extended to the site's own owner key."""
+    directory = site.home / "device"
+    made = ["--serial", "SN-1", "--tcti", "none", "--directory", str(directory)]
+    assert run(["device", "di", "--url", site.url, *made]) == 0
+    return directory
+
+
+def guid_of(device: Path, capsys: Capture) -> str:
+    found = answer(capsys, "device", "status", "--directory", str(device))
+    return str(found["guid"])
+
+
+def test_a_voucher_goes_from_export_over_extend_to_import(
+    site: Site, device: Path, capsys: Capture
+) -> None:
+    guid = guid_of(device, capsys)
+    out = site.home / "voucher.pem"
+    where = ["--url", site.url]
+    maker = ["--api-key-file", str(site.key("manufacturer"))]
+    owner_pem = str(answer(capsys, "keys", "show")["keys"][2]["public_pem"])  # type: ignore[index]
+    call(
+        site,
+        "manufacturer",
+        "POST",
+        f"vouchers/{guid}/extend",
+        {"next_owner_pem": owner_pem},
+    )
+    answer(capsys, "voucher", "export", guid, *where, "--out", str(out), *maker)
+    assert answer(capsys, "voucher", "verify", str(out))["ok"] is True
+    operator = ["--api-key-file", str(site.key("operator"))]
+    report = answer(capsys, "voucher", "import", str(out), *where, *operator)
+    assert (report["refused"], report["imported"]) == (0, 0)  # it is here already
+
+
+def test_the_device_is_onboarded_and_its_status_says_by_whom(
+    site: Site, device: Path, capsys: Capture
+) -> None:
+    guid = guid_of(device, capsys)
+    here = ["--directory", str(device)]
+    call(site, "operator", "POST", f"to0/{guid}")
+    deadline = time.monotonic() + 30
+    while run(["device", "onboard", *here]) != 0:
+        assert time.monotonic() < deadline, capsys.readouterr()
+        time.sleep(0.2)
+    found = answer(capsys, "device", "status", *here)
+    assert found["owner"] == site.url
+    assert found["guid"] != guid
+
+
+def test_a_device_without_a_tpm_cannot_attest_and_is_told_why(
+    device: Path, capsys: Capture
+) -> None:
+    told = answer(capsys, "device", "attest", "--directory", str(device), code=1)
+    assert "no TPM" in str(told["error"])
+
+
+def test_the_loop_goes_on_over_refusals_and_prints_each(
+    device: Path, capsys: Capture
+) -> None:
+    capsys.readouterr()
+    arguments = ["device", "run", "--directory", str(device), "--rounds", "1"]
+    assert run([*arguments, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["error", "refused"]
+
+
+def test_a_wrong_api_key_is_refused_in_a_sentence(
+    site: Site, device: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    wrong = tmp_path / "key"
+    wrong.write_text("vg_0000000000000000_AAAA\n")
+    out = ["--out", str(tmp_path / "out"), "--api-key-file", str(wrong)]
+    guid = guid_of(device, capsys)
+    told = answer(capsys, "voucher", "export", guid, "--url", site.url, *out, code=1)
+    assert told["ok"] is False
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_an_api_key_the_command_says_how_to_give_one(
+    site: Site, capsys: Capture
+) -> None:
+    told = answer(
+        capsys, "voucher", "import", str(site.home / "log"), "--url", site.url, code=2
+    )
+    assert "VOUCHGATE_API_KEY" in str(told["remedy"])
+
+
+def test_doctor_finds_the_running_site_fit(site: Site, capsys: Capture) -> None:
+    found = answer(capsys, "doctor")
+    checks = found["checks"]
+    assert isinstance(checks, list)
+    health = {one["name"]: one["health"] for one in checks}
+    assert health["database"] == health["vouchers"] == "ok"
+
+
+def test_a_service_that_is_not_there_is_said_so(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    told = answer(
+        capsys, "device", "di", "--url", f"http://{HOST}:1", "--serial", "SN-2",
+        "--tcti", "none", "--directory", str(tmp_path / "device"), code=1,
+    )  # fmt: skip
+    assert "does not answer" in str(told["error"])
+
+
+def test_a_client_follows_no_redirect_and_no_proxy() -> None:
+    with closing(new_client()) as client:
+        assert not client.follow_redirects
+        assert not client.trust_env
