@@ -13,9 +13,17 @@ import typer
 from rich.markup import escape
 
 from onboarding.cli.api import Api, connected
-from onboarding.cli.output import FAILED, Json, console, print_facts, print_json
+from onboarding.cli.output import (
+    FAILED,
+    CliError,
+    Json,
+    console,
+    print_facts,
+    print_json,
+)
 from onboarding.device.agent import Agent, Attested
-from onboarding.device.config import DeviceConfig
+from onboarding.device.applier import DirectoryApplier
+from onboarding.device.config import FILE, DeviceConfig
 from onboarding.device.factory import Made, initialise
 from onboarding.device.http import new_client
 from onboarding.device.loop import Event, run
@@ -45,13 +53,18 @@ def di(
         Path | None,
         typer.Option(help="API key of the factory station, to have a passport made."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Destroy the device that is there already.")
+    ] = False,
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
-    """Device initialisation: new keys, a credential, a voucher at the manufacturer.
-
-    Destroys the device key and credential that were there before.
-    """
+    """Device initialisation: new keys, a credential, a voucher at the manufacturer."""
+    if (directory / FILE).exists() and not force:
+        raise CliError(
+            f"there is a device in {directory} already",
+            "Its keys and credential would be destroyed: say --force if that is meant.",
+        )
     where = None if tcti == "none" else tcti
     config = DeviceConfig(serial, board, model, where, curve)
     with closing(new_client()) as client, Machine(config, directory) as machine:
@@ -108,6 +121,10 @@ def run_(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many rounds.")
     ] = None,
+    apply_to: Annotated[
+        Path | None,
+        typer.Option(help="Where workloads go; else `workload` in the directory."),
+    ] = None,
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
@@ -116,7 +133,9 @@ def run_(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with closing(new_client()) as client, Machine.load(directory) as machine:
-        run(Agent(machine, client), interval, stop, Teller(as_json=json), rounds)
+        applier = None if apply_to is None else DirectoryApplier(apply_to)
+        agent = Agent(machine, client, applier)
+        run(agent, interval, stop, Teller(as_json=json), rounds)
 
 
 @app.command()

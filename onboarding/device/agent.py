@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from attestation.keylime.push_agent import PushRefused
 from onboarding.device.applier import Applier, DirectoryApplier
 from onboarding.device.attest import Verdict, attest
 from onboarding.device.config import write_private
@@ -14,9 +15,10 @@ from onboarding.device.errors import NotOnboarded
 from onboarding.device.machine import Machine
 from onboarding.device.owner_api import OwnerApi
 from onboarding.device.push import PushChannel, enrol
-from onboarding.device.workload import Outcome, WorkloadGate
+from onboarding.device.workload import Change, Outcome, WorkloadGate
 
 ENROLLED = "enrolled.json"
+SESSION_OVER = (401, 403)  # of the owner's proxy, or of Keylime behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,6 @@ class Agent:
         if profile.channel == "push":
             return self._attest_by_push()
         verdict = attest(self._api, self._machine.tpm, profile.ak_alg)
-        self._known_to_owner()
         return Attested("evidence", _numbers(verdict.compared), verdict)
 
     def sync(self) -> Outcome:
@@ -79,7 +80,8 @@ class Agent:
             self._machine.directory,
         )
         outcome = gate.sync()
-        self._known_to_owner()
+        if outcome.change is not Change.UNCHANGED:  # that word alone is not signed
+            self._known_to_owner()
         return outcome
 
     def enrol(self) -> None:
@@ -89,18 +91,30 @@ class Agent:
         if _load(path) == wanted:
             return
         enrol(self._api, self._machine.tpm, self._machine.config.profile.ak_alg)
-        self._known_to_owner()
         write_private(path, json.dumps(wanted).encode())
 
     def _attest_by_push(self) -> Attested:
         self.enrol()
-        if self._push is None:
-            self._push = PushChannel(self._api, self._machine.tpm)
-        submitted = self._push.attest()
+        try:
+            submitted = self._channel().attest()
+        except PushRefused as refusal:
+            if refusal.status not in SESSION_OVER:
+                raise
+            self._push = None
+            submitted = self._channel().attest()
         return Attested("push", submitted.pcrs, None)
 
+    def _channel(self) -> PushChannel:
+        if self._push is None:
+            self._push = PushChannel(self._api, self._machine.tpm)
+        return self._push
+
     def _known_to_owner(self) -> None:
-        """The owner answered to the new credential: the old one may go."""
+        """The owner signed for the new credential's GUID: the old one may go.
+
+        Nothing less will do: an answer that is not signed could be anybody's, and a
+        device that forgets its old credential too early can be locked out for good.
+        """
         if self._identity.previous is not None:
             self._identity = self._identity.confirmed()
             self._machine.keep(self._identity)

@@ -5,13 +5,14 @@ to show the registrar is that the TPM opens the registrar's own credential.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attestation.keylime.credential_blob import auth_tag
-from attestation.keylime.push_agent import PushAgent, Submitted
+from attestation.keylime.push_agent import PushAgent, PushRefused, Submitted
 from attestation.keylime.push_ports import TpmPort
 from hw.evidence import AkAlg
 from onboarding.device.errors import DeviceError
@@ -25,6 +26,8 @@ from onboarding.device.owner_api import (
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
+TOO_EARLY = 429
+MAX_WAIT = 10  # seconds; beyond that the caller should know
 SESSION_HEADER = "Vouchgate-Session"
 
 
@@ -56,7 +59,18 @@ class PushChannel:
         self._agent = PushAgent(self._send, port, str(api.guid), boot_time())
 
     def attest(self) -> Submitted:
-        """Send one attestation. The verdict is not told here: it is the owner's."""
+        """Send one attestation. The verdict is not told here: it is the owner's.
+
+        Raises:
+            PushRefused: The verifier, or the owner before it, does not take it.
+        """
+        try:
+            return self._agent.attest()
+        except PushRefused as refusal:
+            wait = refusal.retry_after
+            if refusal.status != TOO_EARLY or wait is None or wait > MAX_WAIT:
+                raise
+        time.sleep(wait)
         return self._agent.attest()
 
     def _send(

@@ -224,6 +224,16 @@ def test_a_service_that_is_not_there_is_said_so(
     assert "does not answer" in str(told["error"])
 
 
+def test_a_device_that_is_there_is_not_made_anew_by_accident(
+    site: Site, device: Path, capsys: Capture
+) -> None:
+    before = guid_of(device, capsys)
+    again = ["device", "di", "--url", site.url, "--serial", "SN-1", "--tcti", "none"]
+    told = answer(capsys, *again, "--directory", str(device), code=1)
+    assert "--force" in str(told["remedy"])
+    assert guid_of(device, capsys) == before
+
+
 def test_a_client_follows_no_redirect_and_no_proxy() -> None:
     with closing(new_client()) as client:
         assert not client.follow_redirects

@@ -47,7 +47,7 @@ REFUSALS = {
     "a": ("pcr_validation.invalid_pcr_8",),
     "b": ("error 101 to message 32", "ek-not-the-passports"),
     "c": ("check “entries” fails",),
-    "d": (" s old, limit 6 s",),
+    "d": (" s old, limit 8 s",),
 }
 
 

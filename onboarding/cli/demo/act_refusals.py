@@ -39,7 +39,8 @@ def play(stage: Stage, timeline: Timeline, shipment: Shipment) -> None:
 def _stale(stage: Stage, timeline: Timeline) -> None:
     """Refusal (d): a lease that ran out is no lease."""
     name = "A fetch with no fresh appraisal"
-    with timeline.refusal("d", name) as claim:
+    words = f"waiting for the server's lease of {LEASES['server']} s to run out …"
+    with timeline.refusal("d", name) as claim, timeline.waiting(words):
         deadline = time.monotonic() + LEASES["server"] + PATIENCE
         while not claim.refused and time.monotonic() < deadline:
             time.sleep(POLL)

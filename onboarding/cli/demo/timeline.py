@@ -100,6 +100,12 @@ class Timeline:
             raise StepFailed(f"{name}: {_words(error)}") from error
         self._end(Entry(name, True, time.monotonic() - began, claim.detail, case))
 
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show, on a terminal, that something is under way and nothing is wrong."""
+        with self.console.status(f"[dim]{escape(what)}[/]"):
+            yield
+
     def _end(self, entry: Entry) -> None:
         with self._lock:
             (self.refusals if entry.case else self.steps).append(entry)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from attestation.keylime.stack import KeylimeStack
 from onboarding.cli import doctor
 from onboarding.cli.app import run
 from onboarding.cli.finding import Health
 from onboarding.services.settings import Settings
 from onboarding.store.database import Database
+from tests.support.swtpm import MakeSoftwareTpm
 
 Capture = pytest.CaptureFixture[str]
 
@@ -98,6 +100,27 @@ def test_a_tpm_that_does_not_answer_is_bad() -> None:
     found = doctor.check_tpm("swtpm:host=127.0.0.1,port=1")
     assert found.health is Health.BAD
     assert found.mend
+
+
+def test_a_software_tpm_with_its_certificate_is_well(
+    make_software_tpm: MakeSoftwareTpm,
+) -> None:
+    found = doctor.check_tpm(make_software_tpm("doctor").start())
+    assert found.health is Health.OK, found
+
+
+def test_keylime_in_push_mode_is_well(keylime_stack: KeylimeStack) -> None:
+    known = keylime_stack.client_settings()
+    settings = Settings(
+        keylime_verifier_url=known.verifier_url,
+        keylime_registrar_url=known.registrar_url,
+        keylime_registrar_http_url=known.registrar_http_url,
+        keylime_ca=known.ca,
+        keylime_cert=known.cert,
+        keylime_key=known.key,
+    )
+    found = doctor.check_keylime(settings)
+    assert (found.health, "push" in found.detail) == (Health.OK, True), found
 
 
 def test_keylime_that_does_not_answer_is_bad(tmp_path: Path) -> None:
