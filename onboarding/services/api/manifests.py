@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import Field, StringConstraints
 
-from attestation.errors import DocumentRefused
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
@@ -61,13 +60,8 @@ def post_manifest(
 ) -> JsonObject:
     """Sign and store a version; the same again is no change."""
     files = tuple((one.path, _content(one)) for one in body.files)
-    try:
-        manifest = Manifest(body.name, body.version, body.kind, files)
-        bundle = sign_bundle(manifest, context.keyrings[KeyKind.OWNER].first())
-    except DocumentRefused as error:
-        raise Problem(
-            422, error.code.value, error.sentence, remedy=error.remedy
-        ) from error
+    manifest = Manifest(body.name, body.version, body.kind, files)
+    bundle = sign_bundle(manifest, context.keyrings[KeyKind.OWNER].first())
     record = ManifestRecord(
         manifest.name,
         str(manifest.version),

@@ -8,19 +8,20 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from attestation.errors import AttestationError
+from attestation.errors import AttestationError, Refused
 from attestation.keylime.errors import KeylimeError
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import KeyStoreError, Problem
 from onboarding.store.errors import (
     ApiKeyRefused,
     Conflict,
+    InvalidCursor,
     InvalidRecord,
     NotFound,
     StoreError,
     TokenRefused,
 )
-from ownership_vouchers.errors import CheckFailed, VoucherError
+from ownership_vouchers.errors import CheckFailed, UnsupportedKeyError, VoucherError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:vouchgate:problem:"
@@ -29,6 +30,7 @@ _STORE: tuple[tuple[type[StoreError], int, str, str | None], ...] = (
     (NotFound, 404, "not-found", None),
     (Conflict, 409, "conflict", None),
     (InvalidRecord, 422, "invalid", None),
+    (InvalidCursor, 422, "invalid-cursor", "Begin again without a cursor."),
     (ApiKeyRefused, 401, "api-key-refused", "Ask an admin for a key."),
     (TokenRefused, 401, "token-refused", "Ask for a new one and try again."),
 )
@@ -65,10 +67,30 @@ def from_error(error: Exception) -> Problem:
             return error
         case StoreError():
             return _from_store(error)
+        case VoucherError() | ProtocolError():
+            return _from_input(error)
+        case AttestationError():
+            return _from_attestation(error)
+        case KeyStoreError():
+            return Problem(503, "key-unavailable", str(error))
+        case _:
+            return Problem(500, "internal", "The service failed; its log says why.")
+
+
+def _from_input(error: Exception) -> Problem:
+    match error:
         case CheckFailed():
             return Problem(422, error.check.value.replace("_", "-"), str(error))
-        case VoucherError() | ProtocolError():
+        case UnsupportedKeyError():
+            return Problem(422, "unsupported-key", str(error))
+        case _:
             return Problem(422, "malformed", str(error))
+
+
+def _from_attestation(error: AttestationError) -> Problem:
+    match error:
+        case Refused():
+            return Problem(422, error.code.value, error.sentence, remedy=error.remedy)
         case KeylimeError():
             return Problem(
                 502,
@@ -76,12 +98,8 @@ def from_error(error: Exception) -> Problem:
                 "Keylime gave no usable answer; nothing was decided.",
                 remedy="Try again; `vouchgate doctor` checks Keylime.",
             )
-        case AttestationError():
-            return Problem(422, "refused", str(error))
-        case KeyStoreError():
-            return Problem(503, "key-unavailable", str(error))
         case _:
-            return Problem(500, "internal", "The service failed; its log says why.")
+            return Problem(422, "refused", str(error))
 
 
 def _from_store(error: StoreError) -> Problem:

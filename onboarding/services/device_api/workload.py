@@ -59,15 +59,10 @@ class WorkloadDesk:
     def report(self, call: DeviceCall) -> dict[str, object]:
         """Take a report, check it and keep it as it was signed."""
         document = take_bytes(call.body, "report", MAX_REPORT)
-        try:
-            if _is_removal(document):
-                self._removal(call, document)
-            else:
-                self._applied(call, document)
-        except DocumentRefused as error:
-            raise Problem(
-                422, error.code.value, error.sentence, remedy=error.remedy
-            ) from error
+        if _is_removal(document):
+            self._removal(call, document)
+        else:
+            self._applied(call, document)
         device = self._context.stores.devices.get(call.guid.raw)
         removal = device.removal
         return {
