@@ -80,10 +80,12 @@ class Exchange:
     received: int = 0
     done: bool = False
 
-    def with_run(self, run: ModuleRun) -> "Exchange":
-        """Return the exchange with the run of that name replaced."""
+    def with_run(
+        self, run: ModuleRun, queue: tuple[Kv, ...] | None = None
+    ) -> "Exchange":
+        """Return the exchange with the run of that name, and the queue, replaced."""
         runs = tuple(run if one.name == run.name else one for one in self.runs)
-        return replace(self, runs=runs)
+        return replace(self, runs=runs, queue=self.queue if queue is None else queue)
 
     def run(self, name: str) -> ModuleRun | None:
         return next((one for one in self.runs if one.name == name), None)

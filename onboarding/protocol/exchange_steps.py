@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from onboarding.protocol import devmod
+from onboarding.protocol.devmod import Devmod
 from onboarding.protocol.env import ServiceInfoLimits
 from onboarding.protocol.errors import (
     MessageRefused,
@@ -69,10 +70,17 @@ def take_turn(
         RequiredModuleFailed: A module that must succeed has not.
         MalformedError: A value that is not what its key stands for.
     """
-    exchange = _count(exchange, size, this)
+    rounds, received = _count(exchange, size, this)
     if exchange.done:
+        exchange = replace(exchange, rounds=rounds, received=received)
         return exchange, OwnerServiceInfo(more=False, done=True)
-    exchange = _receive(exchange, message, this)
+    items, partial = reassemble(exchange.partial, message.kvs, more=message.more)
+    said, facts = _devmod(exchange.devmod, items, last=not message.more)
+    exchange = replace(
+        exchange, devmod=facts, partial=partial, rounds=rounds, received=received
+    )
+    for name, what, value in said:
+        exchange = _deliver(exchange, name, what, value, this)
     if message.more or not exchange.devmod.complete:
         return exchange, OwnerServiceInfo(more=False, done=False)
     if not exchange.queue:
@@ -83,18 +91,21 @@ def take_turn(
     return exchange, OwnerServiceInfo(more=bool(rest), done=finished, kvs=sent)
 
 
-def _count(exchange: Exchange, size: int, this: Round) -> Exchange:
+def _count(exchange: Exchange, size: int, this: Round) -> tuple[int, int]:
+    """Return messages and bytes received so far, this one included."""
     rounds, received = exchange.rounds + 1, exchange.received + size
     limits = this.limits
     if rounds > limits.rounds or received > limits.received:
         raise MessageRefused(f"ServiceInfo of {rounds} messages, {received} bytes")
     if this.now - exchange.started > limits.seconds:
         raise MessageRefused(f"ServiceInfo takes longer than {limits.seconds} s")
-    return replace(exchange, rounds=rounds, received=received)
+    return rounds, received
 
 
-def _receive(exchange: Exchange, message: DeviceServiceInfo, this: Round) -> Exchange:
-    items, partial = reassemble(exchange.partial, message.kvs, more=message.more)
+def _devmod(
+    facts: Devmod, items: Sequence[Kv], *, last: bool
+) -> tuple[list[tuple[str, str, bytes]], Devmod]:
+    """Take out what is devmod's; return the rest as module, message, value."""
     about: list[Message] = []
     said: list[tuple[str, str, bytes]] = []
     for key, value in items:
@@ -103,15 +114,11 @@ def _receive(exchange: Exchange, message: DeviceServiceInfo, this: Round) -> Exc
             about.append((what, value))
         else:
             said.append((name, what, value))
-    facts = exchange.devmod
     if not facts.complete:
-        facts = facts.take(about, last=not message.more)
+        facts = facts.take(about, last=last)
         if said and not facts.complete:
             raise MessageRefused(f"{said[0][0]} speaks before devmod is complete")
-    exchange = replace(exchange, partial=partial, devmod=facts)
-    for name, what, value in said:
-        exchange = _deliver(exchange, name, what, value, this)
-    return exchange
+    return said, facts
 
 
 def _deliver(
@@ -123,12 +130,12 @@ def _deliver(
         return exchange
     if said == _ACTIVE:
         if cbor.boolean(cbor.decode(value)):
-            return exchange.with_run(replace(run, phase=Phase.ACTIVE))
+            return exchange.with_run(ModuleRun(name, Phase.ACTIVE, run.state))
         return _end(exchange, run, _failed(name, "the device turned it down"), this)
-    run = replace(run, phase=Phase.ACTIVE)
+    run = ModuleRun(name, Phase.ACTIVE, run.state)
     module, ctx = this.module(name), this.context(exchange, run)
     state = module.receive(run.state, said, value, ctx)
-    return exchange.with_run(replace(run, state=state))
+    return exchange.with_run(ModuleRun(name, Phase.ACTIVE, state))
 
 
 def _produce(exchange: Exchange, this: Round) -> Exchange:
@@ -158,14 +165,14 @@ def _ask(
     queue: list[Kv] = list(exchange.queue)
     if run.phase is Phase.WAITING:
         queue.append((f"{name}:{_ACTIVE}", cbor.encode(True)))
-        run = replace(run, phase=Phase.ASKED, state=module.start(ctx))
+        run = ModuleRun(name, Phase.ASKED, module.start(ctx))
         budget = room(this.send_limit, *queue)
     state, messages, progress = module.produce(run.state, budget, ctx)
     queue.extend((f"{name}:{said}", value) for said, value in messages)
-    exchange = replace(exchange, queue=tuple(queue))
+    exchange = exchange.with_run(ModuleRun(name, run.phase, state), tuple(queue))
     if progress is Progress.DONE:
         return _end(exchange, run, module.result(state), this), progress
-    return exchange.with_run(replace(run, state=state)), progress
+    return exchange, progress
 
 
 def _failed(name: str, detail: str) -> ModuleResult:

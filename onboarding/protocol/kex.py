@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from onboarding.protocol.errors import MessageRefused, Unsupported
 from onboarding.protocol.kdf import derive
 from onboarding.wire.message import KexSuite
+from ownership_vouchers import cbor
 from ownership_vouchers.cose import Aead
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.keys import KeyType, PublicKey
@@ -93,39 +94,70 @@ def _take(data: bytes) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class KexHalf:
-    """Our half of an exchange: private key and random."""
+    """Our half of an exchange; ``parameter`` is what the peer is sent (xA or xB).
+
+    Kept as numbers, since putting a key together from them is cheaper than
+    finding its public point again.
+    """
 
     suite: KexSuite
-    private: ec.EllipticCurvePrivateKey = field(repr=False)
-    random: bytes = field(repr=False)
+    scalar: int = field(repr=False)
+    parameter: KexParameter = field(repr=False)
 
-    @property
-    def parameter(self) -> bytes:
-        """What the peer is sent: xA or xB."""
-        size = CURVES[self.suite].size
-        point = self.private.public_key().public_numbers()
+    @classmethod
+    def of(
+        cls, suite: KexSuite, private: ec.EllipticCurvePrivateKey, random: bytes
+    ) -> Self:
+        """Take a fresh private key and the suite's number of random bytes."""
+        numbers = private.private_numbers()
+        point, size = numbers.public_numbers, CURVES[suite].size
         x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
-        return KexParameter(x, y, self.random).encode()
+        return cls(suite, numbers.private_value, KexParameter(x, y, random))
 
     def owner_secret(self, device: bytes) -> bytes:
         """Return ShSe on the owner's side, given xB."""
         peer = KexParameter.decode(device, self.suite)
-        return self._agree(peer) + peer.random + self.random
+        return self._agree(peer) + peer.random + self.parameter.random
 
     def device_secret(self, owner: bytes) -> bytes:
         """Return ShSe on the device's side, given xA."""
         peer = KexParameter.decode(owner, self.suite)
-        return self._agree(peer) + self.random + peer.random
+        return self._agree(peer) + self.parameter.random + peer.random
 
     def _agree(self, peer: KexParameter) -> bytes:
-        point = b"\x04" + peer.x + peer.y
+        curve = CURVES[self.suite].curve
         try:
-            key = ec.EllipticCurvePublicKey.from_encoded_point(
-                CURVES[self.suite].curve, point
+            theirs = ec.EllipticCurvePublicKey.from_encoded_point(
+                curve, b"\x04" + peer.x + peer.y
             )
-            return self.private.exchange(ec.ECDH(), key)
+            return self._private(curve).exchange(ec.ECDH(), theirs)
         except (ValueError, UnsupportedAlgorithm) as error:
             raise MessageRefused("the point is not on its curve") from error
+
+    def _private(self, curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
+        x, y = (
+            int.from_bytes(one, "big") for one in (self.parameter.x, self.parameter.y)
+        )
+        point = ec.EllipticCurvePublicNumbers(x, y, curve)
+        return ec.EllipticCurvePrivateNumbers(self.scalar, point).private_key()
+
+    def to_item(self) -> list[object]:
+        size = CURVES[self.suite].size
+        scalar = self.scalar.to_bytes(size, "big")
+        return [self.suite.value, scalar, self.parameter.encode()]
+
+    @classmethod
+    def from_item(cls, item: object) -> Self:
+        """Raises MalformedError."""
+        name, scalar, parameter = cbor.array(item, 3)
+        if name not in tuple(KexSuite):
+            raise MalformedError("unknown key exchange suite")
+        suite = KexSuite(cbor.tstr(name))
+        return cls(
+            suite,
+            int.from_bytes(cbor.bstr(scalar, CURVES[suite].size), "big"),
+            KexParameter.decode(cbor.bstr(parameter), suite),
+        )
 
 
 def session_key(cipher: Aead, shared_secret: bytes) -> bytes:

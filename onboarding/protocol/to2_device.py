@@ -135,10 +135,10 @@ class To2Device:
         env, curve = self._env, CURVES[self._kex]
         self._setup_nonce = env.random(NONCE_SIZE)
         private = env.new_kex_key(curve.curve)
-        half = KexHalf(self._kex, private, env.random(curve.random))
+        half = KexHalf.of(self._kex, private, env.random(curve.random))
         secret = half.device_secret(self._owner_kex)
         self._tunnel = Tunnel(self._cipher, session_key(self._cipher, secret))
-        eat = Eat(self._prove_nonce, env.credential.guid, half.parameter)
+        eat = Eat(self._prove_nonce, env.credential.guid, half.parameter.encode())
         headers: dict[object, object] = {EUPH_NONCE: self._setup_nonce}
         signed = sign1(env.device_key, eat.payload(), headers)
         opened = self._tunnel.open

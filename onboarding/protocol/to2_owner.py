@@ -6,8 +6,6 @@ Serving -> 68 (until IsDone was sent, and after) -> Serving -> 70 -> device is o
 
 import hmac
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from onboarding.protocol.env import OwnedVoucher, To2OwnerEnv
 from onboarding.protocol.errors import (
     MessageRefused,
@@ -95,16 +93,16 @@ def _hello(message: HelloDevice, body: bytes, env: To2OwnerEnv) -> Step:
     cipher = cipher_for(message.cipher_suite)
     check_sig_info(message.sig_info, owned.device_key)
     curve = CURVES[suite]
-    private = env.new_kex_key(curve.curve)
     nonce = env.random(NONCE_SIZE)
-    half = KexHalf(suite, private, env.random(curve.random))
+    private = env.new_kex_key(curve.curve)
+    half = KexHalf.of(suite, private, env.random(curve.random))
     payload = ProveOvHdrPayload(
         owned.header.raw,
         len(owned.entries),
         owned.hmac_raw,
         message.nonce,
         message.sig_info,
-        half.parameter,
+        half.parameter.encode(),
         Hash.of(owned.hash_type, body),
         MAX_MESSAGE_SIZE,
     )
@@ -113,8 +111,7 @@ def _hello(message: HelloDevice, body: bytes, env: To2OwnerEnv) -> Step:
         CUPH_OWNER_KEY: owned.owner_key.to_item(),
     }
     signed = sign1(owned.signer, payload.encode(), headers)
-    scalar = private.private_numbers().private_value
-    state = Opening(message.guid, nonce, suite, cipher, scalar, half.random)
+    state = Opening(message.guid, nonce, cipher, half)
     return Step(state, ProveOvHdr.TYPE, signed.encode())
 
 
@@ -134,15 +131,14 @@ def _entry(state: Opening, message: GetOvNextEntry, env: To2OwnerEnv) -> Step:
 
 
 def _prove(state: Opening, message: ProveDevice, env: To2OwnerEnv) -> Step:
-    """The one look at the device's proof; after it the private scalar is gone."""
+    """The one look at the device's proof; after it the private key is gone."""
     owned = _find(state.guid, env)
     message.signed.verify(owned.device_key)
     if not hmac.compare_digest(message.eat.nonce, state.nonce):
         raise MessageRefused("another nonce than was given out")
     if message.eat.guid != state.guid:
         raise MessageRefused("the token is for another GUID")
-    private = ec.derive_private_key(state.private, CURVES[state.suite].curve)
-    secret = KexHalf(state.suite, private, state.random).owner_secret(message.kex)
+    secret = state.half.owner_secret(message.kex)
     tunnel = Tunnel(state.cipher, session_key(state.cipher, secret))
     return _setup(state, message.nonce, tunnel, owned, env)
 

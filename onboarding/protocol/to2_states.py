@@ -1,19 +1,17 @@
 """Where an owner stands in TO2 between two messages."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from onboarding.protocol.exchange import Exchange
-from onboarding.protocol.kex import CURVES
+from onboarding.protocol.kex import KexHalf
 from onboarding.protocol.tunnel import Tunnel
 from onboarding.wire.common import nonce
-from onboarding.wire.message import KexSuite
 from ownership_vouchers import cbor
 from ownership_vouchers.cose import Aead
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import Guid, Hash
 
-_SUITES = tuple(KexSuite)
 _OPENING, _READY, _SERVING = 0, 1, 2
 
 
@@ -24,37 +22,22 @@ class Opening:
     sealed: ClassVar[bool] = True
     guid: Guid
     nonce: bytes  # NonceTO2ProveDv
-    suite: KexSuite
     cipher: Aead
-    private: int = field(repr=False)  # our ephemeral scalar
-    random: bytes = field(repr=False)
+    half: KexHalf
 
     def encode(self) -> bytes:
-        return cbor.encode(
-            [
-                _OPENING,
-                self.guid.raw,
-                self.nonce,
-                _SUITES.index(self.suite),
-                int(self.cipher),
-                self.private.to_bytes(CURVES[self.suite].size, "big"),
-                self.random,
-            ]
-        )
+        cipher, half = int(self.cipher), self.half.to_item()
+        return cbor.encode([_OPENING, self.guid.raw, self.nonce, cipher, half])
 
     @classmethod
     def from_fields(cls, fields: list[object]) -> Self:
         """Raises MalformedError."""
-        guid, prove, index, cipher, private, random = cbor.array(fields, 6)
-        suite = _SUITES[cbor.uint(index, 8)]
-        curve = CURVES[suite]
+        guid, prove, cipher, half = cbor.array(fields, 4)
         return cls(
             Guid(cbor.bstr(guid)),
             nonce(prove),
-            suite,
             Aead(cbor.integer(cipher)),
-            int.from_bytes(cbor.bstr(private, curve.size), "big"),
-            cbor.bstr(random, curve.random),
+            KexHalf.from_item(half),
         )
 
 
@@ -154,8 +137,8 @@ State = Opening | AwaitingReady | Serving
 
 def decode_state(data: bytes) -> State:
     """Read back what ``encode`` wrote. Raises MalformedError."""
-    kind, *fields = cbor.array(cbor.decode(data))
     try:
+        kind, *fields = cbor.array(cbor.decode(data))
         match kind:
             case 0:
                 return Opening.from_fields(fields)
@@ -164,6 +147,6 @@ def decode_state(data: bytes) -> State:
                 return AwaitingReady(Session.from_item(session))
             case 2:
                 return Serving.from_fields(fields)
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise MalformedError("not a TO2 state") from error
     raise MalformedError(f"TO2 state of kind {kind}")
