@@ -68,9 +68,3 @@ TO2 = ServerRole(
 ROLES: Mapping[ProtocolVersion, tuple[ServerRole, ...]] = {
     ProtocolVersion.FDO_1_1: (DI, TO0, TO1, TO2),
 }
-
-
-def role_of(version: ProtocolVersion, msg: MsgType) -> ServerRole | None:
-    """Return the role that takes ``msg``; None for replies and errors."""
-    roles = ROLES[version]
-    return next((role for role in roles if msg in role.messages), None)

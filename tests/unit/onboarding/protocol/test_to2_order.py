@@ -1,12 +1,15 @@
 """What has no place in TO2, and who may not take part in it."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.protocol.env import ServiceInfoLimits
+from onboarding.protocol.registry import ROLES as ROLES_BY_VERSION
 from onboarding.protocol.registry import TO2
+from onboarding.protocol.step import ProtocolVersion
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
@@ -121,3 +124,30 @@ def test_device_ends_an_exchange_that_never_does() -> None:
     )
     assert code_of(pair.run) == 101
     assert pair.types.count(68) == 5
+
+
+def test_device_takes_no_message_larger_than_it_said() -> None:
+    large = cbor.encode([False, False, [["m:k", cbor.encode(bytes(1300))]]])
+    pair = ROLES.to2(alter={M.TO2_OWNER_SERVICE_INFO: lambda _plain: large})
+    assert code_of(pair.run) == 101
+
+
+def test_device_refuses_a_header_with_its_hmac_but_another_guid() -> None:
+    roles = Roles(SupplyChain().make_device().sell_to("owner"))
+    env = roles.device_env()
+    roles.credential = replace(env.credential, guid=CHAIN.guid)
+    owned = replace(roles.owned, header=replace(roles.owned.header, guid=CHAIN.guid))
+    pair = roles.to2(owner={"find_voucher": lambda _guid: owned})
+    assert code_of(pair.run) == 101
+
+
+def test_a_device_with_an_rsa_key_must_be_told_its_key_exchange() -> None:
+    chain = SupplyChain("RSA-2048").make_device().sell_to("owner")
+    assert code_of(lambda: Roles(chain).to2().run()) == 101
+
+
+def test_the_versions_roles_take_every_request_and_no_reply() -> None:
+    roles = ROLES_BY_VERSION[ProtocolVersion.FDO_1_1]
+    taken = [msg for role in roles for msg in role.messages]
+    assert sorted(taken) == [10, 12, 20, 22, 30, 32, 60, 62, 64, 66, 68, 70]
+    assert all(role.opening in role.messages for role in roles)
