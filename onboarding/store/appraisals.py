@@ -39,7 +39,8 @@ class AppraisalRecord:
     """One verdict. Times in seconds since 1970, digests SHA-256.
 
     ``compared`` names what was really compared; a pass that compared nothing
-    is refused. ``clock``, ``reset_count`` and ``restart_count`` are the quote's.
+    is refused. ``clock``, ``reset_count``, ``restart_count`` and ``firmware`` (the
+    TPM's, 64 bits) are the quote's.
     """
 
     id: str
@@ -57,6 +58,7 @@ class AppraisalRecord:
     clock: int | None = None
     reset_count: int | None = None
     restart_count: int | None = None
+    firmware: int | None = None
 
 
 class AppraisalStore:
@@ -207,6 +209,7 @@ def _row(record: AppraisalRecord) -> AppraisalRow:
         clock=record.clock,
         reset_count=record.reset_count,
         restart_count=record.restart_count,
+        firmware=None if record.firmware is None else f"{record.firmware:016x}",
     )
 
 
@@ -227,4 +230,5 @@ def _record(row: AppraisalRow) -> AppraisalRecord:
         row.clock,
         row.reset_count,
         row.restart_count,
+        None if row.firmware is None else int(row.firmware, 16),
     )

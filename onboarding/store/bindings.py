@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
-from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.errors import EkInUse, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 
 _INSERT = Sql(
@@ -79,6 +79,29 @@ def drop(connection: Connection, guid: bytes) -> None:
     connection.count(_DROP, (guid,))
 
 
+def others(connection: Connection, ek_digest: bytes, guid: bytes) -> tuple[bytes, ...]:
+    """Live devices other than the one ``guid`` names that hold the same EK.
+
+    ``guid`` may be any GUID the device ever had.
+    """
+    rows = connection.rows(_OTHERS, (ek_digest, guid, guid))
+    return tuple(row[0] for row in rows)
+
+
+def require_own_ek(connection: Connection, ek_digest: bytes, guid: bytes) -> None:
+    """Refuse a TPM that speaks for another live device.
+
+    Ask after an event was logged: the log's head is a lock that lets one writer in
+    at a time, so of two that bring the same EK the second sees the first.
+
+    Raises:
+        EkInUse: Names the other devices.
+    """
+    found = others(connection, ek_digest, guid)
+    if found:
+        raise EkInUse(found)
+
+
 def event(record: BindingRecord, guid: bytes, actor: str, at: int) -> Event:
     """The audit event of a binding."""
     detail = {
@@ -101,6 +124,7 @@ class BindingStore:
 
         Raises:
             NotFound: There is no owned device of that GUID.
+            EkInUse: The TPM is bound to another live device.
         """
         with self._direct.transaction() as connection:
             if connection.count(_BOUND, (record.bound_at, record.guid)) == 0:
@@ -108,6 +132,7 @@ class BindingStore:
             drop(connection, record.guid)
             write(connection, record)
             append(connection, event(record, record.guid, actor, record.bound_at))
+            require_own_ek(connection, record.ek_digest, record.guid)
 
     def get(self, guid: bytes) -> BindingRecord:
         """The binding of the device whose GUID is ``guid`` now.
@@ -128,5 +153,5 @@ class BindingStore:
         ``guid`` may be any GUID the device ever had. More than none means that
         one TPM speaks for two devices.
         """
-        rows = self._direct.rows(_OTHERS, (ek_digest, guid, guid))
-        return tuple(row[0] for row in rows)
+        with self._direct.transaction() as connection:
+            return others(connection, ek_digest, guid)

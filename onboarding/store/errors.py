@@ -29,6 +29,14 @@ class Conflict(StoreError):
     """A different row already stands under that name, or changed meanwhile."""
 
 
+class EkInUse(Conflict):
+    """The TPM is bound to other live devices already: one TPM, one device."""
+
+    def __init__(self, guids: tuple[bytes, ...]) -> None:
+        super().__init__("the TPM is bound to another live device already")
+        self.guids = guids
+
+
 class DuplicateVoucher(Conflict):
     """Another voucher holds that GUID, or the stored one has a longer chain."""
 

@@ -110,6 +110,7 @@ class AppraisalRow(Base, table=True):
     clock: int | None = Field(default=None, sa_type=BigInteger)
     reset_count: int | None = Field(default=None, sa_type=BigInteger)
     restart_count: int | None = Field(default=None, sa_type=BigInteger)
+    firmware: str | None = None
 
 
 class DecisionRow(Base, table=True):

@@ -50,6 +50,7 @@ _OWN = Sql(
     "appraisal_passed = 0, lease_expires = NULL, released_at = NULL, "
     "withdrawn_at = NULL, removal = NULL, retired_at = NULL WHERE guid = ?"
 )
+_END_TASK = Sql("DELETE FROM tasks WHERE kind = ? AND subject = ?")
 _NEW_GUID = Sql(
     "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
 )
@@ -70,6 +71,8 @@ class Taking:
     at: int
     run_id: bytes
     binding: BindingRecord | None
+    also: tuple[Event, ...] = ()
+    ends: tuple[str, str] | None = None
 
 
 def take(connection: Connection, taking: Taking) -> bool:
@@ -83,7 +86,11 @@ def take(connection: Connection, taking: Taking) -> bool:
     target = _settle_voucher(connection, taking, current)
     _settle_device(connection, taking, current, target)
     _settle_binding(connection, taking, target)
+    if taking.ends is not None:
+        connection.count(_END_TASK, taking.ends)
     _log(connection, taking, target)
+    if taking.binding is not None:
+        bindings.require_own_ek(connection, taking.binding.ek_digest, target)
     return True
 
 
@@ -152,3 +159,5 @@ def _log(connection: Connection, taking: Taking, target: bytes) -> None:
     append(connection, taken)
     if taking.binding is not None:
         append(connection, bindings.event(taking.binding, target, actor, taking.at))
+    for event in taking.also:
+        append(connection, event)

@@ -176,6 +176,8 @@ class VoucherStore:
         *,
         run_id: bytes,
         binding: BindingRecord | None = None,
+        also: tuple[Event, ...] = (),
+        ends: tuple[str, str] | None = None,
     ) -> bool:
         """Commit TO2: one durable transaction, the same again changes nothing.
 
@@ -188,6 +190,8 @@ class VoucherStore:
             at: Seconds since 1970.
             run_id: Names the run, so that a repeated Done is known as such.
             binding: The TPM it was bound to, if it was; takes the new GUID.
+            also: Further events of this run, logged in the same commit.
+            ends: Kind and subject of the task that is pointless from now on.
 
         Returns:
             False when this run had been committed before.
@@ -195,9 +199,10 @@ class VoucherStore:
         Raises:
             NotFound: We know no device or no voucher of ``old_guid``.
             InvalidRecord: The replacement keeps the old GUID.
+            EkInUse: The TPM is bound to another live device.
         """
         taking = ownership.Taking(
-            old_guid, new_voucher, devmod, results, at, run_id, binding
+            old_guid, new_voucher, devmod, results, at, run_id, binding, also, ends
         )
         with self._database.direct.transaction() as connection:
             return ownership.take(connection, taking)

@@ -9,7 +9,7 @@ from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionRecord, DecisionStore, ReasonRecord
 from onboarding.store.devices import DeviceStore
-from onboarding.store.errors import Conflict, InvalidRecord, NotFound
+from onboarding.store.errors import Conflict, EkInUse, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.reports import ReportRecord, ReportStore
 from onboarding.store.state import DeviceState
@@ -53,13 +53,13 @@ def test_only_an_owned_device_can_be_bound(database: Database) -> None:
         BindingStore(database).get(GUID)
 
 
-def test_one_ek_under_two_live_devices_is_seen(database: Database) -> None:
+def test_one_ek_under_two_live_devices_is_refused(database: Database) -> None:
     bindings = BindingStore(database)
     bound_device(database, GUID, ek="shared")
     assert bindings.others_with_ek(digest("shared"), GUID) == ()
     assert bindings.others_with_ek(digest("shared"), OTHER_GUID) == (GUID,)
-    bound_device(database, OTHER_GUID, ek="shared")
-    assert bindings.others_with_ek(digest("shared"), GUID) == (OTHER_GUID,)
+    with pytest.raises(EkInUse):
+        bound_device(database, OTHER_GUID, ek="shared")
 
 
 def test_a_device_is_no_stranger_to_itself_under_a_new_guid(

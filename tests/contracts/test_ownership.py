@@ -8,11 +8,18 @@ from onboarding.store.assignments import AssignmentStore
 from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.devices import DeviceStore
-from onboarding.store.errors import DuplicateVoucher, InvalidRecord, NotFound
+from onboarding.store.errors import (
+    DuplicateVoucher,
+    EkInUse,
+    InvalidRecord,
+    NotFound,
+)
 from onboarding.store.event_log import EventLog
+from onboarding.store.events import Event
 from onboarding.store.manifests import ManifestRecord, ManifestStore
 from onboarding.store.releases import ReleaseRecord, ReleaseState, ReleaseStore
 from onboarding.store.state import DeviceState
+from onboarding.store.tasks import TaskStore
 from onboarding.store.vouchers import VoucherStore
 from tests.support.store_records import (
     ACTOR,
@@ -180,6 +187,67 @@ def test_a_binding_is_part_of_the_same_commit(
     expected = replace(bound, guid=SECOND, bound_at=NOW + 5)
     assert BindingStore(database).get(SECOND) == expected
     assert DeviceStore(database).get(SECOND).state(NOW + 5) is DeviceState.BOUND
+
+
+def test_one_tpm_is_not_bound_to_two_live_devices(
+    vouchers: VoucherStore, database: Database
+) -> None:
+    vouchers.add(voucher(OTHER_GUID), ACTOR)
+    _take_bound(vouchers, GUID, SECOND)
+    with pytest.raises(EkInUse) as refused:
+        _take_bound(vouchers, OTHER_GUID, THIRD)
+    assert refused.value.guids == (SECOND,)
+    assert DeviceStore(database).get(OTHER_GUID).facts.owned_at is None
+    DeviceStore(database).retire(SECOND, "scrapped", ACTOR, NOW + 1)
+    assert _take_bound(vouchers, OTHER_GUID, THIRD)
+
+
+def test_of_two_racing_takers_with_one_tpm_one_wins(
+    vouchers: VoucherStore, database: Database
+) -> None:
+    vouchers.add(voucher(OTHER_GUID), ACTOR)
+
+    def taker(old: bytes, new: bytes) -> bool:
+        try:
+            return _take_bound(VoucherStore(database), old, new)
+        except EkInUse:
+            return False
+
+    won = race(lambda: taker(GUID, SECOND), lambda: taker(OTHER_GUID, THIRD))
+    assert won.count(True) == 1
+    assert won.count(False) == 1
+
+
+def test_what_else_the_run_tells_is_part_of_the_same_commit(
+    vouchers: VoucherStore, database: Database
+) -> None:
+    TaskStore(database).enqueue("to0", GUID.hex(), NOW)
+    told = Event("binding.absent", ACTOR, NOW, GUID, None, {"why": "no TPM"})
+    vouchers.take_ownership(
+        GUID,
+        voucher(SECOND, owners=()),
+        b"",
+        b"",
+        NOW,
+        run_id=b"run",
+        also=(told,),
+        ends=("to0", GUID.hex()),
+    )
+    causes = [event.cause for event in EventLog(database).timeline(SECOND)]
+    assert causes[-2:] == ["ownership.taken", "binding.absent"]
+    assert TaskStore(database).pending("to0") == ()
+
+
+def _take_bound(vouchers: VoucherStore, old: bytes, new: bytes) -> bool:
+    return vouchers.take_ownership(
+        old,
+        voucher(new, owners=()),
+        b"",
+        b"",
+        NOW,
+        run_id=digest("run", old, new)[:16],
+        binding=binding(old),
+    )
 
 
 def test_taking_again_without_a_binding_drops_the_old_one(database: Database) -> None:

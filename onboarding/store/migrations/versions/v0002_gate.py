@@ -51,6 +51,7 @@ def _appraisals() -> None:
         big("clock", optional=True),
         big("reset_count", optional=True),
         big("restart_count", optional=True),
+        words("firmware", optional=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_appraisals_guid_at", "appraisals", ["guid", "at"])
