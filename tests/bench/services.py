@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from onboarding.cli.api import Api
+from onboarding.device.http import new_client
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.store.apikeys import ApiKeyStore, Role
@@ -95,7 +96,8 @@ class Services:
             stderr=log,
         )
         port = _await_port(process, port_file, place / "log")
-        return Service(process, port, Api(f"http://127.0.0.1:{port}", key))
+        api = Api(f"http://127.0.0.1:{port}", key, new_client())
+        return Service(process, port, api)
 
     def _settings(self, role: str, url: str, port_file: Path) -> dict[str, str]:
         place = self._directory / role
