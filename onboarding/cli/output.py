@@ -68,12 +68,20 @@ def _lines(value: object, indent: str) -> Iterator[str]:
 
 def _named(name: str, value: object, indent: str) -> Iterator[str]:
     label = f"{indent}[dim]{escape(name.replace('_', ' '))}[/]"
-    if isinstance(value, Mapping | list | tuple) and value:
+    if _nested(value):
         yield label
         yield from _lines(value, indent + "  ")
+    elif isinstance(value, list | tuple):
+        yield f"{label}  {escape(', '.join(map(str, value)) or 'none')}"
     else:
-        shown = "none" if value in (None, [], ()) else str(value)
-        yield f"{label}  {escape(shown)}"
+        yield f"{label}  {escape('none' if value is None else str(value))}"
+
+
+def _nested(value: object) -> bool:
+    """A map, or a list of more than plain values."""
+    if isinstance(value, list | tuple):
+        return any(isinstance(one, Mapping | list | tuple) for one in value)
+    return isinstance(value, Mapping)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -57,8 +57,9 @@ def alter(stage: Stage, timeline: Timeline, shipment: Shipment) -> None:
         except Problem as problem:
             (result,) = items(problem.document, "results")
             if text(result, "status") == "refused":
-                check = f"check “{text(result, 'code')}” fails"
-                claim.refuse(f"{check}: {text(result, 'detail')}")
+                check, why = text(result, "code"), text(result, "detail")
+                why = why.removeprefix(f"{check}: ")
+                claim.refuse(f"owner: check “{check}” fails: {why}")
 
 
 def _altered(pem: bytes) -> bytes:

@@ -35,7 +35,7 @@ def play(stage: Stage, timeline: Timeline) -> None:
     with timeline.refusal("b", name) as claim:
         code, words = _turned_away(Onboarder(copy.machine, stage.client))
         _require(code, words)
-        claim.refuse(f"rendezvous: {words}: the device key is not the voucher's")
+        claim.refuse(f"rendezvous: {words}; its TPM signs as another device")
     name = "The copy tries to bind, the board's device key lent to it"
     with timeline.refusal("b", name) as claim, borrowed(copy, board) as machine:
         code, words = _turned_away(Onboarder(machine, stage.client))

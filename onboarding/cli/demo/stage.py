@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import httpx
 
@@ -21,6 +22,8 @@ from onboarding.cli.demo.services import Service, keylime_environment
 from onboarding.device.http import new_client
 from onboarding.services.key_store import KeyKind
 from onboarding.store.apikeys import Role
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 @dataclass(slots=True)
@@ -143,28 +146,31 @@ def together(
 
 @contextmanager
 def interrupts_end_it() -> Iterator[None]:
-    """Let SIGTERM end things as Ctrl-C does."""
+    """Let SIGTERM end things as Ctrl-C does, and Ctrl-C even where a shell hid it."""
 
-    def stop(_number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
+    with _handled_by(stop):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """While everything is being ended, a second Ctrl-C must not leave half of it."""
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Handler) -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, former in zip(numbers, before, strict=True):
+            signal.signal(number, former)
 
 
 def wait_for_ctrl_c() -> None:
