@@ -5,6 +5,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import typer
 
@@ -56,7 +58,7 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    app.callback(help=HELP)(lambda: None)  # keeps a lone command from losing its name
+    app.callback(help=HELP)(_common)  # keeps a lone command from losing its name
     called = arguments[0] if arguments else ""
     for name in [called] if called in COMMANDS else COMMANDS:
         module = import_module(COMMANDS[name])
@@ -65,6 +67,31 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         else:
             app.command(name)(getattr(module, name))
     return app
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        number = version("vouchgate")
+    except PackageNotFoundError:
+        number = "not installed: run from its source"
+    sys.stdout.write(f"vouchgate {number}\n")
+    raise typer.Exit
+
+
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -72,5 +72,6 @@ def _binding(stage: Stage, timeline: Timeline, device: Device) -> None:
             raise StepFailed(f"binding {found[0]}, EK {found[1]}")
         claim.detail = (
             f"{found[0]}: {text(binding, 'ak_alg').upper()} AK certified the device key"
-            f" and opened the credential; EK {found[1]}, and the passport's"
+            f" and opened the credential; EK {found[1]}, named by passport"
+            f" {text(binding, 'passport_digest')[:16]}…"
         )

@@ -19,6 +19,11 @@ def test_every_command_has_help(
     assert "Usage" in capsys.readouterr().out
 
 
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("vouchgate ")
+
+
 WRONG = [
     ["nonsense"],
     ["voucher"],

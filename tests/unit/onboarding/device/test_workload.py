@@ -1,17 +1,12 @@
 """The device's side of the gate, against an owner that says whatever a test wants."""
 
-import base64
-import json
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from attestation.device_auth import Purpose, open_request
 from attestation.errors import DocumentFault, DocumentRefused
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
 from attestation.ticket import Ticket, mint
@@ -27,9 +22,9 @@ from onboarding.device.applier import DirectoryApplier
 from onboarding.device.errors import DeviceError, Problem, Unreachable
 from onboarding.device.owner_api import OwnerApi
 from onboarding.device.workload import Change, WorkloadGate
-from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.types import Guid
+from tests.support.scripted_owner import ScriptedOwner
 
 NOW = 1_800_000_000
 GUID = Guid(bytes(range(16)))
@@ -42,48 +37,16 @@ TICKET = Ticket(GUID, MANIFEST.digest(), NOW, NOW + 300, "decision-1")
 ORDER = RemovalOrder(GUID, MANIFEST.digest(), "PCR 8", NOW + 10, bytes(16))
 
 
-@dataclass
-class ScriptedOwner:
-    """Answers ``workload`` as told, and keeps the reports it is sent."""
-
-    answer: dict[str, object]
-    asked: list[dict[object, object]] = field(default_factory=list)
-    reports: list[bytes] = field(default_factory=list)
-    challenges: list[bytes] = field(default_factory=list)
-    fail_reports: bool = False
-
-    def handle(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path.removeprefix("/device/v1/")
-        if path == "challenge":
-            self.challenges.append(secrets.token_bytes(24))
-            text = base64.urlsafe_b64encode(self.challenges[-1]).rstrip(b"=").decode()
-            return httpx.Response(200, content=json.dumps({"challenge": text}))
-        purpose = Purpose(path)
-        opened = open_request(request.content, DEVICE.public_key, purpose, GUID)
-        assert opened.challenge == self.challenges[-1]
-        body = cbor.mapping(cbor.decode(opened.body))
-        if path == "report":
-            return self._report(body)
-        self.asked.append(body)
-        return httpx.Response(200, content=cbor.encode(self.answer))
-
-    def _report(self, body: dict[object, object]) -> httpx.Response:
-        if self.fail_reports:
-            return httpx.Response(503, content=b"{}")
-        self.reports.append(cbor.bstr(body["report"]))
-        return httpx.Response(200, content=cbor.encode({"state": "released"}))
-
-
 @pytest.fixture
 def owner() -> ScriptedOwner:
     bundle = sign_bundle(MANIFEST, OWNER)
-    return ScriptedOwner({"ticket": mint(TICKET, OWNER), "bundle": bundle})
+    answer: dict[str, object] = {"ticket": mint(TICKET, OWNER), "bundle": bundle}
+    return ScriptedOwner(DEVICE.public_key, GUID, answer)
 
 
 @pytest.fixture
 def gate(owner: ScriptedOwner, tmp_path: Path) -> WorkloadGate:
-    client = httpx.Client(transport=httpx.MockTransport(owner.handle))
-    api = OwnerApi(client, "http://owner.test", GUID, DEVICE)
+    api = OwnerApi(owner.client(), "http://owner.test", GUID, DEVICE)
     applier = DirectoryApplier(tmp_path / "workload")
     key = OWNER.public_key
     return WorkloadGate(api, DEVICE, key, applier, tmp_path, clock=lambda: NOW + 20)

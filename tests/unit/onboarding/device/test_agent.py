@@ -1,0 +1,120 @@
+"""When a device may forget who it was, and what its loop says of a day's work."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from attestation.manifest import Manifest, ManifestKind, sign_bundle
+from attestation.ticket import Ticket, mint
+from onboarding.device.agent import Agent
+from onboarding.device.config import DeviceConfig
+from onboarding.device.credential import Identity, Owner
+from onboarding.device.errors import NotOnboarded, Problem
+from onboarding.device.loop import Event, run
+from onboarding.device.machine import Machine
+from onboarding.protocol.device_env import DeviceCredential
+from ownership_vouchers import cbor
+from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.types import Guid, Hash, HashType
+from tests.support.scripted_owner import ScriptedOwner
+
+NEW, OLD = Guid(b"n" * 16), Guid(b"o" * 16)
+OWNER = SoftSigner(ec.generate_private_key(ec.SECP256R1()))
+MANIFEST = Manifest("edge", 1, ManifestKind.QUADLET, (("a.container", b"x"),))
+DENIED: dict[str, object] = {
+    "code": "release-denied",
+    "detail": "last good appraisal is 31 min old",
+}
+
+
+def credential(guid: Guid) -> DeviceCredential:
+    return DeviceCredential(
+        guid, "b", cbor.encode([]), Hash.of(HashType.SHA256, b"key")
+    )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A device in doubt: TO2 has ended, but who knows whether the owner saw it."""
+    machine = Machine(DeviceConfig("SN-1", "generic-sbc-tpm", "b", None), tmp_path)
+    machine.create_keys()
+    owner = Owner(OWNER.public_key, "http://owner.test")
+    machine.keep(Identity(credential(NEW), credential(OLD), owner))
+    return machine
+
+
+@pytest.fixture
+def owner(machine: Machine) -> ScriptedOwner:
+    now = int(time.time())
+    ticket = mint(Ticket(NEW, MANIFEST.digest(), now, now + 300, "1"), OWNER)
+    bundle = sign_bundle(MANIFEST, OWNER)
+    answer: dict[str, object] = {"ticket": ticket, "bundle": bundle}
+    return ScriptedOwner(machine.device_key.public_key, NEW, answer)
+
+
+def in_doubt(machine: Machine) -> bool:
+    return machine.identity().previous is not None
+
+
+def test_the_owners_signature_for_the_new_guid_ends_the_doubt(
+    machine: Machine, owner: ScriptedOwner
+) -> None:
+    with owner.client() as client:
+        Agent(machine, client).sync()
+    assert not in_doubt(machine)
+
+
+@pytest.mark.parametrize("kind", ["denied", "unchanged"])
+def test_an_answer_that_nobody_signed_leaves_both_credentials(
+    machine: Machine, owner: ScriptedOwner, kind: str
+) -> None:
+    with owner.client() as client:
+        agent = Agent(machine, client)
+        if kind == "denied":
+            owner.refusal = DENIED
+            with pytest.raises(Problem):
+                agent.sync()
+        else:
+            agent.sync()
+            identity = machine.identity()
+            machine.keep(Identity(identity.active, credential(OLD), identity.owner))
+            owner.answer = {"unchanged": True}
+            Agent(machine, client).sync()
+    assert in_doubt(machine)
+
+
+def test_a_device_without_an_owner_says_what_to_do(
+    machine: Machine, owner: ScriptedOwner
+) -> None:
+    machine.keep(Identity(credential(NEW)))
+    with owner.client() as client, pytest.raises(NotOnboarded, match="onboard"):
+        Agent(machine, client)
+
+
+def test_the_loop_tells_what_was_refused_and_goes_on(
+    machine: Machine, owner: ScriptedOwner
+) -> None:
+    told: list[Event] = []
+    owner.refusal = DENIED
+    with owner.client() as client:
+        run(Agent(machine, client), 0.01, threading.Event(), told.append, rounds=2)
+    assert [event.name for event in told] == ["error", "refused"] * 2
+    assert told[1].detail == DENIED["detail"]
+
+
+def test_the_loop_ends_when_it_is_told_to(
+    machine: Machine, owner: ScriptedOwner
+) -> None:
+    stop = threading.Event()
+    told: list[Event] = []
+
+    def tell(event: Event) -> None:
+        told.append(event)
+        stop.set()
+
+    with owner.client() as client:
+        run(Agent(machine, client), 3600, stop, tell)
+    assert [event.name for event in told] == ["error", "applied"]
