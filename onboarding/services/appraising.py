@@ -23,8 +23,9 @@ from onboarding.services import rows
 from onboarding.services.context import Context
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
-from onboarding.store.errors import NotFound
 from ownership_vouchers.types import Guid
+
+LOOK_BACK = 100  # appraisals looked through for the last counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +120,20 @@ class Appraiser:
         try:
             check_advance(self._last_counters(case, facts), _counters(facts))
         except Refused as error:
-            return (AppraisalFailure(error.code.value, error.sentence),), facts
+            # Its counters are not kept: the next quote must follow the good ones.
+            return (AppraisalFailure(error.code.value, error.sentence),), None
         return (), facts
 
     def _last_counters(self, case: Case, facts: QuoteFacts) -> Counters | None:
-        """The counters of the last good appraisal by the same attestation key."""
-        try:
-            last = self._context.stores.appraisals.latest(case.guid.raw, Outcome.PASSED)
-        except NotFound:
-            return None
-        clock, resets, restarts = last.clock, last.reset_count, last.restart_count
-        if last.at < case.binding.bound_at:
-            return None
-        if clock is None or resets is None or restarts is None:
-            return None
-        return Counters(clock, resets, restarts, facts.firmware)
+        """The counters of the last genuine quote by the same attestation key."""
+        page = self._context.stores.appraisals.page(case.guid.raw, None, LOOK_BACK)
+        for last in page.items:
+            clock, resets, restarts = last.clock, last.reset_count, last.restart_count
+            if last.at < case.binding.bound_at:
+                return None
+            if clock is not None and resets is not None and restarts is not None:
+                return Counters(clock, resets, restarts, facts.firmware)
+        return None
 
 
 def _counters(facts: QuoteFacts) -> Counters:

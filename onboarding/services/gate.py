@@ -105,7 +105,7 @@ class Gate:
             assignment,
             self._policy(assignment),
             self._manifest(assignment),
-            self._concluded(device.guid),
+            self._concluded(device),
         )
 
     def decide(self, situation: Situation) -> DecisionRecord:
@@ -222,15 +222,21 @@ class Gate:
         version = assigned.manifest_version or ""
         return self._context.stores.manifests.get(assigned.manifest_name, version)
 
-    def _concluded(self, guid: bytes) -> AppraisalRecord | None:
-        """The newest appraisal that came to a conclusion, good or bad."""
-        found = []
-        for outcome in (Outcome.PASSED, Outcome.FAILED):
+    def _concluded(self, device: DeviceRecord) -> AppraisalRecord | None:
+        """The appraisal that the device's state rests on, good or bad.
+
+        The store forgets it when the device is bound again: what another key
+        quoted says nothing about this one.
+        """
+        at = device.facts.appraised_at
+        if at is None:
+            return None
+        # Of two in the same second the failure counts.
+        for outcome in (Outcome.FAILED, Outcome.PASSED):
             try:
-                found.append(self._context.stores.appraisals.latest(guid, outcome))
+                found = self._context.stores.appraisals.latest(device.guid, outcome)
             except NotFound:
                 continue
-        # In the same second the failure counts.
-        order = {Outcome.PASSED: 0, Outcome.FAILED: 1}
-        found.sort(key=lambda one: (one.at, order[one.outcome]))
-        return found[-1] if found else None
+            if found.at == at:
+                return found
+        return None

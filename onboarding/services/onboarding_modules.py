@@ -8,10 +8,9 @@ from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
 from onboarding.protocol.modules import OwnerModule
 from onboarding.services.errors import SettingsError
-from onboarding.services.owned import OwnedVouchers
+from onboarding.services.owned import Owned
 from onboarding.services.roots import EkRoots
 from onboarding.services.settings import Download
-from ownership_vouchers.types import Guid
 
 MAX_FILE = 1024 * 1024  # bytes
 
@@ -27,19 +26,12 @@ class OnboardingModules:
         SettingsError: A file cannot be read, or is over 1 MiB.
     """
 
-    def __init__(
-        self,
-        vouchers: OwnedVouchers,
-        roots: EkRoots,
-        downloads: Sequence[Download],
-    ) -> None:
-        self._vouchers = vouchers
+    def __init__(self, roots: EkRoots, downloads: Sequence[Download]) -> None:
         self._roots = roots
         self._downloads = _modules(downloads)
 
-    def of(self, guid: Guid) -> Sequence[OwnerModule]:
+    def of(self, owned: Owned | None) -> Sequence[OwnerModule]:
         """The modules for one device."""
-        owned = self._vouchers.find(guid)
         passport = None if owned is None else owned.passport
         return (self._binding(passport), *self._downloads)
 

@@ -1,7 +1,9 @@
 """Our vouchers as TO2 and the device API use them: parsed once, kept by their bytes."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from attestation.passport import Passport
 from onboarding.protocol.env import OwnedVoucher, Replacement
@@ -26,6 +28,7 @@ class Owned:
     """
 
     voucher: Voucher
+    serial: str
     device_key: VerifyKey
     signer: SoftSigner | None = field(repr=False)
     passport: Passport | None
@@ -48,17 +51,16 @@ class OwnedVouchers:
         info = stored_rendezvous_info(self._context.stores.settings)
         digest = hashlib.sha256(record.cbor)
         digest.update(record.passport or b"")
-        digest.update(info.raw if info else b"")
+        digest.update(info or b"")
         return self._cache.get(
             guid.raw, digest.digest(), lambda: self._parse(record, info)
         )
 
-    def for_to2(self, guid: Guid) -> OwnedVoucher | None:
-        """Return what TO2 needs; None if the device cannot be taken over."""
-        found = self.find(guid)
-        return None if found is None else found.to2
+    def one_message(self) -> Callable[[Guid], Owned | None]:
+        """As ``find``, for the length of one message: each GUID is read once."""
+        return lru_cache(maxsize=2)(self.find)
 
-    def _parse(self, record: VoucherRecord, info: RendezvousInfo | None) -> Owned:
+    def _parse(self, record: VoucherRecord, info: bytes | None) -> Owned:
         voucher = Voucher.from_cbor(record.cbor)
         signer = self._context.signer(voucher.owner_key.fingerprint())
         passport = None
@@ -67,12 +69,20 @@ class OwnedVouchers:
         to2 = None
         if signer is not None and voucher.entries:
             to2 = _for_to2(voucher, signer, info)
-        return Owned(voucher, voucher.device_key, signer, passport, to2)
+        serial = record.serial
+        return Owned(voucher, serial, voucher.device_key, signer, passport, to2)
 
 
 def _for_to2(
-    voucher: Voucher, signer: SoftSigner, info: RendezvousInfo | None
+    voucher: Voucher, signer: SoftSigner, info: bytes | None
 ) -> OwnedVoucher:
     """The device gets a new GUID; the owner's key of now stays its owner's key."""
-    replacement = Replacement(info or voucher.header.rv_info, voucher.owner_key, signer)
+    rv_info = voucher.header.rv_info if info is None else _rendezvous_info(info)
+    replacement = Replacement(rv_info, voucher.owner_key, signer)
     return OwnedVoucher.of(verify(voucher), signer, replacement)
+
+
+@lru_cache(maxsize=8)
+def _rendezvous_info(raw: bytes) -> RendezvousInfo:
+    """All devices are given the same one, until an operator sets another."""
+    return RendezvousInfo.from_cbor(raw)

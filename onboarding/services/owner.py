@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from onboarding.protocol.env import To2OwnerEnv
+from onboarding.protocol.env import OwnedVoucher, To2OwnerEnv
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.step import Effect, TakeOwnership
 from onboarding.services import enrolment, reconcile, to0
@@ -45,6 +45,7 @@ from onboarding.services.roots import EkRoots
 from onboarding.services.settings import Settings
 from onboarding.services.taking import TakingOver
 from onboarding.services.transport import AsgiApp
+from ownership_vouchers.types import Guid
 
 ROUTERS = (
     apikeys.router,
@@ -102,16 +103,22 @@ def create_app(settings: Settings) -> AsgiApp:
 
 def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     roots = EkRoots(context.stores.ek_roots)
-    modules = OnboardingModules(vouchers, roots, context.settings.downloads)
+    modules = OnboardingModules(roots, context.settings.downloads)
     taking = TakingOver(context, vouchers)
 
     def env(now: int) -> To2OwnerEnv:
+        find = vouchers.one_message()
+
+        def for_to2(guid: Guid) -> OwnedVoucher | None:
+            owned = find(guid)
+            return None if owned is None else owned.to2
+
         return To2OwnerEnv(
             now,
             secrets.token_bytes,
             ec.generate_private_key,
-            vouchers.for_to2,
-            modules.of,
+            for_to2,
+            lambda guid: modules.of(find(guid)),
         )
 
     def commit(effect: Effect, now: int, run_id: bytes) -> None:

@@ -25,13 +25,13 @@ def rendezvous_info(settings: SettingStore) -> RendezvousInfo:
             "No rendezvous info was set.",
             remedy="PUT /api/v1/rvinfo",
         )
-    return found
+    return RendezvousInfo.from_cbor(found)
 
 
-def stored_rendezvous_info(settings: SettingStore) -> RendezvousInfo | None:
-    """As ``rendezvous_info``; None when none was set."""
+def stored_rendezvous_info(settings: SettingStore) -> bytes | None:
+    """The RendezvousInfo item as it was set, not parsed; None when none was."""
     try:
-        return RendezvousInfo.from_cbor(settings.get(RVINFO).value)
+        return settings.get(RVINFO).value
     except NotFound:
         return None
 

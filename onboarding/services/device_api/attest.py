@@ -80,7 +80,6 @@ class EvidenceChannel:
         attesting = ready(self._gate.situation(call.guid.raw), Channel.EVIDENCE)
         policy, now = attesting.policy, self._context.now()
         self._note_enrolment(call, attesting, now)
-        self._context.stores.vouchers.confirm(call.guid.raw)
         nonce = secrets.token_bytes(NONCE_SIZE)
         expires = now + self._context.settings.attest_challenge_seconds
         promised = cbor.encode([call.guid.raw, nonce, policy.digest()])

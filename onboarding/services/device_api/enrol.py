@@ -55,7 +55,6 @@ class PushEnrolment:
         now = self._context.now()
         stores = self._context.stores
         stores.devices.enrolled(call.guid.raw, Channel.PUSH.value, call.actor, now)
-        stores.vouchers.confirm(call.guid.raw)
         reconcile.plan(stores, call.guid.raw, now)
         return {"agent_id": agent, "enrolled": True}
 

@@ -84,6 +84,8 @@ class DeviceRequests:
                 401, error.code.value, error.sentence, remedy=error.remedy
             ) from error
         self._spend(request)
+        # The credential from TO2 was seen to work: older ones are served no more.
+        self._context.stores.vouchers.confirm(guid.raw)
         return DeviceCall(guid, device, owned, _fields(request.body))
 
     def _device(self, guid: Guid) -> tuple[DeviceRecord, Owned]:
