@@ -36,10 +36,14 @@ def _digest_list(digests: list[bytes]) -> bytes:
 
 
 def parse_pcr_blob(data: bytes) -> tuple[HashAlg, dict[int, bytes]]:
-    """The bank and its values, ascending by PCR number. Padding is not looked at.
+    """The bank and its values, ascending by PCR number.
+
+    Whatever is not used must be zero, so that no other reader finds more in it:
+    Keylime, for one, reads all 16 entries and lets a later one win.
 
     Raises:
-        StructureError: More than one bank, a wrong count or size, or bytes left over.
+        StructureError: More than one bank, a wrong count or size, padding that says
+            something, or bytes left over.
     """
     if not _HEAD <= len(data) <= MAX_BLOB:
         raise StructureError(f"PCR blob of {len(data)} bytes")
@@ -54,7 +58,10 @@ def parse_pcr_blob(data: bytes) -> tuple[HashAlg, dict[int, bytes]]:
     pcrs = pcrs_of(int.from_bytes(mask, "little"))
     if lists != -(-len(pcrs) // _PER_LIST) or len(data) != _HEAD + lists * _LIST:
         raise StructureError("PCR blob is not as long as its selection says")
-    return bank, dict(zip(pcrs, _digests(data, len(pcrs), bank), strict=True))
+    values = dict(zip(pcrs, _digests(data, len(pcrs), bank), strict=True))
+    if build_pcr_blob(bank, values) != data:
+        raise StructureError("PCR blob has padding that is not zero")
+    return bank, values
 
 
 def _digests(data: bytes, count: int, bank: HashAlg) -> list[bytes]:

@@ -146,6 +146,11 @@ MALFORMED_BLOBS = {
     "a list too few": GOOD.blob[:132] + b"\1" + GOOD.blob[133:],
     "nine values in a list": GOOD.blob[:136] + b"\x09" + GOOD.blob[137:],
     "a short value": GOOD.blob[:140] + b"\x1f" + GOOD.blob[141:],
+    "a second selection that is not counted": (
+        GOOD.blob[:12] + bytes.fromhex("0b00038000000000") + GOOD.blob[20:]
+    ),
+    "something behind a short list": GOOD.blob[:-1] + b"\1",
+    "something behind a bitmap": GOOD.blob[:10] + b"\1" + GOOD.blob[11:],
     "larger than 24 PCRs need": GOOD.blob + bytes(MAX_BLOB),
 }
 
