@@ -53,7 +53,7 @@ _REMEDIES = {
     DocumentFault.WRONG_DEVICE_KEY: "ask the manufacturer for this device's passport",
     DocumentFault.EXPIRED: "ask for a new one",
     DocumentFault.NOT_YET: "set the clocks of device and owner",
-    DocumentFault.SUPERSEDED: "ask for the owner's latest order",
+    DocumentFault.SUPERSEDED: "ask the owner again",
     DocumentFault.UNSAFE_CONTENT: "correct the manifest and have it signed again",
 }
 

@@ -54,13 +54,24 @@ def mint(ticket: Ticket, signer: Signer) -> bytes:
 
 
 def open_ticket(
-    data: bytes, owner_key: VerifyKey, *, guid: Guid, manifest_digest: str, now: int
+    data: bytes,
+    owner_key: VerifyKey,
+    *,
+    guid: Guid,
+    manifest_digest: str,
+    now: int,
+    not_before: int = 0,
 ) -> Ticket:
     """Return a live ticket of device ``guid`` for that manifest.
 
+    Args:
+        not_before: When the owner last spoke, by its own clock: the ticket the device
+            runs on, or the second after the last order to remove. An older ticket,
+            though live, would bring back what the owner has replaced or withdrawn.
+
     Raises:
         DocumentRefused: Malformed, not the owner's, for another device or manifest,
-            expired, from the future, or made to live too long.
+            expired, from the future, made to live too long, or superseded.
     """
     fields = open_document(ContentType.TICKET, data, owner_key, 5)
     try:
@@ -77,6 +88,10 @@ def open_ticket(
     if ticket.manifest_digest != manifest_digest:
         raise DocumentRefused(
             DocumentFault.WRONG_MANIFEST, "the ticket is for another manifest"
+        )
+    if ticket.issued_at < not_before:
+        raise DocumentRefused(
+            DocumentFault.SUPERSEDED, "the ticket is older than the owner's last word"
         )
     _require_live(ticket, now)
     return ticket

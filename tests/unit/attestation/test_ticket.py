@@ -42,6 +42,23 @@ def test_a_ticket_is_for_one_device_one_manifest_and_a_short_time(case: str) -> 
     assert refusal.value.code is fault
 
 
+def test_a_live_ticket_that_the_owner_has_superseded_is_refused() -> None:
+    def opened_after(last_word: int) -> Ticket:
+        return open_ticket(
+            DATA,
+            KEY,
+            guid=GUID,
+            manifest_digest=DIGEST,
+            now=NOW,
+            not_before=last_word,
+        )
+
+    assert opened_after(TICKET.issued_at) == TICKET
+    with pytest.raises(DocumentRefused) as refusal:
+        opened_after(TICKET.issued_at + 1)
+    assert refusal.value.code is DocumentFault.SUPERSEDED
+
+
 @pytest.mark.parametrize("lifetime", [0, -1, MAX_LIFETIME + 1])
 def test_no_ticket_is_minted_that_lives_too_long_or_not_at_all(lifetime: int) -> None:
     with pytest.raises(PolicyError):
