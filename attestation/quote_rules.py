@@ -10,6 +10,8 @@ from enum import StrEnum, unique
 
 from attestation.errors import Refused
 
+# A clock is kept in NV at most this often, and resumes from there after a power loss.
+_CLOCK_SLACK = 1 << 22  # ms, some 70 minutes
 _NOT_BACK = "inspect the device: its TPM was set back; to accept it, onboard it again"
 
 
@@ -68,18 +70,23 @@ def check_advance(previous: Counters | None, current: Counters) -> Advance:
             QuoteCode.RESETS, "the TPM counts fewer resets than before", _NOT_BACK
         )
     if previous.reset_count != current.reset_count:
+        _check_clock(previous, current, _CLOCK_SLACK)
         return Advance(first=False, rebooted=True, resumed=False)
-    _check_same_boot(previous, current)
+    _check_restarts(previous, current)
+    _check_clock(previous, current, 0)
     resumed = previous.restart_count != current.restart_count
     return Advance(first=False, rebooted=False, resumed=resumed)
 
 
-def _check_same_boot(previous: Counters, current: Counters) -> None:
+def _check_restarts(previous: Counters, current: Counters) -> None:
     if not _forward(previous.restart_count, current.restart_count, 32):
         raise QuoteRefused(
             QuoteCode.RESTARTS, "the TPM counts fewer restarts than before", _NOT_BACK
         )
-    if current.clock < previous.clock:
+
+
+def _check_clock(previous: Counters, current: Counters, slack: int) -> None:
+    if current.clock < previous.clock - slack:
         raise QuoteRefused(
             QuoteCode.CLOCK,
             f"the TPM's clock went back {previous.clock - current.clock} ms",

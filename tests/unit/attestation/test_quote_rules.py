@@ -13,25 +13,34 @@ from attestation.quote_rules import (
     check_advance,
 )
 
-LAST = Counters(clock=5000, reset_count=3, restart_count=2, firmware=9)
+HOUR = 3_600_000  # ms
+LAST = Counters(clock=5 * HOUR, reset_count=3, restart_count=2, firmware=9)
 FORWARD: dict[str, tuple[dict[str, Any], Advance]] = {
-    "later": ({"clock": 5001}, Advance(False, False, False)),
+    "later": ({"clock": 5 * HOUR + 1}, Advance(False, False, False)),
     "the same moment": ({}, Advance(False, False, False)),
-    "resumed": ({"clock": 6000, "restart_count": 3}, Advance(False, False, True)),
+    "resumed": ({"clock": 6 * HOUR, "restart_count": 3}, Advance(False, False, True)),
     "rebooted": (
-        {"clock": 4000, "reset_count": 4, "restart_count": 0},
+        {"clock": 6 * HOUR, "reset_count": 4, "restart_count": 0},
+        Advance(False, True, False),
+    ),
+    "rebooted by a loss of power": (
+        {"clock": 4 * HOUR, "reset_count": 4, "restart_count": 0},
         Advance(False, True, False),
     ),
     "firmware updated": (
-        {"clock": 6000, "reset_count": 4, "firmware": 10},
+        {"clock": 6 * HOUR, "reset_count": 4, "firmware": 10},
         Advance(False, True, False),
     ),
 }
 BACK: dict[str, tuple[dict[str, Any], QuoteCode]] = {
-    "clock": ({"clock": 4999}, QuoteCode.CLOCK),
-    "restarts": ({"clock": 6000, "restart_count": 1}, QuoteCode.RESTARTS),
-    "resets": ({"clock": 6000, "reset_count": 2}, QuoteCode.RESETS),
-    "firmware": ({"clock": 6000, "firmware": 8}, QuoteCode.FIRMWARE),
+    "clock": ({"clock": 5 * HOUR - 1}, QuoteCode.CLOCK),
+    "clock, hidden by resets": (
+        {"clock": 3 * HOUR, "reset_count": 9},
+        QuoteCode.CLOCK,
+    ),
+    "restarts": ({"clock": 6 * HOUR, "restart_count": 1}, QuoteCode.RESTARTS),
+    "resets": ({"clock": 6 * HOUR, "reset_count": 2}, QuoteCode.RESETS),
+    "firmware": ({"clock": 6 * HOUR, "firmware": 8}, QuoteCode.FIRMWARE),
     "firmware after a reboot": (
         {"reset_count": 4, "firmware": 8},
         QuoteCode.FIRMWARE,
