@@ -22,7 +22,8 @@ from cryptography.x509.verification import (
 
 from attestation.errors import AttestationError, PolicyError
 from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.errors import VoucherError
+from ownership_vouchers.certificates import TpmAttributes, tpm_attributes
+from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import certificate_key, load_certificate, spki
 
 EK_PURPOSE = x509.ObjectIdentifier("2.23.133.8.1")  # tcg-kp-EKCertificate
@@ -157,9 +158,17 @@ def _require_key(leaf: x509.Certificate, key: VerifyKey) -> None:
         )
 
 
+def named_tpm(leaf: x509.Certificate) -> TpmAttributes | None:
+    """What the vendor says of the TPM; None if nothing, or it cannot be read."""
+    try:
+        return tpm_attributes(leaf)
+    except MalformedError:
+        return None
+
+
 def _require_purpose(leaf: x509.Certificate) -> None:
     fit = _fit(leaf.extensions, isinstance(leaf.public_key(), rsa.RSAPublicKey))
-    if not fit:
+    if not fit or not _says_so(leaf):
         raise CertificateFault(
             EkCode.CERTIFICATE_WRONG_PURPOSE,
             "the certificate is not for an endorsement key",
@@ -182,6 +191,14 @@ def _fit(extensions: x509.Extensions, is_rsa: bool) -> bool:
                 if EK_PURPOSE not in purposes:
                     return False
     return True
+
+
+def _says_so(leaf: x509.Certificate) -> bool:
+    """By purpose or, as older ones do, by naming a TPM: vendors certify other keys."""
+    for extension in leaf.extensions:
+        if isinstance(extension.value, x509.ExtendedKeyUsage):
+            return True
+    return named_tpm(leaf) is not None
 
 
 def _require_dates(leaf: x509.Certificate, at: datetime) -> None:

@@ -15,12 +15,12 @@ from attestation.ek_certificate import (
     EkCode,
     EkReason,
     certified_path,
+    named_tpm,
     told,
 )
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.certificates import TpmAttributes, tpm_attributes
-from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.certificates import TpmAttributes
 
 
 @unique
@@ -81,7 +81,7 @@ def judge(
         klass = _without_path(fault, passport, digest in accepted)
         return EkVerdict(klass, (fault.reason,))
     subjects = tuple(told(one.subject) for one in path)
-    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects, _attributes(path[0]))
+    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects, named_tpm(path[0]))
 
 
 def _without_path(
@@ -97,14 +97,6 @@ def _without_path(
     if fault.reason.code is EkCode.CERTIFICATE_MISSING:
         return EkClass.NO_CERTIFICATE
     return EkClass.REFUSED
-
-
-def _attributes(leaf: x509.Certificate) -> TpmAttributes | None:
-    """What the vendor says of the TPM; None where it cannot be read."""
-    try:
-        return tpm_attributes(leaf)
-    except MalformedError:
-        return None
 
 
 def _not_the_passports(passport: Passport) -> EkReason:

