@@ -22,6 +22,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEX = re.compile(r"[0-9a-f]+")
 MAX_VALUES = 64  # accepted values per PCR
 MAX_SECONDS = 30 * 24 * 3600
+MAX_VERSION = (1 << 31) - 1
+MAX_LABELS = 64
+_MAX_LABEL = 256  # characters of a label's name or value
 _NOT_PINNABLE = frozenset({10, 16, 23})  # IMA's, and those that software can reset
 _ATTESTATION_KEYS = ("name", "version", "bank", "pcrs", "lease_seconds")
 _RELEASE_KEYS = (
@@ -34,6 +37,23 @@ def require_name(name: str) -> None:
     """Refuse a name that is not 1 to 64 letters, digits, ``.``, ``_`` or ``-``."""
     if not _NAME.fullmatch(name):
         raise PolicyError(f"{name!r} is not a name: letters, digits, '.', '_', '-'")
+
+
+def require_version(version: int) -> None:
+    """Refuse a version that is not 1 to MAX_VERSION."""
+    if not 1 <= version <= MAX_VERSION:
+        raise PolicyError(f"versions go from 1 to {MAX_VERSION}")
+
+
+def require_seconds(name: str, seconds: int) -> None:
+    """Refuse a length of time that is not 1 s to MAX_SECONDS."""
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise PolicyError(f"{name} goes from 1 to {MAX_SECONDS}")
+
+
+def _holds_after_reset(values: tuple[str, ...]) -> bool:
+    """Whether a PCR passes that nothing was extended into: all bits clear, or set."""
+    return any(set(one) in ({"0"}, {"f"}) for one in values)
 
 
 def canonical(document: Mapping[str, object]) -> bytes:
@@ -50,7 +70,8 @@ def compared_pcr(bank: str, pcr: int) -> str:
 class AttestationPolicy:
     """PCR values a device must show: number -> accepted hexadecimal digests.
 
-    A policy that pins nothing is refused: it would accept every device.
+    A policy that pins nothing is refused, and so is one that lets each PCR be as it is
+    after a reset: both would accept any device.
     ``lease_seconds`` is how long a good appraisal under it holds.
     """
 
@@ -68,8 +89,10 @@ class AttestationPolicy:
             raise PolicyError("a policy pins at least one PCR")
         for pcr, values in self.pcrs.items():
             self._require_values(pcr, values)
-        if self.version < 1 or not 1 <= self.lease_seconds <= MAX_SECONDS:
-            raise PolicyError(f"version from 1, lease_seconds 1 to {MAX_SECONDS}")
+        if all(map(_holds_after_reset, self.pcrs.values())):
+            raise PolicyError("a TPM into which nothing was measured would pass")
+        require_version(self.version)
+        require_seconds("lease_seconds", self.lease_seconds)
         object.__setattr__(self, "pcrs", MappingProxyType(dict(self.pcrs)))
 
     def _require_values(self, pcr: int, values: tuple[str, ...]) -> None:
@@ -143,9 +166,13 @@ class ReleasePolicy:
             raise PolicyError("an unbound device can never be accepted")
         if not self.accepted_ek or not self.accepted_binding:
             raise PolicyError("a release policy accepts some EK and binding class")
-        if self.version < 1 or not 1 <= self.max_age_seconds <= MAX_SECONDS:
-            raise PolicyError(f"version from 1, max_age_seconds 1 to {MAX_SECONDS}")
+        require_version(self.version)
+        require_seconds("max_age_seconds", self.max_age_seconds)
         labels = MappingProxyType(dict(self.required_labels))
+        if len(labels) > MAX_LABELS or any(
+            not 0 < len(text) <= _MAX_LABEL for pair in labels.items() for text in pair
+        ):
+            raise PolicyError(f"{MAX_LABELS} labels of {_MAX_LABEL} characters at most")
         object.__setattr__(self, "required_labels", labels)
 
     def to_json(self) -> dict[str, object]:

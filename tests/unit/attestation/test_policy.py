@@ -11,7 +11,7 @@ from attestation.errors import PolicyError
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from tests.support.release import POLICY
 
-VALUE = "00" * 32
+VALUE = "ab" * 32
 
 
 def test_a_policy_survives_json_and_keeps_its_digest() -> None:
@@ -30,7 +30,7 @@ def test_every_change_changes_the_digest() -> None:
         {"name": "other"},
         {"version": 3},
         {"pcrs": {0: (VALUE,)}},
-        {"bank": "sha384", "pcrs": {0: ("00" * 48,)}},
+        {"bank": "sha384", "pcrs": {0: ("ab" * 48,)}},
         {"lease_seconds": 901},
     ]
     digests = {replace(POLICY, **change).digest() for change in changes}
@@ -62,6 +62,12 @@ BAD: dict[str, dict[str, Any]] = {
     "version 0": {"version": 0},
     "no lease": {"lease_seconds": 0},
     "endless lease": {"lease_seconds": 1 << 40},
+    "endless version": {"version": 1 << 31},
+    "a PCR nothing is measured into": {"pcrs": {7: ("00" * 32,)}},
+    "a PCR of a dynamic launch that never was": {"pcrs": {17: ("ff" * 32,)}},
+    "each PCR measured into or not": {
+        "pcrs": {0: (VALUE, "00" * 32), 7: (VALUE, "00" * 32)}
+    },
 }
 
 
@@ -69,6 +75,11 @@ BAD: dict[str, dict[str, Any]] = {
 def test_a_policy_that_would_mean_nothing_is_refused(case: str) -> None:
     with pytest.raises(PolicyError):
         replace(POLICY, **BAD[case])
+
+
+def test_a_pcr_may_be_pinned_to_its_reset_value_beside_one_that_is_not() -> None:
+    policy = replace(POLICY, pcrs={11: ("00" * 32,), 7: (VALUE,)})
+    assert len(policy.required) == 2
 
 
 BAD_JSON: dict[str, dict[str, Any]] = {
@@ -109,6 +120,11 @@ BAD_RELEASE: dict[str, dict[str, Any]] = {
     "no EK at all": {"accepted_ek": frozenset()},
     "no binding at all": {"accepted_binding": frozenset()},
     "no age": {"max_age_seconds": 0},
+    "version 0": {"version": 0},
+    "endless version": {"version": 1 << 31},
+    "a label without a name": {"required_labels": {"": "x"}},
+    "a label too long": {"required_labels": {"site": "x" * 257}},
+    "too many labels": {"required_labels": {str(n): "x" for n in range(65)}},
 }
 
 
