@@ -1,7 +1,7 @@
 """FDO over real HTTP: from the factory to a device of ours, at any replica."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from onboarding.store.runs import RunStore
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from onboarding.wire.to2 import HelloDevice
+from tests.support.postgres import PrivatePostgres
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
 
@@ -70,13 +71,18 @@ def chain(
     yield from joined(tmp_path_factory.mktemp("chain"), request.param)
 
 
-def joined(directory: Path, algorithm: KeyAlgorithm) -> Iterator[Chain]:
+def joined(
+    directory: Path,
+    algorithm: KeyAlgorithm,
+    databases: Mapping[Role, str] | None = None,
+) -> Iterator[Chain]:
     site = Site(directory, algorithm)
-    owner_settings = site.settings(Role.OWNER)
+    named = {role: {"database_url": url} for role, url in (databases or {}).items()}
+    owner_settings = site.settings(Role.OWNER, **named.get(Role.OWNER, {}))
     with ExitStack() as stack:
 
         def start(role: Role) -> tuple[Running, str]:
-            settings = site.settings(role)
+            settings = site.settings(role, **named.get(role, {}))
             key = site.api_key(settings, apikeys.Role.ADMIN)
             return stack.enter_context(site.serve(settings)), key
 
@@ -171,6 +177,22 @@ def test_a_device_of_the_stronger_curve_goes_the_same_way(tmp_path: Path) -> Non
         to1d = Wire.to(chain.rendezvous.url).run(device.to1())
         device.onboard(Wire.to(chain.owner.url), to1d=to1d)
         assert state_of(chain, device) == "owned"
+
+
+def test_the_whole_way_is_the_same_on_postgresql(
+    tmp_path: Path, postgres_server: PrivatePostgres
+) -> None:
+    urls = {role: postgres_server.new_database() for role in Role}
+    for chain in joined(tmp_path, KeyAlgorithm.P256, urls):
+        device = SoftDevice.made_at(Wire.to(chain.factory.url))
+        chain.take(chain.sell(device))
+        eventually(lambda: state_of(chain, device) == "registered")  # noqa: B023
+        to1d = Wire.to(chain.rendezvous.url).run(device.to1())
+        other = chain.replica()
+        device.onboard(Wire.to(chain.owner.url, other.url), to1d=to1d)
+        assert state_of(chain, device) == "owned"
+    for url in urls.values():
+        postgres_server.drop_database(url)
 
 
 def test_messages_may_alternate_between_replicas(chain: Chain) -> None:
@@ -319,7 +341,7 @@ def test_the_rendezvous_server_does_not_know_who_was_not_registered(
 def test_an_untrusted_maker_is_not_registered_and_the_owner_is_told(
     chain: Chain, tmp_path: Path
 ) -> None:
-    stranger = Site(tmp_path)
+    stranger = Site(tmp_path, own_keys=True)
     settings = stranger.settings(Role.MANUFACTURING)
     key = stranger.api_key(settings, apikeys.Role.ADMIN)
     with stranger.serve(settings) as factory:

@@ -3,6 +3,9 @@
 Every key here is a TEST KEY.
 """
 
+import atexit
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +43,21 @@ def _http() -> httpx.Client:
     )
 
 
+@cache
+def _key_files(algorithm: KeyAlgorithm) -> Path:
+    """One set of keys for all sites: to stretch a passphrase takes its time."""
+    return _new_keys(algorithm)
+
+
+def _new_keys(algorithm: KeyAlgorithm) -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="vouchgate-test-keys-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    store = KeyStore(directory, PASSPHRASE)
+    for kind in KeyKind:
+        store.create(kind.value, kind, algorithm)
+    return directory
+
+
 @dataclass
 class Running:
     """One service, serving in a thread of this process."""
@@ -62,14 +80,15 @@ class Site:
 
     directory: Path
     algorithm: KeyAlgorithm = KeyAlgorithm.P256
+    own_keys: bool = False  # else those that all sites of a test run share
     _numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         (self.directory / "passphrase").write_bytes(PASSPHRASE)
+        made = _new_keys if self.own_keys else _key_files
+        shutil.copytree(made(self.algorithm), self.directory / "keys")
         store = KeyStore(self.directory / "keys", PASSPHRASE)
-        self.keys = {
-            kind: store.create(kind.value, kind, self.algorithm) for kind in KeyKind
-        }
+        self.keys = {info.kind: info for info in store.list()}
 
     def settings(self, role: Role, **changed: Any) -> Settings:
         values: dict[str, Any] = {
