@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.files import write_file
-from onboarding.cli.output import Json, console, print_json, print_table
+from onboarding.cli.output import Json, console, plain, print_json, print_table
 from onboarding.cli.settings import DatabaseUrl, load_settings
 from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
 from onboarding.store.database import Database
@@ -45,7 +45,7 @@ def new(
     if json:
         shown = {} if out is not None else {"key": token}
         return print_json({**_facts(key), **shown})
-    console().print(f"[green]made[/] {role} key {key.id} for {name}")
+    console().print(f"[green]made[/] {role} key {key.id} for {plain(name)}")
     console().print(str(out) if out is not None else token, markup=False)
 
 
@@ -73,7 +73,7 @@ def revoke(
         store.revoke(key_id, ACTOR, int(time.time()))
     if json:
         return print_json({"revoked": key_id})
-    console().print(f"[green]revoked[/] {key_id}")
+    console().print(f"[green]revoked[/] {plain(key_id)}")
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from onboarding.cli.api import Api, connected
 from onboarding.cli.output import (
@@ -18,6 +17,7 @@ from onboarding.cli.output import (
     CliError,
     Json,
     console,
+    plain,
     print_facts,
     print_json,
 )
@@ -202,5 +202,5 @@ class Teller:
             line = dumps({"event": event.name, "detail": event.detail})
             sys.stdout.write(line + "\n")
         else:
-            console().print(f"[bold]{event.name:<10}[/] {escape(event.detail)}")
+            console().print(f"[bold]{event.name:<10}[/] {plain(event.detail)}")
         sys.stdout.flush()

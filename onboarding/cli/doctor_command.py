@@ -3,11 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from onboarding.cli.doctor import examine
 from onboarding.cli.finding import Finding, Health
-from onboarding.cli.output import FAILED, Json, console, print_json
+from onboarding.cli.output import FAILED, Json, console, plain, print_json
 from onboarding.cli.settings import (
     DatabaseUrl,
     KeyDirectory,
@@ -56,10 +55,10 @@ def doctor(
 
 
 def _show(finding: Finding) -> None:
-    line = f"{_MARKS[finding.health]} {finding.name:<16} {escape(finding.detail)}"
+    line = f"{_MARKS[finding.health]} {finding.name:<16} {plain(finding.detail)}"
     console().print(line)
     if finding.mend:
-        console().print(f"        {'':<16} [dim]{escape(finding.mend)}[/]")
+        console().print(f"        {'':<16} [dim]{plain(finding.mend)}[/]")
 
 
 def _facts(finding: Finding) -> dict[str, object]:

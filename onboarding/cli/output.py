@@ -34,6 +34,16 @@ def console() -> Console:
     return Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
 
+def plain(text: object) -> str:
+    """Return ``text`` for a terminal: what is not printable is written out.
+
+    Names out of vouchers and answers of services are strangers' words, and a terminal
+    obeys escape sequences. Rich's own markup is disarmed as well.
+    """
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+    return escape(shown)
+
+
 def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
@@ -44,9 +54,12 @@ def print_error(message: str, remedy: str, *, as_json: bool) -> None:
         print_json({"ok": False, "error": message, "remedy": remedy or None})
         return
     errors = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-    errors.print(f"[bold red]error:[/] {escape(message)}")
+    for number, line in enumerate(message.splitlines() or [""]):
+        errors.print(
+            f"{'[bold red]error:[/]' if number == 0 else '      '} {plain(line)}"
+        )
     if remedy:
-        errors.print(f"  {escape(remedy)}")
+        errors.print(f"  {plain(remedy)}")
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -67,14 +80,14 @@ def _lines(value: object, indent: str) -> Iterator[str]:
 
 
 def _named(name: str, value: object, indent: str) -> Iterator[str]:
-    label = f"{indent}[dim]{escape(name.replace('_', ' '))}[/]"
+    label = f"{indent}[dim]{plain(name.replace('_', ' '))}[/]"
     if _nested(value):
         yield label
         yield from _lines(value, indent + "  ")
     elif isinstance(value, list | tuple):
-        yield f"{label}  {escape(', '.join(map(str, value)) or 'none')}"
+        yield f"{label}  {plain(', '.join(map(str, value)) or 'none')}"
     else:
-        yield f"{label}  {escape('none' if value is None else str(value))}"
+        yield f"{label}  {plain('none' if value is None else value)}"
 
 
 def _nested(value: object) -> bool:
@@ -93,5 +106,5 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(plain(cell) for cell in row))
     console().print(table)

@@ -17,6 +17,7 @@ from onboarding.cli.output import (
     FAILED,
     Json,
     console,
+    plain,
     print_facts,
     print_json,
     print_table,
@@ -108,7 +109,7 @@ def extend(
     write_file(out, "".join(map(dump_pem, extended)).encode())
     if json:
         return print_json({"file": str(out), "vouchers": len(extended)})
-    console().print(f"{len(extended)} vouchers extended into {out}")
+    console().print(f"{len(extended)} vouchers extended into {plain(out)}")
 
 
 @app.command()
@@ -126,7 +127,7 @@ def export(
     write_file(out, pem)
     if json:
         return print_json({"file": str(out), "guid": guid})
-    console().print(f"voucher of {guid} written to {out}")
+    console().print(f"voucher of {plain(guid)} written to {plain(out)}")
 
 
 @app.command("import")
@@ -187,5 +188,7 @@ def _line(one: Checked) -> str:
         left_out = ", ".join(one.skipped)
         note = f" [dim](not checked: {left_out})[/]" if left_out else ""
         return f"[green]ok[/]      {one.guid}{note}"
-    why = "; ".join(f"[bold]{check}[/]: {reason}" for check, reason in one.failures)
+    why = "; ".join(
+        f"[bold]{check}[/]: {plain(reason)}" for check, reason in one.failures
+    )
     return f"[red]refused[/] {one.guid}  {why}"

@@ -132,6 +132,17 @@ def test_show_prints_every_voucher_of_a_file(
     assert len(shown) == 2
 
 
+def test_a_voucher_cannot_command_the_terminal(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = SupplyChain().make_device("\x1b]0;owned\x07[bold]")
+    file.write_bytes(chain.voucher.raw)
+    assert run(["voucher", "show", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "\\x1b]0;owned\\x07[bold]" in told
+    assert "\x07" not in told
+
+
 def test_an_extended_voucher_verifies_and_names_the_next_owner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
