@@ -14,6 +14,11 @@ from cbor2 import CBORTag
 from ownership_vouchers.errors import MalformedError
 
 MAX_DEPTH = 16
+MAX_ITEMS = 16384  # in one item, all depths together
+MAX_PAIRS = 256  # in one map
+_SMALL = 4096  # bytes that can cost no more than a few milliseconds, whatever they say
+_ARGUMENT = {24: 1, 25: 2, 26: 4, 27: 8}  # bytes that follow a head
+_BYTES, _TEXT, _ARRAY, _MAP, _TAG = 2, 3, 4, 5, 6  # major types
 
 # Tags that cbor2 would turn into dates, patterns, shared references and such.
 _INTERPRETED = (
@@ -44,8 +49,11 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
 
     Raises:
         MalformedError: Not well-formed, bytes after the item, a repeated map
-            key, an indefinite length, or nesting deeper than ``max_depth``.
+            key, an indefinite length, nesting deeper than ``max_depth``, or more
+            in it than MAX_ITEMS or MAX_PAIRS.
     """
+    if len(data) > _SMALL:
+        _survey(data)
     stream = io.BytesIO(data)
     item = _next(_decoder(stream, max_depth))
     if stream.tell() != len(data):
@@ -53,16 +61,27 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
     return item
 
 
-def decode_sequence(data: bytes, limit: int) -> list[object]:
-    """Decode a CBOR sequence (RFC 8742) of at most ``limit`` items."""
-    stream = io.BytesIO(data)
-    decoder = _decoder(stream, MAX_DEPTH)
-    items: list[object] = []
-    while stream.tell() < len(data):
-        if len(items) == limit:
-            raise MalformedError(f"more than {limit} items in the sequence")
-        items.append(_next(decoder))
-    return items
+def _survey(data: bytes, start: int = 0) -> int:
+    """Return where the item at ``start`` ends; nothing is built from it.
+
+    A map whose keys are chosen to hash alike takes time by the square of their
+    number, and an array of empty arrays sixty times its size in memory.
+
+    Raises:
+        MalformedError: There is more in it than any structure of ours has.
+    """
+    at, items, left = start, 0, 1
+    while left and at < len(data):
+        major, low = data[at] >> 5, data[at] & 0x1F
+        at += 1
+        extra = _ARGUMENT.get(low, 0)
+        argument = int.from_bytes(data[at : at + extra], "big") if extra else low
+        at += extra + (argument if major in (_BYTES, _TEXT) else 0)
+        left += {_ARRAY: argument, _MAP: 2 * argument, _TAG: 1}.get(major, 0) - 1
+        items += 1
+        if items > MAX_ITEMS or (major == _MAP and argument > MAX_PAIRS):
+            raise MalformedError("more items than any structure of ours has")
+    return at
 
 
 def split_sequence(data: bytes, limit: int, item_limit: int) -> tuple[bytes, ...]:
@@ -74,10 +93,12 @@ def split_sequence(data: bytes, limit: int, item_limit: int) -> tuple[bytes, ...
     items: list[bytes] = []
     start = 0
     while start < len(data) and len(items) < limit:
-        stream = io.BytesIO(data[start : start + item_limit])
-        _next(_decoder(stream, MAX_DEPTH))
-        items.append(data[start : start + stream.tell()])
-        start += stream.tell()
+        end = _survey(data, start)
+        if end - start > item_limit:
+            raise MalformedError(f"an item over {item_limit} bytes")
+        items.append(data[start:end])
+        decode(items[-1])
+        start = end
     return tuple(items)
 
 
@@ -113,6 +134,8 @@ def split(data: bytes, tag: int | None = None, limit: int = 256) -> tuple[bytes,
     Raises:
         MalformedError: Not such an array.
     """
+    if len(data) > _SMALL:
+        _survey(data)
     start = 0
     if tag is not None:
         if data[:1] != bytes([0xC0 | tag]):
