@@ -29,6 +29,7 @@ from onboarding.device.config import write_private
 from onboarding.device.errors import ApplyError, DeviceError
 from onboarding.device.owner_api import OwnerApi, bytes_field
 from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.types import Guid
 
 FILE = "workload.json"
 
@@ -58,7 +59,10 @@ class Outcome:
 class Standing:
     """What the device did last; kept, so that a lost report can be sent again.
 
-    ``issued_at`` is when the owner issued the ticket it came with.
+    ``guid`` is under which: another owner's clock says nothing about this one's word.
+
+    Times are the owner's: ``issued_at`` of the ticket it came with, ``ordered_at`` of
+    the last removal order obeyed. Without a name nothing has been applied yet.
     """
 
     name: str
@@ -66,8 +70,16 @@ class Standing:
     digest: str
     paths: tuple[str, ...]
     issued_at: int
+    guid: str = ""
     files: tuple[FileDigest, ...] = ()
     reported: bool = False
+    ordered_at: int = 0
+
+    def not_before(self, guid: Guid) -> int:
+        """The earliest ticket to obey: what the owner said since must not be undone."""
+        if self.guid != str(guid):
+            return 0
+        return max(self.issued_at, self.ordered_at + 1)
 
     @classmethod
     def load(cls, directory: Path) -> Self | None:
@@ -125,24 +137,30 @@ class WorkloadGate:
 
     def _whole(self, standing: Standing) -> bool:
         """Whether it stands as it was applied, and the owner knows."""
+        if not standing.name or standing.guid != str(self.api.guid):
+            return False
         found = self.applier.present(standing.name)
         return standing.reported and bool(found) and found == standing.files
 
     def _apply(self, ticket_data: bytes, bundle_data: bytes) -> Outcome:
         bundle = open_bundle(bundle_data, self.owner_key)
+        before = Standing.load(self.directory)
         ticket = open_ticket(
             ticket_data,
             self.owner_key,
             guid=self.api.guid,
             manifest_digest=bundle.digest,
             now=self._now(),
+            not_before=0 if before is None else before.not_before(self.api.guid),
         )
-        standing = self._place(bundle, ticket)
+        standing = self._place(bundle, ticket, before)
         self._report(standing, WorkloadStatus.APPLIED, "")
         replace(standing, reported=True).save(self.directory)
         return _outcome(Change.APPLIED, standing)
 
-    def _place(self, bundle: Bundle, ticket: Ticket) -> Standing:
+    def _place(
+        self, bundle: Bundle, ticket: Ticket, before: Standing | None
+    ) -> Standing:
         """Apply over whatever is there: files that were touched are mended."""
         manifest = bundle.manifest
         standing = Standing(
@@ -151,12 +169,12 @@ class WorkloadGate:
             bundle.digest,
             manifest.paths,
             ticket.issued_at,
+            str(self.api.guid),
         )
         files = [WorkloadFile(path, content) for path, content in manifest.files]
         try:
-            before = Standing.load(self.directory)
             applied = self.applier.apply(manifest.name, bundle.digest, files)
-            if before is not None and before.name != manifest.name:
+            if before is not None and before.name not in ("", manifest.name):
                 self.applier.remove(before.name)
         except ApplyError as error:
             self._report(standing, WorkloadStatus.FAILED, str(error))
@@ -166,14 +184,23 @@ class WorkloadGate:
         return standing
 
     def _remove(self, data: bytes) -> Outcome:
+        """Obey an order that is not superseded: it means that nothing is to run.
+
+        So whatever stands goes, also when the order names another workload: the owner
+        may have missed the report on the one that took its place.
+        """
         standing = Standing.load(self.directory)
-        applied_at = 0 if standing is None else standing.issued_at
-        order = open_order(
-            data, self.owner_key, guid=self.api.guid, applied_at=applied_at
+        guid = self.api.guid
+        ours = standing is not None and standing.guid == str(guid)
+        applied_at = standing.issued_at if standing is not None and ours else 0
+        order = open_order(data, self.owner_key, guid=guid, applied_at=applied_at)
+        if standing is None:
+            standing = Standing("", 0, order.manifest_digest, (), 0, str(guid))
+        known = standing.ordered_at if ours else 0
+        standing = replace(
+            standing, guid=str(guid), ordered_at=max(order.issued_at, known)
         )
-        if standing is None or standing.digest != order.manifest_digest:
-            # Granted once and never applied: nothing of it stands, and that is told.
-            standing = Standing("", 0, order.manifest_digest, (), applied_at)
+        standing.save(self.directory)
         self._take_away(standing, order)
         return _outcome(Change.REMOVED, standing, order.reason)
 

@@ -21,7 +21,7 @@ from hw.keys import new_soft_key
 from onboarding.device.applier import DirectoryApplier
 from onboarding.device.errors import DeviceError, Problem, Unreachable
 from onboarding.device.owner_api import OwnerApi
-from onboarding.device.workload import Change, WorkloadGate
+from onboarding.device.workload import Change, Standing, WorkloadGate
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.types import Guid
 from tests.support.scripted_owner import ScriptedOwner
@@ -223,7 +223,7 @@ def test_an_order_for_what_was_never_here_is_answered_with_nothing_removed(
     assert (report.removed, report.remaining) == ((), ())
 
 
-def test_an_order_for_another_workload_leaves_the_present_one(
+def test_an_order_that_names_another_workload_removes_what_stands(
     gate: WorkloadGate, owner: ScriptedOwner
 ) -> None:
     gate.sync()
@@ -231,7 +231,67 @@ def test_an_order_for_another_workload_leaves_the_present_one(
     owner.answer = {"removal_order": sign_order(order, OWNER)}
     gate.sync()
     report = open_removal_report(owner.reports[-1], DEVICE.public_key, order)
-    assert report.removed == ()
+    assert (report.removed, report.remaining) == (MANIFEST.paths, ())
+    assert not unit(gate).exists()
+
+
+def test_an_earlier_answer_does_not_bring_a_withdrawn_workload_back(
+    gate: WorkloadGate, owner: ScriptedOwner
+) -> None:
+    earlier = dict(owner.answer)
+    gate.sync()
+    owner.answer = {"removal_order": sign_order(ORDER, OWNER)}
+    gate.sync()
+    owner.answer = earlier
+    with pytest.raises(DocumentRefused) as refused:
+        gate.sync()
+    assert refused.value.code is DocumentFault.SUPERSEDED
+    assert not unit(gate).exists()
+
+
+def test_an_order_obeyed_before_anything_was_applied_is_remembered_too(
+    gate: WorkloadGate, owner: ScriptedOwner
+) -> None:
+    earlier = dict(owner.answer)
+    owner.answer = {"removal_order": sign_order(ORDER, OWNER)}
+    gate.sync()
+    owner.answer = earlier
+    with pytest.raises(DocumentRefused) as refused:
+        gate.sync()
+    assert refused.value.code is DocumentFault.SUPERSEDED
+
+
+def test_an_earlier_answer_does_not_bring_an_older_manifest_back(
+    gate: WorkloadGate, owner: ScriptedOwner
+) -> None:
+    earlier = dict(owner.answer)
+    ticket = replace(TICKET, manifest_digest=OTHER.digest(), issued_at=NOW + 5)
+    owner.answer = {"ticket": mint(ticket, OWNER), "bundle": sign_bundle(OTHER, OWNER)}
+    gate.sync()
+    owner.answer = earlier
+    with pytest.raises(DocumentRefused) as refused:
+        gate.sync()
+    assert refused.value.code is DocumentFault.SUPERSEDED
+
+
+def test_the_word_of_an_owner_before_does_not_hold_against_the_present_one(
+    gate: WorkloadGate, owner: ScriptedOwner
+) -> None:
+    before = Standing("old", 1, "ab" * 32, ("x",), NOW + 900, str(Guid(bytes(16))))
+    before.save(gate.directory)
+    assert gate.sync().change is Change.APPLIED
+
+
+def test_a_release_after_a_withdrawal_is_applied(
+    gate: WorkloadGate, owner: ScriptedOwner
+) -> None:
+    gate.sync()
+    bundle = owner.answer["bundle"]
+    owner.answer = {"removal_order": sign_order(ORDER, OWNER)}
+    gate.sync()
+    ticket = mint(replace(TICKET, issued_at=ORDER.issued_at + 1), OWNER)
+    owner.answer = {"ticket": ticket, "bundle": bundle}
+    assert gate.sync().change is Change.APPLIED
     assert unit(gate).exists()
 
 
