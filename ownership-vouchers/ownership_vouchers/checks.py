@@ -13,7 +13,12 @@ from ownership_vouchers.device_chain import check_device_chain
 from ownership_vouchers.errors import Check, CheckFailed
 from ownership_vouchers.header import PROTOCOL_VERSION
 from ownership_vouchers.keys import PublicKey
-from ownership_vouchers.links import check_key_type, check_link, first_link
+from ownership_vouchers.links import (
+    check_key_chain,
+    check_key_type,
+    check_link,
+    first_link,
+)
 from ownership_vouchers.types import Hash, HashType
 from ownership_vouchers.voucher import Voucher
 
@@ -79,6 +84,12 @@ def _key_types(voucher: Voucher, _: Expected) -> None:
         check_key_type(entry.public_key, voucher.header.manufacturer_key)
 
 
+def _key_chains(voucher: Voucher, _: Expected) -> None:
+    check_key_chain(voucher.header.manufacturer_key)
+    for entry in voucher.entries:
+        check_key_chain(entry.public_key)
+
+
 def _device_chain(voucher: Voucher, expected: Expected) -> None:
     check_device_chain(voucher.cert_chain or (), expected.device_roots)
 
@@ -110,6 +121,7 @@ CHECKS: dict[Check, Callable[[Voucher, Expected], None]] = {
     Check.CERT_CHAIN_HASH: _cert_chain_hash,
     Check.ENTRIES: _entries,
     Check.KEY_TYPES: _key_types,
+    Check.KEY_CHAINS: _key_chains,
     Check.DEVICE_CHAIN: _device_chain,
     Check.DEVICE_INFO: _device_info,
     Check.RV_INFO: _rv_info,

@@ -16,6 +16,7 @@ class Check(StrEnum):
     MFG_KEY_HASH = "mfg_key_hash"
     ENTRIES = "entries"
     KEY_TYPES = "key_types"
+    KEY_CHAINS = "key_chains"
     OWNER_KEY = "owner_key"
     LIMITS = "limits"
 

@@ -3,6 +3,7 @@
 Source: FDO 1.1, sections 3.4.3 and 3.4.6.
 """
 
+from ownership_vouchers.device_chain import chain_holds
 from ownership_vouchers.entry import Entry
 from ownership_vouchers.errors import (
     Check,
@@ -37,12 +38,13 @@ def verify_entry(
         The hash type of this entry, to be handed to the next call.
 
     Raises:
-        CheckFailed: ``entries`` or ``key_types``.
+        CheckFailed: ``entries``, ``key_types`` or ``key_chains``.
 
     Source: FDO 1.1, sections 3.4.3 and 5.5.5.
     """
     used = check_link(entry, header, signer, previous, hash_type)
     check_key_type(entry.public_key, header.manufacturer_key)
+    check_key_chain(entry.public_key)
     return used
 
 
@@ -92,3 +94,13 @@ def check_key_type(key: PublicKey, first: PublicKey) -> None:
             f"{key.type.name}/{key.alg.name} in a voucher of"
             f" {first.type.name}/{first.alg.name}",
         )
+
+
+def check_key_chain(key: PublicKey) -> None:
+    """Check that each certificate of an X5CHAIN key was issued by the next.
+
+    Whose authority the last one is, is for the owner's policy; dates do not count, as
+    a device has no clock. Source: FDO 1.1, section 3.3.4.
+    """
+    if key.chain and not chain_holds(key.chain):
+        raise CheckFailed(Check.KEY_CHAINS, "a certificate the next one did not issue")

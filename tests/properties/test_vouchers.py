@@ -59,7 +59,6 @@ def of_item(read: Callable[[object], object]) -> Callable[[bytes], object]:
 
 DECODERS: dict[str, Callable[[bytes], object]] = {
     "item": cbor.decode,
-    "sequence": lambda data: cbor.split_sequence(data, 8, 1024),
     "raw sequence": lambda data: cbor.split_sequence(data, 8, 100),
     "array": cbor.split,
     "Sign1": Sign1.from_cbor,

@@ -164,6 +164,17 @@ FAILING: Mapping[str, Mapping[str, Build]] = {
         "sold to a P-384 key": lambda shop: shop.last(key=PublicKey.of(P384).raw),
         "sold to an RSA key": lambda shop: shop.last_key(1, 1, shop.rsa_spki()),
     },
+    "key_chains": {
+        "owner chain of two families": lambda shop: shop.last_key(
+            10, 2, [shop.owner_chain()[0], shop.root_der()]
+        ),
+        "owner chain upside down": lambda shop: shop.last_key(
+            10, 2, [*shop.owner_chain(), shop.owner_chain()[0]]
+        ),
+        "owner chain through a leaf": lambda shop: shop.last_key(
+            10, 2, shop.owner_under_a_leaf()
+        ),
+    },
     "limits": {
         "11 device certificates": lambda shop: shop.certified(
             *[shop.chain.device_root] * 11

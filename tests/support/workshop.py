@@ -99,6 +99,12 @@ class Workshop:
     def owner_chain(self) -> list[bytes]:
         return [one.public_bytes(Encoding.DER) for one in self.owner.certificates]
 
+    def owner_under_a_leaf(self) -> list[bytes]:
+        """The owner's own certificate has issued one to another key."""
+        issuer = self.owner.private_key
+        leaf = certificate("below", new_key("P-256"), "owner", issuer, ca=False)
+        return [leaf.public_bytes(Encoding.DER), *self.owner_chain()]
+
     def root_der(self) -> bytes:
         return self.chain.device_root.public_bytes(Encoding.DER)
 
