@@ -29,7 +29,7 @@ from onboarding.device.http import new_client
 from onboarding.device.loop import Event, run
 from onboarding.device.machine import Machine
 from onboarding.device.onboard import Onboarder, Patience
-from onboarding.device.workload import Standing
+from onboarding.device.standing import Standing
 
 app = typer.Typer(no_args_is_help=True, help="The device's own side.")
 

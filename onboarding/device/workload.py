@@ -4,13 +4,11 @@ Nothing is applied that the owner's key, remembered from TO2, has not signed; no
 removed on anybody else's word. What was done is reported over the device's signature.
 """
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import Self
 
 from attestation.manifest import Bundle, open_bundle
 from attestation.ticket import Ticket, open_ticket
@@ -24,14 +22,11 @@ from attestation.withdrawal import (
     sign_report,
 )
 from hw.keys import DeviceKey
-from onboarding.device.applier import Applier, FileDigest, WorkloadFile
-from onboarding.device.config import write_private
-from onboarding.device.errors import ApplyError, DeviceError
+from onboarding.device.applier import Applier, WorkloadFile
+from onboarding.device.errors import ApplyError
 from onboarding.device.owner_api import OwnerApi, bytes_field
+from onboarding.device.standing import Standing
 from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.types import Guid
-
-FILE = "workload.json"
 
 
 @unique
@@ -53,55 +48,6 @@ class Outcome:
     digest: str
     paths: tuple[str, ...]
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the device did last; kept, so that a lost report can be sent again.
-
-    ``guid`` is under which: another owner's clock says nothing about this one's word.
-
-    Times are the owner's: ``issued_at`` of the ticket it came with, ``ordered_at`` of
-    the last removal order obeyed. Without a name nothing has been applied yet.
-    """
-
-    name: str
-    version: int
-    digest: str
-    paths: tuple[str, ...]
-    issued_at: int
-    guid: str = ""
-    files: tuple[FileDigest, ...] = ()
-    reported: bool = False
-    ordered_at: int = 0
-
-    def not_before(self, guid: Guid) -> int:
-        """The earliest ticket to obey: what the owner said since must not be undone."""
-        if self.guid != str(guid):
-            return 0
-        return max(self.issued_at, self.ordered_at + 1)
-
-    @classmethod
-    def load(cls, directory: Path) -> Self | None:
-        """Return what ``save`` wrote, None before the first time."""
-        path = directory / FILE
-        try:
-            document = json.loads(path.read_bytes())
-            files = tuple(FileDigest(**one) for one in document["files"])
-            paths = tuple(document["paths"])
-            return cls(**{**document, "paths": paths, "files": files})
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise DeviceError(f"{path} is unreadable: {error}") from error
-
-    def describe(self) -> str:
-        """One line for people."""
-        count = len(self.paths)
-        return f"{self.name} {self.version}, {count} files, {self.digest[:16]}"
-
-    def save(self, directory: Path) -> None:
-        write_private(directory / FILE, json.dumps(asdict(self)).encode())
 
 
 @dataclass(frozen=True, slots=True)

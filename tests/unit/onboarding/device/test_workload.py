@@ -21,7 +21,8 @@ from hw.keys import new_soft_key
 from onboarding.device.applier import DirectoryApplier
 from onboarding.device.errors import DeviceError, Problem, Unreachable
 from onboarding.device.owner_api import OwnerApi
-from onboarding.device.workload import Change, Standing, WorkloadGate
+from onboarding.device.standing import Standing
+from onboarding.device.workload import Change, WorkloadGate
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.types import Guid
 from tests.support.scripted_owner import ScriptedOwner
