@@ -118,21 +118,22 @@ class Appraiser:
         except HwError as error:
             return (AppraisalFailure("quote.refused", str(error)),), None
         try:
-            check_advance(self._last_counters(case, facts), _counters(facts))
+            check_advance(self._last_counters(case), _counters(facts))
         except Refused as error:
             # Its counters are not kept: the next quote must follow the good ones.
             return (AppraisalFailure(error.code.value, error.sentence),), None
         return (), facts
 
-    def _last_counters(self, case: Case, facts: QuoteFacts) -> Counters | None:
+    def _last_counters(self, case: Case) -> Counters | None:
         """The counters of the last genuine quote by the same attestation key."""
         page = self._context.stores.appraisals.page(case.guid.raw, None, LOOK_BACK)
         for last in page.items:
-            clock, resets, restarts = last.clock, last.reset_count, last.restart_count
             if last.at < case.binding.bound_at:
                 return None
-            if clock is not None and resets is not None and restarts is not None:
-                return Counters(clock, resets, restarts, facts.firmware)
+            kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
+            known = [number for number in kept if number is not None]
+            if len(known) == len(kept):
+                return Counters(*known)
         return None
 
 

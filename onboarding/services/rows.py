@@ -35,6 +35,7 @@ def appraisal_record(appraisal: Appraisal, lease: int | None) -> AppraisalRecord
         appraisal.clock,
         appraisal.reset_count,
         appraisal.restart_count,
+        appraisal.firmware,
     )
 
 
@@ -55,6 +56,7 @@ def appraisal(record: AppraisalRecord) -> Appraisal:
         record.clock,
         record.reset_count,
         record.restart_count,
+        record.firmware,
     )
 
 

@@ -82,6 +82,7 @@ def shown_appraisal(one: AppraisalRecord) -> JsonObject:
         "clock": one.clock,
         "reset_count": one.reset_count,
         "restart_count": one.restart_count,
+        "firmware": one.firmware,
     }
 
 
