@@ -1,0 +1,104 @@
+"""Passports: from the DI station, beside the voucher, to the owner."""
+
+import base64
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hw.public_area import UNEXPORTABLE, TpmaObject
+from onboarding.protocol.errors import PeerFailed
+from onboarding.services.api.fields import encode_bytes
+from onboarding.services.passport_pem import dump
+from tests.support.fdo_chain import Chain, state_of
+from tests.support.services import Wire
+from tests.support.soft_device import SoftDevice
+from tests.support.tpm_statements import AES128, NULL, ecc_public
+
+pytest_plugins = ["tests.support.service_fixtures"]
+
+
+EK_ATTRIBUTES = int(UNEXPORTABLE | TpmaObject.RESTRICTED | TpmaObject.DECRYPT)
+
+
+def passport_of(device: SoftDevice, **changed: object) -> dict[str, object]:
+    """What a DI station says of a device, with an endorsement key in software."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    public = ecc_public(key, EK_ATTRIBUTES, AES128, NULL)
+    told: dict[str, object] = {
+        "guid": str(device.credential.guid),
+        "serial": "SN-9",
+        "profile": "generic-sbc-tpm",
+        "ek_public": encode_bytes(public),
+        "ek_certificate": None,
+    }
+    return {**told, **changed}
+
+
+def post_passport(chain: Chain, body: dict[str, object]) -> httpx.Response:
+    return chain.factory.call(chain.factory_key, "POST", "/passports", json=body)
+
+
+def test_a_passport_goes_with_its_voucher_to_the_owner(fdo_chain: Chain) -> None:
+    device = SoftDevice.made_at(Wire.to(fdo_chain.factory.url))
+    body = passport_of(device)
+    first, again = post_passport(fdo_chain, body), post_passport(fdo_chain, body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    another = post_passport(fdo_chain, {**body, "serial": "SN-10"})
+    assert (another.status_code, another.json()["code"]) == (409, "another-passport")
+
+    pem = fdo_chain.sell(device)
+    (result,) = fdo_chain.take(pem).json()["results"]
+    assert (result["status"], result["passport"]) == ("imported", "stored")
+    path = f"/devices/{device.credential.guid}"
+    shown = fdo_chain.owner.call(fdo_chain.owner_key, "GET", path).json()
+    assert (shown["profile"], shown["serial"]) == ("generic-sbc-tpm", "SN-9")
+    exported = f"/vouchers/{device.credential.guid}/pem"
+    assert fdo_chain.owner.call(fdo_chain.owner_key, "GET", exported).text == pem
+    plain = fdo_chain.owner.call(
+        fdo_chain.owner_key, "GET", exported + "?passport=false"
+    )
+    assert "PASSPORT" not in plain.text
+
+
+BAD_PASSPORTS: dict[str, tuple[dict[str, object], int, str]] = {
+    "another profile": ({"profile": "none-such"}, 422, "not-an-endorsement-key"),
+    "no key": ({"ek_public": "AAAA"}, 422, "not-an-endorsement-key"),
+    "no certificate": ({"ek_certificate": "AAAA"}, 422, "not-an-endorsement-key"),
+    "another device": ({"guid": "0" * 32}, 404, "not-found"),
+    "a serial with a line end": ({"serial": "a\nb"}, 422, "invalid"),
+}
+
+
+@pytest.mark.parametrize("case", list(BAD_PASSPORTS))
+def test_a_passport_of_nothing_real_is_not_issued(fdo_chain: Chain, case: str) -> None:
+    changed, status, code = BAD_PASSPORTS[case]
+    device = SoftDevice.made_at(Wire.to(fdo_chain.factory.url))
+    reply = post_passport(fdo_chain, passport_of(device, **changed))
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
+
+
+def test_a_passport_of_another_device_is_refused_and_the_voucher_taken(
+    fdo_chain: Chain,
+) -> None:
+    device, other = (SoftDevice.made_at(Wire.to(fdo_chain.factory.url)) for _ in "ab")
+    post_passport(fdo_chain, passport_of(device))
+    post_passport(fdo_chain, passport_of(other))
+    mine, theirs = fdo_chain.sell(device), fdo_chain.sell(other)
+    marker = "-----BEGIN VOUCHGATE PASSPORT-----"
+    body = base64.b64decode("".join(theirs.split(marker)[1].splitlines()[1:-1]))
+    forged = body.replace(other.credential.guid.raw, device.credential.guid.raw)
+    assert forged != body
+    (result,) = fdo_chain.take(mine.split(marker)[0] + dump(forged)).json()["results"]
+    assert (result["status"], result["passport"]) == ("imported", "refused")
+
+
+def test_a_device_with_a_passport_must_show_that_very_tpm(fdo_chain: Chain) -> None:
+    device = SoftDevice.made_at(Wire.to(fdo_chain.factory.url))
+    post_passport(fdo_chain, passport_of(device))
+    fdo_chain.take(fdo_chain.sell(device))
+    with pytest.raises(PeerFailed) as refused:
+        device.onboard(Wire.to(fdo_chain.owner.url))
+    assert int(refused.value.message.code) == 101
+    assert state_of(fdo_chain, device) in ("imported", "registered")

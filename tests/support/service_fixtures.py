@@ -1,0 +1,47 @@
+"""Fixtures of services; the helpers are in ``api_bench`` and ``fdo_chain``."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from onboarding.services.key_material import KeyAlgorithm
+from tests.support.api_bench import Api, started
+from tests.support.fdo_chain import Chain, joined
+from tests.support.postgres import PrivatePostgres
+from tests.support.services import Site
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    for found in started(Site(tmp_path_factory.mktemp("api"))):
+        directives = [{"ip": "127.0.0.1", "device_port": 1, "protocol": "http"}]
+        found.call("PUT", "/rvinfo", json={"directives": directives})
+        yield found
+
+
+@pytest.fixture
+def shop(api: Api) -> Api:
+    """The same, with nobody on its list of manufacturers."""
+    assert api.call("PUT", "/trust", json={}).status_code == 200
+    return api
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def any_api(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    """The same API over either kind of database."""
+    site = Site(tmp_path_factory.mktemp("any"))
+    if request.param == "sqlite":
+        yield from started(site)
+        return
+    server: PrivatePostgres = request.getfixturevalue("postgres_server")
+    url = server.new_database()
+    yield from started(site, database_url=url)
+    server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def fdo_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """One chain for all tests; each makes devices of its own."""
+    yield from joined(tmp_path_factory.mktemp("chain"), KeyAlgorithm.P256)
