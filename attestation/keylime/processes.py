@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from attestation.keylime.errors import KeylimeStartError
@@ -35,8 +35,12 @@ class Program:
         directory: Path,
         log: Path,
         grace: float,
+        held: Collection[int] = (),
     ) -> None:
-        """Start ``command`` in ``directory``; its output is appended to ``log``."""
+        """Start ``command`` in ``directory``; its output is appended to ``log``.
+
+        The supervisor, not the program, inherits the descriptors ``held``.
+        """
         self._log = log
         self._grace = grace
         with log.open("ab") as output:
@@ -49,6 +53,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C in a terminal is for us alone
+                pass_fds=tuple(held),
             )
         self._group = 0
         self._runtime: Path | None = None

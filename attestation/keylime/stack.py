@@ -16,6 +16,7 @@ from typing import Self
 
 import httpx
 
+from attestation.keylime.directory import claimed, drop_unfinished, mark_complete
 from attestation.keylime.errors import KeylimeStartError
 from attestation.keylime.http import admin_http
 from attestation.keylime.launch import (
@@ -45,7 +46,8 @@ class KeylimeStack:
 
     Needs no privilege and nothing outside ``directory``, where everything is kept:
     ``pki/``, ``registrar/`` and ``verifier/`` (work directories with the SQLite files),
-    ``*.conf`` and ``*.log``. Ports are free ones, chosen at each start.
+    ``*.conf`` and ``*.log``. Ports are free ones, chosen at each start. One stack runs
+    in a directory at a time.
     """
 
     def __init__(self, directory: Path, options: StackOptions | None = None) -> None:
@@ -80,16 +82,30 @@ class KeylimeStack:
         """Start both programs and return when both answer over mTLS.
 
         Raises:
-            KeylimeStartError: Keylime is not installed, or did not answer within
+            KeylimeStartError: Keylime is not installed, the directory is another
+                stack's or cannot be written, or there was no answer within
                 ``start_timeout``; says what the program wrote last.
         """
         if self._running is not None:
             raise KeylimeStartError("this stack is running already")
         for name in PROGRAMS:
             program_path(name)  # both are there, before either is started
+        try:
+            with claimed(self._directory, self._options.stop_grace) as hold:
+                drop_unfinished(self._directory)
+                self._start_somewhere(hold)
+                mark_complete(self._directory)
+        except OSError as error:
+            self.stop()
+            raise KeylimeStartError(
+                f"cannot run in {self._directory}: {error}"
+            ) from error
+
+    def _start_somewhere(self, hold: int) -> None:
+        """Try again on other ports when somebody takes one before Keylime does."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._start_once()
+                return self._start_once(hold)
             except _PortTaken as error:
                 if attempt == ATTEMPTS:
                     raise KeylimeStartError(str(error)) from error
@@ -117,11 +133,11 @@ class KeylimeStack:
             self._pgp = find_pgp(self._directory / "python-path")
         return self._pgp
 
-    def _start_once(self) -> None:
+    def _start_once(self, hold: int) -> None:
         pki = ensure_pki(self._directory / "pki")
         ports = _free_ports()
         write_configuration(self._directory, pki, ports, self._options)
-        programs = (self._launch("registrar"), self._launch("verifier"))
+        programs = (self._launch("registrar", hold), self._launch("verifier", hold))
         self._running = _Running(ports, programs)
         try:
             deadline = time.monotonic() + self._options.start_timeout
@@ -132,7 +148,7 @@ class KeylimeStack:
             self.stop()
             raise
 
-    def _launch(self, name: str) -> Program:
+    def _launch(self, name: str, hold: int) -> Program:
         pgp = self._pgp_module()
         return Program(
             program_command(name),
@@ -140,6 +156,7 @@ class KeylimeStack:
             self._directory / name,
             self._directory / f"{name}.log",
             self._options.stop_grace,
+            (hold,),
         )
 
     def _wait_ready(

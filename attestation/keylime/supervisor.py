@@ -7,7 +7,8 @@ Keylime's parent process ignores SIGTERM and SIGINT and leaves its workers behin
 it is killed, so somebody has to hold the group together. The holder of our stdin pipe
 is the lifeline: whether it closes the pipe, exits, or is killed with SIGKILL, we read
 end-of-file. PR_SET_PDEATHSIG would not do: it fires when the *thread* that started us
-ends, and forked workers do not inherit it.
+ends, and forked workers do not inherit it. Should we be killed ourselves, a guard that
+we forked reads end-of-file in its turn and kills the group.
 
 The first line on stdout is the program's process id, which is also its group's id, and
 the private runtime directory that we make for it and remove again.
@@ -25,6 +26,7 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 POLL_SECONDS = 0.02
+MAX_DESCRIPTORS = 1 << 16
 SHARED_SOCKET_DIRECTORY = "/run/keylime"
 
 
@@ -59,6 +61,7 @@ def _supervise(command: list[str], runtime: str, grace: float, wake: int) -> int
         stdout=2,  # our stdout is the answer pipe, stderr is the log
         start_new_session=True,
     )
+    guard = _post_guard(child.pid, runtime)
     try:
         os.write(1, f"{child.pid} {runtime}\n".encode())
         _wait_for_end(os.pidfd_open(child.pid), wake)
@@ -66,8 +69,37 @@ def _supervise(command: list[str], runtime: str, grace: float, wake: int) -> int
         pass  # Our holder has gone already: the group follows.
     finally:
         status = _end_group(child, grace)
+        _dismiss(guard)
+        _reap_orphans(time.monotonic() + grace)
         _remove_shared_socket(child.pid)
     return status
+
+
+def _post_guard(group: int, runtime: str) -> int:
+    """Fork the guard; return the descriptor by which it is dismissed."""
+    readable, writable = os.pipe()
+    if os.fork():
+        os.close(readable)
+        return writable
+    try:
+        os.setsid()  # Away from whatever signals reach us.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.dup2(readable, 0)
+        os.closerange(1, MAX_DESCRIPTORS)  # Hold no pipe or lock open.
+        if not os.read(0, 1):
+            _signal_group(group, signal.SIGKILL)
+            _remove_shared_socket(group)
+            shutil.rmtree(runtime, ignore_errors=True)
+    finally:
+        os._exit(0)
+
+
+def _dismiss(guard: int) -> None:
+    try:
+        os.write(guard, b".")
+    except BrokenPipeError:
+        pass  # Somebody has killed it.
 
 
 def _wait_for_end(program: int, wake: int) -> None:
@@ -86,7 +118,6 @@ def _end_group(child: "subprocess.Popen[bytes]", grace: float) -> int:
         time.sleep(POLL_SECONDS)
     _signal_group(child.pid, signal.SIGKILL)
     status = child.wait()
-    _reap_orphans(time.monotonic() + grace)
     return status if status >= 0 else 128 - status
 
 

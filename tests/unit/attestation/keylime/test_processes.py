@@ -102,6 +102,30 @@ def test_stop_works_when_the_supervisor_was_killed(stubborn: Program) -> None:
     assert soon(stubborn.group)
 
 
+def test_the_group_ends_when_the_supervisor_is_killed(stubborn: Program) -> None:
+    status = Path(f"/proc/{stubborn.group}/stat").read_text().split()
+    environment = Path(f"/proc/{stubborn.group}/environ").read_bytes().split(b"\0")
+    (runtime,) = (v[16:] for v in environment if v.startswith(b"XDG_RUNTIME_DIR="))
+    os.kill(int(status[3]), signal.SIGKILL)
+    assert soon(stubborn.group)
+    deadline = time.monotonic() + SECONDS
+    while os.path.exists(runtime) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not os.path.exists(runtime)
+
+
+def test_the_group_ends_when_supervisor_and_holder_are_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path), STUBBORN]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        assert holder.stdout is not None
+        group = int(holder.stdout.readline())
+        os.kill(int(Path(f"/proc/{group}/stat").read_text().split()[3]), signal.SIGKILL)
+        holder.kill()
+    assert soon(group)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_the_group_ends_when_its_holder_is_killed(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path), STUBBORN]

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from attestation.keylime.directory import drop_unfinished
 from attestation.keylime.errors import KeylimeStartError
 from attestation.keylime.launch import PROGRAMS, program_path
 from attestation.keylime.settings import StackOptions
@@ -81,6 +84,36 @@ def test_a_program_that_ends_at_start_is_told(tmp_path: Path) -> None:
     assert not processes_in(tmp_path)
 
 
+def test_one_directory_is_for_one_stack(tmp_path: Path) -> None:
+    with KeylimeStack(tmp_path) as stack:
+        second = KeylimeStack(tmp_path, StackOptions(stop_grace=0.1))
+        with pytest.raises(KeylimeStartError, match="another stack runs in"):
+            second.start()
+        assert not any(map(gone, stack.process_groups))
+
+
+def test_it_starts_again_where_a_first_start_was_cut_short(tmp_path: Path) -> None:
+    half_made = tmp_path / "registrar/reg_data.sqlite"
+    half_made.parent.mkdir()
+    with closing(sqlite3.connect(half_made)) as database:
+        database.execute("CREATE TABLE registrarmain (agent_id TEXT)")
+    with KeylimeStack(tmp_path) as stack:
+        assert stack.process_groups
+    whole = half_made.read_bytes()
+    drop_unfinished(tmp_path)
+    assert half_made.read_bytes() == whole  # a stack that came up keeps its own
+
+
+def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(KeylimeStartError, match="cannot run in"):
+        KeylimeStack(tmp_path / "file").start()
+    (tmp_path / "registrar.conf").mkdir()
+    with pytest.raises(KeylimeStartError, match="cannot run in"):
+        KeylimeStack(tmp_path).start()
+    assert not processes_in(tmp_path)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_is_left_when_we_are_stopped(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
@@ -92,7 +125,7 @@ def test_no_process_is_left_when_we_are_stopped(tmp_path: Path, number: int) -> 
         assert len(groups) == len(PROGRAMS)
         holder.send_signal(number)
     deadline = time.monotonic() + SECONDS
-    while not all(map(gone, groups)) and time.monotonic() < deadline:
+    while processes_in(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert all(map(gone, groups))
     assert not processes_in(tmp_path)
