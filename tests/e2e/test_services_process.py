@@ -1,0 +1,54 @@
+"""A service as a process: where it listens, and how it ends."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from onboarding.services.settings import Role
+from tests.support.services import Site
+
+PROGRAM = """
+from onboarding.services.server import run
+from onboarding.services.settings import Settings
+run(Settings())
+"""
+
+
+@pytest.mark.parametrize("wish", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_says_its_port_and_ends_well_when_asked(
+    tmp_path: Path, wish: signal.Signals
+) -> None:
+    site, port_file = Site(tmp_path), tmp_path / "port"
+    settings = site.settings(Role.ALL)
+    environment = {
+        "VOUCHGATE_PORT": "0",
+        "VOUCHGATE_PORT_FILE": str(port_file),
+        "VOUCHGATE_DATABASE_URL": settings.database_url,
+        "VOUCHGATE_KEY_DIRECTORY": str(settings.key_directory),
+        "VOUCHGATE_KEY_PASSPHRASE_FILE": str(settings.key_passphrase_file),
+    }
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-c", PROGRAM], env={**os.environ, **environment}
+    )
+    try:
+        for _ in range(600):
+            if port_file.exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        url = f"http://127.0.0.1:{port_file.read_text().strip()}"
+        ready = httpx.get(f"{url}/readyz", trust_env=False)
+        assert ready.json() == {"status": "ready", "role": "all"}
+        process.send_signal(wish)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+    secret = settings.key_directory / "server.secret"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
