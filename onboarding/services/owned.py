@@ -1,6 +1,7 @@
 """Our vouchers as TO2 and the device API use them: parsed once, kept by their bytes."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,8 +17,11 @@ from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.algorithms import SoftSigner, VerifyKey
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid
-from ownership_vouchers.verify import verify
+from ownership_vouchers.verify import restore
 from ownership_vouchers.voucher import Voucher
+
+LATELY_SECONDS = 1.0
+LATELY_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,12 @@ class Owned:
 class OwnedVouchers:
     """Looks vouchers up for each message; parses each of them once."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self, context: Context, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._context = context
+        self._monotonic = monotonic
+        self._recent: dict[Guid, tuple[float, Owned | None]] = {}
         self._cache: VoucherCache[Owned] = VoucherCache(context.settings.voucher_cache)
 
     def find(self, guid: Guid) -> Owned | None:
@@ -56,9 +64,21 @@ class OwnedVouchers:
             guid.raw, digest.digest(), lambda: self._parse(record, info)
         )
 
-    def one_message(self) -> Callable[[Guid], Owned | None]:
-        """As ``find``, for the length of one message: each GUID is read once."""
-        return lru_cache(maxsize=2)(self.find)
+    def lately(self, guid: Guid) -> Owned | None:
+        """As ``find``, but what was read within a second is taken as it was.
+
+        For the messages of TO2, which ask again and again; the commit that ends it
+        looks at the rows once more, inside its transaction.
+        """
+        now = self._monotonic()
+        known = self._recent.get(guid)
+        if known is not None and now - known[0] < LATELY_SECONDS:
+            return known[1]
+        found = self.find(guid)
+        if len(self._recent) >= LATELY_KEPT:
+            self._recent.clear()
+        self._recent[guid] = (now, found)
+        return found
 
     def _parse(self, record: VoucherRecord, info: bytes | None) -> Owned:
         voucher = Voucher.from_cbor(record.cbor)
@@ -73,13 +93,11 @@ class OwnedVouchers:
         return Owned(voucher, serial, voucher.device_key, signer, passport, to2)
 
 
-def _for_to2(
-    voucher: Voucher, signer: SoftSigner, info: bytes | None
-) -> OwnedVoucher:
+def _for_to2(voucher: Voucher, signer: SoftSigner, info: bytes | None) -> OwnedVoucher:
     """The device gets a new GUID; the owner's key of now stays its owner's key."""
     rv_info = voucher.header.rv_info if info is None else _rendezvous_info(info)
     replacement = Replacement(rv_info, voucher.owner_key, signer)
-    return OwnedVoucher.of(verify(voucher), signer, replacement)
+    return OwnedVoucher.of(restore(voucher), signer, replacement)
 
 
 @lru_cache(maxsize=8)

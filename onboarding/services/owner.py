@@ -106,19 +106,17 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     modules = OnboardingModules(roots, context.settings.downloads)
     taking = TakingOver(context, vouchers)
 
+    def for_to2(guid: Guid) -> OwnedVoucher | None:
+        owned = vouchers.lately(guid)
+        return None if owned is None else owned.to2
+
     def env(now: int) -> To2OwnerEnv:
-        find = vouchers.one_message()
-
-        def for_to2(guid: Guid) -> OwnedVoucher | None:
-            owned = find(guid)
-            return None if owned is None else owned.to2
-
         return To2OwnerEnv(
             now,
             secrets.token_bytes,
             ec.generate_private_key,
             for_to2,
-            lambda guid: modules.of(find(guid)),
+            lambda guid: modules.of(vouchers.lately(guid)),
         )
 
     def commit(effect: Effect, now: int, run_id: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
 from attestation.appraisal import Channel
 from attestation.binding import Binding
@@ -12,9 +13,10 @@ from onboarding.protocol.modules import ModuleResult
 from onboarding.protocol.step import State, TakeOwnership
 from onboarding.services import rows, to0
 from onboarding.services.context import Context
-from onboarding.services.owned import OwnedVouchers
+from onboarding.services.owned import Owned, OwnedVouchers
 from onboarding.services.voucher_records import record_of
 from onboarding.store.bindings import BindingRecord
+from onboarding.store.errors import EkInUse
 from onboarding.store.events import Event
 from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
@@ -35,26 +37,23 @@ class TakingOver:
         Raises:
             MessageRefused: Its TPM speaks for another device of ours already.
         """
-        stores = self._context.stores
-        binding = self._binding(taken, now)
-        if binding is not None:
-            self._require_own_tpm(binding, taken.guid, now)
+        owned = self._vouchers.find(taken.guid)
         new = taken.new_voucher
-        record = None
-        if new is not None:
-            serial = stores.vouchers.get(taken.guid.raw).serial
-            record = record_of(new, serial, now)
-        stores.vouchers.take_ownership(
-            taken.guid.raw,
-            record,
-            cbor.encode(dict(taken.devmod)),
-            cbor.encode([_shown(one) for one in taken.results]),
-            now,
-            run_id=run_id,
-            binding=binding,
-        )
-        stores.tasks.cancel(to0.KIND, taken.guid.hex)
-        self._note_refusals(taken.guid, taken.results, now)
+        serial = "" if owned is None else owned.serial
+        try:
+            self._context.stores.vouchers.take_ownership(
+                taken.guid.raw,
+                None if new is None else record_of(new, serial, now),
+                cbor.encode(dict(taken.devmod)),
+                cbor.encode([_shown(one) for one in taken.results]),
+                now,
+                run_id=run_id,
+                binding=_binding(taken, owned, now),
+                also=_refusals(taken.guid, taken.results, now),
+                ends=(to0.KIND, taken.guid.hex),
+            )
+        except EkInUse as error:
+            self._refuse_shared_tpm(taken.guid, error, now)
 
     def failed(
         self, state: State, where: str, error: Exception | None, now: int
@@ -63,68 +62,67 @@ class TakingOver:
         guid: Guid | None = getattr(state, "guid", None)
         if guid is None:
             return
+        events = self._context.stores.events
         if isinstance(error, RequiredModuleFailed):
-            self._note_refusals(guid, error.results, now)
+            for event in _refusals(guid, error.results, now):
+                events.append(event)
         detail: dict[str, object] = {"at": where, "error": str(error or "")[:2000]}
-        self._log("ownership.refused", guid, detail, now)
+        events.append(_event("ownership.refused", guid, detail, now))
 
-    def _note_refusals(
-        self, guid: Guid, results: Iterable[ModuleResult], now: int
-    ) -> None:
-        """A device that is not bound is an event, whether or not TO2 went on."""
-        for result in results:
-            if result.name == BINDING and not result.ok:
-                told = {
-                    "code": str(result.facts.get("code", "")),
-                    "sentence": result.detail,
-                    "remedy": str(result.facts.get("remedy", "")),
-                }
-                cause = "binding.refused" if told["code"] else "binding.absent"
-                self._log(cause, guid, told, now)
-
-    def _log(
-        self,
-        cause: str,
-        guid: Guid,
-        detail: Mapping[str, object],
-        now: int,
-        evidence: bytes | None = None,
-    ) -> None:
-        actor = f"device:{guid.hex}"
-        event = Event(cause, actor, now, guid.raw, evidence, detail)
-        self._context.stores.events.append(event)
-
-    def _binding(self, taken: TakeOwnership, now: int) -> BindingRecord | None:
-        for result in taken.results:
-            if result.name == BINDING and result.ok:
-                return self._bound(taken.guid, result.facts, now)
-        return None
-
-    def _bound(
-        self, guid: Guid, facts: Mapping[str, object], now: int
-    ) -> BindingRecord:
-        binding = Binding.from_cbor(cbor.bstr(facts["binding"]))
-        owned = self._vouchers.find(guid)
-        passport = None if owned is None else owned.passport
-        if passport is None:
-            return rows.binding_record(binding, Channel.EVIDENCE, None, now)
-        channel = _CHANNELS.get(passport.profile, Channel.EVIDENCE)
-        named = hashlib.sha256(passport.ek_digest + passport.guid.raw).digest()
-        return rows.binding_record(binding, channel, named, now)
-
-    def _require_own_tpm(self, binding: BindingRecord, guid: Guid, now: int) -> None:
-        stores = self._context.stores
-        others = stores.bindings.others_with_ek(binding.ek_digest, guid.raw)
-        if not others:
-            return
-        names = ", ".join(str(Guid(one)) for one in others[:4])
+    def _refuse_shared_tpm(self, guid: Guid, error: EkInUse, now: int) -> NoReturn:
+        names = ", ".join(str(Guid(one)) for one in error.guids[:4])
         told = {
             "code": "ek-of-another-device",
             "sentence": f"this TPM is bound to {names} already",
             "remedy": "retire the other device, if this one takes its place",
         }
-        self._log("binding.refused", guid, told, now, binding.ek_digest)
-        raise MessageRefused(told["sentence"])
+        event = _event("binding.refused", guid, told, now)
+        self._context.stores.events.append(event)
+        raise MessageRefused(told["sentence"]) from error
+
+
+def _refusals(
+    guid: Guid, results: Iterable[ModuleResult], now: int
+) -> tuple[Event, ...]:
+    """A device that is not bound is an event, whether or not TO2 went on."""
+    return tuple(
+        _refusal(guid, result, now)
+        for result in results
+        if result.name == BINDING and not result.ok
+    )
+
+
+def _refusal(guid: Guid, result: ModuleResult, now: int) -> Event:
+    told = {
+        "code": str(result.facts.get("code", "")),
+        "sentence": result.detail,
+        "remedy": str(result.facts.get("remedy", "")),
+    }
+    cause = "binding.refused" if told["code"] else "binding.absent"
+    return _event(cause, guid, told, now)
+
+
+def _event(cause: str, guid: Guid, detail: Mapping[str, object], now: int) -> Event:
+    return Event(cause, f"device:{guid.hex}", now, guid.raw, None, detail)
+
+
+def _binding(
+    taken: TakeOwnership, owned: Owned | None, now: int
+) -> BindingRecord | None:
+    for result in taken.results:
+        if result.name == BINDING and result.ok:
+            return _bound(result.facts, owned, now)
+    return None
+
+
+def _bound(facts: Mapping[str, object], owned: Owned | None, now: int) -> BindingRecord:
+    binding = Binding.from_cbor(cbor.bstr(facts["binding"]))
+    passport = None if owned is None else owned.passport
+    if passport is None:
+        return rows.binding_record(binding, Channel.EVIDENCE, None, now)
+    channel = _CHANNELS.get(passport.profile, Channel.EVIDENCE)
+    named = hashlib.sha256(passport.ek_digest + passport.guid.raw).digest()
+    return rows.binding_record(binding, channel, named, now)
 
 
 def _shown(result: ModuleResult) -> dict[str, object]:

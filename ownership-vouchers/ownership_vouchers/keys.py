@@ -7,6 +7,7 @@ they were written.
 import hashlib
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
+from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
@@ -84,14 +85,7 @@ class PublicKey:
             MalformedError: Another shape.
             UnsupportedKeyError: A key that is not what pkType says, or EPID.
         """
-        kind, form, body = cbor.array(cbor.decode(raw), 3)
-        try:
-            key_type = KeyType(cbor.uint(kind, 8))
-            encoding = KeyEncoding(cbor.uint(form, 8))
-        except ValueError as error:
-            raise UnsupportedKeyError(f"key type {kind}, encoding {form}") from error
-        key, chain = _read(key_type, encoding, body)
-        _require(key_type, key)
+        key_type, encoding, key, chain = _decode(raw)
         return cls(key_type, encoding, raw, key, chain)
 
     @classmethod
@@ -163,6 +157,22 @@ def type_of(key: VerifyKey, *, pss: bool = False) -> KeyType:
     if pss:
         return KeyType.RSAPSS
     return KeyType.RSA2048RESTR if key.key_size == 2048 else KeyType.RSAPKCS
+
+
+@lru_cache(maxsize=256)
+def _decode(
+    raw: bytes,
+) -> tuple[KeyType, KeyEncoding, VerifyKey, tuple[x509.Certificate, ...]]:
+    """Manufacturers and owners are few, and their vouchers many: read a key once."""
+    kind, form, body = cbor.array(cbor.decode(raw), 3)
+    try:
+        key_type = KeyType(cbor.uint(kind, 8))
+        encoding = KeyEncoding(cbor.uint(form, 8))
+    except ValueError as error:
+        raise UnsupportedKeyError(f"key type {kind}, encoding {form}") from error
+    key, chain = _read(key_type, encoding, body)
+    _require(key_type, key)
+    return key_type, encoding, key, chain
 
 
 def _require(key_type: KeyType, key: VerifyKey) -> None:

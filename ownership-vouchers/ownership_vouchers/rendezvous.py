@@ -6,6 +6,7 @@ voucher's header, and a device that compares old with new, count every one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Self
 
 from ownership_vouchers import cbor
@@ -139,8 +140,7 @@ class RendezvousInfo:
         Raises:
             MalformedError: Another shape, or more than 32 directives.
         """
-        items = cbor.array(cbor.decode(raw), limit=MAX_DIRECTIVES)
-        return cls(raw, tuple(RvDirective.from_item(one) for one in items))
+        return cls(raw, _directives(raw))
 
     @classmethod
     def build(cls, directives: Iterable[Mapping[str, object]]) -> Self:
@@ -156,6 +156,13 @@ class RendezvousInfo:
     def describe(self) -> list[dict[str, object]]:
         """Return the JSON form, which ``build`` takes back."""
         return [one.describe() for one in self.directives]
+
+
+@lru_cache(maxsize=64)
+def _directives(raw: bytes) -> tuple[RvDirective, ...]:
+    """A product line's vouchers all carry the same bytes: read them once."""
+    items = cbor.array(cbor.decode(raw), limit=MAX_DIRECTIVES)
+    return tuple(RvDirective.from_item(one) for one in items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class Download:
             self._length = cbor.uint(cbor.decode(value), 32)
         if message != "data":
             return []
-        for chunk in cbor.decode_sequence(value, limit=64):
-            self.received += cbor.bstr(chunk)
+        for chunk in cbor.split_sequence(value, 64, 65535):
+            self.received += cbor.bstr(cbor.decode(chunk))
         if len(self.received) < self._length:
             return []
         return [("done", cbor.encode(len(self.received)))]
