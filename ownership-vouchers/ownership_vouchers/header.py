@@ -57,17 +57,31 @@ class Header:
         manufacturer_key: PublicKey,
         cert_chain_hash: Hash | None,
     ) -> Self:
-        """Write a header; rendezvous info and key go in byte for byte."""
+        """Write a header; rendezvous info and key go in byte for byte.
+
+        Raises:
+            MalformedError: What ``from_cbor`` would not take back.
+        """
         chain_hash = None if cert_chain_hash is None else cert_chain_hash.to_item()
+        if chain_hash is not None:
+            _plain_hash(chain_hash)
         parts = (
             cbor.encode(PROTOCOL_VERSION),
             cbor.encode(guid.raw),
             rv_info.raw,
-            cbor.encode(device_info),
+            cbor.encode(cbor.tstr(device_info, limit=MAX_DEVICE_INFO)),
             manufacturer_key.raw,
             cbor.encode(chain_hash),
         )
-        return cls.from_cbor(cbor.join(parts))
+        return cls(
+            PROTOCOL_VERSION,
+            guid,
+            rv_info,
+            device_info,
+            manufacturer_key,
+            cert_chain_hash,
+            cbor.join(parts),
+        )
 
     def mac(self, kind: HashType, secret: bytes) -> Hash:
         """Return OVHeaderHMac under the device's ``secret``."""

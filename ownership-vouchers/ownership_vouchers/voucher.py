@@ -22,7 +22,7 @@ from ownership_vouchers.header import PROTOCOL_VERSION, Header
 from ownership_vouchers.keys import PublicKey, certificate_key, load_certificate
 from ownership_vouchers.types import Guid, Hash
 
-__all__ = ["PROTOCOL_VERSION", "Entry", "Header", "Voucher", "decode_hmac"]
+__all__ = ["Entry", "Header", "Voucher", "decode_hmac"]
 
 MAX_VOUCHER = 64 * 1024
 MAX_ENTRIES = 255
@@ -77,7 +77,11 @@ class Voucher:
         hmac: Hash,
         cert_chain: Sequence[bytes] | None,
     ) -> Self:
-        """Write a voucher without entries, as DI and TO2 end with."""
+        """Write a voucher without entries, as DI and TO2 end with.
+
+        Raises:
+            MalformedError, CheckFailed: What ``from_cbor`` would not take back.
+        """
         parts = (
             cbor.encode(PROTOCOL_VERSION),
             cbor.encode(header.raw),
@@ -85,7 +89,12 @@ class Voucher:
             cbor.encode(None if cert_chain is None else list(cert_chain)),
             cbor.join(()),
         )
-        return cls.from_cbor(cbor.join(parts))
+        raw = cbor.join(parts)
+        _bound("voucher in bytes", len(raw), MAX_VOUCHER)
+        kept = _chain(parts[3])
+        return cls(
+            PROTOCOL_VERSION, header, decode_hmac(parts[2]), parts[2], kept, (), raw
+        )
 
     def with_entry(self, raw: bytes) -> "Voucher":
         """Append one encoded entry; every byte before it stays as it was."""

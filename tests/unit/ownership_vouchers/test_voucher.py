@@ -86,6 +86,55 @@ def test_a_header_may_name_no_chain(chain: SupplyChain) -> None:
     assert Voucher.build(new, hmac, None).cert_chain is None
 
 
+def test_what_is_built_is_what_would_be_read_back(chain: SupplyChain) -> None:
+    old = chain.voucher
+    built = Voucher.build(old.header, old.hmac, old.cert_chain)
+    assert built == Voucher.from_cbor(built.raw)
+
+
+MAC, PLAIN = (Hash.mac(HashType.HMAC_SHA256, b"", b""), Hash.of(HashType.SHA256, b""))
+HEADERS_NEVER_BUILT: dict[str, dict[str, object]] = {
+    "device info over 1024": {"device_info": "x" * 1025},
+    "chain hash is an HMAC": {"cert_chain_hash": MAC},
+}
+VOUCHERS_NEVER_BUILT: dict[str, dict[str, object]] = {
+    "HMAC is a hash": {"hmac": PLAIN},
+    "11 certificates": {"cert_chain": [b"x"] * 11},
+    "over 64 KiB": {"cert_chain": [bytes(16384)] * 4},
+}
+
+
+@pytest.mark.parametrize("case", HEADERS_NEVER_BUILT)
+def test_no_header_is_built_that_would_not_be_read(
+    chain: SupplyChain, case: str
+) -> None:
+    old = chain.voucher.header
+    fields: dict[str, object] = {
+        "guid": old.guid,
+        "rv_info": old.rv_info,
+        "device_info": old.device_info,
+        "manufacturer_key": old.manufacturer_key,
+        "cert_chain_hash": old.cert_chain_hash,
+    }
+    assert Header.build(**fields) == old  # type: ignore[arg-type]
+    with pytest.raises(MalformedError):
+        Header.build(**{**fields, **HEADERS_NEVER_BUILT[case]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("case", VOUCHERS_NEVER_BUILT)
+def test_no_voucher_is_built_that_would_not_be_read(
+    chain: SupplyChain, case: str
+) -> None:
+    fields: dict[str, object] = {
+        "header": chain.voucher.header,
+        "hmac": chain.voucher.hmac,
+        "cert_chain": chain.voucher.cert_chain,
+    }
+    Voucher.build(**fields)  # type: ignore[arg-type]
+    with pytest.raises((MalformedError, CheckFailed)):
+        Voucher.build(**{**fields, **VOUCHERS_NEVER_BUILT[case]})  # type: ignore[arg-type]
+
+
 def test_a_voucher_cannot_be_changed(chain: SupplyChain) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         chain.voucher.hmac = Hash.of(HashType.SHA256, b"")  # type: ignore[misc]
