@@ -16,20 +16,16 @@ from attestation.decision import (
     decision_from_json,
     decision_to_json,
 )
-from attestation.facts import AssignedPolicy, Facts, Ownership
+from attestation.facts import Facts
 from attestation.json_read import JsonObject
 from attestation.policy import ReleasePolicy
 from attestation.release_rules import RULES, good_until, never_appraised, span
 
 __all__ = [
     "Allow",
-    "AssignedPolicy",
-    "Decision",
     "DecisionRecord",
     "Deny",
     "DenyCode",
-    "Facts",
-    "Ownership",
     "Reason",
     "decide",
     "replay",

@@ -26,7 +26,7 @@ from attestation.keylime.launch import (
     program_path,
     write_configuration,
 )
-from attestation.keylime.pgp import PgpModule, PgpSupport, find_pgp
+from attestation.keylime.pgp import PgpModule, find_pgp
 from attestation.keylime.pki import Pki, ensure_pki
 from attestation.keylime.processes import Program
 from attestation.keylime.settings import HOST, KeylimeSettings, Ports, StackOptions
@@ -67,11 +67,6 @@ class KeylimeStack:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-    @property
-    def pgp_support(self) -> PgpSupport:
-        """What becomes of PGP-signed policies on this machine."""
-        return self._pgp_module().support
 
     @property
     def process_groups(self) -> tuple[int, ...]:
