@@ -7,6 +7,17 @@ from attestation.errors import PolicyError
 MAX_ITEMS = 1024
 
 
+def unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """For ``json.loads(object_pairs_hook=)``: refuse a member that stands twice.
+
+    Two readers may take different ones of the two. Raises ValueError.
+    """
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member of a JSON object stands twice")
+    return members
+
+
 class JsonObject:
     """A JSON object with exactly the keys expected; each getter checks one type."""
 

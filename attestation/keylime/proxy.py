@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from attestation.json_read import unique_members
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.errors import KeylimeError
 
@@ -94,17 +95,9 @@ def request_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def _named_agent(body: bytes) -> object:
     """Return ``data.attributes.agent_id``; None if there is no such thing."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_unique_members)
+        value = json.loads(body.decode(), object_pairs_hook=unique_members)
     except (ValueError, RecursionError) as error:
         raise NotForwarded("the body is not JSON") from error
     for name in ("data", "attributes", "agent_id"):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Two readers may take different ones of a repeated member, so refuse it."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("repeated member")
-    return members
