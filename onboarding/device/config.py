@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Self
 
 from hw.profiles import BoardProfile, profile
-
 from onboarding.device.errors import DeviceError, NotOnboarded
 
 FILE = "device.json"

@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from hw.credential import CredentialStore, FileCredential
-
 from hw.keys import HMAC_SHA256, HMAC_SHA384, DeviceKey, HmacKey
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity
