@@ -14,8 +14,8 @@ import typer
 from onboarding.cli.files import write_file
 from onboarding.cli.output import Json, console, plain, print_json, print_table
 from onboarding.cli.settings import DatabaseUrl, load_settings
+from onboarding.services.context import open_database
 from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
-from onboarding.store.database import Database
 
 ACTOR = "command line"
 
@@ -78,8 +78,7 @@ def revoke(
 
 @contextmanager
 def _store(database_url: str | None) -> Iterator[ApiKeyStore]:
-    settings = load_settings(database_url=database_url)
-    database = Database(settings.database_url, settings.runs_url)
+    database = open_database(load_settings(database_url=database_url))
     try:
         database.migrate()
         yield ApiKeyStore(database)

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from onboarding.cli.finding import Finding, Health, attempt
+from onboarding.services.context import open_database
+from onboarding.services.errors import ServicesError
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Role, Settings, read_passphrase
 from onboarding.store.database import Database
@@ -57,9 +59,10 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         )
         return
     try:
-        database = Database(url, settings.runs_url)
-    except StoreError as error:
-        yield Finding("database", Health.BAD, str(error), "Check the database URL.")
+        database = open_database(settings)
+    except (StoreError, ServicesError) as error:
+        mend = "Check VOUCHGATE_DATABASE_URL and VOUCHGATE_DATABASE_PASSWORD_FILE."
+        yield Finding("database", Health.BAD, str(error), mend)
         return
     try:
         yield attempt("database", lambda: _current(database))
