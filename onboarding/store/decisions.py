@@ -8,6 +8,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
+from onboarding.store.devices import guids_of
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import DecisionRow
@@ -68,12 +69,13 @@ class DecisionStore:
     def page(
         self, cursor: str | None = None, limit: int = 100, guid: bytes | None = None
     ) -> Page[DecisionRecord]:
-        """Decisions, newest first, of one device if it is given."""
+        """Decisions, newest first; of one device, under all its GUIDs, if given."""
         size = clamp(limit)
         at, name = col(DecisionRow.at), col(DecisionRow.id)
         query = select(DecisionRow).order_by(at.desc(), name.desc()).limit(size + 1)
         if guid is not None:
-            query = query.where(DecisionRow.guid == guid)
+            known = col(DecisionRow.guid).in_(guids_of(guid))
+            query = query.where((col(DecisionRow.guid) == guid) | known)
         if cursor is not None:
             last, last_name = time_cursor(cursor)
             query = query.where(or_(at < last, (at == last) & (name < last_name)))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database, Writing
 from onboarding.store.errors import InvalidRecord, NotFound
@@ -184,6 +185,14 @@ def find(session: Session, guid: bytes) -> DeviceRow:
     if row is None:
         raise NotFound(f"there is no device with GUID {guid.hex()}")
     return row
+
+
+def guids_of(guid: bytes) -> SelectOfScalar[bytes]:
+    """Every GUID of the device that has, or had, this one: for ``IN``."""
+    device = select(DeviceGuidRow.device).where(DeviceGuidRow.guid == guid)
+    return select(DeviceGuidRow.guid).where(
+        col(DeviceGuidRow.device).in_(device.scalar_subquery())
+    )
 
 
 def lock(writing: Writing, guid: bytes) -> DeviceRow:

@@ -6,10 +6,11 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
+from onboarding.store.devices import guids_of
 from onboarding.store.errors import ChainBroken
 from onboarding.store.events import GENESIS, Event, LoggedEvent, append
 from onboarding.store.pages import Page, clamp, number_cursor
-from onboarding.store.tables import DeviceGuidRow, EventHeadRow, EventRow
+from onboarding.store.tables import EventHeadRow, EventRow
 
 _BATCH = 1000
 
@@ -51,10 +52,7 @@ class EventLog:
     def timeline(self, guid: bytes, limit: int = 500) -> tuple[LoggedEvent, ...]:
         """Up to ``limit`` newest events of a device, oldest first, under all
         the GUIDs it ever had."""
-        device = select(DeviceGuidRow.device).where(DeviceGuidRow.guid == guid)
-        known = select(DeviceGuidRow.guid).where(
-            col(DeviceGuidRow.device).in_(device.scalar_subquery())
-        )
+        known = guids_of(guid)
         query = (
             select(EventRow)
             .where((col(EventRow.guid) == guid) | col(EventRow.guid).in_(known))

@@ -237,6 +237,19 @@ def test_only_a_decision_that_differs_is_an_event(database: Database) -> None:
     assert [record.id for record in rest.items] == ["d1"]
 
 
+def test_a_device_keeps_its_decisions_under_a_new_guid(database: Database) -> None:
+    bound_device(database)
+    DecisionStore(database).add(decision("before", False, NOW), ACTOR)
+    VoucherStore(database).take_ownership(
+        GUID, voucher(OTHER_GUID), b"", b"", NOW, run_id=b"again"
+    )
+    later = replace(decision("after", True, NOW + 1), guid=OTHER_GUID)
+    DecisionStore(database).add(later, ACTOR)
+    for guid in (GUID, OTHER_GUID):
+        found = DecisionStore(database).page(guid=guid).items
+        assert [record.id for record in found] == ["after", "before"]
+
+
 def test_a_report_is_kept_once_as_it_was_signed(database: Database) -> None:
     report = ReportRecord(GUID, "removal", b"\xd2signed", NOW)
     assert ReportStore(database).add(report)

@@ -25,7 +25,7 @@ OfDevice = Annotated[str | None, Query(max_length=64)]
 def list_decisions(
     context: Ctx, limit: Limit = 100, cursor: Cursor = None, guid: OfDevice = None
 ) -> JsonObject:
-    """Newest first, of one device if it is named."""
+    """Newest first; of one device under all its GUIDs, if one of them is named."""
     raw = None if guid is None else parse_guid(guid).raw
     page = context.stores.decisions.page(cursor, limit, raw)
     return {"items": [_shown(one) for one in page.items], "next": page.cursor}
