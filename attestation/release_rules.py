@@ -200,7 +200,8 @@ def _withdrawn(facts: Facts, _policy: ReleasePolicy, _now: int) -> str | Reason:
     return Reason(
         DenyCode.WITHDRAWN,
         "the workload was withdrawn from this device",
-        "see why, mend the device, then clear the withdrawal",
+        "see why, mend the device and have it attest once it has proved the removal;"
+        " if people withdrew it, lift their freeze too",
     )
 
 

@@ -132,6 +132,13 @@ def test_one_thing_wrong_denies_and_is_named(case: str) -> None:
     assert codes(facts) == expected
 
 
+def test_a_withdrawal_is_said_to_end_in_ways_that_there_are() -> None:
+    (reason,) = reasons(replace(FACTS, withdrawn=True))
+    assert "proved the removal" in reason.remedy
+    assert "freeze" in reason.remedy
+    assert "clear" not in reason.remedy
+
+
 def test_every_reason_there_is_has_a_case() -> None:
     shown = {code for _, expected in DENIED.values() for code in expected}
     unknown = codes(Facts(GUID))
