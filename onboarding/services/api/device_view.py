@@ -82,7 +82,8 @@ def shown_appraisal(one: AppraisalRecord) -> JsonObject:
         "clock": one.clock,
         "reset_count": one.reset_count,
         "restart_count": one.restart_count,
-        "firmware": one.firmware,
+        # 64 bits: many readers of JSON would round the number.
+        "firmware": None if one.firmware is None else f"{one.firmware:016x}",
     }
 
 
