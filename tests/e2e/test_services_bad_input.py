@@ -82,6 +82,13 @@ REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         422,
         "refused",
     ),
+    "an assignment without a version": (
+        "PUT",
+        f"/devices/{uuid4()}/assignment",
+        {"json": {"manifest": "app"}},
+        422,
+        "version-missing",
+    ),
     "a policy that skips a version": (
         "POST",
         "/policies",

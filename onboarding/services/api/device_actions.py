@@ -20,6 +20,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.context import Context
+from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.apikeys import Role
@@ -68,12 +69,17 @@ def put_assignment(
     guid: GuidPath, body: AssignmentIn, context: Ctx, caller: Caller
 ) -> JsonObject:
     """Say what the device shall run, once the gate lets it."""
+    if body.manifest is not None and body.version is None:
+        raise Problem(
+            422,
+            "version-missing",
+            f"Say which version of manifest {body.manifest} is assigned.",
+            remedy="GET /api/v1/manifests lists them.",
+        )
     raw, now, who = _present(context, guid), context.now(), actor(caller)
     if body.manifest is None:
         context.stores.assignments.clear_manifest(raw, who, now)
         return {"guid": guid_text(raw), "manifest": None, "version": None}
-    if body.version is None:
-        raise NotFound(f"name a version of manifest {body.manifest}")
     context.stores.assignments.assign_manifest(
         raw, body.manifest, str(body.version), who, now
     )
