@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import Field, StringConstraints
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject
+from onboarding.services.api.routing import api_router
 from onboarding.store.apikeys import ApiKey, Role
 
-router = APIRouter(prefix="/api/v1", tags=["api keys"])
+router = api_router("api keys")
 
 KeyName = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)

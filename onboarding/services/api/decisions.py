@@ -3,7 +3,7 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
@@ -13,10 +13,11 @@ from onboarding.services.api.fields import (
     guid_text,
     parse_guid,
 )
+from onboarding.services.api.routing import api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.decisions import DecisionRecord
 
-router = APIRouter(prefix="/api/v1", tags=["decisions"])
+router = api_router("decisions")
 
 OfDevice = Annotated[str | None, Query(max_length=64)]
 

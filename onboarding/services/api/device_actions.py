@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from attestation.appraisal import Channel
@@ -19,6 +18,7 @@ from onboarding.services.api.fields import (
     guid_text,
     parse_guid,
 )
+from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
@@ -26,7 +26,7 @@ from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 
-router = APIRouter(prefix="/api/v1", tags=["devices"])
+router = api_router("devices")
 
 Version = Annotated[int, Field(ge=1, le=MAX_INT)]
 

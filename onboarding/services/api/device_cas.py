@@ -1,11 +1,12 @@
 """The certificates that our devices' chains end in."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from onboarding.services.api.auth import ANY, Ctx, needs
+from onboarding.services.api.routing import api_router
 from onboarding.services.key_store import KeyKind
 
-router = APIRouter(prefix="/api/v1", tags=["keys"])
+router = api_router("keys")
 
 
 @router.get("/device-ca", **needs(*ANY))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.device_view import shown_appraisal, shown_device, summary
@@ -14,11 +14,12 @@ from onboarding.services.api.fields import (
     Limit,
     parse_guid,
 )
+from onboarding.services.api.routing import api_router
 from onboarding.services.gate import Gate
 from onboarding.store.apikeys import Role
 from onboarding.store.state import DeviceState
 
-router = APIRouter(prefix="/api/v1", tags=["devices"])
+router = api_router("devices")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 StateQuery = Annotated[DeviceState | None, Query()]

@@ -4,17 +4,18 @@ from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from attestation.ek_certificate import load_root
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.routing import api_router
 from onboarding.services.errors import Problem
 from onboarding.services.trust import read_certificates
 from onboarding.store.apikeys import Role
 from onboarding.store.ek_roots import EkRootRecord
 
-router = APIRouter(prefix="/api/v1", tags=["trust"])
+router = api_router("trust")
 
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 _NEEDS = needs(Role.SECURITY)

@@ -1,11 +1,10 @@
 """The public halves of this service's keys."""
 
-from fastapi import APIRouter
-
 from onboarding.services.api.auth import ANY, Ctx, needs
 from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.routing import api_router
 
-router = APIRouter(prefix="/api/v1", tags=["keys"])
+router = api_router("keys")
 
 
 @router.get("/keys", **needs(*ANY))

@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field, StringConstraints
 
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
@@ -18,12 +18,13 @@ from onboarding.services.api.fields import (
     Text,
     decode_bytes,
 )
+from onboarding.services.api.routing import api_router
 from onboarding.services.errors import Problem
 from onboarding.services.key_store import KeyKind
 from onboarding.store.apikeys import Role
 from onboarding.store.manifests import ManifestRecord
 
-router = APIRouter(prefix="/api/v1", tags=["manifests"])
+router = api_router("manifests")
 
 Content = Annotated[str, StringConstraints(max_length=400_000)]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
@@ -15,10 +15,11 @@ from onboarding.services.api.fields import (
     encode_bytes,
     parse_guid,
 )
+from onboarding.services.api.routing import api_router
 from onboarding.services.passports import PassportData, issue_passport
 from onboarding.store.apikeys import Role
 
-router = APIRouter(prefix="/api/v1", tags=["passports"])
+router = api_router("passports")
 
 
 class PassportIn(Body):

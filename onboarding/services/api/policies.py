@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import ConfigDict, Field
 
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from onboarding.services import rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name
+from onboarding.services.api.routing import api_router
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 from onboarding.store.policies import PolicyRecord
 
-router = APIRouter(prefix="/api/v1", tags=["policies"])
+router = api_router("policies")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 NamePath = Annotated[Name, Path()]

@@ -115,7 +115,12 @@ def _from_store(error: StoreError) -> Problem:
 
 
 def _from_http(error: HTTPException) -> Problem:
-    codes = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
+    codes = {
+        404: "not-found",
+        405: "method-not-allowed",
+        413: "body-too-large",
+        422: "invalid",
+    }
     code = codes.get(error.status_code, "http-error")
     return Problem(error.status_code, code, str(error.detail))
 

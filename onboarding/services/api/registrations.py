@@ -1,12 +1,11 @@
 """How many devices a rendezvous server can redirect just now."""
 
-from fastapi import APIRouter
-
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.routing import api_router
 from onboarding.store.apikeys import Role
 
-router = APIRouter(prefix="/api/v1", tags=["rendezvous"])
+router = api_router("rendezvous")
 
 
 @router.get("/registrations", **needs(Role.OPERATOR, Role.SECURITY))

@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject
+from onboarding.services.api.routing import api_router
 from onboarding.services.site import rendezvous_info
 from onboarding.store.apikeys import Role
 from onboarding.store.settings_rows import RVINFO
 from ownership_vouchers.rendezvous import RendezvousInfo
 
-router = APIRouter(prefix="/api/v1", tags=["site"])
+router = api_router("site")
 
 
 class RvInfoIn(Body):

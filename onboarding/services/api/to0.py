@@ -2,17 +2,16 @@
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
-
 from onboarding.services import to0
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import GuidPath, JsonObject, parse_guid
+from onboarding.services.api.routing import api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.state import DeviceState
 from onboarding.store.tasks import Task
 from ownership_vouchers.types import Guid
 
-router = APIRouter(prefix="/api/v1", tags=["rendezvous"])
+router = api_router("rendezvous")
 
 
 @router.get("/to0", **needs(Role.OPERATOR, Role.SECURITY))

@@ -2,18 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject, Text
+from onboarding.services.api.routing import api_router
 from onboarding.services.site import encode_addresses, to2_addresses
 from onboarding.services.to0 import plan_all
 from onboarding.store.apikeys import Role
 from onboarding.store.settings_rows import TO2_ADDRESSES
 from ownership_vouchers.rendezvous import To2Address, TransportProtocol
 
-router = APIRouter(prefix="/api/v1", tags=["site"])
+router = api_router("site")
 
 
 class AddressIn(Body):

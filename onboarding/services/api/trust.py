@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, Fingerprint, JsonObject
+from onboarding.services.api.routing import api_router
 from onboarding.services.trust import TRUST, Trust, load_trust
 from onboarding.store.apikeys import Role
 
-router = APIRouter(prefix="/api/v1", tags=["trust"])
+router = api_router("trust")
 
 CaText = Annotated[str, StringConstraints(max_length=60_000)]
 

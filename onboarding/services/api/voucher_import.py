@@ -1,9 +1,8 @@
 """Bulk import of vouchers, for owners."""
 
-from fastapi import APIRouter
-
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.routing import api_router
 from onboarding.services.errors import Problem
 from onboarding.services.voucher_import import (
     ItemResult,
@@ -12,7 +11,7 @@ from onboarding.services.voucher_import import (
 )
 from onboarding.store.apikeys import Role
 
-router = APIRouter(prefix="/api/v1", tags=["vouchers"])
+router = api_router("vouchers")
 
 _BODY = {
     "requestBody": {

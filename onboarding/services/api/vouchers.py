@@ -5,7 +5,7 @@ from typing import Annotated
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from onboarding.services import passport_pem
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
@@ -18,6 +18,7 @@ from onboarding.services.api.fields import (
     Pem,
     parse_guid,
 )
+from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.passports import StoredPassport
@@ -34,7 +35,7 @@ from ownership_vouchers.show import describe
 from ownership_vouchers.types import Guid
 from ownership_vouchers.voucher import Voucher
 
-router = APIRouter(prefix="/api/v1", tags=["vouchers"])
+router = api_router("vouchers")
 
 READERS = (Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY)
 WRITERS = (Role.MANUFACTURER, Role.OPERATOR)

@@ -14,6 +14,7 @@ from onboarding.services.api.fields import (
     encode_bytes,
     parse_guid,
 )
+from onboarding.services.api.routing import StrictRoute
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
 from onboarding.services.device_api.proxy import PREFIX, KeylimeProxy, bounded_body
@@ -48,7 +49,7 @@ def device_router(
     desk: WorkloadDesk,
 ) -> APIRouter:
     """Return the device routes over one owner's parts."""
-    router = APIRouter(prefix="/device/v1", tags=["device"])
+    router = APIRouter(prefix="/device/v1", tags=["device"], route_class=StrictRoute)
 
     @router.post("/challenge")
     def challenge(body: ChallengeIn) -> JsonObject:

@@ -1,0 +1,56 @@
+"""How the routes of the management API are made: one prefix, and strict JSON."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from attestation.json_read import unique_members
+
+PREFIX = "/api/v1"
+
+
+class StrictRequest(Request):
+    """A request whose JSON every reader reads alike (RFC 8259 leaves some open)."""
+
+    async def json(self) -> object:
+        """Return the body.
+
+        Raises:
+            HTTPException: 422; not JSON, too deep, a member stands twice in one
+                object, or a number is none.
+        """
+        try:
+            return json.loads(
+                await self.body(),
+                object_pairs_hook=unique_members,
+                parse_constant=_no_number,
+            )
+        except RecursionError as error:
+            raise HTTPException(422, "The JSON is nested too deeply.") from error
+        except ValueError as error:
+            raise HTTPException(422, f"The body cannot be read: {error}.") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+class StrictRoute(APIRoute):
+    """A route that reads JSON as `StrictRequest` does."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def api_router(tag: str) -> APIRouter:
+    """Return a router for one subject of the management API."""
+    return APIRouter(prefix=PREFIX, tags=[tag], route_class=StrictRoute)
