@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+GAP = 2  # columns between two of a table
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -40,8 +41,11 @@ def plain(text: object) -> str:
     Names out of vouchers and answers of services are strangers' words, and a terminal
     obeys escape sequences. Rich's own markup is disarmed as well.
     """
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
-    return escape(shown)
+    return escape(_printable(text))
+
+
+def _printable(text: object) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def print_json(value: object) -> None:
@@ -98,13 +102,21 @@ def _nested(value: object) -> bool:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under headings, or that there are none."""
+    """Print rows under headings, or that there are none.
+
+    No cell is folded: a fingerprint in two pieces can be copied by nobody. What is too
+    long for a terminal is the terminal's to wrap, so the longest column comes last.
+    """
+    out = console()
     if not rows:
-        console().print("none")
+        out.print("none")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(plain(cell) for cell in row))
-    console().print(table)
+    lines = [[Text(heading, "bold") for heading in headings]]
+    lines += [[Text(_printable(cell)) for cell in row] for row in rows]
+    widths = [
+        max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)
+    ]
+    for line in lines:
+        for cell, width in zip(line[:-1], widths, strict=False):
+            cell.pad_right(width - cell.cell_len + GAP)
+        out.print(Text.assemble(*line))
