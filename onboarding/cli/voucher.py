@@ -1,11 +1,12 @@
 """``vouchgate voucher``: look at ownership vouchers, check them, hand them on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.files import (
     read_file,
     read_private_key,
@@ -15,6 +16,7 @@ from onboarding.cli.files import (
 )
 from onboarding.cli.output import (
     FAILED,
+    CliError,
     Json,
     console,
     plain,
@@ -24,6 +26,7 @@ from onboarding.cli.output import (
     unusable,
 )
 from onboarding.cli.voucher_checks import Checked, check, read_vouchers
+from onboarding.device.errors import Problem
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.extend import extend as extend_voucher
@@ -37,6 +40,7 @@ app = typer.Typer(no_args_is_help=True, help="Ownership vouchers, one or many a 
 
 File = Annotated[Path, typer.Argument(help="Vouchers, PEM or CBOR.")]
 PEM_TYPE = "application/x-pem-file"
+ALL_REFUSED = "vouchers-refused"
 Url = Annotated[str, typer.Option(help="The service's address.")]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
@@ -137,16 +141,30 @@ def import_(
     """Give vouchers to an owner; each is taken or refused by itself."""
     body = read_file(file)
     with connected(url, api_key_file) as api:
-        report = api.read(api.request("POST", "vouchers", body, PEM_TYPE))
-    if not isinstance(report, dict) or not isinstance(report.get("results"), list):
-        raise unusable("the service's answer is not an import report")
+        report = _import(api, body)
+    results = report.get("results")
+    if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
+        raise CliError("the service's answer is not an import report")
     if json:
         print_json(report)
     else:
-        names = ("guid", "status", "code", "detail")
-        rows = [[row.get(n) or "" for n in names] for row in report["results"]]
-        print_table(["GUID", "result", "check", "why"], rows)
+        names = ("guid", "status", "passport", "code", "detail")
+        rows = [
+            ["" if row.get(n) is None else row[n] for n in names] for row in results
+        ]
+        print_table(["GUID", "result", "passport", "check", "why"], rows)
     return FAILED if report.get("refused") else 0
+
+
+def _import(api: Api, body: bytes) -> Mapping[str, object]:
+    """Return the report, also when all were refused: then it is a problem document."""
+    try:
+        report = api.read(api.request("POST", "vouchers", body, PEM_TYPE))
+    except Problem as problem:
+        if problem.code != ALL_REFUSED:
+            raise
+        report = problem.document
+    return report if isinstance(report, Mapping) else {}
 
 
 def _secret(text: str | None, path: Path | None) -> bytes | None:

@@ -18,6 +18,7 @@ import pytest
 from onboarding.cli.api import connected
 from onboarding.cli.app import run
 from onboarding.device.http import new_client
+from tests.support.supply_chain import SupplyChain
 
 Capture = pytest.CaptureFixture[str]
 HOST = "127.0.0.1"
@@ -151,6 +152,23 @@ def test_a_voucher_goes_from_export_over_extend_to_import(
     operator = ["--api-key-file", str(site.key("operator"))]
     report = answer(capsys, "voucher", "import", str(out), *where, *operator)
     assert (report["refused"], report["imported"]) == (0, 0)  # it is here already
+
+
+def test_an_import_that_is_refused_says_of_each_voucher_why(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    chain = SupplyChain().make_device().sell_to("somebody else")
+    file = tmp_path / "voucher"
+    file.write_bytes(chain.voucher.raw)
+    operator = ["--url", site.url, "--api-key-file", str(site.key("operator"))]
+    report = answer(capsys, "voucher", "import", str(file), *operator, code=1)
+    (item,) = report["results"]  # type: ignore[misc]
+    guid = str(chain.voucher.guid)
+    assert (item["guid"], item["code"], item["passport"]) == (guid, "owner_key", "none")
+    assert run(["voucher", "import", str(file), *operator]) == 1
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["GUID", "result", "passport", "check", "why"]
+    assert row.split()[:4] == [guid, "refused", "none", "owner_key"]
 
 
 def test_the_device_is_onboarded_and_its_status_says_by_whom(
