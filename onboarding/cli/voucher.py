@@ -25,8 +25,14 @@ from onboarding.cli.output import (
     print_table,
     unusable,
 )
-from onboarding.cli.voucher_checks import Checked, check, read_vouchers
+from onboarding.cli.voucher_checks import (
+    Checked,
+    check,
+    read_passports,
+    read_vouchers,
+)
 from onboarding.device.errors import Problem
+from onboarding.services import passport_pem
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.extend import extend as extend_voucher
@@ -100,7 +106,10 @@ def extend(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Sign vouchers over to the next owner. Each is verified first."""
+    """Sign vouchers over to the next owner. Each is verified first.
+
+    Passports in the file go along: they hold whoever the owner is.
+    """
     phrase = None if passphrase_file is None else read_secret(passphrase_file)
     private, public = read_private_key(key, phrase), read_public_key(to)
     extended = []
@@ -110,10 +119,16 @@ def extend(
         owner = next_owner_key(voucher, signer.public_key)
         buyer = next_owner_key(voucher, public)
         extended.append(extend_voucher(voucher, signer, owner, buyer))
-    write_file(out, "".join(map(dump_pem, extended)).encode())
+    passports = read_passports(file)
+    blocks = [*map(dump_pem, extended), *map(passport_pem.dump, passports)]
+    write_file(out, "".join(blocks).encode())
+    counts = {"vouchers": len(extended), "passports": len(passports)}
     if json:
-        return print_json({"file": str(out), "vouchers": len(extended)})
-    console().print(f"{len(extended)} vouchers extended into {plain(out)}")
+        return print_json({"file": str(out), **counts})
+    console().print(
+        f"{len(extended)} vouchers extended into {plain(out)},"
+        f" with {len(passports)} passports"
+    )
 
 
 @app.command()

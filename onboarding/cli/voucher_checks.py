@@ -5,6 +5,7 @@ from pathlib import Path
 
 from onboarding.cli.files import read_file
 from onboarding.cli.output import CliError, unusable
+from onboarding.services import passport_pem
 from ownership_vouchers.errors import Check, CheckFailed, VoucherError
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.types import Guid
@@ -40,6 +41,16 @@ def read_vouchers(path: Path) -> list[Voucher]:
         raise unusable(
             f"{path}: no readable voucher: {error}",
             "It should hold ownership vouchers in PEM or CBOR.",
+        ) from error
+
+
+def read_passports(path: Path) -> list[bytes]:
+    """Read every passport of a voucher file; none if there are none."""
+    try:
+        return passport_pem.load(read_file(path))
+    except VoucherError as error:
+        raise unusable(
+            f"{path}: {error}", "Take the passport out, or ask its maker for it again."
         ) from error
 
 

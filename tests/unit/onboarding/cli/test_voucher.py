@@ -1,6 +1,7 @@
 """``vouchgate voucher`` on the recorded vouchers: exit codes, and what they name."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import cbor2
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from onboarding.cli.app import run
+from onboarding.services import passport_pem
+from ownership_vouchers.pem import dump_pem
 from tests.support.supply_chain import SupplyChain
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "fdo"
@@ -143,14 +146,22 @@ def test_a_voucher_cannot_command_the_terminal(
     assert "\x07" not in told
 
 
-def test_an_extended_voucher_verifies_and_names_the_next_owner(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@dataclass(frozen=True)
+class Sale:
+    """A voucher file, and what its present owner needs to sign it over."""
+
+    source: Path
+    out: Path
+    options: tuple[str, ...]
+
+
+@pytest.fixture
+def sale(tmp_path: Path) -> Sale:
     chain = SupplyChain().make_device().sell_to("dealer")
     buyer = ec.generate_private_key(ec.SECP256R1())
     source, key = tmp_path / "in", tmp_path / "key"
     to, out = tmp_path / "to", tmp_path / "out"
-    source.write_bytes(chain.voucher.raw)
+    source.write_text(dump_pem(chain.voucher))
     key.write_bytes(
         chain.owner.private_key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -160,7 +171,28 @@ def test_an_extended_voucher_verifies_and_names_the_next_owner(
         Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
     )
     to.write_bytes(public)
-    arguments = ["--key", str(key), "--to", str(to), "--out", str(out)]
-    assert run(["voucher", "extend", str(source), *arguments]) == 0
-    assert run(["voucher", "verify", str(out), "--json"]) == 0
+    options = ("--key", str(key), "--to", str(to), "--out", str(out))
+    return Sale(source, out, options)
+
+
+def test_an_extended_voucher_verifies_and_names_the_next_owner(
+    sale: Sale, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["voucher", "extend", str(sale.source), *sale.options]) == 0
+    assert run(["voucher", "verify", str(sale.out), "--json"]) == 0
     assert '"ok": true' in capsys.readouterr().out
+
+
+def test_extending_takes_passports_along(sale: Sale) -> None:
+    passports = [b"signed by the maker", b"and another" * 20]
+    with sale.source.open("a") as file:
+        file.writelines(map(passport_pem.dump, passports))
+    assert run(["voucher", "extend", str(sale.source), *sale.options]) == 0
+    assert passport_pem.load(sale.out.read_bytes()) == passports
+
+
+def test_a_passport_that_cannot_be_read_is_not_passed_on(sale: Sale) -> None:
+    with sale.source.open("a") as file:
+        file.write(passport_pem.dump(b"x").replace("eA==", "eA="))
+    assert run(["voucher", "extend", str(sale.source), *sale.options]) == 2
+    assert not sale.out.exists()
