@@ -33,7 +33,7 @@ def doctor(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Check clock, entropy, ports, keys, database, vouchers, EK store, Keylime, TPM.
+    """Check clock, ports, keys, database, vouchers, audit log, EK store, Keylime, TPM.
 
     0 when nothing is bad (warnings are told), 1 otherwise.
     """

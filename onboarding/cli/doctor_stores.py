@@ -11,7 +11,8 @@ from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Role, Settings, read_passphrase
 from onboarding.store.database import Database
 from onboarding.store.ek_roots import EkRootStore
-from onboarding.store.errors import StoreError
+from onboarding.store.errors import ChainBroken, StoreError
+from onboarding.store.event_log import EventLog
 from onboarding.store.vouchers import VoucherStore
 
 PAGE = 200
@@ -68,6 +69,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield attempt("database", lambda: _current(database))
         yield attempt("vouchers", lambda: _vouchers(settings, database))
         yield attempt("EK store", lambda: _ek_roots(settings, database))
+        yield _audit_log(database)
     finally:
         database.close()
 
@@ -117,3 +119,16 @@ def _ek_roots(settings: Settings, database: Database) -> Finding:
             " a manufacturer's passport vouches for a TPM.",
         )
     return Finding("EK store", Health.OK, f"{len(roots)} root certificates")
+
+
+def _audit_log(database: Database) -> Finding:
+    """Recompute the whole chain; tell its head, for keeping elsewhere."""
+    name = "audit log"
+    try:
+        head = EventLog(database).verify_chain()
+    except StoreError as error:
+        mend = "Keep this database as evidence, and restore the last good backup."
+        if not isinstance(error, ChainBroken):
+            mend = "Check VOUCHGATE_DATABASE_URL, and that the server runs."
+        return Finding(name, Health.BAD, str(error), mend)
+    return Finding(name, Health.OK, f"{head.seq} events, head {head.digest.hex()}")

@@ -13,6 +13,8 @@ from onboarding.cli.app import run
 from onboarding.cli.finding import Health
 from onboarding.services.settings import Settings
 from onboarding.store.database import Database
+from onboarding.store.event_log import ChainHead, EventLog
+from onboarding.store.events import Event
 from tests.support.swtpm import MakeSoftwareTpm
 
 Capture = pytest.CaptureFixture[str]
@@ -79,6 +81,46 @@ def test_tables_of_another_version_are_found(home: Path, capsys: Capture) -> Non
         "CREATE TABLE t (x)"
     ).connection.close()
     assert findings(capsys, 1)["database"]["health"] in ("warning", "bad")
+
+
+def log_events(home: Path) -> ChainHead:
+    database = Database(f"sqlite:///{home / 'service.db'}")
+    database.migrate()
+    log = EventLog(database)
+    for cause in ("test.one", "test.two"):
+        log.append(Event(cause, "test", 1_800_000_000))
+    head = log.verify_chain()
+    database.close()
+    return head
+
+
+def test_the_audit_log_is_verified_and_its_head_told(
+    home: Path, capsys: Capture
+) -> None:
+    head = log_events(home)
+    found = findings(capsys, 1)["audit log"]
+    told = f"2 events, head {head.digest.hex()}"
+    assert (found["health"], found["detail"]) == ("ok", told)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE events SET actor = 'nobody' WHERE seq = 1", "DELETE FROM events"],
+)
+def test_a_rewritten_audit_log_is_found(
+    home: Path, capsys: Capture, change: str
+) -> None:
+    log_events(home)
+    with sqlite3.connect(home / "service.db") as connection:
+        for trigger in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {trigger[0]}")
+        connection.execute(change)
+    connection.close()
+    found = findings(capsys, 1)["audit log"]
+    assert found["health"] == "bad"
+    assert "backup" in found["mend"]
 
 
 def test_a_port_in_use_is_a_warning() -> None:
