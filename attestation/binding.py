@@ -100,6 +100,7 @@ def check_evidence(
             "choose the device profile that fits its attestation channel",
         )
     _require_passport(passport, device_key)
+    _require_first_ek(passport, ek)
     found = EkEvidence(ek.key, evidence.ek_certificate, evidence.ek_chain)
     verdict = judge(found, roots, passport, now, accepted)
     _require_ek(verdict, ek)
@@ -185,6 +186,18 @@ def _require_passport(passport: Passport | None, device_key: VerifyKey) -> None:
         raise BindingRefused(
             BindingCode.PASSPORT_OF_ANOTHER, error.sentence, error.remedy
         ) from error
+
+
+def _require_first_ek(passport: Passport | None, ek: PublicArea) -> None:
+    """One EK of a TPM only, so that its digest stands for the TPM."""
+    if passport is None and not ek.is_default_endorsement_key:
+        raise BindingRefused(
+            BindingCode.EK_KIND,
+            "without a passport only a TPM's RSA-2048 endorsement key (template L-1) is"
+            " taken: nothing links it to the others, so one TPM could pass for several",
+            "bind with that key, or have the manufacturer issue a passport that names"
+            " the other one",
+        )
 
 
 def _require_ek(verdict: EkVerdict, ek: PublicArea) -> None:

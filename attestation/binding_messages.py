@@ -40,6 +40,7 @@ class BindingCode(StrEnum):
 
     MALFORMED = "binding-malformed"
     NOT_AN_EK = "ek-not-an-endorsement-key"
+    EK_KIND = "ek-kind-without-passport"
     NOT_AN_AK = "ak-not-restricted"
     AK_ALG = "ak-algorithm-not-asked-for"
     NOT_A_DAK = "device-key-exportable"

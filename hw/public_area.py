@@ -42,6 +42,16 @@ class TpmaObject(IntFlag, boundary=STRICT):
 UNEXPORTABLE = (
     TpmaObject.FIXED_TPM | TpmaObject.FIXED_PARENT | TpmaObject.SENSITIVE_DATA_ORIGIN
 )
+# Template L-1 of the TCG EK Credential Profile 2.5, appendix B.3.3.
+_L1_ATTRIBUTES = (
+    UNEXPORTABLE
+    | TpmaObject.ADMIN_WITH_POLICY
+    | TpmaObject.RESTRICTED
+    | TpmaObject.DECRYPT
+)
+_L1_POLICY = bytes.fromhex(
+    "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+)
 _ROLE = TpmaObject.RESTRICTED | TpmaObject.DECRYPT | TpmaObject.SIGN
 
 
@@ -105,6 +115,19 @@ class PublicArea:
         if self.symmetric is None:
             raise EvidenceError("the endorsement key names no symmetric cipher")
         return self.symmetric
+
+    @property
+    def is_default_endorsement_key(self) -> bool:
+        """Whether it is of the template that every TPM's first EK has: RSA-2048, L-1.
+
+        A TPM has one such key that its vendor certifies, and often others beside it.
+        """
+        form = (self.type, self.name_alg, self.policy, self.symmetric, self.scheme)
+        return (
+            form == (KeyAlg.RSA, HashAlg.SHA256, _L1_POLICY, Symmetric(128), None)
+            and self.attributes == _L1_ATTRIBUTES
+            and self.key.key_size == 2048
+        )
 
     def require_device_key(self) -> None:
         """Raise EvidenceError unless this is an unexportable, plain signing key."""

@@ -43,6 +43,12 @@ EK_EXTENSIONS: tuple[Extension, ...] = (
     (x509.ExtendedKeyUsage([EK_PURPOSE]), False),
     (TPM_NAME, True),
 )
+RSA_EK_EXTENSIONS: tuple[Extension, ...] = (
+    (NO_CA, True),
+    (ENCIPHERMENT, True),
+    (x509.ExtendedKeyUsage([EK_PURPOSE]), False),
+    (TPM_NAME, True),
+)
 CA_EXTENSIONS: tuple[Extension, ...] = ((CA, True), (ISSUING, True))
 
 

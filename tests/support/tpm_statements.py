@@ -21,6 +21,11 @@ UNEXPORTABLE = (
 )
 AK = UNEXPORTABLE | TpmaObject.RESTRICTED | TpmaObject.SIGN
 EK = UNEXPORTABLE | TpmaObject.RESTRICTED | TpmaObject.DECRYPT
+L1 = EK | TpmaObject.ADMIN_WITH_POLICY
+# TPM2_PolicySecret(TPM_RH_ENDORSEMENT): TCG EK Credential Profile 2.5, B.6.2
+POLICY_A = bytes.fromhex(
+    "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+)
 
 NULL = "0010"
 AES128, AES256 = "000600800043", "000601000043"
@@ -57,12 +62,23 @@ def rsa_public(
     symmetric: str = NULL,
     scheme: str = RSASSA256,
     exponent: int = 0,
+    policy: bytes = b"",
 ) -> bytes:
     """TPM2B_PUBLIC of an RSA key; identifiers in hex."""
-    head = f"0001{SHA256}{attributes:08x}0000{symmetric}{scheme}"
+    head = f"0001{SHA256}{attributes:08x}{sized(policy).hex()}{symmetric}{scheme}"
     sizes = f"{key.key_size:04x}{exponent:08x}"
     modulus = key.public_numbers().n.to_bytes(key.key_size // 8)
     return sized(bytes.fromhex(head + sizes) + sized(modulus))
+
+
+def rsa_ek(
+    key: rsa.RSAPublicKey,
+    attributes: int = L1,
+    symmetric: str = AES128,
+    policy: bytes = POLICY_A,
+) -> bytes:
+    """TPM2B_PUBLIC of a TPM's first endorsement key, or of one almost like it."""
+    return rsa_public(key, attributes, symmetric, NULL, policy=policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from attestation.binding import (
     Binding,
@@ -28,16 +28,19 @@ from hw.structures import PublicArea, TpmaObject
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
-from tests.support.ek_authority import NOW, TpmVendor
+from tests.support.ek_authority import NOW, RSA_EK_EXTENSIONS, TpmVendor
 from tests.support.tpm_statements import (
     AES128,
+    AES256,
     AK,
     EK,
+    L1,
     NULL,
     UNEXPORTABLE,
     SoftAk,
     Statement,
     ecc_public,
+    rsa_ek,
 )
 
 GUID = Guid(bytes(range(16)))
@@ -45,13 +48,14 @@ NONCE = bytes(32)
 SECRET = b"\5" * 32
 DAK_BITS = UNEXPORTABLE | TpmaObject.SIGN
 VENDOR = TpmVendor()
-EK_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
+EK_KEY = rsa.generate_private_key(65537, 2048).public_key()
+ECC_EK_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 DAK_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 SOFT_AK = SoftAk.new()
 
 
-def ek_public(bits: int = EK, symmetric: str = AES128) -> bytes:
-    return ecc_public(EK_KEY, bits, symmetric=symmetric, scheme=NULL)
+def ecc_ek() -> bytes:
+    return ecc_public(ECC_EK_KEY, EK, symmetric=AES128, scheme=NULL)
 
 
 def evidence(
@@ -62,8 +66,8 @@ def evidence(
     good = Statement.certify(PublicArea.from_bytes(dak).name)
     said = good.but(**{"nonce": qualifying_data(NONCE, GUID), **statement})
     return BindingEvidence(
-        ek_public(),
-        VENDOR.issuer.issue_ek(EK_KEY),
+        rsa_ek(EK_KEY),
+        VENDOR.issuer.issue_ek(EK_KEY, RSA_EK_EXTENSIONS),
         ak.public,
         dak,
         said.message(),
@@ -121,17 +125,36 @@ def test_a_device_key_needs_each_of_its_attributes(bit: TpmaObject) -> None:
 
 @pytest.mark.parametrize("bit", [one for one in TpmaObject if one & EK])
 def test_an_endorsement_key_needs_each_of_its_attributes(bit: TpmaObject) -> None:
-    odd = replace(GOOD, ek_public=ek_public(EK & ~bit))
+    odd = replace(GOOD, ek_public=rsa_ek(EK_KEY, L1 & ~bit))
     assert code_of(odd) is BindingCode.NOT_AN_EK
 
 
 def test_an_endorsement_key_without_a_cipher_is_refused() -> None:
-    odd = replace(GOOD, ek_public=ek_public(symmetric=NULL))
+    odd = replace(GOOD, ek_public=rsa_ek(EK_KEY, symmetric=NULL))
     assert code_of(odd) is BindingCode.NOT_AN_EK
 
 
 def passport_of(ek: VerifyKey, dak: VerifyKey) -> Passport:
     return Passport(GUID, key_digest(ek), "SN-1", "sbc", key_digest(dak), NOW)
+
+
+OTHER_EKS: dict[str, tuple[bytes, VerifyKey]] = {
+    "another algorithm": (ecc_ek(), ECC_EK_KEY),
+    "another policy": (rsa_ek(EK_KEY, policy=b""), EK_KEY),
+    "other attributes": (rsa_ek(EK_KEY, EK), EK_KEY),
+    "another cipher": (rsa_ek(EK_KEY, symmetric=AES256), EK_KEY),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_EKS)
+def test_only_a_passport_lets_in_a_tpms_other_endorsement_keys(case: str) -> None:
+    """Nothing links the keys of one TPM, so it could pass for as many devices."""
+    public, key = OTHER_EKS[case]
+    other = replace(GOOD, ek_public=public, ek_certificate=None)
+    assert code_of(other) is BindingCode.EK_KIND
+    assert code_of(other, accepted={key_digest(key)}) is BindingCode.EK_KIND
+    named = checked(other, passport=passport_of(key, DAK_KEY))
+    assert named.ek_class is EkClass.PASSPORT_TRUSTED
 
 
 EXPECTED: dict[str, tuple[dict[str, Any], object]] = {

@@ -4,7 +4,7 @@ import secrets
 from functools import partial
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import Certificate
 
 from attestation.binding import (
@@ -19,21 +19,20 @@ from onboarding.protocol.modules import Message, ModuleContext, Progress
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
-from tests.support.ek_authority import NOW, TpmVendor
+from tests.support.ek_authority import NOW, RSA_EK_EXTENSIONS, TpmVendor
 from tests.support.fdo_roles import KeepingModule, Roles
 from tests.support.refusals import code_of
 from tests.support.supply_chain import SupplyChain
 from tests.support.tpm_statements import (
-    AES128,
-    EK,
-    NULL,
     UNEXPORTABLE,
     SoftAk,
     ecc_public,
+    rsa_ek,
 )
 
 NAME = "org.vouchgate.binding"
 VENDOR = TpmVendor()
+EK_KEY = rsa.generate_private_key(65537, 2048).public_key()  # TEST KEY
 CHAIN = SupplyChain().make_device().sell_to("owner")
 ROLES = Roles(CHAIN)
 BUDGET = 1300
@@ -51,7 +50,7 @@ class SoftDevice:
     """A device whose TPM is made up: its evidence holds, its answer does not."""
 
     def __init__(self, device_key: VerifyKey, guid: Guid) -> None:
-        self.ek = ec.generate_private_key(ec.SECP256R1()).public_key()
+        self.ek = EK_KEY
         self.ak = SoftAk.new()
         self.guid = guid
         assert isinstance(device_key, ec.EllipticCurvePublicKey)
@@ -61,8 +60,8 @@ class SoftDevice:
         name = PublicArea.from_bytes(self.dak).name
         nonce = qualifying_data(request.nonce, self.guid)
         return BindingEvidence(
-            ecc_public(self.ek, EK, symmetric=AES128, scheme=NULL),
-            VENDOR.issuer.issue_ek(self.ek),
+            rsa_ek(self.ek),
+            VENDOR.issuer.issue_ek(self.ek, RSA_EK_EXTENSIONS),
             self.ak.public,
             self.dak,
             *self.ak.certify(name, nonce),
