@@ -140,9 +140,14 @@ def run_(
 
 @app.command()
 def status(directory: Directory = STATE, json: Json = False) -> None:
-    """Print who this device is, whom it obeys and what it runs."""
+    """Print who this device is, whom it obeys and what it runs.
+
+    A previous GUID is there while its credential is kept beside the new one: until the
+    owner has been seen to use the new one.
+    """
     with Machine.load(directory) as machine:
         identity = machine.identity()
+        before = identity.previous  # kept until the owner has used the new one
         standing = Standing.load(directory)
         facts: dict[str, object] = {
             "serial": machine.config.serial,
@@ -150,7 +155,7 @@ def status(directory: Directory = STATE, json: Json = False) -> None:
             "keys": "TPM" if machine.has_tpm else "files",
             "guid": str(identity.active.guid),
             "owner": None if identity.owner is None else identity.owner.url,
-            "waiting_for_owner": identity.previous is not None,
+            "previous_guid": None if before is None else str(before.guid),
             "workload": None if standing is None else standing.describe(),
         }
     print_json(facts) if json else print_facts(facts)
@@ -199,8 +204,11 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         if self._as_json:
-            line = dumps({"event": event.name, "detail": event.detail})
-            sys.stdout.write(line + "\n")
+            remedy = event.remedy or None
+            line = {"event": event.name, "detail": event.detail, "remedy": remedy}
+            sys.stdout.write(dumps(line) + "\n")
         else:
             console().print(f"[bold]{event.name:<10}[/] {plain(event.detail)}")
+            if event.remedy:
+                console().print(f"{'':<10} [dim]{plain(event.remedy)}[/]")
         sys.stdout.flush()

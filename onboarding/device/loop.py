@@ -20,6 +20,7 @@ class Event:
 
     name: str  # attested, applied, unchanged, removed, refused, error
     detail: str
+    remedy: str = ""  # what to do about it
 
 
 def run(
@@ -55,10 +56,10 @@ def _attempt(work: Callable[[], Event], tell: Callable[[Event], None]) -> bool:
     try:
         tell(work())
     except Problem as problem:
-        tell(Event("refused", problem.detail))
+        tell(Event("refused", problem.detail, problem.remedy))
         return problem.status < 500
     except Refused as refusal:
-        tell(Event("error", f"{refusal.sentence}: {refusal.remedy}"))
+        tell(Event("error", refusal.sentence, refusal.remedy))
         return False
     except EXPECTED as error:
         tell(Event("error", str(error)))

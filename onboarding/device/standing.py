@@ -20,7 +20,8 @@ class Standing:
     ``guid`` is under which: another owner's clock says nothing about this one's word.
 
     Times are the owner's: ``issued_at`` of the ticket it came with, ``ordered_at`` of
-    the last removal order obeyed. Without a name nothing has been applied yet.
+    the last removal order obeyed. Without a name nothing has been applied yet; with an
+    order and without files, what was applied is gone.
     """
 
     name: str
@@ -53,10 +54,13 @@ class Standing:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DeviceError(f"{path} is unreadable: {error}") from error
 
-    def describe(self) -> str:
-        """One line for people."""
-        count = len(self.paths)
-        return f"{self.name} {self.version}, {count} files, {self.digest[:16]}"
+    def describe(self) -> str | None:
+        """One line for people; None when nothing stands."""
+        if not self.name or (self.ordered_at and not self.files):
+            return None
+        count = f"{len(self.paths)} file{'' if len(self.paths) == 1 else 's'}"
+        text = f"{self.name} {self.version}, {count}, {self.digest[:16]}"
+        return f"{text}, to be removed" if self.ordered_at else text
 
     def save(self, directory: Path) -> None:
         write_private(directory / FILE, json.dumps(asdict(self)).encode())

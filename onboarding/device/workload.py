@@ -160,6 +160,8 @@ class WorkloadGate:
             except ApplyError as error:
                 failure = error
             left = {found.path for found in self.applier.present(standing.name)}
+            if not left:
+                replace(standing, files=()).save(self.directory)
         report = RemovalReport(
             self.api.guid,
             order.manifest_digest,

@@ -162,7 +162,8 @@ def test_an_import_that_is_refused_says_of_each_voucher_why(
     file.write_bytes(chain.voucher.raw)
     operator = ["--url", site.url, "--api-key-file", str(site.key("operator"))]
     report = answer(capsys, "voucher", "import", str(file), *operator, code=1)
-    (item,) = report["results"]  # type: ignore[misc]
+    assert isinstance(report["results"], list)
+    (item,) = report["results"]
     guid = str(chain.voucher.guid)
     assert (item["guid"], item["code"], item["passport"]) == (guid, "owner_key", "none")
     assert run(["voucher", "import", str(file), *operator]) == 1
@@ -183,7 +184,7 @@ def test_the_device_is_onboarded_and_its_status_says_by_whom(
         time.sleep(0.2)
     found = answer(capsys, "device", "status", *here)
     assert found["owner"] == site.url
-    assert found["guid"] != guid
+    assert (found["guid"] != guid, found["previous_guid"]) == (True, guid)
 
 
 def test_a_device_without_a_tpm_cannot_attest_and_is_told_why(
@@ -201,6 +202,9 @@ def test_the_loop_goes_on_over_refusals_and_prints_each(
     assert run([*arguments, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["error", "refused"]
+    assert lines[1]["remedy"]
+    assert run(arguments) == 0
+    assert lines[1]["remedy"] in capsys.readouterr().out
 
 
 def test_a_wrong_api_key_is_refused_in_a_sentence(

@@ -9,12 +9,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
 from attestation.ticket import Ticket, mint
+from attestation.withdrawal import RemovalOrder, sign_order
 from onboarding.device.agent import Agent
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity, Owner
 from onboarding.device.errors import NotOnboarded, Problem
 from onboarding.device.loop import Event, run
 from onboarding.device.machine import Machine
+from onboarding.device.standing import Standing
 from onboarding.protocol.device_env import DeviceCredential
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
@@ -27,6 +29,7 @@ MANIFEST = Manifest("edge", 1, ManifestKind.QUADLET, (("a.container", b"x"),))
 DENIED: dict[str, object] = {
     "code": "release-denied",
     "detail": "last good appraisal is 31 min old",
+    "remedy": "have it attest",
 }
 
 
@@ -67,6 +70,24 @@ def test_the_owners_signature_for_the_new_guid_ends_the_doubt(
     assert not in_doubt(machine)
 
 
+def test_what_the_owner_took_back_is_no_longer_said_to_stand(
+    machine: Machine, owner: ScriptedOwner
+) -> None:
+    now = int(time.time())
+    order = RemovalOrder(NEW, MANIFEST.digest(), "PCR 8", now + 1, bytes(16))
+    with owner.client() as client:
+        agent = Agent(machine, client)
+        agent.sync()
+        standing = Standing.load(machine.directory)
+        assert standing is not None
+        assert (standing.describe() or "").startswith("edge 1, 1 file, ")
+        owner.answer = {"removal_order": sign_order(order, OWNER)}
+        agent.sync()
+    standing = Standing.load(machine.directory)
+    assert standing is not None
+    assert standing.describe() is None
+
+
 @pytest.mark.parametrize("kind", ["denied", "unchanged"])
 def test_an_answer_that_nobody_signed_leaves_both_credentials(
     machine: Machine, owner: ScriptedOwner, kind: str
@@ -102,7 +123,7 @@ def test_the_loop_tells_what_was_refused_and_goes_on(
     with owner.client() as client:
         run(Agent(machine, client), 0.01, threading.Event(), told.append, rounds=2)
     assert [event.name for event in told] == ["error", "refused"] * 2
-    assert told[1].detail == DENIED["detail"]
+    assert (told[1].detail, told[1].remedy) == (DENIED["detail"], DENIED["remedy"])
 
 
 def test_the_loop_ends_when_it_is_told_to(
