@@ -9,7 +9,7 @@ from onboarding.protocol.fdo_download import DownloadModule, FilePush
 from onboarding.protocol.modules import OwnerModule
 from onboarding.services.errors import SettingsError
 from onboarding.services.owned import Owned
-from onboarding.services.roots import EkRoots
+from onboarding.services.roots import AcceptedEks, EkRoots
 from onboarding.services.settings import Download
 
 MAX_FILE = 1024 * 1024  # bytes
@@ -26,8 +26,11 @@ class OnboardingModules:
         SettingsError: A file cannot be read, or is over 1 MiB.
     """
 
-    def __init__(self, roots: EkRoots, downloads: Sequence[Download]) -> None:
+    def __init__(
+        self, roots: EkRoots, accepted: AcceptedEks, downloads: Sequence[Download]
+    ) -> None:
         self._roots = roots
+        self._accepted = accepted
         self._downloads = _modules(downloads)
 
     def of(self, owned: Owned | None) -> Sequence[OwnerModule]:
@@ -41,7 +44,8 @@ class OnboardingModules:
         A device that is not bound is given nothing that is gated.
         """
         if passport is None:
-            return BindingModule(None, self._roots.all(), required=False)
+            roots, accepted = self._roots.all(), self._accepted
+            return BindingModule(None, roots, accepted, required=False)
         alg = _AK_ALGS.get(passport.profile)
         roots = self._roots.all()
         if alg is None:

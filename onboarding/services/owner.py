@@ -14,6 +14,7 @@ from onboarding.services.api import (
     decisions,
     device_actions,
     devices,
+    ek_acceptances,
     ek_roots,
     events,
     keys,
@@ -41,7 +42,7 @@ from onboarding.services.onboarding_modules import OnboardingModules
 from onboarding.services.orchestrator import Orchestrator, Work
 from onboarding.services.owned import OwnedVouchers
 from onboarding.services.roles import ProtocolRole
-from onboarding.services.roots import EkRoots
+from onboarding.services.roots import AcceptedEks, EkRoots
 from onboarding.services.settings import Settings
 from onboarding.services.taking import TakingOver
 from onboarding.services.transport import AsgiApp
@@ -52,6 +53,7 @@ ROUTERS = (
     decisions.router,
     device_actions.router,
     devices.router,
+    ek_acceptances.router,
     ek_roots.router,
     events.router,
     keys.router,
@@ -103,7 +105,8 @@ def create_app(settings: Settings) -> AsgiApp:
 
 def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     roots = EkRoots(context.stores.ek_roots)
-    modules = OnboardingModules(roots, context.settings.downloads)
+    accepted = AcceptedEks(context.stores.ek_acceptances)
+    modules = OnboardingModules(roots, accepted, context.settings.downloads)
     taking = TakingOver(context, vouchers)
 
     def for_to2(guid: Guid) -> OwnedVoucher | None:

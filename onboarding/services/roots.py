@@ -1,13 +1,33 @@
-"""EK roots as certificates, re-read now and then instead of for each message."""
+"""Which endorsement keys are believed: roots of their certificates, and single keys."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 
 from cryptography import x509
 
+from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 
 REREAD_SECONDS = 5.0
+
+
+class AcceptedEks(Collection[bytes]):
+    """Digests of the keys that were accepted by hand.
+
+    Asked of the store one by one: only keys without a good certificate come so far.
+    """
+
+    def __init__(self, store: EkAcceptanceStore) -> None:
+        self._store = store
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, bytes) and self._store.has(digest)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (one.digest for one in self._store.all())
+
+    def __len__(self) -> int:
+        return len(self._store.all())
 
 
 class EkRoots:

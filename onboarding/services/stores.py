@@ -10,6 +10,7 @@ from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionStore
 from onboarding.store.devices import DeviceStore
+from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.manifests import ManifestStore
@@ -33,6 +34,7 @@ class Stores:
     bindings: BindingStore
     decisions: DecisionStore
     devices: DeviceStore
+    ek_acceptances: EkAcceptanceStore
     ek_roots: EkRootStore
     events: EventLog
     manifests: ManifestStore
@@ -54,6 +56,7 @@ class Stores:
             BindingStore(database),
             DecisionStore(database),
             DeviceStore(database),
+            EkAcceptanceStore(database),
             EkRootStore(database),
             EventLog(database),
             ManifestStore(database),

@@ -39,6 +39,16 @@ class EkRootRow(Base, table=True):
     added_by: str
 
 
+class EkAcceptanceRow(Base, table=True):
+    """An endorsement key that people accepted without a certificate."""
+
+    __tablename__ = "ek_acceptances"
+    digest: bytes = Field(primary_key=True)
+    reason: str
+    accepted_at: int = seconds()
+    accepted_by: str
+
+
 class PolicyRow(Base, table=True):
     """One version of a named policy; never changed once stored."""
 

@@ -6,8 +6,10 @@ import pytest
 
 from onboarding.store.assignments import AssignmentStore
 from onboarding.store.database import Database
+from onboarding.store.ek_acceptances import EkAcceptance, EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootRecord, EkRootStore
 from onboarding.store.errors import Conflict, InvalidCursor, InvalidRecord, NotFound
+from onboarding.store.event_log import EventLog
 from onboarding.store.manifests import ManifestRecord, ManifestStore
 from onboarding.store.policies import PolicyKind, PolicyRecord, PolicyStore
 from onboarding.store.settings_rows import RVINFO, SettingStore
@@ -154,6 +156,30 @@ def test_ek_roots_are_added_once_and_removed(database: Database) -> None:
         roots.remove(record.digest, ACTOR, NOW)
     with pytest.raises(InvalidRecord):
         roots.add(replace(record, certificate=b""))
+
+
+def test_an_ek_is_accepted_by_hand_once_and_no_longer(database: Database) -> None:
+    accepted = EkAcceptanceStore(database)
+    record = EkAcceptance(digest("ek"), "read off the board at delivery", NOW, ACTOR)
+    assert not accepted.has(record.digest)
+    assert accepted.add(record)
+    assert not accepted.add(replace(record, reason="another reason"))
+    assert accepted.has(record.digest)
+    assert accepted.all() == (record,) == (accepted.get(record.digest),)
+    accepted.remove(record.digest, ACTOR, NOW)
+    assert not accepted.has(record.digest)
+    assert accepted.all() == ()
+    for gone in (accepted.get, lambda one: accepted.remove(one, ACTOR, NOW)):
+        with pytest.raises(NotFound):
+            gone(record.digest)
+    for odd in (replace(record, digest=b"short"), replace(record, reason="")):
+        with pytest.raises(InvalidRecord):
+            accepted.add(odd)
+    logged = EventLog(database).page().items
+    assert [(one.cause, one.evidence_digest) for one in logged] == [
+        ("ek_acceptance.removed", record.digest),
+        ("ek_acceptance.added", record.digest),
+    ]
 
 
 def test_a_setting_counts_its_versions(database: Database) -> None:

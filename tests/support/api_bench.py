@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /devices/{guid}/policy": {"policy": "p", "version": 1},
     "POST /devices/{guid}/retire": {"reason": "r"},
     "POST /devices/{guid}/withdraw": {"reason": "r"},
+    "POST /ek-acceptances": {"ek_digest": "ab" * 32, "reason": "r"},
     "POST /manifests": {
         "name": "m",
         "version": 1,

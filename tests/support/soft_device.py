@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hw.keys import SoftHmac, SoftKey, new_soft_key
+from hw.keys import DeviceKey, SoftHmac, new_soft_key
 from onboarding.device.csr import certificate_request
 from onboarding.protocol.device_env import (
     DeviceCredential,
@@ -31,16 +31,20 @@ _KEY_TYPES = {"P-256": KeyType.SECP256R1, "P-384": KeyType.SECP384R1}
 class SoftDevice:
     """Keys, and the credential that DI and TO2 leave behind."""
 
-    key: SoftKey
+    key: DeviceKey
     mac: SoftHmac
     credential: DeviceCredential
 
     @classmethod
     def made_at(
-        cls, wire: Wire, serial: str = "SN-1", curve: str = "P-256"
+        cls,
+        wire: Wire,
+        serial: str = "SN-1",
+        curve: str = "P-256",
+        key: DeviceKey | None = None,
     ) -> "SoftDevice":
-        """Run DI."""
-        key = new_soft_key(curve)
+        """Run DI; with a key of its own unless one is given, such as a TPM's."""
+        key = key or new_soft_key(curve)
         small = curve == "P-256"
         mac = SoftHmac(secrets.token_bytes(32 if small else 48), 5 if small else 6)
         info = MfgInfo(

@@ -12,6 +12,7 @@ down_revision = "0001"
 def upgrade() -> None:
     _appraisals()
     _decisions()
+    _ek_acceptances()
     _ek_roots()
     _manifests()
     _policies()
@@ -29,6 +30,7 @@ def downgrade() -> None:
     op.drop_table("policies")
     op.drop_table("manifests")
     op.drop_table("ek_roots")
+    op.drop_table("ek_acceptances")
     op.drop_table("decisions")
     op.drop_table("appraisals")
 
@@ -72,6 +74,17 @@ def _decisions() -> None:
     )
     op.create_index("ix_decisions_at", "decisions", ["at"])
     op.create_index("ix_decisions_guid_at", "decisions", ["guid", "at"])
+
+
+def _ek_acceptances() -> None:
+    op.create_table(
+        "ek_acceptances",
+        blob("digest"),
+        words("reason"),
+        big("accepted_at"),
+        words("accepted_by"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
 
 
 def _ek_roots() -> None:

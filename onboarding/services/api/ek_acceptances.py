@@ -1,0 +1,61 @@
+"""Endorsement keys accepted by hand: for TPMs without certificate and passport."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import Body, Fingerprint, JsonObject, Text
+from onboarding.services.api.routing import api_router
+from onboarding.store.apikeys import Role
+from onboarding.store.ek_acceptances import EkAcceptance
+
+router = api_router("trust")
+
+Digest = Annotated[Fingerprint, Path()]
+
+
+class EkAcceptanceIn(Body):
+    """Which key, as a refused binding names it, and how it came to be known."""
+
+    ek_digest: Fingerprint  # SHA-256 of its SubjectPublicKeyInfo
+    reason: Text
+
+
+@router.get("/ek-acceptances", **needs(Role.OPERATOR, Role.SECURITY))
+def list_acceptances(context: Ctx) -> JsonObject:
+    """Every key that is accepted by hand now."""
+    return {"items": [_shown(one) for one in context.stores.ek_acceptances.all()]}
+
+
+@router.post("/ek-acceptances", status_code=201, **needs(Role.SECURITY))
+def accept(
+    body: EkAcceptanceIn, context: Ctx, caller: Caller, response: Response
+) -> JsonObject:
+    """Accept a key from the next binding on, as class ``accepted-once``.
+
+    The release policy in force says whether that class is released to. The same
+    key again is no change.
+    """
+    digest = bytes.fromhex(body.ek_digest)
+    record = EkAcceptance(digest, body.reason, context.now(), actor(caller))
+    made = context.stores.ek_acceptances.add(record)
+    response.status_code = 201 if made else 200
+    return _shown(context.stores.ek_acceptances.get(digest))
+
+
+@router.delete("/ek-acceptances/{digest}", status_code=204, **needs(Role.SECURITY))
+def end_acceptance(digest: Digest, context: Ctx, caller: Caller) -> Response:
+    """Accept a key no longer; bindings made under it stay as judged."""
+    raw = bytes.fromhex(digest)
+    context.stores.ek_acceptances.remove(raw, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+def _shown(one: EkAcceptance) -> JsonObject:
+    return {
+        "ek_digest": one.digest.hex(),
+        "reason": one.reason,
+        "accepted_at": one.accepted_at,
+        "accepted_by": one.accepted_by,
+    }
