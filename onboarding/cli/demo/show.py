@@ -36,10 +36,12 @@ from onboarding.cli.output import FAILED, OK, CliError, unusable
 REFUSALS = {"a", "b", "c", "d"}
 LOG_LINES = 8
 TITLE = "From factory to attested workload, and back"
-PROLOGUE = """\
-Real services, the real Keylime and software TPMs, all on this machine's loopback.
-A board and a server are made, sold, onboarded, attested and given their workload; then
-everything that must be refused is tried. Times: since the start, and of each step."""
+PROLOGUE = (
+    "Real services, the real Keylime and software TPMs, all on this machine's loopback."
+    " A board and a server are made, sold, onboarded, attested and given their"
+    " workload; then everything that must be refused is tried. Times: since the start,"
+    " and of each step."
+)
 
 
 def run_demo(directory: Path | None, result: Path | None, *, keep: bool) -> int:

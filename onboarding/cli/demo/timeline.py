@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.text import Text
 
 MARK_WIDTH = 11
+INDENT = 10 + MARK_WIDTH  # columns before what is told
+MIN_WIDTH = 20
 
 
 class StepFailed(Exception):
@@ -114,16 +115,26 @@ class Timeline:
     def _print(self, entry: Entry) -> None:
         word, style = _mark(entry)
         head = Text.assemble(
-            (f"{self.elapsed:6.1f} s  ", "dim"),
-            (f"{word:<{MARK_WIDTH}}", style),
-            entry.name,
-            (f"  {entry.seconds:.2f} s", "dim"),
+            (f"{self.elapsed:6.1f} s  ", "dim"), (f"{word:<{MARK_WIDTH}}", style)
         )
-        self.console.print(head)
+        for line in self._lines(entry, max(MIN_WIDTH, self.console.width - INDENT)):
+            line.rstrip()
+            self.console.print(Text.assemble(head, line), soft_wrap=True)
+            head = Text(" " * INDENT)
+
+    def _lines(self, entry: Entry, width: int) -> Iterator[Text]:
+        """What is told of an entry, no line wider than ``width``."""
+        *whole, last = Text(entry.name).wrap(self.console, width, overflow="fold")
+        yield from whole
+        seconds = Text(f"  {entry.seconds:.2f} s", "dim")  # never in two pieces
+        if last.cell_len + seconds.cell_len <= width:
+            yield last + seconds
+        else:
+            yield last
+            yield seconds[2:]
+        detail = Text(entry.detail, "yellow" if entry.case else "dim")
         if entry.detail:
-            below = Text(entry.detail, "yellow" if entry.case else "dim")
-            indent = 10 + MARK_WIDTH
-            self.console.print(Padding(below, (0, 0, 0, indent), expand=False))
+            yield from detail.wrap(self.console, width, overflow="fold")
 
     def to_json(self, *, ok: bool) -> dict[str, object]:
         refusals = sorted(self.refusals, key=lambda entry: entry.case)
