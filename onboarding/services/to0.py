@@ -9,6 +9,7 @@ has an answer.
 import json
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
@@ -99,13 +100,15 @@ class To0Work:
         self._plan_next(task, worker, results)
 
     def _wanted(self, guid: Guid) -> bool:
-        """A device that was onboarded, or retired, is not announced any more."""
+        """A device that has another GUID by now, or is retired, is not announced.
+
+        One that we own is: its voucher was extended, so it is to be onboarded again.
+        """
         try:
             device = self._context.stores.devices.get(guid.raw)
         except NotFound:
             return False
-        waiting = device.facts.owned_at is None and device.facts.retired_at is None
-        return waiting and device.guid == guid.raw
+        return device.facts.retired_at is None and device.guid == guid.raw
 
     def _attempt(
         self, guid: Guid, urls: tuple[str, ...], last: Attempt, now: int
@@ -121,7 +124,10 @@ class To0Work:
             said = str(error)[:300]
             return replace(last, at=now, failures=failures, error=said, due=due)
         until = now + granted
-        self._context.stores.devices.registered(guid.raw, until, urls[0], ACTOR, now)
+        with suppress(NotFound):  # onboarded meanwhile, so it has another GUID
+            self._context.stores.devices.registered(
+                guid.raw, until, urls[0], ACTOR, now
+            )
         due = now + max(1, _jittered(granted * RENEW_AT))
         return Attempt(urls[0], now, 0, "", granted, until, due)
 

@@ -41,6 +41,33 @@ def test_a_device_goes_from_the_factory_to_its_owner(fdo_chain: Chain) -> None:
     ]
 
 
+def test_a_device_is_onboarded_again_once_its_voucher_is_its_owners_anew(
+    tmp_path: Path,
+) -> None:
+    for chain in joined(tmp_path, KeyAlgorithm.P256):
+        device = chain.bought()
+        device.onboard(Wire.to(chain.owner.url))
+        first = device.credential.guid
+        ours = chain.site.keys[KeyKind.OWNER]
+        # The voucher that TO2 left behind was made by this owner.
+        trust = {"manufacturers": [ours.fingerprint]}
+        chain.rendezvous.call(chain.rendezvous_key, "PUT", "/trust", json=trust)
+        path, buyer = f"/vouchers/{first}/extend", {"next_owner_pem": ours.public_pem}
+        chain.owner.call(chain.owner_key, "POST", path, json=buyer)
+        assert state_of(chain, device) == "owned"  # and works on, until then
+
+        eventually(lambda: to0_states(chain).get(str(first)) == "registered")  # noqa: B023
+        to1d = Wire.to(chain.rendezvous.url).run(device.to1())
+        device.onboard(Wire.to(chain.owner.url), to1d=to1d)
+        assert device.credential.guid != first
+        assert state_of(chain, device) == "owned"
+
+
+def to0_states(chain: Chain) -> dict[str, str]:
+    listed = chain.owner.call(chain.owner_key, "GET", "/to0").json()["items"]
+    return {one["guid"]: one["state"] for one in listed}
+
+
 def test_a_device_of_the_stronger_curve_goes_the_same_way(tmp_path: Path) -> None:
     for chain in joined(tmp_path, KeyAlgorithm.P384):
         device = SoftDevice.made_at(Wire.to(chain.factory.url), curve="P-384")

@@ -7,7 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fastapi import Query, Response
 
-from onboarding.services import passport_pem
+from onboarding.services import passport_pem, to0
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
@@ -21,6 +21,7 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.key_store import KeyKind
 from onboarding.services.passports import StoredPassport
 from onboarding.services.voucher_records import record_of
 from onboarding.store.apikeys import Role
@@ -103,7 +104,11 @@ def get_passport(guid: GuidPath, context: Ctx) -> Response:
 def extend_voucher(
     guid: GuidPath, body: ExtendIn, context: Ctx, caller: Caller
 ) -> JsonObject:
-    """Sign a voucher over to the next owner; what comes back goes to the buyer."""
+    """Sign a voucher over to the next owner; what comes back goes to the buyer.
+
+    One signed over to this very owner is announced: its device can be onboarded
+    again, and stays what it is until then.
+    """
     record = _record(context, guid)
     voucher = Voucher.from_cbor(record.cbor)
     signer = context.signer(record.key_fingerprint)
@@ -119,6 +124,8 @@ def extend_voucher(
     longer = extend(voucher, signer, voucher.owner_key, buyer)
     stored = record_of(longer, record.serial, context.now(), record.passport)
     context.stores.vouchers.add(stored, actor(caller))
+    if _is_ours(context, stored):
+        to0.plan(context.stores, stored.guid, context.now())
     return {
         "guid": str(longer.guid),
         "entries": len(longer.entries),
@@ -138,6 +145,11 @@ def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
 
 def _record(context: Context, guid: str) -> VoucherRecord:
     return context.stores.vouchers.get(parse_guid(guid).raw)
+
+
+def _is_ours(context: Context, record: VoucherRecord) -> bool:
+    owner = context.keyrings.get(KeyKind.OWNER)
+    return owner is not None and owner.find(record.key_fingerprint) is not None
 
 
 def _pem(record: VoucherRecord) -> str:
