@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from onboarding.device.errors import Problem, Unreachable
+from onboarding.device.errors import DeviceError, Problem, Unreachable
+from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import VoucherError
@@ -29,9 +30,19 @@ class Reply:
     body: bytes
 
 
-def new_client() -> httpx.Client:
-    """Return a client that follows no redirect and reads no proxy from outside."""
-    return httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+def new_client(trust: Trust = PUBLIC) -> httpx.Client:
+    """Return a client that follows no redirect and reads no proxy from outside.
+
+    Raises:
+        DeviceError: ``trust`` has nothing to check servers with.
+    """
+    try:
+        context = context_of(trust)
+    except TrustError as error:
+        raise DeviceError(str(error)) from error
+    return httpx.Client(
+        verify=context, timeout=TIMEOUT, follow_redirects=False, trust_env=False
+    )
 
 
 def send(

@@ -10,15 +10,16 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.device.credential import Identity, Owner
-from onboarding.device.errors import NobodyThere
+from onboarding.device.errors import NobodyThere, Unreachable
 from onboarding.device.fdo_run import REFUSALS, drive
-from onboarding.device.http import FdoChannel
+from onboarding.device.http import FdoChannel, new_client
 from onboarding.device.machine import Machine
 from onboarding.device.modules.binding import BindingModule
 from onboarding.device.modules.download import DownloadModule
@@ -32,6 +33,7 @@ from onboarding.protocol.device_env import (
 from onboarding.protocol.modules import DeviceModule
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
+from onboarding.tls import PUBLIC, Trust
 from onboarding.wire.message import MsgType
 from onboarding.wire.to0 import To1dPayload
 from ownership_vouchers.cose import Sign1
@@ -73,11 +75,16 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Onboarder:
-    """One device on its way to its owner."""
+    """One device on its way to its owner.
+
+    ``trust`` is what ``client`` was made with: where the rendezvous information pins a
+    server, another client is made from it.
+    """
 
     machine: Machine
     client: httpx.Client
     patience: Patience = Patience()
+    trust: Trust = PUBLIC
 
     def run(self) -> Taken:
         """Onboard, trying everything the rendezvous information names.
@@ -105,26 +112,51 @@ class Onboarder:
     ) -> Taken | None:
         for url in candidates.urls:
             try:
-                if candidates.bypass:
-                    return self._to2(credential, url, None)
-                return self._through_rendezvous(credential, url)
+                with self._client_for(candidates, url) as client:
+                    if candidates.bypass:
+                        return self._to2(client, credential, url, None)
+                    to1d = self._to1(client, credential, url)
+                return self._at_owners(credential, to1d)
             except REFUSALS as error:
                 failures += _failures(url, error)
         return None
 
-    def _through_rendezvous(self, credential: DeviceCredential, url: str) -> Taken:
-        key = self.machine.device_key
-        role = To1Device(To1DeviceEnv(credential.guid, key))
-        to1d = drive(FdoChannel(self.client, url), role)
+    @contextmanager
+    def _client_for(self, candidates: Candidates, url: str) -> Iterator[httpx.Client]:
+        """The client, or one that talks to nobody but whom the directive pins."""
+        pins = replace(
+            self.trust, server=candidates.server_hash, authority=candidates.ca_hash
+        )
+        if not pins.pinned:
+            yield self.client
+            return
+        if not url.startswith("https://"):
+            raise Unreachable(f"{url} is no HTTPS, but its certificate is pinned")
+        with closing(new_client(pins)) as client:
+            yield client
+
+    def _to1(
+        self, client: httpx.Client, credential: DeviceCredential, url: str
+    ) -> bytes:
+        role = To1Device(To1DeviceEnv(credential.guid, self.machine.device_key))
+        return drive(FdoChannel(client, url), role)
+
+    def _at_owners(self, credential: DeviceCredential, to1d: bytes) -> Taken:
         failures: list[Failure] = []
         for owner in _owner_urls(to1d):
             try:
-                return self._to2(credential, owner, to1d)
+                return self._to2(self.client, credential, owner, to1d)
             except REFUSALS as error:
                 failures.append((f"owner {owner}", error))
         raise NobodyThere(failures)
 
-    def _to2(self, credential: DeviceCredential, url: str, to1d: bytes | None) -> Taken:
+    def _to2(
+        self,
+        client: httpx.Client,
+        credential: DeviceCredential,
+        url: str,
+        to1d: bytes | None,
+    ) -> Taken:
         modules = _Modules.of(self.machine, credential.guid)
         role = To2Device(self._env(credential, to1d, modules))
 
@@ -132,7 +164,7 @@ class Onboarder:
             if kind is MsgType.TO2_DONE and role.pending is not None:
                 self._keep(credential, role.pending, url)
 
-        onboarded = drive(FdoChannel(self.client, url), role, keep_both)
+        onboarded = drive(FdoChannel(client, url), role, keep_both)
         identity = self._keep(credential, onboarded, url)
         return Taken(
             identity.active.guid,

@@ -1,0 +1,107 @@
+"""Which TLS servers a client of ours talks to: device, command or owner.
+
+FDO proves by itself who is who; TLS keeps others from listening, and a pin in the
+rendezvous information keeps a device from ever talking to anybody else.
+"""
+
+import ssl
+from dataclasses import dataclass
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ownership_vouchers.types import Hash
+
+
+class TrustError(Exception):
+    """There is nothing to check a TLS server's certificate with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to talk to.
+
+    ``authorities`` is PEM: these certificates vouch for servers, and no others; None
+    means the public authorities. The hashes are of DER certificates, as rendezvous
+    information pins them: the server's own, and its authority's. A server's own
+    decides alone: who holds its key is shown by the handshake.
+
+    Source: FDO 1.1, section 3.7 (RVSvCertHash, RVClCertHash).
+    """
+
+    authorities: bytes | None = None
+    server: Hash | None = None
+    authority: Hash | None = None
+
+    @property
+    def pinned(self) -> bool:
+        return self.server is not None or self.authority is not None
+
+
+PUBLIC = Trust()
+
+
+def context_of(trust: Trust) -> ssl.SSLContext:
+    """Return what TLS is spoken with.
+
+    Raises:
+        TrustError: No certificate to trust, or not the one that is pinned.
+    """
+    if trust == PUBLIC:
+        return httpx.create_ssl_context(trust_env=False)
+    context = _PinnedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if trust.server is not None:
+        context.server_pin = trust.server
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # the pin is checked in its place
+        return context
+    known = _certificates(trust.authorities)
+    if trust.authority is not None:
+        known = [one for one in known if _is(trust.authority, one)]
+        # The one that is pinned need not be a root.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not known:
+        raise TrustError(
+            "the rendezvous information pins a CA whose certificate is not here:"
+            " name a file with it in VOUCHGATE_CA"
+        )
+    context.load_verify_locations(cadata=b"".join(known))
+    return context
+
+
+def _certificates(pem: bytes | None) -> list[bytes]:
+    """Return DER certificates."""
+    if pem is None:
+        public = httpx.create_ssl_context(trust_env=False)
+        return public.get_ca_certs(binary_form=True)
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise TrustError("the CA file holds no certificates in PEM") from error
+    return [one.public_bytes(Encoding.DER) for one in found]
+
+
+class _PinnedSocket(ssl.SSLSocket):
+    """Ends the connection before anything is said, if the server is another one."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        context = self.context
+        if not isinstance(context, _PinnedContext) or context.server_pin is None:
+            return
+        shown = self.getpeercert(binary_form=True)
+        if shown is None or not _is(context.server_pin, shown):
+            raise ssl.SSLCertVerificationError(
+                "the server's certificate is not the one the device was told of"
+            )
+
+
+class _PinnedContext(ssl.SSLContext):
+    server_pin: Hash | None = None
+    sslsocket_class = _PinnedSocket
+
+
+def _is(pin: Hash, certificate: bytes) -> bool:
+    return Hash.of(pin.type, certificate).same(pin)
