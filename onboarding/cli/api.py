@@ -5,16 +5,28 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import httpx
+import typer
 
-from onboarding.cli.files import read_secret
-from onboarding.cli.output import CliError
+from onboarding.cli.files import read_file, read_secret
+from onboarding.cli.output import CliError, unusable
 from onboarding.device.errors import Unreachable
 from onboarding.device.http import Reply, new_client, read_problem, send
+from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 
 LIMIT = 64 * 1024 * 1024
+MAX_CA = 4 * 1024 * 1024
 KEY_VARIABLE = "VOUCHGATE_API_KEY"
+Ca = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="VOUCHGATE_CA",
+        help="Certificates (PEM) that vouch for HTTPS servers; else the public ones.",
+        show_envvar=False,
+    ),
+]
 
 
 class Api:
@@ -66,10 +78,25 @@ class Api:
 
 
 @contextmanager
-def connected(base: str, key_file: Path | None) -> Iterator[Api]:
+def connected(
+    base: str, key_file: Path | None, ca: Path | None = None
+) -> Iterator[Api]:
     """The API at ``base``, with the key that is in a file or in the environment."""
-    with closing(new_client()) as client:
-        yield Api(base, api_key(key_file), client)
+    key = api_key(key_file)
+    with closing(new_client(trust_of(ca))) as client:
+        yield Api(base, key, client)
+
+
+def trust_of(ca: Path | None) -> Trust:
+    """Whom to talk to over TLS. Raises CliError (exit code 2) on a useless file."""
+    if ca is None:
+        return PUBLIC
+    trust = Trust(read_file(ca, MAX_CA))
+    try:
+        context_of(trust)
+    except TrustError as error:
+        raise unusable(f"{ca}: {error}", "Name a file of CA certificates.") from error
+    return trust
 
 
 def api_key(path: Path | None) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Api, connected
+from onboarding.cli.api import Api, Ca, connected, trust_of
 from onboarding.cli.output import (
     FAILED,
     CliError,
@@ -56,6 +56,7 @@ def di(
     force: Annotated[
         bool, typer.Option("--force", help="Destroy the device that is there already.")
     ] = False,
+    ca: Ca = None,
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
@@ -67,10 +68,13 @@ def di(
         )
     where = None if tcti == "none" else tcti
     config = DeviceConfig(serial, board, model, where, curve)
-    with closing(new_client()) as client, Machine(config, directory) as machine:
+    with (
+        closing(new_client(trust_of(ca))) as client,
+        Machine(config, directory) as machine,
+    ):
         made = initialise(machine, client, url)
     if station_key_file is not None:
-        with connected(url, station_key_file) as station:
+        with connected(url, station_key_file, ca) as station:
             register_passport(station, made)
     guid = str(made.identity.active.guid)
     if json:
@@ -86,13 +90,15 @@ def onboard(
     max_delay: Annotated[
         float, typer.Option(min=0, help="Longest wait between tries, seconds.")
     ] = 3600.0,
+    ca: Ca = None,
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
     """Find the owner through rendezvous, and become its device (TO1, TO2)."""
     patience = Patience(rounds, max_delay)
-    with closing(new_client()) as client, Machine.load(directory) as machine:
-        taken = Onboarder(machine, client, patience).run()
+    trust = trust_of(ca)
+    with closing(new_client(trust)) as client, Machine.load(directory) as machine:
+        taken = Onboarder(machine, client, patience, trust).run()
     facts: dict[str, object] = {
         "guid": str(taken.guid),
         "previous_guid": str(taken.previous_guid),
@@ -104,9 +110,12 @@ def onboard(
 
 
 @app.command()
-def attest(directory: Directory = STATE, json: Json = False) -> int:
+def attest(ca: Ca = None, directory: Directory = STATE, json: Json = False) -> int:
     """Answer for what runs, once: 0 unless the verdict is that it failed."""
-    with closing(new_client()) as client, Machine.load(directory) as machine:
+    with (
+        closing(new_client(trust_of(ca))) as client,
+        Machine.load(directory) as machine,
+    ):
         attested = Agent(machine, client).attest()
     facts = _attested(attested)
     print_json(facts) if json else print_facts(facts)
@@ -125,6 +134,7 @@ def run_(
         Path | None,
         typer.Option(help="Where workloads go; else `workload` in the directory."),
     ] = None,
+    ca: Ca = None,
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
@@ -132,7 +142,10 @@ def run_(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with closing(new_client()) as client, Machine.load(directory) as machine:
+    with (
+        closing(new_client(trust_of(ca))) as client,
+        Machine.load(directory) as machine,
+    ):
         applier = None if apply_to is None else DirectoryApplier(apply_to)
         agent = Agent(machine, client, applier)
         run(agent, interval, stop, Teller(as_json=json), rounds)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Api, connected
+from onboarding.cli.api import Api, Ca, connected
 from onboarding.cli.files import (
     read_file,
     read_private_key,
@@ -137,11 +137,12 @@ def export(
     url: Url,
     out: Annotated[Path, typer.Option(help="Where the voucher goes, PEM.")],
     api_key_file: KeyFile = None,
+    ca: Ca = None,
     json: Json = False,
 ) -> None:
     """Fetch a voucher, with its passport, from a service."""
     path = f"vouchers/{_guid(guid)}/pem"
-    with connected(url, api_key_file) as api:
+    with connected(url, api_key_file, ca) as api:
         pem = api.request("GET", path).body
     write_file(out, pem)
     if json:
@@ -151,11 +152,15 @@ def export(
 
 @app.command("import")
 def import_(
-    file: File, url: Url, api_key_file: KeyFile = None, json: Json = False
+    file: File,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
 ) -> int:
     """Give vouchers to an owner; each is taken or refused by itself."""
     body = read_file(file)
-    with connected(url, api_key_file) as api:
+    with connected(url, api_key_file, ca) as api:
         report = _import(api, body)
     results = report.get("results")
     if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):

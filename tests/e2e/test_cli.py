@@ -4,118 +4,23 @@ The device has no TPM: it is onboarded all the same, and nothing is released to 
 """
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from onboarding.cli.api import connected
 from onboarding.cli.app import run
 from onboarding.device.http import new_client
+from tests.support.cli_site import HOST, Capture, Site, answer, call, running_site
 from tests.support.supply_chain import SupplyChain
 
-Capture = pytest.CaptureFixture[str]
-HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Site:
-    """A service that is everything at once, and the directory it lives in."""
-
-    home: Path
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-    def key(self, role: str) -> Path:
-        return self.home / f"{role}.apikey"
-
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Settings of the site; what an operator puts into the service's environment."""
-    home = tmp_path_factory.mktemp("site")
-    (home / "passphrase").write_text("of a test\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VOUCHGATE_KEY_DIRECTORY", str(home / "keys"))
-        patch.setenv("VOUCHGATE_KEY_PASSPHRASE_FILE", str(home / "passphrase"))
-        patch.setenv("VOUCHGATE_DATABASE_URL", f"sqlite:///{home / 'all.db'}")
-        patch.setenv("VOUCHGATE_TASK_POLL_SECONDS", "0.1")
-        yield home
-
-
-@pytest.fixture(scope="module")
-def site(environment: Path) -> Iterator[Site]:
-    """Make keys by command, then run ``vouchgate serve --role all``."""
-    for kind in ("owner", "manufacturer", "device-ca"):
-        assert run(["keys", "new", "--kind", kind]) == 0
-    for role in ("manufacturer", "operator", "security"):
-        out = str(environment / f"{role}.apikey")
-        assert run(["apikey", "new", "--role", role, "--name", role, "--out", out]) == 0
-    port_file = environment / "port"
-    command = ["serve", "--role", "all", "--port", "0", "--port-file", str(port_file)]
-    with (
-        (environment / "log").open("wb") as log,
-        subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "onboarding.cli", *command], stdout=log, stderr=log
-        ) as process,
-    ):
-        try:
-            yield configured(Site(environment, port_of(process, port_file)))
-        finally:
-            process.terminate()
-
-
-def port_of(process: "subprocess.Popen[bytes]", port_file: Path) -> int:
-    deadline = time.monotonic() + 60
-    while not port_file.exists():
-        log = port_file.with_name("log").read_text()
-        assert process.poll() is None, log
-        assert time.monotonic() < deadline, log
-        time.sleep(0.05)
-    return int(port_file.read_text())
-
-
-def configured(site: Site) -> Site:
-    """Tell the site where it is, and whose vouchers its rendezvous takes."""
-    directive = {
-        "ip": HOST, "device_port": site.port, "owner_port": site.port,
-        "protocol": "http",
-    }  # fmt: skip
-    address = {"ip": HOST, "dns": None, "port": site.port, "protocol": "http"}
-    call(site, "manufacturer", "PUT", "rvinfo", {"directives": [directive]})
-    call(site, "operator", "PUT", "to2-address", {"addresses": [address]})
-    keys = call(site, "operator", "GET", "keys")
-    makers = [k["fingerprint"] for k in keys["items"] if k["kind"] == "manufacturer"]
-    trust = {"manufacturers": makers, "device_cas_pem": ""}
-    call(site, "security", "PUT", "trust", trust)
-    return site
-
-
-def call(
-    site: Site, role: str, method: str, path: str, value: object = None
-) -> dict[str, Any]:
-    """Make one call of the management API with the key of ``role``."""
-    with connected(site.url, site.key(role)) as api:
-        found = api.json(method, path, value)
-    return found if isinstance(found, dict) else {}
-
-
-def answer(capsys: Capture, *arguments: str, code: int = 0) -> dict[str, object]:
-    """Run a command with ``--json`` and return what it prints."""
-    capsys.readouterr()
-    assert run([*arguments, "--json"]) == code
-    found = json.loads(capsys.readouterr().out)
-    assert isinstance(found, dict)
-    return found
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
