@@ -24,7 +24,6 @@ Ca = Annotated[
     typer.Option(
         envvar="VOUCHGATE_CA",
         help="Certificates (PEM) that vouch for HTTPS servers; else the public ones.",
-        show_envvar=False,
     ),
 ]
 

@@ -36,6 +36,7 @@ OURS = (
     StoreError,
     VoucherError,
 )
+NAME = "vouchgate"
 HELP = "From factory to attested workload: ownership, attestation, gated release."
 
 # Imported when called for: reading a voucher should not wait for a web server to load.
@@ -53,7 +54,7 @@ COMMANDS = {
 def command_line(arguments: Sequence[str]) -> typer.Typer:
     """Return the commands: the one that is called, or all of them."""
     app = typer.Typer(
-        name="vouchgate",
+        name=NAME,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
@@ -100,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments and arguments[0] != "demo"
     try:
         app = command_line(arguments)
-        return _finish(app(list(arguments), standalone_mode=False))
+        return _finish(app(list(arguments), prog_name=NAME, standalone_mode=False))
     except typer.Exit as ending:
         return int(ending.exit_code)
     except typer.TyperException as error:

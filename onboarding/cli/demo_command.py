@@ -22,8 +22,9 @@ def demo(
 ) -> int:
     """Run two devices from factory to attested workload, and show every refusal.
 
-    Real services, real Keylime, real (software) TPMs, all on loopback. Exits 0 only if
-    every step and every refusal happened.
+    Real services, real Keylime, real (software) TPMs, all on this machine's loopback.
+
+    Exits 0 only if every step and every refusal happened.
     """
     from onboarding.cli.demo.show import run_demo
 

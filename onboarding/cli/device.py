@@ -155,8 +155,7 @@ def run_(
 def status(directory: Directory = STATE, json: Json = False) -> None:
     """Print who this device is, whom it obeys and what it runs.
 
-    A previous GUID is there while its credential is kept beside the new one: until the
-    owner has been seen to use the new one.
+    The previous GUID is kept until the owner has been seen to use the new one.
     """
     with Machine.load(directory) as machine:
         identity = machine.identity()

@@ -27,6 +27,9 @@ class Phase(IntEnum):
     ENDED = 3
 
 
+_PHASES: dict[int, Phase] = {int(one): one for one in Phase}
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleRun:
     """One module within one exchange; ``state`` is the module's own."""
@@ -55,11 +58,12 @@ class ModuleRun:
     def from_item(cls, item: object) -> Self:
         """Raises MalformedError."""
         name, phase, state, ok, detail, facts = cbor.array(item, 6)
-        if phase not in tuple(Phase):
+        known = _PHASES.get(cbor.uint(phase, 8))
+        if known is None:
             raise MalformedError("module run in an unknown phase")
         return cls(
             cbor.tstr(name),
-            Phase(cbor.uint(phase, 8)),
+            known,
             state,
             cbor.boolean(ok),
             cbor.tstr(detail, limit=4096),

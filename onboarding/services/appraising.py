@@ -23,9 +23,8 @@ from onboarding.services import rows
 from onboarding.services.context import Context
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
+from onboarding.store.errors import NotFound
 from ownership_vouchers.types import Guid
-
-LOOK_BACK = 100  # appraisals looked through for the last counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +125,13 @@ class Appraiser:
 
     def _last_counters(self, case: Case) -> Counters | None:
         """The counters of the last genuine quote by the same attestation key."""
-        page = self._context.stores.appraisals.page(case.guid.raw, None, LOOK_BACK)
-        for last in page.items:
-            if last.at < case.binding.bound_at:
-                return None
-            kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
-            known = [number for number in kept if number is not None]
-            if len(known) == len(kept):
-                return Counters(*known)
-        return None
+        appraisals = self._context.stores.appraisals
+        try:
+            last = appraisals.last_counted(case.guid.raw, case.binding.bound_at)
+        except NotFound:
+            return None
+        kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
+        return Counters(*(number or 0 for number in kept))
 
 
 def _counters(facts: QuoteFacts) -> Counters:

@@ -17,6 +17,7 @@ from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
 from onboarding.services.transport import FdoResponse
+from onboarding.services.warm_states import WarmStates
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
 from onboarding.store.server_keys import ServerKeys
@@ -76,6 +77,7 @@ class FdoRole:
         self._keys = keys
         self._runs = runs
         self._clock = clock
+        self._warm = WarmStates()
 
     def handle(
         self, number: int, body: bytes, authorization: str | None
@@ -144,10 +146,13 @@ class FdoRole:
             if row is None:
                 return _Run(token_id, role.server.decode_state(payload), None)
             step, sealed = row
-            state = sealer.open_bytes(sealed, role.server.name, now, token_id)
+            warm = self._warm.get(token_id, sealed)
+            if warm is not None:
+                return _Run(token_id, warm, step)
+            opened = sealer.open_bytes(sealed, role.server.name, now, token_id)
         except store_errors.TokenRefused as error:
             raise errors.TokenRefused(str(error)) from error
-        return _Run(token_id, role.server.decode_state(state), step)
+        return _Run(token_id, role.server.decode_state(opened), step)
 
     def _advance(self, role: ProtocolRole, run: _Run, step: Step, now: int) -> None:
         """Move the run on, or refuse: of two copies of a message one wins."""
@@ -156,16 +161,24 @@ class FdoRole:
             won = self._end(run, expires)
         elif step.state.sealed:
             return  # the token says it all, and stays as it is
-        elif run.step is None:
-            sealed = self._seal(role, run, step.state, expires)
-            won = self._runs.begin(run.token_id, 0, sealed, expires)
         else:
-            sealed = self._seal(role, run, step.state, expires)
-            won = self._runs.advance(run.token_id, run.step, run.step + 1, sealed, now)
+            won = self._move(role, run, step.state, now)
         if not won:
             raise errors.MessageRefused("the run has gone on without this message")
 
+    def _move(self, role: ProtocolRole, run: _Run, state: State, now: int) -> bool:
+        expires = now + role.seconds
+        sealed = self._seal(role, run, state, expires)
+        if run.step is None:
+            won = self._runs.begin(run.token_id, 0, sealed, expires)
+        else:
+            won = self._runs.advance(run.token_id, run.step, run.step + 1, sealed, now)
+        if won:
+            self._warm.put(run.token_id, sealed, state)
+        return won
+
     def _end(self, run: _Run, expires: int) -> bool:
+        self._warm.drop(run.token_id)
         if run.step is None:
             return self._runs.spend(run.token_id, expires)
         return self._runs.finish(run.token_id, run.step)
@@ -185,6 +198,7 @@ class FdoRole:
         now: int,
     ) -> None:
         """End a proven run; an unproven one has nothing to end."""
+        self._warm.drop(run.token_id)
         if run.step is None or not self._runs.finish(run.token_id, run.step):
             return
         if role.on_failure is not None:

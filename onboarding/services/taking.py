@@ -37,7 +37,7 @@ class TakingOver:
         Raises:
             MessageRefused: Its TPM speaks for another device of ours already.
         """
-        owned = self._vouchers.find(taken.guid)
+        owned = self._vouchers.lately(taken.guid)
         new = taken.new_voucher
         serial = "" if owned is None else owned.serial
         try:

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, func, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
 from onboarding.store.devices import facts_of, lock
@@ -117,6 +119,26 @@ class AppraisalStore:
                 raise NotFound(f"device {guid.hex()} has no such appraisal")
             return _record(row)
 
+    def last_counted(self, guid: bytes, since: int) -> AppraisalRecord:
+        """The newest since a time whose quote was genuine: its counters are kept.
+
+        However many verdicts without counters came after it.
+
+        Raises:
+            NotFound: There is none.
+        """
+        at, clock = col(AppraisalRow.at), col(AppraisalRow.clock)
+        query = (
+            select(AppraisalRow)
+            .where(AppraisalRow.guid == guid, at >= since, clock.is_not(None))
+            .order_by(at.desc(), clock.desc())
+        )
+        with self._database.session() as session:
+            row = session.exec(query.limit(1)).first()
+            if row is None:
+                raise NotFound(f"device {guid.hex()} has no counted appraisal")
+            return _record(row)
+
     def page(
         self, guid: bytes, cursor: str | None = None, limit: int = 100
     ) -> Page[AppraisalRecord]:
@@ -134,22 +156,34 @@ class AppraisalStore:
         return Page(found[:size], f"{end.at}:{end.id}" if end else None)
 
     def prune(self, before: int) -> int:
-        """Forget verdicts older than ``before`` but each device's newest."""
-        newest = (
-            select(AppraisalRow.guid, func.max(AppraisalRow.at).label("at"))
-            .group_by(col(AppraisalRow.guid))
-            .subquery()
-        )
-        kept = select(AppraisalRow.id).join(
-            newest,
-            (col(AppraisalRow.guid) == newest.c.guid)
-            & (col(AppraisalRow.at) == newest.c.at),
-        )
+        """Forget verdicts older than ``before`` but each device's newest.
+
+        The newest with counters is kept too: the next quote is held against it.
+        """
+        name = col(AppraisalRow.id)
         old = delete(AppraisalRow).where(
-            col(AppraisalRow.at) < before, col(AppraisalRow.id).not_in(kept)
+            col(AppraisalRow.at) < before,
+            name.not_in(_newest()),
+            name.not_in(_newest(col(AppraisalRow.clock).is_not(None))),
         )
         with self._database.transaction() as writing:
             return int(writing.session.exec(old).rowcount)
+
+
+def _newest(*conditions: ColumnElement[bool]) -> SelectOfScalar[str]:
+    """Ids of each device's newest verdicts, of those that meet the conditions."""
+    newest = (
+        select(AppraisalRow.guid, func.max(AppraisalRow.at).label("at"))
+        .where(*conditions)
+        .group_by(col(AppraisalRow.guid))
+        .subquery()
+    )
+    of_device = col(AppraisalRow.guid) == newest.c.guid
+    return (
+        select(AppraisalRow.id)
+        .join(newest, of_device & (col(AppraisalRow.at) == newest.c.at))
+        .where(*conditions)
+    )
 
 
 def _check(record: AppraisalRecord) -> None:

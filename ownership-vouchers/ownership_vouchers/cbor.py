@@ -5,7 +5,7 @@ helpers as a tag and is refused there. Source: RFC 8949.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import cbor2
@@ -19,6 +19,9 @@ MAX_PAIRS = 256  # in one map
 _SMALL = 4096  # bytes that can cost no more than a few milliseconds, whatever they say
 _ARGUMENT = {24: 1, 25: 2, 26: 4, 27: 8}  # bytes that follow a head
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG = 2, 3, 4, 5, 6  # major types
+
+_ARRAYS = (list, tuple)
+_MAPS = (dict, cbor2.frozendict)  # what cbor2 builds, and no abstract class: it is slow
 
 # Tags that cbor2 would turn into dates, patterns, shared references and such.
 _INTERPRETED = (
@@ -185,7 +188,7 @@ def _array_head(data: bytes, start: int, limit: int) -> tuple[int, int]:
 
 def array(item: object, *lengths: int, limit: int = 256) -> list[object]:
     """Return ``item`` if it is an array of one of ``lengths`` (any, if none)."""
-    if not isinstance(item, list | tuple):
+    if not isinstance(item, _ARRAYS):
         raise MalformedError(f"{_kind(item)} where an array belongs")
     if lengths and len(item) not in lengths:
         raise MalformedError(f"array of {len(item)} items, not {lengths}")
@@ -239,7 +242,7 @@ def boolean(item: object) -> bool:
 
 def mapping(item: object, limit: int = 32) -> dict[object, object]:
     """Return ``item`` if it is a map of at most ``limit`` pairs."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, _MAPS):
         raise MalformedError(f"{_kind(item)} where a map belongs")
     if len(item) > limit:
         raise MalformedError(f"map of {len(item)} pairs, at most {limit} taken")
