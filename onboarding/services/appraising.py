@@ -131,7 +131,7 @@ class Appraiser:
         except NotFound:
             return None
         kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
-        return Counters(*(number or 0 for number in kept))
+        return Counters(*(number or 0 for number in kept))  # all four or none
 
 
 def _counters(facts: QuoteFacts) -> Counters:

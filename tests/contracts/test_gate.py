@@ -204,6 +204,25 @@ def test_appraisals_are_paged_and_pruned_but_for_the_newest(
     assert [record.id for record in appraisals.page(GUID).items] == ["a4"]
 
 
+def test_the_last_counted_appraisal_is_found_behind_any_number_of_others(
+    database: Database,
+) -> None:
+    enrolled_device(database)
+    appraisals = AppraisalStore(database)
+    counted = appraisal("counted", at=NOW + 1)
+    appraisals.add(counted, ACTOR)
+    for number in range(3):
+        bare = appraisal(f"bare {number}", Outcome.FAILED, NOW + 5 + number)
+        appraisals.add(replace(bare, clock=None), ACTOR)
+    assert appraisals.last_counted(GUID, NOW) == counted
+    assert appraisals.prune(NOW + 1000) == 2  # neither the newest nor that one
+    assert appraisals.last_counted(GUID, NOW + 1) == counted
+    with pytest.raises(NotFound):
+        appraisals.last_counted(GUID, NOW + 2)
+    with pytest.raises(NotFound):
+        appraisals.last_counted(OTHER_GUID, NOW)
+
+
 def decision(name: str, allowed: bool, at: int, code: str = "fresh") -> DecisionRecord:
     """A decision with one reason."""
     reason = ReasonRecord(code, "last good appraisal is 31 min old", "attest again")

@@ -1,104 +1,27 @@
 """The evidence channel: a real TPM, the real Keylime, and their owner's verdict."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from attestation.device_auth import Purpose
 from attestation.keylime.stack import KeylimeStack
-from attestation.policy import AttestationPolicy
-from onboarding.services import rows
-from onboarding.services.device_api.attest import EvidenceChannel
-from onboarding.services.device_api.requests import DeviceCall
 from onboarding.services.errors import Problem
-from onboarding.services.keylime_link import KeylimeLink
-from onboarding.store.appraisals import Outcome
 from ownership_vouchers.errors import MalformedError
 from tests.support.attester import Attester
-from tests.support.owner_bench import NOW, OwnerBench, binding_of, owner_bench
+from tests.support.attesting import PCR, Attesting, attesting_device, failures, measured
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
-
-PCR = 8
-
-
-@dataclass
-class Attesting:
-    """A device with a TPM in front of its owner's evidence channel."""
-
-    bench: OwnerBench
-    channel: EvidenceChannel
-    attester: Attester
-
-    def asked(self) -> dict[str, object]:
-        return self.channel.challenge(self.bench.call(Purpose.ATTEST))
-
-    def evidence(self, asked: dict[str, object]) -> dict[str, object]:
-        nonce, pcrs = asked["nonce"], asked["pcrs"]
-        assert isinstance(nonce, bytes)
-        assert isinstance(pcrs, list)
-        attester = self.attester
-        quote = attester.tpm.quote(attester.ak, nonce, "sha256", pcrs)
-        return {
-            "ticket": asked["ticket"],
-            "message": quote.message,
-            "signature": quote.signature,
-            "pcr_blob": quote.pcr_blob,
-        }
-
-    def call(self, body: dict[str, object]) -> DeviceCall:
-        return self.bench.call(Purpose.ATTEST, body)
-
-    def attest(self) -> dict[str, object]:
-        """One whole round, a second after the last."""
-        self.bench.clock.now += 1
-        return self.channel.attest(self.call(self.evidence(self.asked())))
 
 
 @pytest.fixture
 def attesting(
     tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
 ) -> Iterator[Attesting]:
-    where = keylime_stack.client_settings()
-    settings: dict[str, Any] = {
-        "keylime_verifier_url": where.verifier_url,
-        "keylime_registrar_url": where.registrar_url,
-        "keylime_registrar_http_url": where.registrar_http_url,
-        "keylime_ca": where.ca,
-        "keylime_cert": where.cert,
-        "keylime_key": where.key,
-    }
-    attester = Attester(tpm, tpm.create_attestation_key("ecc"))
-    tpm.extend(PCR, b"what booted")  # a PCR of zeroes would prove nothing
-    with owner_bench(tmp_path, **settings) as bench:
-        link = KeylimeLink.open(bench.context.settings)
-        assert link is not None
-        record = replace(
-            binding_of(bench.guid.raw),
-            ak_public=attester.ak.public,
-            ek_public=tpm.endorsement_key().public,
-        )
-        bench.context.stores.bindings.put(record, "test")
-        _hold_to(bench, attester.allow(PCR))
-        channel = EvidenceChannel(bench.context, bench.gate, link)
-        yield Attesting(bench, channel, attester)
-        link.close()
-
-
-def _hold_to(bench: OwnerBench, pcrs: object) -> None:
-    """The newest version of a policy that pins what the TPM holds now."""
-    stores, name = bench.context.stores, "golden"
-    policy = AttestationPolicy(name, 1, dict(pcrs), lease_seconds=600)  # type: ignore[call-overload]
-    stores.policies.add(rows.policy_record(policy, "test", NOW))
-    stores.assignments.assign_policy(bench.guid.raw, name, 1, "test", NOW)
-
-
-def failures(answer: dict[str, object]) -> str:
-    return repr(answer["failures"])
+    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+        yield device
 
 
 def test_a_good_quote_passes_and_opens_the_gate(attesting: Attesting) -> None:
@@ -149,24 +72,6 @@ def test_a_quote_by_another_key_fails(attesting: Attesting) -> None:
     answer = attesting.attest()
     assert answer["verdict"] == "failed"
     attesting.attester = ours
-
-
-def test_a_tpm_that_counts_fewer_resets_than_before_fails(
-    attesting: Attesting,
-) -> None:
-    assert attesting.attest()["verdict"] == "passed"
-    bench = attesting.bench
-    stores = bench.context.stores
-    last = stores.appraisals.latest(bench.guid.raw, Outcome.PASSED)
-    bench.clock.now += 1
-    ahead = (last.reset_count or 0) + 5
-    later = replace(last, id="later", at=bench.context.now(), reset_count=ahead)
-    stores.appraisals.add(later, "test")
-    answer = attesting.attest()
-    assert answer["verdict"] == "failed"
-    assert "tpm-resets-went-back" in failures(answer)
-    # What was put back does not become the new measure.
-    assert attesting.attest()["verdict"] == "failed"
 
 
 def test_a_pcr_that_is_not_as_pinned_is_named_and_takes_the_workload_back(

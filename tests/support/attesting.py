@@ -1,0 +1,102 @@
+"""A device with a TPM in front of its owner's evidence channel, and a real Keylime."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attestation.device_auth import Purpose
+from attestation.keylime.stack import KeylimeStack
+from attestation.policy import AttestationPolicy
+from onboarding.services import rows
+from onboarding.services.device_api.attest import EvidenceChannel
+from onboarding.services.device_api.requests import DeviceCall
+from onboarding.services.keylime_link import KeylimeLink
+from tests.support.attester import Attester
+from tests.support.owner_bench import NOW, OwnerBench, binding_of, owner_bench
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
+
+PCR = 8
+
+
+@dataclass
+class Attesting:
+    """A device with a TPM in front of its owner's evidence channel."""
+
+    bench: OwnerBench
+    channel: EvidenceChannel
+    attester: Attester
+
+    def asked(self) -> dict[str, object]:
+        return self.channel.challenge(self.bench.call(Purpose.ATTEST))
+
+    def evidence(self, asked: dict[str, object]) -> dict[str, object]:
+        nonce, pcrs = asked["nonce"], asked["pcrs"]
+        assert isinstance(nonce, bytes)
+        assert isinstance(pcrs, list)
+        attester = self.attester
+        quote = attester.tpm.quote(attester.ak, nonce, "sha256", pcrs)
+        return {
+            "ticket": asked["ticket"],
+            "message": quote.message,
+            "signature": quote.signature,
+            "pcr_blob": quote.pcr_blob,
+        }
+
+    def call(self, body: dict[str, object]) -> DeviceCall:
+        return self.bench.call(Purpose.ATTEST, body)
+
+    def attest(self) -> dict[str, object]:
+        """One whole round, a second after the last."""
+        self.bench.clock.now += 1
+        return self.channel.attest(self.call(self.evidence(self.asked())))
+
+
+def measured(tpm: "Tpm") -> Attester:
+    """A TPM with a new key that has booted something: zeroes would prove nothing."""
+    tpm.extend(PCR, b"what booted")
+    return Attester(tpm, tpm.create_attestation_key("ecc"))
+
+
+@contextmanager
+def attesting_device(
+    directory: Path, keylime_stack: KeylimeStack, attester: Attester
+) -> Iterator[Attesting]:
+    """Bind the TPM by record, under a policy that pins what it holds now."""
+    where = keylime_stack.client_settings()
+    settings: dict[str, Any] = {
+        "keylime_verifier_url": where.verifier_url,
+        "keylime_registrar_url": where.registrar_url,
+        "keylime_registrar_http_url": where.registrar_http_url,
+        "keylime_ca": where.ca,
+        "keylime_cert": where.cert,
+        "keylime_key": where.key,
+    }
+    with owner_bench(directory, **settings) as bench:
+        link = KeylimeLink.open(bench.context.settings)
+        assert link is not None
+        record = replace(
+            binding_of(bench.guid.raw),
+            ak_public=attester.ak.public,
+            ek_public=attester.tpm.endorsement_key().public,
+        )
+        bench.context.stores.bindings.put(record, "test")
+        _hold_to(bench, attester.allow(PCR))
+        channel = EvidenceChannel(bench.context, bench.gate, link)
+        yield Attesting(bench, channel, attester)
+        link.close()
+
+
+def _hold_to(bench: OwnerBench, pcrs: object) -> None:
+    """The newest version of a policy that pins what the TPM holds now."""
+    stores, name = bench.context.stores, "golden"
+    policy = AttestationPolicy(name, 1, dict(pcrs), lease_seconds=600)  # type: ignore[call-overload]
+    stores.policies.add(rows.policy_record(policy, "test", NOW))
+    stores.assignments.assign_policy(bench.guid.raw, name, 1, "test", NOW)
+
+
+def failures(answer: dict[str, object]) -> str:
+    return repr(answer["failures"])
