@@ -29,7 +29,12 @@ ROOT = Path(__file__).parents[3]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 REFERENCE = ROOT / "docs/reference"
 # Read by the commands themselves, not by a service.
-FOR_COMMANDS = {"VOUCHGATE_API_KEY", "VOUCHGATE_DEVICE", "VOUCHGATE_DEBUG"}
+FOR_COMMANDS = {
+    "VOUCHGATE_API_KEY",
+    "VOUCHGATE_CA",
+    "VOUCHGATE_DEBUG",
+    "VOUCHGATE_DEVICE",
+}
 ROLES = {"manufacturer", "operator", "security"}
 
 
