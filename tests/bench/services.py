@@ -18,6 +18,7 @@ from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.store.apikeys import ApiKeyStore, Role
 from onboarding.store.database import Database
 
+ROLES = ("manufacturing", "rendezvous", "owner")
 START_SECONDS = 30.0
 FILE_NAME = "motd"
 FILE_SIZE = 1024
@@ -42,14 +43,18 @@ class Services:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._started: dict[str, Service] = {}
-        self._keys: dict[str, KeyStore] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
         self.owner_key: KeyInfo
         self.manufacturer_key: KeyInfo
 
     def __enter__(self) -> Self:
         self._make_keys()
-        for role in ("manufacturing", "rendezvous", "owner"):
-            self._started[role] = self._start(role)
+        try:
+            for role in ROLES:
+                self._started[role] = self._start(role)
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -58,10 +63,13 @@ class Services:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for service in self._started.values():
-            service.process.send_signal(signal.SIGTERM)
-        for service in self._started.values():
-            service.process.wait(timeout=20)
+        self._stop()
+
+    def _stop(self) -> None:
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            process.wait(timeout=20)
 
     def __getitem__(self, role: str) -> Service:
         return self._started[role]
@@ -69,7 +77,7 @@ class Services:
     def _make_keys(self) -> None:
         passphrase = secrets.token_hex(16).encode()
         (self._directory / "passphrase").write_bytes(passphrase)
-        for role in ("manufacturing", "rendezvous", "owner"):
+        for role in ROLES:
             (self._directory / role / "keys").mkdir(parents=True)
         factory = KeyStore(self._directory / "manufacturing" / "keys", passphrase)
         p256 = KeyAlgorithm.P256
@@ -95,6 +103,7 @@ class Services:
             stdout=log,
             stderr=log,
         )
+        self._processes.append(process)
         port = _await_port(process, port_file, place / "log")
         api = Api(f"http://127.0.0.1:{port}", key, new_client())
         return Service(process, port, api)
