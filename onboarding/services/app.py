@@ -10,9 +10,12 @@ from onboarding.services import health
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.context import Context, open_context
+from onboarding.services.health import Health
+from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.limits import BodyLimit
 from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
+from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
 
 TITLE = "Vouchgate"
@@ -31,6 +34,7 @@ class Part:
     protocols: tuple[ProtocolRole, ...]
     routers: tuple[APIRouter, ...]
     background: tuple[Callable[[], AsyncIterator[None]], ...] = ()
+    keylime: KeylimeLink | None = None  # whose health is this service's, too
 
 
 PartFactory = Callable[[Context], Part]
@@ -44,18 +48,28 @@ def build(settings: Settings, factories: Iterable[PartFactory]) -> AsgiApp:
     """
     context = open_context(settings)
     parts = [factory(context) for factory in factories]
-    app = _management(context, parts)
+    tally = Tally()
+    app = _management(context, parts, tally)
     keys = context.stores.api_keys
-    gated = ApiKeyGate(app, lambda token: keys.verify(token, context.now()))
+    gated = ApiKeyGate(
+        app,
+        lambda token: keys.verify(token, context.now()),
+        lambda code: tally.add("http", code),
+    )
     protocols = [one for part in parts for one in part.protocols]
     handler = FdoRole(
         protocols, context.server_keys, context.stores.runs, context.clock
     )
     limited = BodyLimit(gated, larger=LARGER_BODIES)
-    return FdoTransport(limited, handler, offload=context.database.is_postgres)
+    return FdoTransport(
+        limited,
+        handler,
+        offload=context.database.is_postgres,
+        refused=lambda code: tally.add("fdo", code),
+    )
 
 
-def _management(context: Context, parts: list[Part]) -> FastAPI:
+def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -75,7 +89,9 @@ def _management(context: Context, parts: list[Part]) -> FastAPI:
         redoc_url=None,
     )
     app.state.context = context
-    problems.install(app)
+    link = next((part.keylime for part in parts if part.keylime is not None), None)
+    app.state.health = Health.of(context, tally, link)
+    problems.install(app, lambda code: tally.add("http", code))
     app.include_router(health.router)
     for router in _once(router for part in parts for router in part.routers):
         app.include_router(router)

@@ -1,13 +1,86 @@
-"""Whether a service lives, is ready, and what it is doing."""
+"""Whether a service lives, is ready, and what it is doing: asked without a key.
 
-from fastapi import APIRouter, Response
+So nothing here names a device, a person or a secret, and what costs is asked at
+most every few seconds, whoever asks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from onboarding.services.api.auth import Ctx
+from attestation.keylime.errors import KeylimeError
+from onboarding.services.cached import Cached
+from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.tally import Tally
 from onboarding.store.errors import StoreError
+from onboarding.store.state import DeviceState
+
+KEYLIME_SECONDS = 5.0
+COUNT_SECONDS = 5.0
+OK = "ok"
 
 router = APIRouter(tags=["health"])
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is looked at; ``keylime`` is None where none is configured."""
+
+    context: Context
+    tally: Tally
+    keylime: Cached[str] | None
+    devices: Cached[Mapping[DeviceState, int]]
+
+    @classmethod
+    def of(cls, context: Context, tally: Tally, link: KeylimeLink | None) -> Self:
+        """Look after one service."""
+        stores = context.stores
+        return cls(
+            context,
+            tally,
+            None if link is None else Cached(lambda: _keylime(link), KEYLIME_SECONDS),
+            Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
+        )
+
+    def checks(self) -> dict[str, str]:
+        """Each part that the service needs: ``ok``, or what is wrong with it."""
+        found = {"database": self._database(), "keys": self._keys()}
+        if self.keylime is not None:
+            found["keylime"] = self.keylime.get()
+        return found
+
+    def _database(self) -> str:
+        try:
+            current = self.context.database.is_current()
+        except StoreError as error:
+            return str(error)
+        return OK if current else "the database's schema is of another version"
+
+    def _keys(self) -> str:
+        """Whether tokens can be sealed: the database's keys need the key file's."""
+        try:
+            self.context.server_keys.sealer(self.context.now())
+        except StoreError as error:
+            return str(error)
+        return OK
+
+
+def _keylime(link: KeylimeLink) -> str:
+    try:
+        link.client.version()
+    except KeylimeError:
+        return "Keylime gives no usable answer; `vouchgate doctor` says more"
+    return OK
+
+
+def _health(request: Request) -> Health:
+    health: Health = request.app.state.health
+    return health
 
 
 @router.get("/healthz")
@@ -17,30 +90,56 @@ def alive() -> JSONResponse:
 
 
 @router.get("/readyz")
-def ready(context: Ctx) -> JSONResponse:
-    """The database answers, and its schema is this version's."""
-    try:
-        current = context.database.is_current()
-    except StoreError as error:
-        raise Problem(503, "store-unavailable", str(error)) from error
-    if not current:
-        raise Problem(503, "schema-old", "The database is of another version.")
-    return JSONResponse({"status": "ready", "role": context.settings.role.value})
+def ready(request: Request) -> JSONResponse:
+    """What the service needs, part by part: 503 without database or keys.
+
+    Without Keylime it is ``degraded``, but takes requests: devices are onboarded and
+    workloads taken back, while leases run out and nothing new is released.
+    """
+    health = _health(request)
+    checks = health.checks()
+    broken = [name for name in ("database", "keys") if checks[name] != OK]
+    if broken:
+        raise Problem(
+            503,
+            "not-ready",
+            "; ".join(f"{name}: {checks[name]}" for name in broken),
+            remedy="Mend what is named; `vouchgate doctor` looks closer.",
+            extra={"checks": checks},
+        )
+    whole = all(said == OK for said in checks.values())
+    role = health.context.settings.role.value
+    status = "ready" if whole else "degraded"
+    return JSONResponse({"status": status, "role": role, "checks": checks})
 
 
 @router.get("/metrics")
-def metrics(context: Ctx) -> Response:
+def metrics(request: Request) -> Response:
     """Counts in Prometheus' text format."""
-    now = context.now()
+    health = _health(request)
+    stores, now = health.context.stores, health.context.now()
     lines = [
-        "# TYPE vouchgate_runs gauge",
-        f"vouchgate_runs {context.stores.runs.live(now)}",
-        "# TYPE vouchgate_registrations gauge",
-        f"vouchgate_registrations {context.stores.registrations.count(now)}",
-        "# TYPE vouchgate_devices gauge",
+        *_family("devices", "gauge", "Devices by state."),
         *(
             f'vouchgate_devices{{state="{state.value}"}} {count}'
-            for state, count in context.stores.devices.counts(now).items()
+            for state, count in health.devices.get().items()
+        ),
+        *_family(
+            "runs", "gauge", "Protocol runs of peers that have proved themselves."
+        ),
+        f"vouchgate_runs {stores.runs.live(now)}",
+        *_family("registrations", "gauge", "Live registrations at this rendezvous."),
+        f"vouchgate_registrations {stores.registrations.count(now)}",
+        *_family(
+            "refusals_total", "counter", "Refusals by this process since its start."
+        ),
+        *(
+            f'vouchgate_refusals_total{{surface="{surface}",code="{code}"}} {count}'
+            for (surface, code), count in health.tally.counts()
         ),
     ]
     return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _family(name: str, kind: str, words: str) -> tuple[str, str]:
+    return f"# HELP vouchgate_{name} {words}", f"# TYPE vouchgate_{name} {kind}"

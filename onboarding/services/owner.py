@@ -95,7 +95,7 @@ def part(context: Context) -> Part:
             if link is not None:
                 link.close()
 
-    return Part((_to2(context, vouchers),), (*ROUTERS, devices), (background,))
+    return Part((_to2(context, vouchers),), (*ROUTERS, devices), (background,), link)
 
 
 def create_app(settings: Settings) -> AsgiApp:

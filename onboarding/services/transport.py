@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from onboarding.protocol.errors import ProtocolError, error_message
+from onboarding.protocol.errors import ProtocolError, error_code, error_message
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import MalformedError, VoucherError
 
@@ -70,14 +70,21 @@ class FdoTransport:
     Args:
         offload: Run the handler in a thread: for stores across a network, which
             would hold up the event loop.
+        refused: Told the FDO error code of each refusal.
     """
 
     def __init__(
-        self, app: AsgiApp, handler: MessageHandler, *, offload: bool = False
+        self,
+        app: AsgiApp,
+        handler: MessageHandler,
+        *,
+        offload: bool = False,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         self._app = app
         self._handler = handler
         self._offload = offload
+        self._refused = refused or (lambda _code: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(_PREFIX):
@@ -100,6 +107,7 @@ class FdoTransport:
         except _Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
+            self._refused(str(int(error_code(error))))
             await _error(send, number, error)
             return
         await _reply(send, reply)

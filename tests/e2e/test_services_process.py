@@ -44,7 +44,11 @@ def test_a_service_says_its_port_and_ends_well_when_asked(
             time.sleep(0.05)
         url = f"http://127.0.0.1:{port_file.read_text().strip()}"
         ready = httpx.get(f"{url}/readyz", trust_env=False)
-        assert ready.json() == {"status": "ready", "role": "all"}
+        assert ready.json() == {
+            "status": "ready",
+            "role": "all",
+            "checks": {"database": "ok", "keys": "ok"},
+        }
         process.send_signal(wish)
         assert process.wait(30) == 0
     finally:

@@ -24,9 +24,16 @@ ANY = tuple(Role)
 class ApiKeyGate:
     """An ASGI wrapper: nothing under ``/api/`` is even read without a valid key."""
 
-    def __init__(self, app: AsgiApp, verify: Callable[[str], ApiKey]) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        verify: Callable[[str], ApiKey],
+        refused: Callable[[str], None],
+    ) -> None:
+        """``refused`` is told the code of each refusal."""
         self._app = app
         self._verify = verify
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _guarded(scope["path"]):
@@ -34,7 +41,9 @@ class ApiKeyGate:
                 token = _token(scope)
                 scope[_CALLER] = await asyncio.to_thread(self._verify, token)
             except (Problem, StoreError) as error:
-                await response(from_error(error))(scope, receive, send)
+                problem = from_error(error)
+                self._refused(problem.code)
+                await response(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

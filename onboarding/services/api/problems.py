@@ -1,7 +1,7 @@
 """Every refusal as a problem document. Source: RFC 9457."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -114,6 +114,16 @@ def _from_store(error: StoreError) -> Problem:
     )
 
 
+def _problem(error: Exception) -> Problem:
+    match error:
+        case RequestValidationError():
+            return _from_validation(error)
+        case HTTPException():
+            return _from_http(error)
+        case _:
+            return from_error(error)
+
+
 def _from_http(error: HTTPException) -> Problem:
     codes = {
         404: "not-found",
@@ -139,15 +149,17 @@ def _from_validation(error: RequestValidationError) -> Problem:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Make ``app`` answer every refusal with a problem document."""
+def install(app: FastAPI, refused: Callable[[str], None]) -> None:
+    """Make ``app`` answer every refusal with a problem document.
+
+    ``refused`` is told the code of each.
+    """
 
     def on_error(_request: Request, error: Exception) -> Response:
-        if isinstance(error, RequestValidationError):
-            return response(_from_validation(error))
-        if isinstance(error, HTTPException):
-            return response(_from_http(error), error.headers)
-        return response(from_error(error))
+        problem = _problem(error)
+        refused(problem.code)
+        headers = error.headers if isinstance(error, HTTPException) else None
+        return response(problem, headers)
 
     for kind in (
         HTTPException,
