@@ -72,18 +72,27 @@ class LoggedEvent:
         return hashlib.sha256(cbor2.dumps(fields)).digest()
 
 
-def append(connection: Connection, event: Event) -> None:
-    """Add one event inside the open transaction.
+def append(connection: Connection, *events: Event) -> None:
+    """Add events, in their order, inside the open transaction.
 
     Raises:
-        InvalidRecord: The detail is over 16 KiB of JSON, or no JSON at all.
+        InvalidRecord: A detail is over 16 KiB of JSON, or no JSON at all.
         ChainBroken: The log has lost its head.
     """
-    detail = _json(event.detail)
     head = connection.rows(_HEAD)
     if not head:
         raise ChainBroken("the audit log has no head; restore it from a backup")
-    seq, previous = head[0]
+    seq, digest = head[0]
+    for event in events:
+        seq, digest = _link(connection, event, seq, digest)
+    connection.count(_ADVANCE, (seq, digest))
+
+
+def _link(
+    connection: Connection, event: Event, seq: int, previous: bytes
+) -> tuple[int, bytes]:
+    """Insert one event after the one that ended the log; return the new end."""
+    detail = _json(event.detail)
     link = LoggedEvent(
         seq + 1,
         event.guid,
@@ -110,7 +119,7 @@ def append(connection: Connection, event: Event) -> None:
             digest,
         ),
     )
-    connection.count(_ADVANCE, (link.seq, digest))
+    return link.seq, digest
 
 
 def _json(detail: Mapping[str, object]) -> str:

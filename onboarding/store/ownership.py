@@ -27,6 +27,7 @@ _REPLACED = Sql(
     "SELECT cbor, header_digest, entry_digests, serial, device_info, "
     "key_fingerprint, passport, added_at FROM voucher_history WHERE guid = ?"
 )
+_HISTORY = Sql("SELECT 1 FROM voucher_history WHERE replaced_by = ? LIMIT 1")
 _ARCHIVE = Sql(
     "INSERT INTO voucher_history (guid, cbor, header_digest, entry_digests, serial, "
     "device_info, key_fingerprint, passport, added_at, replaced_by, used_at, "
@@ -103,17 +104,28 @@ def _settle_voucher(connection: Connection, taking: Taking, current: bytes) -> b
     voucher_rows.check(new)
     if new.guid == current or (taking.new_voucher and new.guid == taking.old_guid):
         raise InvalidRecord("a replacement voucher needs a GUID of its own")
-    connection.count(_DROP_REPLACED, (new.guid, current))
-    connection.count(_ARCHIVE, (new.guid, taking.at, current))
-    connection.count(_DROP_LIVE, (current,))
-    connection.count(_REPOINT, (new.guid, current))
-    connection.count(_USED, (taking.at, taking.old_guid))
-    keep = (new.guid, taking.old_guid)
-    connection.count(_KEEP_TWO, keep + keep)
+    _archive(connection, taking, current, new.guid)
     passport = new.passport if new.passport is not None else old.passport
     if not voucher_rows.insert(connection, replace(new, passport=passport)):
         raise InvalidRecord("the replacement's GUID belongs to another device")
     return new.guid
+
+
+def _archive(
+    connection: Connection, taking: Taking, current: bytes, target: bytes
+) -> None:
+    """Lay the live voucher beside the one before it; what is older goes."""
+    first = not connection.rows(_HISTORY, (current,))
+    if not first:
+        connection.count(_DROP_REPLACED, (target, current))
+    connection.count(_ARCHIVE, (target, taking.at, current))
+    connection.count(_DROP_LIVE, (current,))
+    if first:
+        return
+    connection.count(_REPOINT, (target, current))
+    connection.count(_USED, (taking.at, taking.old_guid))
+    keep = (target, taking.old_guid)
+    connection.count(_KEEP_TWO, keep + keep)
 
 
 def _find(connection: Connection, guid: bytes) -> VoucherRecord:
@@ -155,9 +167,7 @@ def _log(connection: Connection, taking: Taking, target: bytes) -> None:
         "credential": "reused" if taking.new_voucher is None else "replaced",
         "run": taking.run_id.hex(),
     }
-    taken = Event("ownership.taken", actor, taking.at, target, None, detail)
-    append(connection, taken)
+    events = [Event("ownership.taken", actor, taking.at, target, None, detail)]
     if taking.binding is not None:
-        append(connection, bindings.event(taking.binding, target, actor, taking.at))
-    for event in taking.also:
-        append(connection, event)
+        events.append(bindings.event(taking.binding, target, actor, taking.at))
+    append(connection, *events, *taking.also)
