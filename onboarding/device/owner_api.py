@@ -66,8 +66,9 @@ class OwnerApi:
         body = json.dumps({"guid": str(self._guid)}).encode()
         reply = self._api.post("challenge", body, "application/json")
         try:
-            text = json.loads(reply.body)["challenge"]
-            return base64.b64decode(f"{text}==", altchars=b"-_", validate=True)
+            text = str(json.loads(reply.body)["challenge"])
+            padded = text + "=" * (-len(text) % 4)
+            return base64.b64decode(padded, altchars=b"-_", validate=True)
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
             raise Unreachable("the owner's challenge is unreadable") from error
 
