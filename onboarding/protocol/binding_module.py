@@ -155,8 +155,11 @@ class BindingModule:
             klass = Binding.from_cbor(now.document).klass.value
             told = cbor.encode([True, klass, ""])
             return state, [("result", told)], Progress.DONE
-        progress = Progress.DONE if now.phase == _REFUSED else Progress.WAITING
-        return state, [], progress
+        if now.phase == _REFUSED:
+            # The device learns that, and the code; the sentence is our operator's.
+            told = cbor.encode([False, "", now.refusal[0]])
+            return state, [("result", told)], Progress.DONE
+        return state, [], Progress.WAITING
 
     def result(self, state: object) -> ModuleResult:
         """``facts`` holds ``binding`` (encoded), or ``code`` and ``remedy``."""

@@ -93,11 +93,15 @@ def test_a_device_that_cannot_open_the_credential_is_refused_in_full() -> None:
 
 
 def test_what_an_unrequired_binding_lacked_is_told_with_the_ownership() -> None:
-    pair = ROLES.to2(module(required=False), device={"modules": (device(),)})
+    bound = device()
+    pair = ROLES.to2(module(required=False), device={"modules": (bound,)})
     pair.run()
     (effect,) = pair.effects
     (result,) = effect.results  # type: ignore[union-attr]
     assert result.facts["code"] == "credential-not-activated"
+    told, value = bound.received[-1]
+    assert told == "result"
+    assert cbor.decode(value) == [False, "", "credential-not-activated"]
 
 
 def test_evidence_made_under_another_guid_is_refused() -> None:
