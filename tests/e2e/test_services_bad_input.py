@@ -1,6 +1,7 @@
 """Odd input at the management API: every refusal is a problem document."""
 
 import json
+import socket
 from typing import Any
 from uuid import uuid4
 
@@ -120,6 +121,8 @@ NO_JSON = {
     "a member twice": b'{"manufacturers": [], "manufacturers": []}',
     "a member twice, further in": b'{"x": [{"y": {"7": 1, "7": 2}}]}',
     "not UTF-8": b'{"device_cas_pem": "\xff"}',
+    "UTF-16": "{}".encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf{}",
     "more digits than any number has": b"9" * 5000,
     "no number at all": b"NaN",
     "an endless number": b"-Infinity",
@@ -186,3 +189,16 @@ def test_no_odd_query_or_path_is_a_fault_of_ours(any_api: Api, route: str) -> No
             reply = any_api.call(method, one)
             assert reply.status_code < 500, (one, reply.text)
             assert reply.is_success or is_problem(reply), (one, reply.text)
+
+
+def test_a_client_that_leaves_in_the_middle_is_no_error_of_ours(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = api.service.http.base_url.port
+    head = "POST /device/v1/attest HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head.encode())
+    # The next answer comes after the service has seen the first caller leave.
+    assert api.call("GET", "/keys").status_code == 200
+    errors = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert errors == []

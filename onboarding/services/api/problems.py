@@ -126,6 +126,8 @@ def _problem(error: Exception) -> Problem:
 
 def _from_http(error: HTTPException) -> Problem:
     codes = {
+        400: "bad-request",
+        408: "body-too-slow",
         404: "not-found",
         405: "method-not-allowed",
         413: "body-too-large",

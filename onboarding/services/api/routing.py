@@ -25,7 +25,7 @@ class StrictRequest(Request):
         """
         try:
             return json.loads(
-                await self.body(),
+                (await self.body()).decode(),
                 object_pairs_hook=unique_members,
                 parse_constant=_no_number,
             )
