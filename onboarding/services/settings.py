@@ -60,7 +60,6 @@ class Settings(BaseSettings):
     voucher_cache: int = Field(default=1024, ge=1, le=100_000)  # parsed vouchers kept
 
     # Rendezvous: what a registration may last.
-    rendezvous_min_seconds: Seconds = 60
     rendezvous_max_seconds: Seconds = 30 * 86400
     insecure_rendezvous_accept_any: bool = False
 
@@ -118,8 +117,6 @@ class Settings(BaseSettings):
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
-        if self.rendezvous_min_seconds > self.rendezvous_max_seconds:
-            raise ValueError("rendezvous_min_seconds is above rendezvous_max_seconds")
         return self
 
 
