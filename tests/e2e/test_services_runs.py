@@ -91,7 +91,8 @@ def test_an_entry_may_be_asked_for_twice(fdo_chain: Chain) -> None:
 
 def test_a_flood_of_hellos_stores_nothing(fdo_chain: Chain) -> None:
     device = fdo_chain.bought()
-    runs = RunStore(Database(fdo_chain.owner_settings.database_url))
+    database = Database(fdo_chain.owner_settings.database_url)
+    runs = RunStore(database)
     before = runs.live(0), runs.prune(0)
     hello = device.to2().start()
     wire = Wire.to(fdo_chain.owner.url)
@@ -102,6 +103,7 @@ def test_a_flood_of_hellos_stores_nothing(fdo_chain: Chain) -> None:
         tokens.add(reply.headers["Authorization"])
     assert len(tokens) == 50
     assert (runs.live(0), runs.prune(0)) == before
+    database.close()
 
 
 def test_the_token_comes_with_the_first_answer_only(fdo_chain: Chain) -> None:

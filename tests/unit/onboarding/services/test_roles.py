@@ -1,6 +1,6 @@
 """Runs between messages: what is stored, what a copy of a message gets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -85,7 +85,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
     database.migrate()
     runs = RunStore(database)
@@ -103,7 +103,8 @@ def bench(tmp_path: Path) -> Bench:
         )
         return FdoRole([role], ServerKeys(database, b"k" * 32), runs, clock)
 
-    return Bench(replica(), replica(), runs, committed, failures)
+    yield Bench(replica(), replica(), runs, committed, failures)
+    database.close()
 
 
 def test_a_run_goes_on_at_any_replica(bench: Bench) -> None:

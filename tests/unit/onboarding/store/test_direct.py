@@ -1,5 +1,6 @@
 """Statements are translated once; the pool never hands out a broken one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ ALL = Sql("SELECT a FROM t ORDER BY a")
 
 
 @pytest.fixture
-def direct(tmp_path: Path) -> Direct:
+def direct(tmp_path: Path) -> Iterator[Direct]:
     path = tmp_path / "t.db"
     prepare_file(path)
     direct = Direct(lambda: SqliteConnection.open(path, "OFF"))
     direct.count(Sql("CREATE TABLE t (a INTEGER PRIMARY KEY)"))
-    return direct
+    yield direct
+    direct.close()
 
 
 def test_a_statement_is_written_once_for_both_databases() -> None:
