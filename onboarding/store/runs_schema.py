@@ -31,7 +31,9 @@ def create(direct: Direct, *, unlogged: bool) -> None:
             connection.rows(_LOCK)
         for table in _TABLES:
             shape = table.format(blob=blob)
-            connection.count(Sql(f"CREATE {kind} IF NOT EXISTS {shape}"))
+            # One tree instead of two: half the pages that each step writes.
+            tail = "" if unlogged else " WITHOUT ROWID"
+            connection.count(Sql(f"CREATE {kind} IF NOT EXISTS {shape}{tail}"))
         for index in _INDEXES:
             connection.count(Sql(index))
 
