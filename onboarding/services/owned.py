@@ -28,7 +28,8 @@ LATELY_KEPT = 256
 class Owned:
     """One of our vouchers, with the key that speaks for its owner.
 
-    ``signer`` is None when the key is not here (any more).
+    ``signer`` is None when the key is not here (any more); ``passport_digest`` is the
+    SHA-256 of the passport as ``GET /vouchers/{guid}/passport`` gives it out.
     """
 
     voucher: Voucher
@@ -36,6 +37,7 @@ class Owned:
     device_key: VerifyKey
     signer: SoftSigner | None = field(repr=False)
     passport: Passport | None
+    passport_digest: bytes | None
     to2: OwnedVoucher | None
 
 
@@ -83,14 +85,23 @@ class OwnedVouchers:
     def _parse(self, record: VoucherRecord, info: bytes | None) -> Owned:
         voucher = Voucher.from_cbor(record.cbor)
         signer = self._context.signer(voucher.owner_key.fingerprint())
-        passport = None
+        passport, passport_digest = None, None
         if record.passport is not None:
-            passport = StoredPassport.decode(record.passport).open()
+            stored = StoredPassport.decode(record.passport)
+            passport = stored.open()
+            passport_digest = hashlib.sha256(stored.document).digest()
         to2 = None
         if signer is not None and voucher.entries:
             to2 = _for_to2(voucher, signer, info)
-        serial = record.serial
-        return Owned(voucher, serial, voucher.device_key, signer, passport, to2)
+        return Owned(
+            voucher,
+            record.serial,
+            voucher.device_key,
+            signer,
+            passport,
+            passport_digest,
+            to2,
+        )
 
 
 def _for_to2(voucher: Voucher, signer: SoftSigner, info: bytes | None) -> OwnedVoucher:

@@ -1,6 +1,5 @@
 """The end of TO2: the device, its voucher and its TPM, in one durable commit."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
@@ -117,12 +116,10 @@ def _binding(
 
 def _bound(facts: Mapping[str, object], owned: Owned | None, now: int) -> BindingRecord:
     binding = Binding.from_cbor(cbor.bstr(facts["binding"]))
-    passport = None if owned is None else owned.passport
-    if passport is None:
+    if owned is None or owned.passport is None:
         return rows.binding_record(binding, Channel.EVIDENCE, None, now)
-    channel = _CHANNELS.get(passport.profile, Channel.EVIDENCE)
-    named = hashlib.sha256(passport.ek_digest + passport.guid.raw).digest()
-    return rows.binding_record(binding, channel, named, now)
+    channel = _CHANNELS.get(owned.passport.profile, Channel.EVIDENCE)
+    return rows.binding_record(binding, channel, owned.passport_digest, now)
 
 
 def _shown(result: ModuleResult) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Passports: from the DI station, beside the voucher, to the owner."""
 
 import base64
+import hashlib
 
 import httpx
 import pytest
@@ -9,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hw.public_area import UNEXPORTABLE, TpmaObject
 from onboarding.protocol.errors import PeerFailed
 from onboarding.services.api.fields import encode_bytes
+from onboarding.services.context import open_context
+from onboarding.services.owned import OwnedVouchers
 from onboarding.services.passport_pem import dump
 from tests.support.fdo_chain import Chain, state_of
 from tests.support.services import Wire
@@ -60,6 +63,22 @@ def test_a_passport_goes_with_its_voucher_to_the_owner(fdo_chain: Chain) -> None
         fdo_chain.owner_key, "GET", exported + "?passport=false"
     )
     assert "PASSPORT" not in plain.text
+
+
+def test_a_binding_names_the_passport_by_the_digest_of_what_is_given_out(
+    fdo_chain: Chain,
+) -> None:
+    device = SoftDevice.made_at(Wire.to(fdo_chain.factory.url))
+    post_passport(fdo_chain, passport_of(device))
+    fdo_chain.take(fdo_chain.sell(device))
+    guid = device.credential.guid
+    path = f"/vouchers/{guid}/passport"
+    document = fdo_chain.owner.call(fdo_chain.owner_key, "GET", path).content
+    context = open_context(fdo_chain.owner_settings)
+    owned = OwnedVouchers(context).find(guid)
+    context.close()
+    assert owned is not None
+    assert owned.passport_digest == hashlib.sha256(document).digest()
 
 
 BAD_PASSPORTS: dict[str, tuple[dict[str, object], int, str]] = {
