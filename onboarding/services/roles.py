@@ -17,7 +17,7 @@ from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
 from onboarding.services.transport import FdoResponse
-from onboarding.services.warm_states import WarmStates
+from onboarding.services.warm_runs import Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
 from onboarding.store.server_keys import ServerKeys
@@ -51,15 +51,6 @@ class ProtocolRole:
     on_failure: Callable[[State, str, Exception | None, int], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Where a run stands: ``step`` is None as long as it is in the token only."""
-
-    token_id: bytes
-    state: State
-    step: int | None
-
-
 class FdoRole:
     """The message handler of a service: one or several protocol roles."""
 
@@ -77,7 +68,7 @@ class FdoRole:
         self._keys = keys
         self._runs = runs
         self._clock = clock
-        self._warm = WarmStates()
+        self._warm = WarmRuns()
 
     def handle(
         self, number: int, body: bytes, authorization: str | None
@@ -124,6 +115,11 @@ class FdoRole:
         authorization: str | None,
         now: int,
     ) -> FdoResponse:
+        warm = self._warm.get(key_of(role.server.name, _bearer(authorization)), now)
+        if warm is not None:
+            taken = self._take_warm(role, kind, body, warm, now)
+            if taken is not None:
+                return taken
         run = self._load(role, authorization, now)
         try:
             step = role.server.step(run.state, kind, body, role.env(now))
@@ -131,59 +127,73 @@ class FdoRole:
             if not isinstance(error, _HARMLESS):
                 self._fail(role, run, f"message {int(kind)}", error, now)
             raise
-        self._advance(role, run, step, now)
+        if not self._advance(role, run, step, now):
+            raise errors.MessageRefused("the run has gone on without this message")
+        return self._reply(role, run, step, now)
+
+    def _take_warm(
+        self, role: ProtocolRole, kind: MsgType, body: bytes, run: Run, now: int
+    ) -> FdoResponse | None:
+        """Take the message where the run stood here; None when the row must tell."""
+        try:
+            step = role.server.step(run.state, kind, body, role.env(now))
+        except (errors.ProtocolError, VoucherError):
+            return None
+        if not self._advance(role, run, step, now):
+            return None
+        return self._reply(role, run, step, now)
+
+    def _reply(self, role: ProtocolRole, run: Run, step: Step, now: int) -> FdoResponse:
         for effect in step.effects:
             role.commit(effect, now, run.token_id)
         return FdoResponse(step.reply_type, step.reply)
 
-    def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> _Run:
-        sealer = self._keys.sealer(now)
+    def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> Run:
+        name, sealer, token = (
+            role.server.name,
+            self._keys.sealer(now),
+            _bearer(authorization),
+        )
         try:
-            token_id, payload = sealer.open(
-                _bearer(authorization), role.server.name, now
-            )
-            row = self._runs.load(token_id, now)
-            if row is None:
-                return _Run(token_id, role.server.decode_state(payload), None)
-            step, sealed = row
-            warm = self._warm.get(token_id, sealed)
-            if warm is not None:
-                return _Run(token_id, warm, step)
-            opened = sealer.open_bytes(sealed, role.server.name, now, token_id)
+            opened = sealer.open(token, name, now)
+            row = self._runs.load(opened.id, now)
+            step, payload = None, opened.payload
+            if row is not None:
+                step, sealed = row
+                payload = sealer.open_bytes(sealed, name, now, opened.id)
         except store_errors.TokenRefused as error:
             raise errors.TokenRefused(str(error)) from error
-        return _Run(token_id, role.server.decode_state(opened), step)
+        state = role.server.decode_state(payload)
+        return Run(key_of(name, token), opened.id, state, step, opened.expires)
 
-    def _advance(self, role: ProtocolRole, run: _Run, step: Step, now: int) -> None:
-        """Move the run on, or refuse: of two copies of a message one wins."""
+    def _advance(self, role: ProtocolRole, run: Run, step: Step, now: int) -> bool:
+        """Move the run on; False when a copy of the message was faster."""
         expires = now + role.seconds
         if step.state is None:
-            won = self._end(run, expires)
-        elif step.state.sealed:
-            return  # the token says it all, and stays as it is
-        else:
-            won = self._move(role, run, step.state, now)
-        if not won:
-            raise errors.MessageRefused("the run has gone on without this message")
+            return self._end(run, expires)
+        if step.state.sealed:
+            return True  # the token says it all, and stays as it is
+        return self._move(role, run, step.state, now)
 
-    def _move(self, role: ProtocolRole, run: _Run, state: State, now: int) -> bool:
+    def _move(self, role: ProtocolRole, run: Run, state: State, now: int) -> bool:
         expires = now + role.seconds
         sealed = self._seal(role, run, state, expires)
         if run.step is None:
-            won = self._runs.begin(run.token_id, 0, sealed, expires)
+            at, won = 0, self._runs.begin(run.token_id, 0, sealed, expires)
         else:
-            won = self._runs.advance(run.token_id, run.step, run.step + 1, sealed, now)
+            at = run.step + 1
+            won = self._runs.advance(run.token_id, run.step, at, sealed, now)
         if won:
-            self._warm.put(run.token_id, sealed, state)
+            self._warm.put(Run(run.key, run.token_id, state, at, run.expires))
         return won
 
-    def _end(self, run: _Run, expires: int) -> bool:
-        self._warm.drop(run.token_id)
+    def _end(self, run: Run, expires: int) -> bool:
+        self._warm.drop(run.key)
         if run.step is None:
             return self._runs.spend(run.token_id, expires)
         return self._runs.finish(run.token_id, run.step)
 
-    def _seal(self, role: ProtocolRole, run: _Run, state: State, expires: int) -> bytes:
+    def _seal(self, role: ProtocolRole, run: Run, state: State, expires: int) -> bytes:
         sealer: TokenSealer = self._keys.sealer(expires - role.seconds)
         return sealer.seal_bytes(
             role.server.name, state.encode(), expires, run.token_id
@@ -192,13 +202,13 @@ class FdoRole:
     def _fail(
         self,
         role: ProtocolRole,
-        run: _Run,
+        run: Run,
         where: str,
         error: Exception | None,
         now: int,
     ) -> None:
         """End a proven run; an unproven one has nothing to end."""
-        self._warm.drop(run.token_id)
+        self._warm.drop(run.key)
         if run.step is None or not self._runs.finish(run.token_id, run.step):
             return
         if role.on_failure is not None:

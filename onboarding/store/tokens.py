@@ -10,6 +10,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +29,15 @@ _TAG = 16
 def key_id(key: bytes) -> bytes:
     """The four bytes by which a token names its key."""
     return hashlib.sha256(b"vouchgate server key id" + key).digest()[:4]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedToken:
+    """A token of ours: its 16-byte id, its payload, and when it expires."""
+
+    id: bytes
+    payload: bytes = field(repr=False)
+    expires: int
 
 
 class TokenSealer:
@@ -60,8 +70,8 @@ class TokenSealer:
         """Return a token of URL-safe characters, good for ``protocol`` alone."""
         return urlsafe_b64encode(self.seal_bytes(protocol, payload, expires)).decode()
 
-    def open(self, token: str, protocol: str, now: int) -> tuple[bytes, bytes]:
-        """Return the token's id (16 bytes) and its payload.
+    def open(self, token: str, protocol: str, now: int) -> "OpenedToken":
+        """Return what a token holds.
 
         Raises:
             TokenRefused: Too long, not ours, altered, for another protocol, or
@@ -75,7 +85,8 @@ class TokenSealer:
             raise TokenRefused("the token is not base64url") from error
         if urlsafe_b64encode(sealed).decode() != token:
             raise TokenRefused("the token is not spelled as we spell it")
-        return sealed[_ID], self.open_bytes(sealed, protocol, now)
+        payload = self.open_bytes(sealed, protocol, now)
+        return OpenedToken(sealed[_ID], payload, _expires(sealed[:_HEADER]))
 
     def seal_bytes(
         self, purpose: str, payload: bytes, expires: int, subject: bytes = b""
@@ -107,7 +118,7 @@ class TokenSealer:
             )
         except InvalidTag as error:
             raise TokenRefused("the token was altered or is for another use") from error
-        if int.from_bytes(header[17:], "big") <= now:
+        if _expires(header) <= now:
             raise TokenRefused("the token has expired")
         return payload
 
@@ -121,6 +132,10 @@ class TokenSealer:
         cipher = AESGCM(key)
         self._ciphers[wanted] = cipher
         return cipher
+
+
+def _expires(header: bytes) -> int:
+    return int.from_bytes(header[17:], "big")
 
 
 def _bound(purpose: str, header: bytes, subject: bytes) -> bytes:

@@ -161,7 +161,7 @@ def test_a_cancelled_task_is_gone(database: Database) -> None:
 def test_replicas_open_each_others_tokens(database: Database) -> None:
     one, two = ServerKeys(database, WRAPPING), ServerKeys(database, WRAPPING)
     token = one.sealer(NOW).seal("TO1", b"state", NOW + 600)
-    assert two.sealer(NOW).open(token, "TO1", NOW)[1] == b"state"
+    assert two.sealer(NOW).open(token, "TO1", NOW).payload == b"state"
 
 
 def test_a_replica_finds_a_key_that_it_had_not_read(database: Database) -> None:
@@ -169,7 +169,7 @@ def test_a_replica_finds_a_key_that_it_had_not_read(database: Database) -> None:
     old = one.sealer(NOW)
     database.direct.count(Sql("DELETE FROM server_keys"))
     token = two.sealer(NOW).seal("TO1", b"state", NOW + 600)
-    assert old.open(token, "TO1", NOW)[1] == b"state"
+    assert old.open(token, "TO1", NOW).payload == b"state"
 
 
 def test_keys_rotate_without_a_token_being_lost(database: Database) -> None:

@@ -127,16 +127,16 @@ class EvidenceChannel:
         ticket = take_text(call.body, "ticket", 4096)
         try:
             sealer = self._context.server_keys.sealer(now)
-            token_id, promised = sealer.open(ticket, TICKET, now)
+            opened = sealer.open(ticket, TICKET, now)
         except TokenRefused as error:
             raise _stale(str(error)) from error
-        guid, nonce, digest = cbor.array(cbor.decode(promised), 3)
+        guid, nonce, digest = cbor.array(cbor.decode(opened.payload), 3)
         if guid != call.guid.raw:
             raise _stale("The nonce was given to another device.")
         if digest != policy.digest():
             raise _stale("Another policy was assigned meanwhile.")
         expires = now + self._context.settings.attest_challenge_seconds
-        if not self._context.stores.runs.spend(token_id, expires):
+        if not self._context.stores.runs.spend(opened.id, expires):
             raise _stale("The nonce was used before.")
         return cbor.bstr(nonce, NONCE_SIZE)
 

@@ -87,7 +87,7 @@ class KeylimeProxy:
             raise _no_session("no session")
         try:
             sealer = self._context.server_keys.sealer(now)
-            _, raw = sealer.open(token, SESSION, now)
+            raw = sealer.open(token, SESSION, now).payload
             device = self._context.stores.devices.get(raw)
         except (TokenRefused, NotFound) as error:
             raise _no_session(str(error)) from error

@@ -105,12 +105,12 @@ class DeviceRequests:
         token = urlsafe_b64encode(request.challenge).decode()
         try:
             sealer = self._context.server_keys.sealer(now)
-            token_id, payload = sealer.open(token, CHALLENGE, now)
+            opened = sealer.open(token, CHALLENGE, now)
         except TokenRefused as error:
             raise Problem(
                 401, "challenge-refused", str(error), remedy=_AGAIN
             ) from error
-        if not secrets.compare_digest(payload, request.guid.raw):
+        if not secrets.compare_digest(opened.payload, request.guid.raw):
             raise Problem(
                 401,
                 "challenge-refused",
@@ -118,7 +118,7 @@ class DeviceRequests:
                 remedy=_AGAIN,
             )
         expires = now + self._context.settings.device_challenge_seconds
-        if not self._context.stores.runs.spend(token_id, expires):
+        if not self._context.stores.runs.spend(opened.id, expires):
             raise Problem(
                 401, "challenge-used", "The challenge was used before.", remedy=_AGAIN
             )

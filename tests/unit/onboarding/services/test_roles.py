@@ -19,11 +19,12 @@ from ownership_vouchers.types import Guid
 
 NOW = 1_800_000_000
 TAKEN = TakeOwnership(Guid(bytes(16)), Credential.REUSED, None, {}, ())
-HELLO, ENTRY, PROVE, READY, DONE = (
+HELLO, ENTRY, PROVE, READY, INFO, DONE = (
     MsgType.TO2_HELLO_DEVICE,
     MsgType.TO2_GET_OV_NEXT_ENTRY,
     MsgType.TO2_PROVE_DEVICE,
     MsgType.TO2_DEVICE_SERVICE_INFO_READY,
+    MsgType.TO2_DEVICE_SERVICE_INFO,
     MsgType.TO2_DONE,
 )
 
@@ -61,6 +62,8 @@ def step(state: State | None, kind: MsgType, body: bytes, env: None) -> Step:
             return Step(Proven(), reply, b"")
         case Proven(count), MsgType.TO2_DEVICE_SERVICE_INFO_READY if count == 0:
             return Step(Proven(count + 1), reply, bytes([count]))
+        case Proven(count), MsgType.TO2_DEVICE_SERVICE_INFO if count:
+            return Step(Proven(count + 1), reply, bytes([count]))
         case Proven(), MsgType.TO2_DONE if body == b"bad":
             raise errors.MessageRefused("the nonce is another")
         case Proven(count), MsgType.TO2_DONE if count:
@@ -93,7 +96,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     failures: list[str] = []
 
     def replica(clock: Callable[[], float] = lambda: NOW) -> FdoRole:
-        messages = frozenset({HELLO, ENTRY, PROVE, READY, DONE})
+        messages = frozenset({HELLO, ENTRY, PROVE, READY, INFO, DONE})
         role = ProtocolRole(
             ServerRole("toy", HELLO, messages, step, decode),
             600,
@@ -113,6 +116,42 @@ def test_a_run_goes_on_at_any_replica(bench: Bench) -> None:
     bench.first.handle(PROVE, b"proof", token)
     bench.second.handle(READY, b"", token)
     bench.first.handle(DONE, b"", token)
+    assert bench.committed == [TAKEN]
+
+
+def test_a_replica_that_was_left_behind_reads_where_the_run_stands(
+    bench: Bench,
+) -> None:
+    token = bench.start()
+    bench.first.handle(PROVE, b"proof", token)
+    bench.first.handle(READY, b"", token)
+    turns = (bench.first, bench.second, bench.second, bench.first, bench.second)
+    answers = [turn.handle(INFO, b"", token).body for turn in turns]
+    assert answers == [bytes([number]) for number in range(1, 6)]
+    bench.first.handle(DONE, b"", token)
+    assert bench.committed == [TAKEN]
+
+
+def test_a_replica_that_was_left_behind_fails_no_run_that_another_moved(
+    bench: Bench,
+) -> None:
+    token = bench.start()
+    bench.first.handle(PROVE, b"proof", token)
+    bench.second.handle(READY, b"", token)
+    with pytest.raises(errors.UnexpectedMessage):
+        bench.first.handle(READY, b"", token)
+    bench.first.handle(DONE, b"", token)
+    assert bench.committed == [TAKEN]
+    assert not bench.failures
+
+
+def test_a_run_that_ended_elsewhere_is_not_ended_again(bench: Bench) -> None:
+    token = bench.start()
+    bench.first.handle(PROVE, b"proof", token)
+    bench.first.handle(READY, b"", token)
+    bench.second.handle(DONE, b"", token)
+    with pytest.raises(errors.MessageRefused):
+        bench.first.handle(DONE, b"", token)
     assert bench.committed == [TAKEN]
 
 

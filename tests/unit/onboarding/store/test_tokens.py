@@ -22,16 +22,17 @@ def sealer() -> TokenSealer:
 
 def test_a_token_opens_to_what_was_sealed(sealer: TokenSealer) -> None:
     token = sealer.seal("TO2", b"state", EXPIRES)
-    token_id, payload = sealer.open(token, "TO2", NOW)
-    assert payload == b"state"
-    assert len(token_id) == 16
-    assert sealer.open(token, "TO2", NOW)[0] == token_id
+    opened = sealer.open(token, "TO2", NOW)
+    assert opened.payload == b"state"
+    assert len(opened.id) == 16
+    assert opened.expires == EXPIRES
+    assert sealer.open(token, "TO2", NOW) == opened
 
 
 def test_two_tokens_of_one_state_differ(sealer: TokenSealer) -> None:
     one = sealer.seal("TO2", b"state", EXPIRES)
     two = sealer.seal("TO2", b"state", EXPIRES)
-    assert sealer.open(one, "TO2", NOW)[0] != sealer.open(two, "TO2", NOW)[0]
+    assert sealer.open(one, "TO2", NOW).id != sealer.open(two, "TO2", NOW).id
 
 
 def test_with_its_randomness_fixed_a_token_is_reproducible() -> None:
@@ -78,7 +79,7 @@ def test_a_token_has_one_spelling(sealer: TokenSealer) -> None:
 def test_an_older_key_still_opens_but_no_longer_seals() -> None:
     token = TokenSealer([OLD]).seal("TO2", b"state", EXPIRES)
     rotated = TokenSealer([NEW, OLD])
-    assert rotated.open(token, "TO2", NOW)[1] == b"state"
+    assert rotated.open(token, "TO2", NOW).payload == b"state"
     fresh = rotated.seal("TO2", b"state", EXPIRES)
     with pytest.raises(TokenRefused, match="key"):
         TokenSealer([OLD]).open(fresh, "TO2", NOW)
@@ -94,7 +95,7 @@ def test_a_missing_key_is_asked_for_and_kept() -> None:
 
     sealer = TokenSealer([NEW], missing=find)
     for _ in range(2):
-        assert sealer.open(token, "TO2", NOW)[1] == b"state"
+        assert sealer.open(token, "TO2", NOW).payload == b"state"
     assert asked == [(key_id(OLD), NOW)]
 
 
