@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from onboarding.store import bindings, voucher_rows
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.direct import Connection, Sql
-from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.voucher_rows import VoucherRecord
 
@@ -35,7 +35,6 @@ _ARCHIVE = Sql(
     "device_info, key_fingerprint, passport, added_at, ?, ?, 0 "
     "FROM vouchers WHERE guid = ?"
 )
-_DROP_LIVE = Sql("DELETE FROM vouchers WHERE guid = ?")
 _DROP_REPLACED = Sql("DELETE FROM voucher_history WHERE guid = ? AND replaced_by = ?")
 _REPOINT = Sql("UPDATE voucher_history SET replaced_by = ? WHERE replaced_by = ?")
 _USED = Sql("UPDATE voucher_history SET used_at = ?, confirmed = 0 WHERE guid = ?")
@@ -106,8 +105,12 @@ def _settle_voucher(connection: Connection, taking: Taking, current: bytes) -> b
         raise InvalidRecord("a replacement voucher needs a GUID of its own")
     _archive(connection, taking, current, new.guid)
     passport = new.passport if new.passport is not None else old.passport
-    if not voucher_rows.insert(connection, replace(new, passport=passport)):
-        raise InvalidRecord("the replacement's GUID belongs to another device")
+    try:
+        voucher_rows.replace(connection, current, replace(new, passport=passport))
+    except Conflict as error:
+        raise InvalidRecord(
+            "the replacement's GUID belongs to another device"
+        ) from error
     return new.guid
 
 
@@ -119,7 +122,6 @@ def _archive(
     if not first:
         connection.count(_DROP_REPLACED, (target, current))
     connection.count(_ARCHIVE, (target, taking.at, current))
-    connection.count(_DROP_LIVE, (current,))
     if first:
         return
     connection.count(_REPOINT, (target, current))

@@ -7,7 +7,7 @@ seconds since 1970, UTC; all GUIDs are 16 raw bytes.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -38,6 +38,18 @@ def seconds() -> Any:
 def maybe_seconds() -> Any:
     """A time that may not have come yet."""
     return Field(default=None, sa_type=BigInteger)
+
+
+def counter_key() -> Any:
+    """A key that we count up ourselves; on SQLite the row's own number."""
+    kind = BigInteger().with_variant(Integer(), "sqlite")
+    return Field(
+        primary_key=True, sa_type=kind, sa_column_kwargs={"autoincrement": False}
+    )
+
+
+# A row by its GUID is in one tree on SQLite then, not in two.
+ONE_TREE = {"sqlite_with_rowid": False}
 
 
 class VoucherColumns(Base):
@@ -74,6 +86,7 @@ class DeviceRow(Base, table=True):
     """A device by the GUID it has now, and the facts its state follows from."""
 
     __tablename__ = "devices"
+    __table_args__ = ONE_TREE
     guid: bytes = guid_key()
     previous_guid: bytes | None = None
     serial: str = ""
@@ -102,6 +115,7 @@ class DeviceGuidRow(Base, table=True):
     """Every GUID a device ever had, to find its history by any of them."""
 
     __tablename__ = "device_guids"
+    __table_args__ = ONE_TREE
     guid: bytes = guid_key()
     device: bytes = Field(
         index=True,
@@ -115,9 +129,7 @@ class EventRow(Base, table=True):
     """One link of the audit log; ``digest`` covers all the others."""
 
     __tablename__ = "events"
-    seq: int = Field(
-        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
-    )
+    seq: int = counter_key()
     guid: bytes | None = Field(default=None, index=True)
     cause: str
     actor: str
@@ -192,6 +204,7 @@ class TaskRow(Base, table=True):
     __table_args__ = (
         UniqueConstraint("kind", "subject", name="uq_tasks_kind_subject"),
         Index("ix_tasks_due", "due"),
+        ONE_TREE,
     )
     id: bytes = Field(primary_key=True)
     kind: str

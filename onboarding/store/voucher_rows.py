@@ -16,6 +16,11 @@ _INSERT = Sql(
     "device_info, key_fingerprint, passport, added_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (guid) DO NOTHING"
 )
+_REPLACE = Sql(
+    "UPDATE vouchers SET guid = ?, cbor = ?, header_digest = ?, entry_digests = ?, "
+    "serial = ?, device_info = ?, key_fingerprint = ?, passport = ?, added_at = ? "
+    "WHERE guid = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,20 @@ def check(record: VoucherRecord) -> None:
 
 def insert(connection: Connection, record: VoucherRecord) -> bool:
     """Write the record; False when its GUID is taken."""
-    values: Sequence[Value] = (
+    return connection.count(_INSERT, _values(record)) == 1
+
+
+def replace(connection: Connection, guid: bytes, record: VoucherRecord) -> None:
+    """Write the record over the live one of ``guid``, in its place.
+
+    Raises:
+        Conflict: The record's GUID is taken.
+    """
+    connection.count(_REPLACE, (*_values(record), guid))
+
+
+def _values(record: VoucherRecord) -> Sequence[Value]:
+    return (
         record.guid,
         record.cbor,
         record.header_digest,
@@ -71,7 +89,6 @@ def insert(connection: Connection, record: VoucherRecord) -> bool:
         record.passport,
         record.added_at,
     )
-    return connection.count(_INSERT, values) == 1
 
 
 def read(guid: bytes, row: Row, *, superseded: bool = False) -> VoucherRecord:

@@ -23,6 +23,12 @@ def big(name: str, *, optional: bool = False) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger(), autoincrement=False, nullable=optional)
 
 
+def counter(name: str) -> sa.Column[int]:
+    """A key that we count up ourselves; on SQLite the row's own number."""
+    kind = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    return sa.Column(name, kind, autoincrement=False, nullable=False)
+
+
 def device() -> sa.ForeignKey:
     """A GUID that follows the device row it names."""
     return sa.ForeignKey("devices.guid", onupdate="CASCADE", ondelete="CASCADE")

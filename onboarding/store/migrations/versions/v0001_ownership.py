@@ -3,7 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
-from onboarding.store.migrations.columns import big, blob, device, number, words
+from onboarding.store.migrations.columns import (
+    big,
+    blob,
+    counter,
+    device,
+    number,
+    words,
+)
 
 revision = "0001"
 down_revision = None
@@ -84,6 +91,7 @@ def _devices() -> None:
         words("removal", optional=True),
         big("retired_at", optional=True),
         sa.PrimaryKeyConstraint("guid"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -100,7 +108,7 @@ def _event_head() -> None:
 def _events() -> None:
     op.create_table(
         "events",
-        big("seq"),
+        counter("seq"),
         blob("guid", optional=True),
         words("cause"),
         words("actor"),
@@ -167,6 +175,7 @@ def _tasks() -> None:
         words("last_error", optional=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("kind", "subject", name="uq_tasks_kind_subject"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_tasks_due", "tasks", ["due"])
 
@@ -215,5 +224,6 @@ def _device_guids() -> None:
         blob("guid"),
         blob("device", device()),
         sa.PrimaryKeyConstraint("guid"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_device_guids_device", "device_guids", ["device"])

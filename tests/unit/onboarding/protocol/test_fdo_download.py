@@ -43,24 +43,27 @@ def sent_whole() -> object:
     return state
 
 
-def test_a_file_is_announced_before_the_module_is_active_and_sent_after() -> None:
-    state, messages, progress = MODULE.produce(MODULE.start(ASKED), 1300, ASKED)
+def test_a_file_follows_its_announcement_without_waiting_to_be_active() -> None:
+    _, messages, progress = MODULE.produce(MODULE.start(ASKED), 1300, ASKED)
     digest = hashlib.sha384(CONTENT).digest()
-    assert items(messages) == [
-        ("name", "etc/a"),
-        ("length", 2500),
-        ("sha-384", digest),
-    ]
-    assert progress is Progress.WAITING
-    assert MODULE.produce(state, 1300, ASKED)[1] == []
-    _, messages, progress = MODULE.produce(state, 1300, ACTIVE)
-    assert items(messages)[0] == ("data", CONTENT[:CHUNK])
+    announced, (name, chunk) = items(messages)[:3], items(messages)[3]
+    assert announced == [("name", "etc/a"), ("length", 2500), ("sha-384", digest)]
+    assert name == "data"
+    assert CONTENT.startswith(cbor.bstr(chunk))
     assert progress is Progress.MORE
+
+
+def test_an_announcement_that_fills_a_message_is_followed_in_the_next() -> None:
+    state, messages, progress = MODULE.produce(MODULE.start(ASKED), 64, ASKED)
+    assert [name for name, _ in messages] == ["name", "length", "sha-384"]
+    assert progress is Progress.MORE
+    _, messages, _ = MODULE.produce(state, 1300, ACTIVE)
+    assert items(messages)[0] == ("data", CONTENT[:CHUNK])
 
 
 @pytest.mark.parametrize("budget", [64, 300, 1300, 65535])
 def test_chunks_keep_to_budget_and_limit_and_make_up_the_file(budget: int) -> None:
-    state, _, _ = MODULE.produce(MODULE.start(ASKED), 1300, ASKED)
+    state, _, _ = MODULE.produce(MODULE.start(ASKED), 64, ASKED)
     got = b""
     progress = Progress.MORE
     while progress is Progress.MORE:
