@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit bench lock setup setup-test clean
+.PHONY: help demo test lint types layers unit fuzz bench lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,11 @@ unit: ## Run the tests with coverage
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report --format=total | sed 's/.*/coverage: & % of lines and branches/'
+
+SECONDS := 300
+fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements/fuzz.txt || true
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
 
 bench: setup ## Measure DI, TO1 and TO2; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-LOCKS = ("requirements/all.txt", "requirements/build.txt")
+LOCKS = ("requirements/all.txt", "requirements/build.txt", "requirements/fuzz.txt")
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 INDEX = re.compile(r"--(extra-)?index-url|--find-links|files\.pythonhosted|/simple/?")
 
@@ -27,7 +27,7 @@ def test_locks_pin_every_package_by_hash_and_name_no_index(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert not INDEX.search(text)
     pins = re.findall(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==\S+.*(?:\n .*)*", text, re.M)
-    assert len(pins) > 10
+    assert len(pins) > 1
     assert all("--hash=sha256:" in pin for pin in pins)
 
 
