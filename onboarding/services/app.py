@@ -46,7 +46,11 @@ def build(settings: Settings, factories: Iterable[PartFactory]) -> AsgiApp:
     Raises:
         SettingsError, KeyStoreError, StoreError: As ``open_context``.
     """
-    context = open_context(settings)
+    return join(open_context(settings), factories)
+
+
+def join(context: Context, factories: Iterable[PartFactory]) -> AsgiApp:
+    """Join the parts over a context, which the application's lifespan closes."""
     parts = [factory(context) for factory in factories]
     tally = Tally()
     app = _management(context, parts, tally)

@@ -7,6 +7,7 @@ from onboarding.wire.common import Eat, SigInfo, nonce, plain_sign1
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.cose import Sign1
+from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import Guid
 
 
@@ -58,6 +59,8 @@ class ProveToRv:
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape; the tag may be left out."""
         signed = Sign1.from_cbor(data)
+        if signed.unprotected:
+            raise MalformedError("unprotected header is not empty")
         return cls(signed, Eat.from_payload(signed.payload))
 
     def encode(self) -> bytes:

@@ -1,0 +1,186 @@
+"""Messages out of their order, repeated, or under a token that is not theirs.
+
+Source: FDO.md 2.10 in our reference; FDO 1.1, section 4.3.
+"""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from onboarding.protocol.registry import ROLES, ServerRole
+from onboarding.protocol.step import Finished, ProtocolVersion, Send
+from onboarding.wire.message import MsgType
+from tests.support.certified_runs import RUNS, Run, run_of
+from tests.support.certifier import Certifier, certifier
+
+SERVERS = {role.name: role for role in ROLES[ProtocolVersion.FDO_1_1]}
+REQUESTS = sorted(kind for role in SERVERS.values() for kind in role.messages)
+OPENING = {role.opening for role in SERVERS.values()}
+LATER = [kind for kind in REQUESTS if kind not in OPENING]
+_62, _64 = MsgType.TO2_GET_OV_NEXT_ENTRY, MsgType.TO2_PROVE_DEVICE
+_68, _70 = MsgType.TO2_DEVICE_SERVICE_INFO, MsgType.TO2_DONE
+PLACES = {_62: {_62, _64}, _64: {_62, _64}, _70: {_68, _70}}  # else one at a time
+STRAY = (0, 9, 14, 24, 34, 59, 72, 99, 100, 210, 254)  # in no registry of FDO 1.1
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
+    with certifier(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+def expected(role: ServerRole, number: int) -> int:
+    """The code for a message that has no place, with an empty body.
+
+    A token of one protocol is none of another; an opening message is read whatever
+    token comes with it; nobody takes what only servers send.
+    """
+    if number in OPENING:
+        return 100
+    return 1 if number in REQUESTS and number not in role.messages else 101
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_message_out_of_its_order_changes_nothing(
+    bench: Certifier, name: str
+) -> None:
+    """Every message type is tried before every message of a run, which then passes."""
+    role, run = SERVERS[name], RUNS[name](bench)
+    run.talk.send()
+    while isinstance(run.talk.next, Send):
+        right = PLACES.get(run.talk.next.type, {run.talk.next.type})
+        before = bench.stored()
+        for number in (*sorted(set(MsgType) - right - {MsgType.ERROR}), *STRAY):
+            answer = bench.post(number, b"", run.talk.token)
+            assert (answer.status, answer.code) == (500, expected(role, number)), number
+        assert bench.stored() == before
+        run.talk.send()
+
+
+# A second hello opens a second run, and an entry may be asked for again. 68 has no
+# number inside the tunnel: a copy is one more message to us.
+REPEATED = {**dict.fromkeys(OPENING, 200), _62: 200, _68: 200}
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_replayed_message_is_refused_and_changes_nothing(
+    bench: Certifier, kind: MsgType
+) -> None:
+    run = run_of(kind)(bench)
+    move = run.talk.until(kind)
+    token = run.talk.token
+    answer = run.talk.send()
+    after = bench.stored()
+    again = bench.post(kind, move.body, token or run.talk.token)
+    assert again.status == REPEATED.get(kind, 500)
+    assert again.code == (None if kind in REPEATED else 101)
+    assert bench.stored() == after
+    if kind is _62:
+        assert again.body == answer.body
+    if kind in OPENING:
+        assert again.token not in (None, run.talk.token)
+    run.talk.finish()
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_a_message_of_a_finished_run_is_refused(
+    bench: Certifier, kind: MsgType
+) -> None:
+    run = run_of(kind)(bench)
+    move = run.talk.until(kind)
+    run.talk.finish()
+    after = bench.stored()
+    if kind is _62:
+        return  # an entry of a voucher is no secret, and nothing moves
+    answer = bench.post(kind, move.body, run.talk.token)
+    assert (answer.status, answer.code) == (500, 101)
+    assert bench.stored() == after
+
+
+def broken(token: str) -> str:
+    """The token with another letter in the middle."""
+    at = len(token) // 2
+    return token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+
+
+def foreign(bench: Certifier, kind: MsgType) -> str | None:
+    """A good token of another protocol."""
+    other = RUNS["TO1" if int(kind) // 10 != 3 else "TO0"](bench)
+    other.talk.send()
+    return other.talk.token
+
+
+TOKENS = ("none", "empty", "nonsense", "changed", "cut", "of another protocol")
+
+
+def token_of(bench: Certifier, run: Run, kind: MsgType, how: str) -> str | None:
+    good = run.talk.token or ""
+    made: dict[str, str | None] = {
+        "none": None,
+        "empty": "Bearer ",
+        "nonsense": f"Bearer {secrets.token_urlsafe(90)}",
+        "changed": broken(good),
+        "cut": good[:-4],
+    }
+    return made[how] if how in made else foreign(bench, kind)
+
+
+@pytest.mark.parametrize("how", TOKENS)
+@pytest.mark.parametrize("kind", LATER)
+def test_a_wrong_token_is_error_1(bench: Certifier, kind: MsgType, how: str) -> None:
+    run = run_of(kind)(bench)
+    move = run.talk.until(kind)
+    wrong, before = token_of(bench, run, kind, how), bench.stored()
+    answer = bench.post(kind, move.body, wrong)
+    assert (answer.status, answer.code) == (500, 1)
+    assert bench.stored() == before
+    run.talk.finish()
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_an_expired_token_is_error_1(bench: Certifier, kind: MsgType) -> None:
+    run = run_of(kind)(bench)
+    move = run.talk.until(kind)
+    before = bench.stored()
+    bench.clock.now += 3601  # over the longest life of a run
+    answer = bench.post(kind, move.body, run.talk.token)
+    assert (answer.status, answer.code) == (500, 1)
+    assert bench.stored() == before
+
+
+# A token of another run of the same protocol: what gives the message away. An HMAC
+# is one of any header for all that a factory can tell, and an entry is no secret.
+ANOTHER_RUN = {
+    MsgType.TO0_OWNER_SIGN: 101,
+    MsgType.TO1_PROVE_TO_RV: 101,
+    MsgType.TO2_PROVE_DEVICE: 101,
+    MsgType.TO2_DEVICE_SERVICE_INFO_READY: 100,
+    MsgType.TO2_DEVICE_SERVICE_INFO: 100,
+    MsgType.TO2_DONE: 100,
+}
+
+
+@pytest.mark.parametrize("kind", ANOTHER_RUN)
+def test_a_message_under_the_token_of_another_run_is_refused(
+    bench: Certifier, kind: MsgType
+) -> None:
+    first, second = run_of(kind)(bench), run_of(kind)(bench)
+    first.talk.until(kind)
+    move = second.talk.until(kind)
+    before = bench.stored()
+    answer = bench.post(kind, move.body, first.talk.token)
+    assert (answer.status, answer.code) == (500, ANOTHER_RUN[kind])
+    assert bench.stored() == before
+    first.talk.finish()
+    second.talk.finish()
+
+
+def test_a_token_may_come_without_its_scheme(bench: Certifier) -> None:
+    """Some peers echo it so; the bare word is not a token of nobody."""
+    run = RUNS["TO1"](bench)
+    run.talk.send()
+    assert run.talk.token is not None
+    run.talk.token = run.talk.token.removeprefix("Bearer ")
+    run.talk.send()
+    assert isinstance(run.talk.next, Finished)

@@ -1,0 +1,142 @@
+"""Runs of every protocol against a `Certifier`, each with a device of its own.
+
+All keys are TEST KEYS.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hw.keys import SoftHmac, new_soft_key
+from onboarding.device.csr import certificate_request
+from onboarding.protocol.device_env import DiDeviceEnv, To0OwnerEnv
+from onboarding.protocol.di_device import DiDevice
+from onboarding.protocol.step import Send
+from onboarding.protocol.to0_owner import To0Owner
+from onboarding.protocol.to1_device import To1Device
+from onboarding.protocol.to2_device import To2Device
+from onboarding.wire.di import MfgInfo
+from onboarding.wire.message import MsgType
+from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.extend import extend
+from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
+from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.to2_address import To2Address, TransportProtocol
+from tests.support.cases import Case, Cast
+from tests.support.certifier import Certifier, Conversation
+from tests.support.fdo_roles import Roles
+from tests.support.supply_chain import SupplyChain, new_key
+
+ADDRESS = To2Address("192.0.2.7", "owner.example.test", 8043, TransportProtocol.HTTPS)
+
+
+@dataclass
+class Run:
+    """A conversation that has not begun, and who takes part in it."""
+
+    talk: Conversation
+    cast: Cast
+
+    def altered(self, case: Case) -> bytes:
+        """Return the next message with the one thing wrong."""
+        move = self.talk.until(case.message)
+        alter = case.change(self.cast)
+        if case.envelope:
+            return alter(move.body)
+        tunnel = self.tunnel(move)
+        if tunnel is None:
+            return alter(move.body)
+        sealed: bytes = tunnel.seal(alter(tunnel.open(move.body)), secrets.token_bytes)
+        return sealed
+
+    def tunnel(self, move: Send) -> Any:
+        """Return the tunnel that the message goes through, None before 65."""
+        if move.type < MsgType.TO2_SETUP_DEVICE:
+            return None
+        return self.talk.client._tunnel
+
+
+@cache
+def _supply_chain() -> SupplyChain:
+    return SupplyChain()
+
+
+def new_device() -> SupplyChain:
+    """A device that was sold to a dealer; its voucher is in ``voucher``."""
+    chain = _supply_chain()
+    return chain.make_device().sell_to("dealer")
+
+
+@cache
+def _other() -> SupplyChain:
+    return SupplyChain().make_device().sell_to("owner")
+
+
+@cache
+def _stranger() -> SoftSigner:
+    return SoftSigner(new_key("P-256"))
+
+
+def cast_of(chain: SupplyChain, owner: Any) -> Cast:
+    other = _other().voucher
+    maker = chain.manufacturer.signer
+    device = chain.device_signer
+    return Cast(device, owner, maker, _stranger(), chain.voucher, other)
+
+
+def di(bench: Certifier) -> Run:
+    key = new_soft_key("P-256")
+    serial = f"SN-{secrets.token_hex(4)}"
+    info = MfgInfo(
+        KeyType.SECP256R1,
+        KeyEncoding.X509,
+        serial,
+        "test-device",
+        certificate_request(key, serial),
+    )
+    client = DiDevice(DiDeviceEnv(info, SoftHmac(secrets.token_bytes(32))))
+    chain = _other()
+    return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
+
+
+def to0(bench: Certifier) -> Run:
+    chain = new_device().sell_to("owner")
+    env = To0OwnerEnv(chain.voucher, chain.owner.signer, (ADDRESS,), 3600)
+    talk = Conversation(bench, To0Owner(env))
+    return Run(talk, cast_of(chain, chain.owner.signer))
+
+
+def to1(bench: Certifier) -> Run:
+    chain = new_device().sell_to("owner")
+    env = To0OwnerEnv(chain.voucher, chain.owner.signer, (ADDRESS,), 3600)
+    Conversation(bench, To0Owner(env)).finish()
+    client = To1Device(Roles(chain).to1_device_env())
+    return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
+
+
+def to2(bench: Certifier) -> Run:
+    """The owner's voucher has two entries: dealer, and the owner's own."""
+    chain = new_device()
+    ours = PublicKey.of(bench.owner.public_key)
+    seller = chain.owner
+    sold = extend(chain.verified, seller.signer, seller.public_key, ours)
+    reply = bench.call("POST", "/vouchers", content=dump_pem(sold))
+    assert reply.status_code == 200, reply.text
+    client = To2Device(Roles(chain).device_env())
+    return Run(Conversation(bench, client), cast_of(chain, bench.owner))
+
+
+RUNS: Mapping[str, Callable[[Certifier], Run]] = {
+    "DI": di,
+    "TO0": to0,
+    "TO1": to1,
+    "TO2": to2,
+}
+
+
+def run_of(message: MsgType) -> Callable[[Certifier], Run]:
+    """Return what begins the protocol that a message belongs to."""
+    names = {1: "DI", 2: "TO0", 3: "TO1"}
+    return RUNS[names.get(int(message) // 10, "TO2")]
