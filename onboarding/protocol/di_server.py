@@ -18,7 +18,7 @@ from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import VerifyKey, alg_for
 from ownership_vouchers.errors import MalformedError
-from ownership_vouchers.keys import load_spki, type_of
+from ownership_vouchers.keys import UNREADABLE, load_spki, type_of
 from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.voucher import Header, Voucher
 
@@ -106,10 +106,10 @@ def _certificate_request(
         request = x509.load_der_x509_csr(der)
         device_key = _request_key(request)
         valid = request.is_signature_valid
-    except (ValueError, TypeError) as error:
-        raise MalformedError("not a DER certificate request") from error
     except UnsupportedAlgorithm as error:
         raise Unsupported("certificate request of an unknown kind") from error
+    except UNREADABLE as error:
+        raise MalformedError("not a DER certificate request") from error
     if not valid:
         raise MessageRefused("the certificate request is not signed by its key")
     return request, device_key

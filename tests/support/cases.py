@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from onboarding.wire.message import MsgType
-from ownership_vouchers.algorithms import Signer
+from ownership_vouchers.algorithms import Signer, SoftSigner
 from ownership_vouchers.voucher import Voucher
 from tests.support.alterations import Alteration, resigned
 
@@ -34,7 +34,7 @@ class Cast:
     device: Signer
     owner: Signer
     manufacturer: Signer
-    stranger: Signer
+    stranger: SoftSigner
     voucher: Voucher
     other: Voucher
 

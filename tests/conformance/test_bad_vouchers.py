@@ -1,0 +1,130 @@
+"""Bad vouchers of all twelve classes, at all who must refuse them.
+
+At an owner's import, at a rendezvous server in TO0, and at the device in TO2. Each is
+one change to a voucher that all three take. What one of them cannot see, it takes: a
+device has no use for its own certificates, and only a device can check its HMAC.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from onboarding.wire.message import MsgType
+from ownership_vouchers.errors import Check
+from ownership_vouchers.types import Hash, HashType
+from tests.support.bad_vouchers import Forged
+from tests.support.certifier import Certifier, certifier
+from tests.support.forgeries import every_case
+from tests.support.refusals import code_of
+
+CASES = every_case()
+FORGED = [name for name, (verdict, _) in CASES.items() if verdict != "ok"]
+# What is not one CBOR item makes the message around it unreadable.
+BROKEN = {
+    "byte after the voucher",
+    "voucher of 4 items",
+    "voucher of 6 items",
+    "voucher of no stated length",
+    "entries of no stated length",
+}
+AT_IMPORT: Mapping[str, str | None] = {
+    "no entry yet": "owner_key",
+    "key: COSE with short x": "owner_key",  # it is sold to a key made for it
+    "byte after the voucher": None,  # a file is a sequence: the byte is another item
+    "HMAC of another device": None,
+    "over 64 KiB": "malformed",
+}
+AT_RENDEZVOUS: Mapping[str, int | None] = {
+    "no entry yet": 2,
+    "HMAC of another device": None,
+    "over 64 KiB": 100,
+    **dict.fromkeys(BROKEN - {"voucher of 6 items"}, 100),
+}
+AT_DEVICE: Mapping[str, int | None] = {
+    "no entry yet": 101,
+    "certificate as text": None,
+    "voucher of version 100": None,
+    "256 entries": 100,
+    "over 64 KiB": 100,
+}
+DEVICE_SEES = {"malformed": 100, "unsupported_key": 101} | {
+    check.value: 101
+    for check in Check
+    if check
+    not in (
+        Check.CERT_CHAIN_HASH,
+        Check.DEVICE_CHAIN,
+        Check.DEVICE_INFO,  # under its HMAC, it is what DI said
+        Check.RV_INFO,
+        Check.LIMITS,
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
+    with certifier(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+def forged(name: str, bench: Certifier | None = None) -> Forged:
+    owner = None if bench is None else bench.owner
+    return Forged.of(CASES[name][1], secrets.token_bytes(16), owner)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_import_names_the_check_that_fails(bench: Certifier, name: str) -> None:
+    verdict, before = CASES[name][0].split(), bench.stored()
+    found = forged(name, bench).imported(bench)
+    code = AT_IMPORT.get(name, None if verdict == ["ok"] else verdict[0])
+    assert found["code"] == code
+    assert found["status"] == ("imported" if code is None else "refused")
+    assert (bench.stored() == before) is (code is not None)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rendezvous_server_answers_2(bench: Certifier, name: str) -> None:
+    before = bench.stored()
+    answer = forged(name).registered(bench)
+    code = AT_RENDEZVOUS.get(name, None if CASES[name][0] == "ok" else 2)
+    assert answer.code == code
+    assert (bench.stored() == before) is (code is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in BROKEN])
+def test_a_device_refuses_it_before_it_proves_itself(name: str) -> None:
+    pair = forged(name).onboarded()
+    code = AT_DEVICE.get(name, DEVICE_SEES.get(CASES[name][0]))
+    if code is None:
+        pair.run()
+        return
+    assert code_of(pair.run) == code
+    assert pair.passed[-1].type in (
+        MsgType.TO2_PROVE_OV_HDR,
+        MsgType.TO2_OV_NEXT_ENTRY,
+    )
+    assert pair.effects == []
+
+
+def test_a_voucher_that_names_another_owner_is_not_imported(bench: Certifier) -> None:
+    """`owner_key`: it holds, and it is not ours."""
+    before = bench.stored()
+    found = forged("good").imported(bench)
+    assert (found["status"], found["code"]) == ("refused", "owner_key")
+    assert bench.stored() == before
+
+
+def test_a_device_refuses_another_manufacturer_than_it_knows() -> None:
+    """`mfg_key_hash`: all else holds, HMAC included."""
+    other = Hash(HashType.SHA256, bytes(32))
+    pair = forged("good").onboarded(maker=other)
+    assert code_of(pair.run) == 101
+    assert pair.passed[-1].type is MsgType.TO2_PROVE_OV_HDR
+
+
+def test_every_class_is_tried() -> None:
+    tried = {check for name in FORGED for check in CASES[name][0].split()}
+    alone = {Check.OWNER_KEY.value, Check.MFG_KEY_HASH.value}  # just above
+    assert {check.value for check in Check} <= tried | alone
+    assert len(Check) == 12
