@@ -86,14 +86,14 @@ def _current(database: Database) -> Finding:
 
 
 def _vouchers(settings: Settings, database: Database) -> Finding:
-    """Every voucher must name an owner whose private key is here."""
+    """Every voucher of a device that was not sold must name a key that is here."""
     ours = {i.fingerprint for i in KeyStore(settings.key_directory, b"").list()}
     store, cursor, count, lost = VoucherStore(database), None, 0, []
     while True:
         page = store.page(cursor, PAGE)
         for one in page.items:
             count += 1
-            if one.key_fingerprint not in ours:
+            if one.key_fingerprint not in ours and not one.retired:
                 lost.append(one.guid.hex())
         cursor = page.cursor
         if cursor is None:

@@ -150,6 +150,31 @@ def export(
     console().print(f"voucher of {plain(guid)} written to {plain(out)}")
 
 
+@app.command()
+def resell(
+    guid: Annotated[str, typer.Argument(help="The device's GUID.")],
+    to: Annotated[Path, typer.Option(help="The buyer's public key or certificate.")],
+    url: Url,
+    out: Annotated[Path, typer.Option(help="Where the buyer's voucher goes, PEM.")],
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Sell an owned device on: its owner signs the voucher over and retires it."""
+    buyer = {"next_owner_pem": read_file(to).decode("ascii", "replace")}
+    with connected(url, api_key_file, ca) as api:
+        answer = api.json("POST", f"vouchers/{_guid(guid)}/resell", buyer)
+    sold = answer if isinstance(answer, Mapping) else {}
+    write_file(out, str(sold.get("pem", "")).encode())
+    facts = {"file": str(out), "guid": guid, "owner": sold.get("owner_fingerprint")}
+    if json:
+        return print_json(facts)
+    console().print(
+        f"voucher of {plain(guid)} signed over to {plain(str(facts['owner'])[:16])}…,"
+        f" written to {plain(out)}; the device is retired here"
+    )
+
+
 @app.command("import")
 def import_(
     file: File,

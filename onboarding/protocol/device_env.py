@@ -100,6 +100,7 @@ class To2DeviceEnv:
     allow_reuse: bool = False
     kex: KexSuite | None = None
     cipher: Aead | None = None
+    max_message: int = 65535  # bytes of any message
     max_service_info: int = 1300  # bytes of one 69
     max_rounds: int = 100_000
 

@@ -72,6 +72,8 @@ def take_turn(
     """
     rounds, received = _count(exchange, size, this)
     if exchange.done:
+        if message.more:
+            raise MessageRefused("the device begins anew after all was said")
         exchange = replace(exchange, rounds=rounds, received=received)
         return exchange, OwnerServiceInfo(more=False, done=True)
     items, partial = reassemble(exchange.partial, message.kvs, more=message.more)

@@ -16,7 +16,7 @@ from onboarding.protocol.kex import CURVES, KexHalf, session_key
 from onboarding.protocol.step import Finished, Send
 from onboarding.protocol.to2_checks import VoucherWalk, check_prove_ov_hdr, check_to1d
 from onboarding.protocol.tunnel import Tunnel
-from onboarding.wire.chunks import SLACK, size_limit
+from onboarding.wire.chunks import SLACK, send_limit, size_limit
 from onboarding.wire.common import Eat, SigInfo
 from onboarding.wire.message import KexSuite, MsgType
 from onboarding.wire.serviceinfo import DeviceServiceInfo, OwnerServiceInfo
@@ -41,7 +41,6 @@ from ownership_vouchers.cose import Aead, sign1
 from ownership_vouchers.types import NONCE_SIZE, Hash, HashType
 from ownership_vouchers.voucher import Header
 
-MAX_MESSAGE_SIZE = 65535
 _SUITES = {
     Alg.ES256: (KexSuite.ECDH256, Aead.A128GCM),
     Alg.ES384: (KexSuite.ECDH384, Aead.A256GCM),
@@ -75,7 +74,7 @@ class To2Device:
         self._env = env
         self._kex, self._cipher = kex, cipher
         self._hello = HelloDevice(
-            MAX_MESSAGE_SIZE,
+            env.max_message,
             env.credential.guid,
             env.random(NONCE_SIZE),
             kex,
@@ -116,6 +115,7 @@ class To2Device:
         message = ProveOvHdr.from_cbor(body)
         self._walk = check_prove_ov_hdr(message, self._hello, self._env)
         self._prove_nonce, self._owner_kex = message.nonce, message.payload.kex
+        self._owner_limit = message.payload.max_message_size
         return self._get_entry(self._walk)
 
     def _get_entry(self, walk: VoucherWalk) -> Send:
@@ -197,7 +197,7 @@ class To2Device:
 
     def _ready(self, plain: bytes) -> Send:
         message = OwnerServiceInfoReady.from_cbor(plain)
-        limit = size_limit(message.max_service_info)
+        limit = send_limit(message.max_service_info, self._owner_limit)
         env = self._env
         self._exchange = DeviceExchange(env.devmod, env.modules, limit)
         return self._service_info(self._exchange.first())

@@ -32,7 +32,7 @@ from onboarding.protocol.to2_states import (
     decode_state,
 )
 from onboarding.protocol.tunnel import Tunnel
-from onboarding.wire.chunks import SLACK, size_limit
+from onboarding.wire.chunks import DEFAULT_SIZE, SLACK, send_limit, size_limit
 from onboarding.wire.message import MsgType
 from onboarding.wire.serviceinfo import DeviceServiceInfo, OwnerServiceInfo
 from onboarding.wire.to2 import (
@@ -111,8 +111,22 @@ def _hello(message: HelloDevice, body: bytes, env: To2OwnerEnv) -> Step:
         CUPH_OWNER_KEY: owned.owner_key.to_item(),
     }
     signed = sign1(owned.signer, payload.encode(), headers)
-    state = Opening(message.guid, nonce, cipher, half)
-    return Step(state, ProveOvHdr.TYPE, signed.encode())
+    limit = message.max_message_size
+    state = Opening(message.guid, nonce, cipher, half, limit)
+    return _fitting(limit, Step(state, ProveOvHdr.TYPE, signed.encode()))
+
+
+def _fitting(limit: int, step: Step) -> Step:
+    """Refuse to send what the device said it cannot take.
+
+    Small values are not meant: one implementation always says 17, others 0.
+    """
+    if DEFAULT_SIZE <= limit < len(step.reply):
+        raise MessageRefused(
+            f"{step.reply_type.name} has {len(step.reply)} bytes,"
+            f" and the device takes {limit}"
+        )
+    return step
 
 
 def _find(guid: Guid, env: To2OwnerEnv) -> OwnedVoucher:
@@ -127,7 +141,8 @@ def _entry(state: Opening, message: GetOvNextEntry, env: To2OwnerEnv) -> Step:
     if message.index >= len(entries):
         raise MessageRefused(f"entry {message.index} of {len(entries)}")
     reply = OvNextEntry(message.index, entries[message.index])
-    return Step(state, OvNextEntry.TYPE, reply.encode())
+    step = Step(state, OvNextEntry.TYPE, reply.encode())
+    return _fitting(state.message_limit, step)
 
 
 def _prove(state: Opening, message: ProveDevice, env: To2OwnerEnv) -> Step:
@@ -140,7 +155,8 @@ def _prove(state: Opening, message: ProveDevice, env: To2OwnerEnv) -> Step:
         raise MessageRefused("the token is for another GUID")
     secret = state.half.owner_secret(message.kex)
     tunnel = Tunnel(state.cipher, session_key(state.cipher, secret))
-    return _setup(state, message.nonce, tunnel, owned, env)
+    step = _setup(state, message.nonce, tunnel, owned, env)
+    return _fitting(state.message_limit, step)
 
 
 def _setup(
@@ -158,7 +174,8 @@ def _setup(
         rv_info, guid = new.rv_info, Guid(env.random(16))
         owner_key, signer = new.owner_key, new.signer
     offer = SetupDevicePayload(rv_info, guid, setup_nonce, owner_key).encode()
-    session = Session(state.guid, state.nonce, tunnel, offer, new is None)
+    limit, reuse = state.message_limit, new is None
+    session = Session(state.guid, state.nonce, tunnel, offer, reuse, limit)
     reply = sign1(signer, offer).encode()
     return _sealed(AwaitingReady(session), SetupDevice.TYPE, reply, env)
 
@@ -172,8 +189,10 @@ def _sealed(
 
 def _ready(state: AwaitingReady, plain: bytes, env: To2OwnerEnv) -> Step:
     message = DeviceServiceInfoReady.from_cbor(plain)
+    if state.session.reuse and message.replacement_hmac is not None:
+        raise MessageRefused("the device replaces a credential that was to stay")
     runs = tuple(ModuleRun(one.name) for one in env.modules(state.guid))
-    limit = size_limit(message.max_service_info)
+    limit = send_limit(message.max_service_info, state.session.message_limit)
     exchange = Exchange(env.now, runs)
     serving = Serving(state.session, message.replacement_hmac, limit, exchange)
     reply = OwnerServiceInfoReady(env.limits.message).encode()

@@ -24,20 +24,22 @@ class Opening:
     nonce: bytes  # NonceTO2ProveDv
     cipher: Aead
     half: KexHalf
+    message_limit: int  # bytes the device can take, as 60 says; 0: it does not say
 
     def encode(self) -> bytes:
-        cipher, half = int(self.cipher), self.half.to_item()
-        return cbor.encode([_OPENING, self.guid.raw, self.nonce, cipher, half])
+        cipher, half, limit = int(self.cipher), self.half.to_item(), self.message_limit
+        return cbor.encode([_OPENING, self.guid.raw, self.nonce, cipher, half, limit])
 
     @classmethod
     def from_fields(cls, fields: list[object]) -> Self:
         """Raises MalformedError."""
-        guid, prove, cipher, half = cbor.array(fields, 4)
+        guid, prove, cipher, half, limit = cbor.array(fields, 5)
         return cls(
             Guid(cbor.bstr(guid)),
             nonce(prove),
             Aead(cbor.integer(cipher)),
             KexHalf.from_item(half),
+            cbor.uint(limit, 16),
         )
 
 
@@ -54,6 +56,7 @@ class Session:
     tunnel: Tunnel
     offer: bytes
     reuse: bool
+    message_limit: int  # as in ``Opening``
 
     def to_item(self) -> list[object]:
         return [
@@ -63,12 +66,13 @@ class Session:
             self.tunnel.key,
             self.offer,
             self.reuse,
+            self.message_limit,
         ]
 
     @classmethod
     def from_item(cls, item: object) -> Self:
         """Raises MalformedError."""
-        guid, prove, cipher, key, offer, reuse = cbor.array(item, 6)
+        guid, prove, cipher, key, offer, reuse, limit = cbor.array(item, 7)
         suite = Aead(cbor.integer(cipher))
         return cls(
             Guid(cbor.bstr(guid)),
@@ -76,6 +80,7 @@ class Session:
             Tunnel(suite, cbor.bstr(key, suite.key_size)),
             cbor.bstr(offer),
             cbor.boolean(reuse),
+            cbor.uint(limit, 16),
         )
 
 

@@ -4,18 +4,18 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from attestation.passport import Passport
 from onboarding.protocol.env import OwnedVoucher, Replacement
 from onboarding.services.context import Context
+from onboarding.services.credential_plan import CredentialPlan, Mode, replacement
+from onboarding.services.errors import KeyStoreError
 from onboarding.services.passports import StoredPassport
 from onboarding.services.site import stored_rendezvous_info
 from onboarding.services.voucher_cache import VoucherCache
 from onboarding.store.errors import NotFound
 from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.algorithms import SoftSigner, VerifyKey
-from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid
 from ownership_vouchers.verify import restore
 from ownership_vouchers.voucher import Voucher
@@ -61,6 +61,8 @@ class OwnedVouchers:
         info = stored_rendezvous_info(self._context.stores.settings)
         digest = hashlib.sha256(record.cbor)
         digest.update(record.passport or b"")
+        digest.update(record.plan or b"")
+        digest.update(b"retired" if record.retired else b"")
         digest.update(info or b"")
         return self._cache.get(
             guid.raw, digest.digest(), lambda: self._parse(record, info)
@@ -91,8 +93,9 @@ class OwnedVouchers:
             passport = stored.open()
             passport_digest = hashlib.sha256(stored.document).digest()
         to2 = None
-        if signer is not None and voucher.entries:
-            to2 = _for_to2(voucher, signer, info)
+        if signer is not None and voucher.entries and not record.retired:
+            new = self._replacement(record, voucher, signer, info)
+            to2 = OwnedVoucher.of(restore(voucher), signer, new)
         return Owned(
             voucher,
             record.serial,
@@ -103,15 +106,30 @@ class OwnedVouchers:
             to2,
         )
 
+    def _replacement(
+        self,
+        record: VoucherRecord,
+        voucher: Voucher,
+        signer: SoftSigner,
+        site: bytes | None,
+    ) -> Replacement | None:
+        """The device gets a new GUID, unless its credential is to be reused."""
+        plan = self._plan(record)
+        if plan.mode is Mode.REUSE:
+            return None
+        other = None
+        if plan.owner_fingerprint is not None:
+            other = self._context.signer(plan.owner_fingerprint)
+            if other is None:
+                raise KeyStoreError(
+                    f"the owner key {plan.owner_fingerprint} that this device is to"
+                    " be given is not here"
+                )
+        rv_info = plan.rv_info or site or voucher.header.rv_info.raw
+        return replacement(voucher, signer, other, rv_info)
 
-def _for_to2(voucher: Voucher, signer: SoftSigner, info: bytes | None) -> OwnedVoucher:
-    """The device gets a new GUID; the owner's key of now stays its owner's key."""
-    rv_info = voucher.header.rv_info if info is None else _rendezvous_info(info)
-    replacement = Replacement(rv_info, voucher.owner_key, signer)
-    return OwnedVoucher.of(restore(voucher), signer, replacement)
-
-
-@lru_cache(maxsize=8)
-def _rendezvous_info(raw: bytes) -> RendezvousInfo:
-    """All devices are given the same one, until an operator sets another."""
-    return RendezvousInfo.from_cbor(raw)
+    def _plan(self, record: VoucherRecord) -> CredentialPlan:
+        if record.plan is not None:
+            return CredentialPlan.decode(record.plan)
+        reuse = self._context.settings.credential_reuse
+        return CredentialPlan(Mode.REUSE if reuse else Mode.REPLACE)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from onboarding.protocol.env import OwnedVoucher, To2OwnerEnv
+from onboarding.protocol.env import OwnedVoucher, ServiceInfoLimits, To2OwnerEnv
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.step import Effect, TakeOwnership
 from onboarding.services import enrolment, reconcile, to0
@@ -20,6 +20,7 @@ from onboarding.services.api import (
     keys,
     manifests,
     policies,
+    resale,
     rvinfo,
     to2_address,
     voucher_import,
@@ -59,6 +60,7 @@ ROUTERS = (
     keys.router,
     manifests.router,
     policies.router,
+    resale.router,
     rvinfo.router,
     to0_api.router,
     to2_address.router,
@@ -108,6 +110,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     accepted = AcceptedEks(context.stores.ek_acceptances)
     modules = OnboardingModules(roots, accepted, context.settings.downloads)
     taking = TakingOver(context, vouchers)
+    limits = _limits(context.settings)
 
     def for_to2(guid: Guid) -> OwnedVoucher | None:
         owned = vouchers.lately(guid)
@@ -120,6 +123,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             ec.generate_private_key,
             for_to2,
             lambda guid: modules.of(vouchers.lately(guid)),
+            limits,
         )
 
     def commit(effect: Effect, now: int, run_id: bytes) -> None:
@@ -127,3 +131,12 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             taking.commit(effect, now, run_id)
 
     return ProtocolRole(TO2, context.settings.to2_seconds, env, commit, taking.failed)
+
+
+def _limits(settings: Settings) -> ServiceInfoLimits:
+    return ServiceInfoLimits(
+        settings.to2_rounds,
+        settings.to2_received_bytes,
+        settings.to2_seconds,
+        settings.to2_message_bytes,
+    )

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     # Protocol runs: how long a session token is good for.
     run_seconds: Seconds = 120  # DI, TO0, TO1
     to2_seconds: Seconds = 3600
+    to2_rounds: int = Field(default=20_000, ge=8, le=1_000_000)  # messages 68 in one
+    to2_received_bytes: int = Field(default=16 * 1024 * 1024, ge=4096, le=2**31 - 1)
+    to2_message_bytes: int | None = Field(default=None, ge=256, le=65535)  # of one 68
     voucher_cache: int = Field(default=1024, ge=1, le=100_000)  # parsed vouchers kept
 
     # Rendezvous: what a registration may last.
@@ -64,6 +67,7 @@ class Settings(BaseSettings):
     insecure_rendezvous_accept_any: bool = False
 
     # Owner
+    credential_reuse: bool = False  # devices keep theirs, unless one is to be replaced
     to0_wait_seconds: Seconds = 7 * 86400  # what we ask of a rendezvous
     release_ticket_seconds: Seconds = 300
     device_challenge_seconds: Seconds = 60

@@ -13,6 +13,7 @@ from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
+from onboarding.store.lineage import LineageStore
 from onboarding.store.manifests import ManifestStore
 from onboarding.store.policies import PolicyStore
 from onboarding.store.registrations import RegistrationStore
@@ -37,6 +38,7 @@ class Stores:
     ek_acceptances: EkAcceptanceStore
     ek_roots: EkRootStore
     events: EventLog
+    lineage: LineageStore
     manifests: ManifestStore
     policies: PolicyStore
     registrations: RegistrationStore
@@ -59,6 +61,7 @@ class Stores:
             EkAcceptanceStore(database),
             EkRootStore(database),
             EventLog(database),
+            LineageStore(database),
             ManifestStore(database),
             PolicyStore(database),
             RegistrationStore(database),

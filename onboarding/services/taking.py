@@ -15,7 +15,7 @@ from onboarding.services.context import Context
 from onboarding.services.owned import Owned, OwnedVouchers
 from onboarding.services.voucher_records import record_of
 from onboarding.store.bindings import BindingRecord
-from onboarding.store.errors import EkInUse
+from onboarding.store.errors import Conflict, EkInUse
 from onboarding.store.events import Event
 from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
@@ -34,11 +34,14 @@ class TakingOver:
         """Make the device ours; the same run again changes nothing.
 
         Raises:
-            MessageRefused: Its TPM speaks for another device of ours already.
+            MessageRefused: Its TPM speaks for another device of ours already, or it
+                was sold while TO2 went on.
         """
         owned = self._vouchers.lately(taken.guid)
         new = taken.new_voucher
         serial = "" if owned is None else owned.serial
+        # A device that keeps its credential finds us by the same voucher next time.
+        ends = None if new is None else (to0.KIND, taken.guid.hex)
         try:
             self._context.stores.vouchers.take_ownership(
                 taken.guid.raw,
@@ -49,10 +52,13 @@ class TakingOver:
                 run_id=run_id,
                 binding=_binding(taken, owned, now),
                 also=_refusals(taken.guid, taken.results, now),
-                ends=(to0.KIND, taken.guid.hex),
+                ends=ends,
+                credential=taken.credential.value,
             )
         except EkInUse as error:
             self._refuse_shared_tpm(taken.guid, error, now)
+        except Conflict as error:
+            raise MessageRefused(str(error)) from error
 
     def failed(
         self, state: State, where: str, error: Exception | None, now: int

@@ -108,7 +108,7 @@ def _store(work: _Import, index: int, voucher: Voucher) -> ItemResult:
     serial = passport.serial if passport else ""
     encoded = stored.encode() if stored else None
     record = record_of(voucher, serial, now, encoded)
-    added = work.context.stores.vouchers.add(record, work.actor)
+    added = work.context.stores.vouchers.add(record, work.actor, bought=True)
     if added is not Added.UNCHANGED:
         _prepare(work, voucher.guid, passport, now)
     return ItemResult(index, voucher.guid, _STATUS[added], how)

@@ -37,6 +37,7 @@ class DeviceRecord:
     facts: DeviceFacts
     devmod: bytes | None = field(repr=False)
     module_results: bytes | None = field(repr=False)
+    credential: str | None = None  # replaced, reused or kept, by the last TO2
 
     def state(self, now: int) -> DeviceState:
         """How far the device has come, as of ``now``."""
@@ -243,4 +244,5 @@ def _record(row: DeviceRow) -> DeviceRecord:
         facts_of(row),
         row.devmod,
         row.module_results,
+        row.credential,
     )

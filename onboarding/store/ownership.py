@@ -15,17 +15,9 @@ from onboarding.store.events import Event, append
 from onboarding.store.voucher_rows import VoucherRecord
 
 _DEVICE = Sql(
-    "SELECT d.guid, d.last_run FROM device_guids g JOIN devices d "
+    "SELECT d.guid, d.last_run, d.retired_at FROM device_guids g JOIN devices d "
     "ON d.guid = g.device WHERE g.guid = ?",
     " FOR UPDATE",
-)
-_VOUCHER = Sql(
-    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
-    "key_fingerprint, passport, added_at FROM vouchers WHERE guid = ?"
-)
-_REPLACED = Sql(
-    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
-    "key_fingerprint, passport, added_at FROM voucher_history WHERE guid = ?"
 )
 _HISTORY = Sql("SELECT 1 FROM voucher_history WHERE replaced_by = ? LIMIT 1")
 _ARCHIVE = Sql(
@@ -45,8 +37,8 @@ _KEEP_TWO = Sql(
 )
 _OWN = Sql(
     "UPDATE devices SET guid = ?, previous_guid = COALESCE(?, previous_guid), "
-    "devmod = ?, module_results = ?, last_run = ?, owned_at = ?, bound_at = ?, "
-    "registered_until = NULL, enrolled_at = NULL, appraised_at = NULL, "
+    "devmod = ?, module_results = ?, credential = ?, last_run = ?, owned_at = ?, "
+    "bound_at = ?, registered_until = NULL, enrolled_at = NULL, appraised_at = NULL, "
     "appraisal_passed = 0, lease_expires = NULL, released_at = NULL, "
     "withdrawn_at = NULL, removal = NULL, retired_at = NULL WHERE guid = ?"
 )
@@ -71,6 +63,7 @@ class Taking:
     at: int
     run_id: bytes
     binding: BindingRecord | None
+    credential: str
     also: tuple[Event, ...] = ()
     ends: tuple[str, str] | None = None
 
@@ -80,9 +73,11 @@ def take(connection: Connection, taking: Taking) -> bool:
     found = connection.rows(_DEVICE, (taking.old_guid,))
     if not found:
         raise NotFound(f"there is no device with GUID {taking.old_guid.hex()}")
-    current, last_run = found[0]
+    current, last_run, retired_at = found[0]
     if last_run == taking.run_id:
         return False
+    if retired_at is not None:
+        raise Conflict("the device was sold or scrapped meanwhile")
     target = _settle_voucher(connection, taking, current)
     _settle_device(connection, taking, current, target)
     _settle_binding(connection, taking, target)
@@ -131,7 +126,8 @@ def _archive(
 
 
 def _find(connection: Connection, guid: bytes) -> VoucherRecord:
-    rows = connection.rows(_VOUCHER, (guid,)) or connection.rows(_REPLACED, (guid,))
+    rows = connection.rows(voucher_rows.LIVE, (guid,))
+    rows = rows or connection.rows(voucher_rows.REPLACED, (guid,))
     if not rows:
         raise NotFound(f"there is no voucher with GUID {guid.hex()}")
     return voucher_rows.read(guid, rows[0])
@@ -146,6 +142,7 @@ def _settle_device(
         taking.old_guid if taking.old_guid != target else None,
         taking.devmod,
         taking.results,
+        taking.credential,
         taking.run_id,
         taking.at,
         taking.at if taking.binding is not None else None,
@@ -166,7 +163,7 @@ def _log(connection: Connection, taking: Taking, target: bytes) -> None:
     actor = f"device:{target.hex()}"
     detail = {
         "came_as": taking.old_guid.hex(),
-        "credential": "reused" if taking.new_voucher is None else "replaced",
+        "credential": taking.credential,
         "run": taking.run_id.hex(),
     }
     events = [Event("ownership.taken", actor, taking.at, target, None, detail)]

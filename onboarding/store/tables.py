@@ -70,6 +70,7 @@ class VoucherRow(VoucherColumns, table=True):
 
     __tablename__ = "vouchers"
     guid: bytes = guid_key()
+    plan: bytes | None = None  # what the next TO2 makes of the credential, if unusual
 
 
 class VoucherHistoryRow(VoucherColumns, table=True):
@@ -96,6 +97,7 @@ class DeviceRow(Base, table=True):
     frozen: int = 0
     devmod: bytes | None = None
     module_results: bytes | None = None
+    credential: str | None = None  # what the last TO2 made of it
     last_run: bytes | None = None
     imported_at: int = seconds()
     registered_until: int | None = maybe_seconds()

@@ -11,6 +11,22 @@ GUID_SIZE = 16
 VOUCHER_LIMIT = 64 * 1024
 PASSPORT_LIMIT = 16 * 1024
 
+# What ``read`` takes; of a voucher that was replaced the last two are NULL.
+LIVE = Sql(
+    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
+    "key_fingerprint, passport, added_at, plan, (SELECT d.retired_at FROM devices d "
+    "WHERE d.guid = vouchers.guid) FROM vouchers WHERE guid = ?"
+)
+REPLACED = Sql(
+    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
+    "key_fingerprint, passport, added_at, NULL, NULL FROM voucher_history "
+    "WHERE guid = ?"
+)
+SERVED = Sql(
+    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
+    "key_fingerprint, passport, added_at, NULL, NULL FROM voucher_history "
+    "WHERE guid = ? AND confirmed = 0"
+)
 _INSERT = Sql(
     "INSERT INTO vouchers (guid, cbor, header_digest, entry_digests, serial, "
     "device_info, key_fingerprint, passport, added_at) "
@@ -18,8 +34,8 @@ _INSERT = Sql(
 )
 _REPLACE = Sql(
     "UPDATE vouchers SET guid = ?, cbor = ?, header_digest = ?, entry_digests = ?, "
-    "serial = ?, device_info = ?, key_fingerprint = ?, passport = ?, added_at = ? "
-    "WHERE guid = ?"
+    "serial = ?, device_info = ?, key_fingerprint = ?, passport = ?, added_at = ?, "
+    "plan = NULL WHERE guid = ?"
 )
 
 
@@ -31,7 +47,9 @@ class VoucherRecord:
     received; ``entry_digests`` one SHA-256 per entry, oldest first: with them
     a resale is told from a forgery without parsing. ``key_fingerprint`` is of
     the last owner's key. ``superseded`` marks one that TO2 replaced but whose
-    device may still hold the older credential.
+    device may still hold the older credential. ``plan`` is what the operator wants
+    the next TO2 to make of the device's credential, None for the usual; ``retired``
+    that its device was sold or scrapped.
     """
 
     guid: bytes
@@ -44,6 +62,8 @@ class VoucherRecord:
     added_at: int
     passport: bytes | None = field(default=None, repr=False)
     superseded: bool = False
+    plan: bytes | None = None
+    retired: bool = False
 
 
 def check(record: VoucherRecord) -> None:
@@ -92,8 +112,9 @@ def _values(record: VoucherRecord) -> Sequence[Value]:
 
 
 def read(guid: bytes, row: Row, *, superseded: bool = False) -> VoucherRecord:
-    """The record of a row selected as cbor … added_at, in column order."""
-    cbor, header, entries, serial, info, fingerprint, passport, added_at = row
+    """The record of a row of ``LIVE``, ``REPLACED`` or ``SERVED``."""
+    cbor, header, entries, serial, info, fingerprint, passport, added_at, *rest = row
+    plan, retired_at = rest
     return VoucherRecord(
         guid,
         cbor,
@@ -105,4 +126,6 @@ def read(guid: bytes, row: Row, *, superseded: bool = False) -> VoucherRecord:
         added_at,
         passport,
         superseded,
+        plan,
+        retired_at is not None,
     )

@@ -1,33 +1,19 @@
 """Vouchers: the bytes that say whose a device is, and what replaced them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Any, assert_never
+from typing import assert_never
 
-from sqlmodel import col, func, select
-from sqlmodel.sql.expression import Select
-
-from onboarding.store import bindings, ownership, voucher_rows
+from onboarding.store import bindings, ownership, voucher_list, voucher_rows
 from onboarding.store.bindings import BindingRecord
-from onboarding.store.chains import DIGEST_SIZE, Relation, join, relation
+from onboarding.store.chains import Relation, join, relation
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import Conflict, DuplicateVoucher, NotFound
 from onboarding.store.events import Event, append
-from onboarding.store.pages import Page, bytes_cursor, clamp
-from onboarding.store.tables import VoucherRow
+from onboarding.store.pages import Page
+from onboarding.store.voucher_list import VoucherSummary
 from onboarding.store.voucher_rows import VoucherRecord
 
-_GET = Sql(
-    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
-    "key_fingerprint, passport, added_at FROM vouchers WHERE guid = ?"
-)
-_GET_REPLACED = Sql(
-    "SELECT cbor, header_digest, entry_digests, serial, device_info, "
-    "key_fingerprint, passport, added_at FROM voucher_history "
-    "WHERE guid = ? AND confirmed = 0"
-)
 _LOCK = Sql(
     "SELECT header_digest, entry_digests FROM vouchers WHERE guid = ?", " FOR UPDATE"
 )
@@ -41,7 +27,8 @@ _NEW_DEVICE = Sql(
     "imported_at, appraisal_passed) VALUES (?, ?, ?, '', '{}', 0, ?, 0) "
     "ON CONFLICT (guid) DO UPDATE SET retired_at = NULL, registered_until = NULL, "
     "owned_at = NULL, bound_at = NULL, enrolled_at = NULL, appraised_at = NULL, "
-    "lease_expires = NULL, released_at = NULL, withdrawn_at = NULL, removal = NULL"
+    "lease_expires = NULL, released_at = NULL, withdrawn_at = NULL, removal = NULL, "
+    "credential = NULL"
 )
 _NEW_GUID = Sql(
     "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -52,6 +39,9 @@ _CONFIRM = Sql(
 _PASSPORT = Sql("UPDATE vouchers SET passport = ? WHERE guid = ?")
 _DELETE = Sql("DELETE FROM vouchers WHERE guid = ?")
 _FORGET = Sql("DELETE FROM devices WHERE guid = ? AND owned_at IS NULL")
+_RETIRED = Sql(
+    "SELECT 1 FROM devices WHERE guid = ? AND retired_at IS NOT NULL", " FOR UPDATE"
+)
 _RETIRE = Sql("UPDATE devices SET retired_at = ? WHERE guid = ?")
 
 
@@ -64,30 +54,18 @@ class Added(StrEnum):
     EXTENDED = "extended"
 
 
-@dataclass(frozen=True, slots=True)
-class VoucherSummary:
-    """A line of the list: everything but the bytes."""
-
-    guid: bytes
-    serial: str
-    device_info: str
-    key_fingerprint: str
-    entries: int
-    has_passport: bool
-    added_at: int
-
-
 class VoucherStore:
     """Vouchers by GUID; each change is one durable commit with its event."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, record: VoucherRecord, actor: str) -> Added:
+    def add(self, record: VoucherRecord, actor: str, *, bought: bool = False) -> Added:
         """Store a voucher, or the longer chain of one that is stored.
 
         The very same chain again changes nothing, its passport included. A
-        retired device whose voucher comes back starts as imported.
+        retired device starts as imported when its voucher comes back: after it was
+        deleted, or as one that is ``bought``, which names us.
 
         Raises:
             DuplicateVoucher: That GUID has another voucher, a longer chain, or
@@ -104,7 +82,14 @@ class VoucherStore:
                 _add_device(connection, record)
                 append(connection, _event("voucher.stored", record, actor))
                 return Added.STORED
-            return _merge(connection, record, actor)
+            added = _merge(connection, record, actor)
+            if not (bought and connection.rows(_RETIRED, (record.guid,))):
+                return added
+            _add_device(connection, record)
+            if added is Added.UNCHANGED:
+                append(connection, _event("voucher.stored", record, actor))
+                return Added.STORED
+            return added
 
     def get(self, guid: bytes) -> VoucherRecord:
         """The voucher of that GUID, or the one its device may fall back to.
@@ -112,10 +97,10 @@ class VoucherStore:
         Raises:
             NotFound: There is neither.
         """
-        row = self._database.direct.one(_GET, (guid,))
+        row = self._database.direct.one(voucher_rows.LIVE, (guid,))
         if row is not None:
             return voucher_rows.read(guid, row)
-        row = self._database.direct.one(_GET_REPLACED, (guid,))
+        row = self._database.direct.one(voucher_rows.SERVED, (guid,))
         if row is not None:
             return voucher_rows.read(guid, row, superseded=True)
         raise NotFound(f"there is no voucher with GUID {guid.hex()}")
@@ -128,18 +113,7 @@ class VoucherStore:
         serial: str | None = None,
     ) -> Page[VoucherSummary]:
         """Vouchers by GUID, filtered by owner key or serial when these are given."""
-        size = clamp(limit)
-        query = _summaries().limit(size + 1)
-        if cursor is not None:
-            query = query.where(col(VoucherRow.guid) > bytes_cursor(cursor))
-        if key_fingerprint is not None:
-            query = query.where(col(VoucherRow.key_fingerprint) == key_fingerprint)
-        if serial is not None:
-            query = query.where(col(VoucherRow.serial) == serial)
-        with self._database.session() as session:
-            rows: Sequence[Any] = session.exec(query).all()
-        found = tuple(_summary(row) for row in rows[:size])
-        return Page(found, found[-1].guid.hex() if len(rows) > size else None)
+        return voucher_list.page(self._database, cursor, limit, key_fingerprint, serial)
 
     def delete(self, guid: bytes, actor: str, at: int) -> None:
         """Drop a voucher; an owned device stays, as retired.
@@ -178,6 +152,7 @@ class VoucherStore:
         binding: BindingRecord | None = None,
         also: tuple[Event, ...] = (),
         ends: tuple[str, str] | None = None,
+        credential: str | None = None,
     ) -> bool:
         """Commit TO2: one durable transaction, the same again changes nothing.
 
@@ -192,6 +167,8 @@ class VoucherStore:
             binding: The TPM it was bound to, if it was; takes the new GUID.
             also: Further events of this run, logged in the same commit.
             ends: Kind and subject of the task that is pointless from now on.
+            credential: What became of the device's credential, if the voucher does
+                not tell: a device that cannot take a new one keeps the old.
 
         Returns:
             False when this run had been committed before.
@@ -200,9 +177,20 @@ class VoucherStore:
             NotFound: We know no device or no voucher of ``old_guid``.
             InvalidRecord: The replacement keeps the old GUID.
             EkInUse: The TPM is bound to another live device.
+            Conflict: The device was sold or scrapped.
         """
+        said = credential or ("reused" if new_voucher is None else "replaced")
         taking = ownership.Taking(
-            old_guid, new_voucher, devmod, results, at, run_id, binding, also, ends
+            old_guid,
+            new_voucher,
+            devmod,
+            results,
+            at,
+            run_id,
+            binding,
+            said,
+            also,
+            ends,
         )
         with self._database.direct.transaction() as connection:
             return ownership.take(connection, taking)
@@ -258,23 +246,4 @@ def _event(cause: str, record: VoucherRecord, actor: str) -> Event:
     }
     return Event(
         cause, actor, record.added_at, record.guid, record.header_digest, detail
-    )
-
-
-def _summaries() -> Select[Any]:
-    return select(  # type: ignore[call-overload,no-any-return]  # typed up to 4
-        VoucherRow.guid,
-        VoucherRow.serial,
-        VoucherRow.device_info,
-        VoucherRow.key_fingerprint,
-        func.length(VoucherRow.entry_digests) // DIGEST_SIZE,
-        col(VoucherRow.passport).is_not(None),
-        VoucherRow.added_at,
-    ).order_by(col(VoucherRow.guid))
-
-
-def _summary(row: Sequence[Any]) -> VoucherSummary:
-    guid, serial, info, fingerprint, entries, has_passport, added_at = row
-    return VoucherSummary(
-        guid, serial, info, fingerprint, entries, bool(has_passport), added_at
     )

@@ -14,6 +14,7 @@ from ownership_vouchers.errors import MalformedError
 DEFAULT_SIZE = 1300
 MIN_SIZE = 256
 MAX_STREAM = 65536
+TUNNEL = 128  # bytes at most that encryption puts around a message
 SLACK = 16  # bytes a peer may be over: implementations count differently
 _FRAME = 6  # array, two booleans, head of the array of pairs
 
@@ -21,6 +22,21 @@ _FRAME = 6  # array, two booleans, head of the array of pairs
 def size_limit(stated: int | None) -> int:
     """Return the message size to keep to, given what the peer stated."""
     return stated if stated is not None and stated >= MIN_SIZE else DEFAULT_SIZE
+
+
+def send_limit(stated: int | None, message_limit: int) -> int:
+    """Return the size to keep to in a peer's ServiceInfo.
+
+    Args:
+        stated: What it said it takes in 66 or 67.
+        message_limit: What it said it takes as a whole message, in 60 or 61: the
+            tunnel around ServiceInfo counts there. Values that cannot be meant are 0
+            and whatever is below the default.
+    """
+    limit = size_limit(stated)
+    if message_limit < DEFAULT_SIZE:
+        return limit
+    return min(limit, message_limit - TUNNEL)
 
 
 def room(limit: int, *taken: Kv) -> int:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from onboarding.cli.app import run
 from onboarding.device.http import new_client
@@ -57,6 +58,30 @@ def test_a_voucher_goes_from_export_over_extend_to_import(
     operator = ["--api-key-file", str(site.key("operator"))]
     report = answer(capsys, "voucher", "import", str(out), *where, *operator)
     assert (report["refused"], report["imported"]) == (0, 0)  # it is here already
+
+
+def test_a_device_is_sold_on_with_one_command(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    made = ["--serial", "SN-9", "--tcti", "none", "--directory", str(tmp_path / "d")]
+    assert run(["device", "di", "--url", site.url, *made]) == 0
+    guid = guid_of(tmp_path / "d", capsys)
+    keys = answer(capsys, "keys", "show")["keys"]
+    ours = {"next_owner_pem": str(keys[2]["public_pem"])}  # type: ignore[index]
+    call(site, "operator", "POST", f"vouchers/{guid}/extend", ours)
+    buyer = SupplyChain().make_device().sell_to("buyer").owner.public_key
+    to, out = tmp_path / "buyer.pem", tmp_path / "sold.pem"
+    form = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    to.write_bytes(buyer.key.public_bytes(*form))
+    where = ["--url", site.url, "--api-key-file", str(site.key("operator"))]
+    sold = answer(
+        capsys, "voucher", "resell", guid, "--to", str(to), "--out", str(out), *where
+    )
+    assert sold["owner"] == buyer.fingerprint()
+    assert answer(capsys, "voucher", "verify", str(out))["ok"] is True
+    shown = call(site, "operator", "GET", f"devices/{guid}")
+    assert isinstance(shown, dict)
+    assert shown["state"] == "retired"
 
 
 def test_an_import_that_is_refused_says_of_each_voucher_why(

@@ -53,7 +53,12 @@ ROLES: dict[str, set[str]] = {
     "POST /vouchers": {"operator", "admin"},
     "GET /vouchers/{guid}": READERS,
     "DELETE /vouchers/{guid}": {"manufacturer", "operator", "admin"},
+    "GET /vouchers/{guid}/credential": {"operator", "security", "admin"},
+    "PUT /vouchers/{guid}/credential": {"operator", "admin"},
     "POST /vouchers/{guid}/extend": {"manufacturer", "operator", "admin"},
+    "GET /vouchers/{guid}/lineage": {"operator", "security", "admin"},
+    "POST /vouchers/{guid}/recover": {"operator", "admin"},
+    "POST /vouchers/{guid}/resell": {"operator", "admin"},
     "GET /vouchers/{guid}/passport": READERS,
     "GET /vouchers/{guid}/pem": READERS,
 }

@@ -53,6 +53,8 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "PUT /trust": {"manufacturers": [ZERO], "device_cas_pem": ""},
     "POST /vouchers/{guid}/extend": {"next_owner_pem": "-----BEGIN"},
+    "POST /vouchers/{guid}/resell": {"next_owner_pem": "-----BEGIN"},
+    "PUT /vouchers/{guid}/credential": {"mode": "reuse"},
 }
 
 

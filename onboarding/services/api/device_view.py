@@ -28,6 +28,7 @@ def summary(device: DeviceRecord, now: int) -> JsonObject:
         "profile": device.profile,
         "labels": dict(device.labels),
         "frozen": device.frozen,
+        "credential": device.credential,
         "state": device.state(now).value,
         "removal": _removal(device, now),
         "imported_at": device.imported_at,

@@ -2,12 +2,9 @@
 
 from typing import Annotated
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fastapi import Query, Response
 
-from onboarding.services import passport_pem, to0
+from onboarding.services import sale, to0
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
@@ -23,14 +20,9 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.key_store import KeyKind
 from onboarding.services.passports import StoredPassport
-from onboarding.services.voucher_records import record_of
 from onboarding.store.apikeys import Role
+from onboarding.store.voucher_list import VoucherSummary
 from onboarding.store.voucher_rows import VoucherRecord
-from onboarding.store.vouchers import VoucherSummary
-from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.errors import UnsupportedKeyError
-from ownership_vouchers.extend import extend, next_owner_key
-from ownership_vouchers.keys import certificate_key
 from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.show import describe
 from ownership_vouchers.types import Guid
@@ -86,7 +78,7 @@ def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
 def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
     """The voucher as PEM, its passport after it if there is one."""
     record = _record(context, guid)
-    text = _pem(record) if passport else dump_pem(Voucher.from_cbor(record.cbor))
+    text = sale.pem(record) if passport else dump_pem(Voucher.from_cbor(record.cbor))
     return Response(text, media_type=PEM_TYPE)
 
 
@@ -109,29 +101,12 @@ def extend_voucher(
     One signed over to this very owner is announced: its device can be onboarded
     again, and stays what it is until then.
     """
-    record = _record(context, guid)
-    voucher = Voucher.from_cbor(record.cbor)
-    signer = context.signer(record.key_fingerprint)
-    if signer is None:
-        raise Problem(
-            409,
-            "not-our-voucher",
-            "The voucher's present owner is not one of our keys.",
-            remedy="Ask its owner to extend it; GET /api/v1/keys shows ours.",
-        )
-    key, chain = _buyer(body.next_owner_pem)
-    buyer = next_owner_key(voucher, key, chain)
-    longer = extend(voucher, signer, voucher.owner_key, buyer)
-    stored = record_of(longer, record.serial, context.now(), record.passport)
-    context.stores.vouchers.add(stored, actor(caller))
-    if _is_ours(context, stored):
+    stored = sale.sold(context, _record(context, guid), body.next_owner_pem)
+    ours = _is_ours(context, stored)
+    context.stores.vouchers.add(stored, actor(caller), bought=ours)
+    if ours:
         to0.plan(context.stores, stored.guid, context.now())
-    return {
-        "guid": str(longer.guid),
-        "entries": len(longer.entries),
-        "owner_fingerprint": stored.key_fingerprint,
-        "pem": _pem(stored),
-    }
+    return sale.shown(stored)
 
 
 @router.delete("/vouchers/{guid}", status_code=204, **needs(*WRITERS))
@@ -144,36 +119,12 @@ def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
 
 
 def _record(context: Context, guid: str) -> VoucherRecord:
-    return context.stores.vouchers.get(parse_guid(guid).raw)
+    return context.stores.lineage.get(parse_guid(guid).raw)
 
 
 def _is_ours(context: Context, record: VoucherRecord) -> bool:
     owner = context.keyrings.get(KeyKind.OWNER)
     return owner is not None and owner.find(record.key_fingerprint) is not None
-
-
-def _pem(record: VoucherRecord) -> str:
-    text = dump_pem(Voucher.from_cbor(record.cbor))
-    if record.passport is None:
-        return text
-    return text + passport_pem.dump(StoredPassport.decode(record.passport).document)
-
-
-def _buyer(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
-    """Read a public key, or a certificate chain, leaf first."""
-    data = pem.encode()
-    try:
-        if b"BEGIN CERTIFICATE" in data:
-            chain = tuple(x509.load_pem_x509_certificates(data))
-            return certificate_key(chain[0]), chain
-        key = load_pem_public_key(data)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Problem(
-            422, "not-a-public-key", "Neither a public key nor a certificate."
-        ) from error
-    if not isinstance(key, VerifyKey):
-        raise UnsupportedKeyError("a key of a kind that FDO does not use")
-    return key, ()
 
 
 def _line(one: VoucherSummary) -> JsonObject:
@@ -185,4 +136,5 @@ def _line(one: VoucherSummary) -> JsonObject:
         "entries": one.entries,
         "has_passport": one.has_passport,
         "added_at": one.added_at,
+        "retired": one.retired,
     }

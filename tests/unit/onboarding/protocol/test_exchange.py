@@ -8,7 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.protocol.devmod import announce
 from onboarding.protocol.env import ServiceInfoLimits
-from onboarding.protocol.errors import ProtocolError, RequiredModuleFailed
+from onboarding.protocol.errors import (
+    MessageRefused,
+    ProtocolError,
+    RequiredModuleFailed,
+)
 from onboarding.protocol.exchange import Exchange, ModuleRun, Phase
 from onboarding.protocol.exchange_device import DeviceExchange
 from onboarding.protocol.exchange_steps import Round, take_turn
@@ -108,8 +112,11 @@ def test_owner_without_modules_is_done_when_devmod_is() -> None:
 def test_once_done_the_owner_stays_done_and_listens_no_more() -> None:
     owner = Owner()
     owner.take(*devmod())
-    late = owner.take(("m:late", b"\0"), more=True)
-    assert late == OwnerServiceInfo(more=False, done=True)
+    for _ in range(2):
+        late = owner.take(("m:late", b"\0"))
+        assert late == OwnerServiceInfo(more=False, done=True)
+    with pytest.raises(MessageRefused, match="anew"):
+        owner.take(("m:late", b"\0"), more=True)
 
 
 def test_modules_run_one_after_the_other() -> None:

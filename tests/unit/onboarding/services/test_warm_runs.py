@@ -10,7 +10,7 @@ from ownership_vouchers.types import Guid
 
 NOW = 1_800_000_000
 STATE = AwaitingReady(
-    Session(Guid(bytes(16)), bytes(16), Tunnel(Aead.A128GCM, bytes(16)), b"", False)
+    Session(Guid(bytes(16)), bytes(16), Tunnel(Aead.A128GCM, bytes(16)), b"", False, 0)
 )
 RUN = Run(key_of("TO2", "token"), bytes(16), STATE, 0, NOW + 1)
 

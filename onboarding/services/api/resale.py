@@ -1,0 +1,156 @@
+"""Credentials over time: what the next TO2 makes of one, and a device sold on."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from onboarding.services import sale, to0
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    Body,
+    Fingerprint,
+    GuidPath,
+    JsonObject,
+    Pem,
+    guid_text,
+    parse_guid,
+)
+from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.credential_plan import CredentialPlan, Mode
+from onboarding.services.errors import Problem
+from onboarding.store.apikeys import Role
+from onboarding.store.lineage import Ancestor
+from ownership_vouchers.extend import next_owner_key
+from ownership_vouchers.rendezvous import RendezvousInfo
+from ownership_vouchers.voucher import Voucher
+
+router = api_router("vouchers")
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+Directives = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=32)]
+
+
+class PlanIn(Body):
+    """What the next TO2 makes of the credential; null is as for all devices."""
+
+    mode: Mode | None
+    directives: Directives | None = None
+    owner_fingerprint: Fingerprint | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        named = self.directives is not None or self.owner_fingerprint is not None
+        if named and self.mode is not Mode.REPLACE:
+            raise ValueError("directives and owner_fingerprint go with mode replace")
+        return self
+
+
+class ResellIn(Body):
+    """The buyer's public key or certificate."""
+
+    next_owner_pem: Pem
+
+
+@router.get("/vouchers/{guid}/credential", **needs(*READERS))
+def get_credential(guid: GuidPath, context: Ctx) -> JsonObject:
+    """What the next TO2 will make of the device's credential."""
+    record = context.stores.vouchers.get(parse_guid(guid).raw)
+    return _shown_plan(context, record.guid, record.plan)
+
+
+@router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR))
+def put_credential(
+    guid: GuidPath, body: PlanIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Have it reused or replaced in the next TO2, and by what."""
+    record = context.stores.vouchers.get(parse_guid(guid).raw)
+    plan = _plan(context, body, Voucher.from_cbor(record.cbor))
+    encoded = None if plan is None else plan.encode()
+    context.stores.lineage.plan(record.guid, encoded, actor(caller), context.now())
+    return _shown_plan(context, record.guid, encoded)
+
+
+@router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR))
+def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> JsonObject:
+    """Sell a device on: its voucher goes to the buyer, and we are done with it."""
+    record = context.stores.vouchers.get(parse_guid(guid).raw)
+    if record.superseded:
+        raise Problem(
+            409,
+            "superseded-voucher",
+            "TO2 gave this device another voucher.",
+            remedy="GET /api/v1/vouchers/{guid}/lineage shows the live one.",
+        )
+    stored = sale.sold(context, record, body.next_owner_pem)
+    if context.signer(stored.key_fingerprint) is not None:
+        raise Problem(
+            409,
+            "own-key",
+            "The buyer's key is our own.",
+            remedy="POST /api/v1/vouchers/{guid}/extend keeps the device.",
+        )
+    ends = (to0.KIND, record.guid.hex())
+    context.stores.lineage.pass_on(stored, actor(caller), ends)
+    return sale.shown(stored)
+
+
+@router.get("/vouchers/{guid}/lineage", **needs(*READERS))
+def get_lineage(guid: GuidPath, context: Ctx) -> JsonObject:
+    """Every voucher that is kept of a device, the live one first."""
+    found = context.stores.lineage.of(parse_guid(guid).raw)
+    return {"items": [_ancestor(one) for one in found], "next": None}
+
+
+@router.post("/vouchers/{guid}/recover", **needs(Role.OPERATOR))
+def recover(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
+    """Serve a replaced voucher again, for a device that still has its credential."""
+    raw = parse_guid(guid).raw
+    changed = context.stores.lineage.recover(raw, actor(caller), context.now())
+    return {"guid": guid_text(raw), "recovered": changed}
+
+
+def _plan(context: Context, body: PlanIn, voucher: Voucher) -> CredentialPlan | None:
+    if body.mode is None:
+        return None
+    if body.owner_fingerprint is not None:
+        other = context.signer(body.owner_fingerprint)
+        if other is None:
+            raise Problem(
+                422,
+                "not-our-key",
+                "No key of ours has this fingerprint.",
+                remedy="GET /api/v1/keys shows ours.",
+            )
+        next_owner_key(voucher, other.public_key)
+    info = None
+    if body.directives is not None:
+        info = RendezvousInfo.build(body.directives).raw
+    return CredentialPlan(body.mode, info, body.owner_fingerprint)
+
+
+def _shown_plan(context: Context, guid: bytes, encoded: bytes | None) -> JsonObject:
+    reuse = context.settings.credential_reuse
+    plan = CredentialPlan(Mode.REUSE if reuse else Mode.REPLACE)
+    if encoded is not None:
+        plan = CredentialPlan.decode(encoded)
+    info = plan.rv_info
+    return {
+        "guid": guid_text(guid),
+        "mode": plan.mode.value,
+        "set_for": "all" if encoded is None else "this device",
+        "directives": info and RendezvousInfo.from_cbor(info).describe(),
+        "owner_fingerprint": plan.owner_fingerprint,
+    }
+
+
+def _ancestor(one: Ancestor) -> JsonObject:
+    return {
+        "guid": guid_text(one.guid),
+        "standing": one.standing.value,
+        "owner_fingerprint": one.key_fingerprint,
+        "entries": one.entries,
+        "added_at": one.added_at,
+        "replaced_by": guid_text(one.replaced_by),
+        "replaced_at": one.used_at,
+    }

@@ -1,0 +1,77 @@
+"""A voucher signed over to its next owner, by the key of ours that it names."""
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from onboarding.services import passport_pem
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.passports import StoredPassport
+from onboarding.services.voucher_records import record_of
+from onboarding.store.voucher_rows import VoucherRecord
+from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.errors import UnsupportedKeyError
+from ownership_vouchers.extend import extend, next_owner_key
+from ownership_vouchers.keys import certificate_key
+from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.types import Guid
+from ownership_vouchers.voucher import Voucher
+
+
+def sold(context: Context, record: VoucherRecord, next_owner_pem: str) -> VoucherRecord:
+    """Return the voucher with one more entry, which names the buyer; nothing is stored.
+
+    Raises:
+        Problem: 409; its present owner is none of our keys. 422; no public key.
+        UnsupportedKeyError: The buyer's key is not of the voucher's type.
+        CheckFailed: The voucher is full.
+    """
+    voucher = Voucher.from_cbor(record.cbor)
+    signer = context.signer(record.key_fingerprint)
+    if signer is None:
+        raise Problem(
+            409,
+            "not-our-voucher",
+            "The voucher's present owner is not one of our keys.",
+            remedy="Ask its owner to extend it; GET /api/v1/keys shows ours.",
+        )
+    key, chain = _buyer(next_owner_pem)
+    buyer = next_owner_key(voucher, key, chain)
+    longer = extend(voucher, signer, voucher.owner_key, buyer)
+    return record_of(longer, record.serial, context.now(), record.passport)
+
+
+def shown(record: VoucherRecord) -> dict[str, object]:
+    """What the seller is told, the voucher for the buyer included."""
+    return {
+        "guid": str(Guid(record.guid)),
+        "entries": len(record.entry_digests),
+        "owner_fingerprint": record.key_fingerprint,
+        "pem": pem(record),
+    }
+
+
+def pem(record: VoucherRecord) -> str:
+    """Return the voucher as PEM, its passport after it if there is one."""
+    text = dump_pem(Voucher.from_cbor(record.cbor))
+    if record.passport is None:
+        return text
+    return text + passport_pem.dump(StoredPassport.decode(record.passport).document)
+
+
+def _buyer(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
+    """Read a public key, or a certificate chain, leaf first."""
+    data = pem.encode()
+    try:
+        if b"BEGIN CERTIFICATE" in data:
+            chain = tuple(x509.load_pem_x509_certificates(data))
+            return certificate_key(chain[0]), chain
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Problem(
+            422, "not-a-public-key", "Neither a public key nor a certificate."
+        ) from error
+    if not isinstance(key, VerifyKey):
+        raise UnsupportedKeyError("a key of a kind that FDO does not use")
+    return key, ()

@@ -1,0 +1,78 @@
+"""Vouchers as they are listed: everything but the bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import col, func, select
+from sqlmodel.sql.expression import Select
+
+from onboarding.store.chains import DIGEST_SIZE
+from onboarding.store.database import Database
+from onboarding.store.pages import Page, bytes_cursor, clamp
+from onboarding.store.tables import DeviceRow, VoucherRow
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherSummary:
+    """A line of the list: everything but the bytes."""
+
+    guid: bytes
+    serial: str
+    device_info: str
+    key_fingerprint: str
+    entries: int
+    has_passport: bool
+    added_at: int
+    retired: bool  # its device was sold or scrapped
+
+
+def page(
+    database: Database,
+    cursor: str | None,
+    limit: int,
+    key_fingerprint: str | None,
+    serial: str | None,
+) -> Page[VoucherSummary]:
+    """Vouchers by GUID, filtered by owner key or serial when these are given."""
+    size = clamp(limit)
+    query = _summaries().limit(size + 1)
+    if cursor is not None:
+        query = query.where(col(VoucherRow.guid) > bytes_cursor(cursor))
+    if key_fingerprint is not None:
+        query = query.where(col(VoucherRow.key_fingerprint) == key_fingerprint)
+    if serial is not None:
+        query = query.where(col(VoucherRow.serial) == serial)
+    with database.session() as session:
+        rows: Sequence[Any] = session.exec(query).all()
+    found = tuple(_summary(row) for row in rows[:size])
+    return Page(found, found[-1].guid.hex() if len(rows) > size else None)
+
+
+def _summaries() -> Select[Any]:
+    query: Select[Any] = select(  # type: ignore[call-overload]  # typed up to 4
+        VoucherRow.guid,
+        VoucherRow.serial,
+        VoucherRow.device_info,
+        VoucherRow.key_fingerprint,
+        func.length(VoucherRow.entry_digests) // DIGEST_SIZE,
+        col(VoucherRow.passport).is_not(None),
+        VoucherRow.added_at,
+        col(DeviceRow.retired_at).is_not(None),
+    )
+    same = col(DeviceRow.guid) == col(VoucherRow.guid)
+    return query.join(DeviceRow, same, isouter=True).order_by(col(VoucherRow.guid))
+
+
+def _summary(row: Sequence[Any]) -> VoucherSummary:
+    guid, serial, info, fingerprint, entries, has_passport, added_at, retired = row
+    return VoucherSummary(
+        guid,
+        serial,
+        info,
+        fingerprint,
+        entries,
+        bool(has_passport),
+        added_at,
+        bool(retired),
+    )
