@@ -105,6 +105,7 @@ def onboard(
         "owner": taken.owner_url,
         "binding": "not asked for" if taken.binding is None else taken.binding[1],
         "files": list(taken.files),
+        "modules": [str(one) for one in taken.modules],
     }
     print_json(facts) if json else print_facts(facts)
 

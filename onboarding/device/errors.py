@@ -24,6 +24,15 @@ class NobodyThere(DeviceError):
         super().__init__(f"nobody took this device: {tried}")
 
 
+class ModulesFailed(DeviceError):
+    """A run of TO2 ended while something of it had failed here; says what."""
+
+    def __init__(self, error: Exception, failures: Sequence[object]) -> None:
+        self.failures = tuple(failures)
+        here = "; ".join(str(one) for one in self.failures[:8])
+        super().__init__(f"{error}; on this device: {here}")
+
+
 class Unreachable(DeviceError):
     """A service did not answer, or not with what the protocol allows."""
 

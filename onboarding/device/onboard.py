@@ -17,12 +17,12 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.device.credential import Identity, Owner
-from onboarding.device.errors import NobodyThere, Unreachable
+from onboarding.device.errors import ModulesFailed, NobodyThere, Unreachable
 from onboarding.device.fdo_run import REFUSALS, drive
 from onboarding.device.http import FdoChannel, new_client
 from onboarding.device.machine import Machine
-from onboarding.device.modules.binding import BindingModule
-from onboarding.device.modules.download import DownloadModule
+from onboarding.device.modules.journal import Entry
+from onboarding.device.modules.together import DeviceModules
 from onboarding.protocol.device_env import (
     DeviceCredential,
     DevmodFacts,
@@ -30,7 +30,6 @@ from onboarding.protocol.device_env import (
     To1DeviceEnv,
     To2DeviceEnv,
 )
-from onboarding.protocol.modules import DeviceModule
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
 from onboarding.tls import PUBLIC, Trust
@@ -71,6 +70,7 @@ class Taken:
     owner_url: str
     files: tuple[str, ...]  # that the owner put here
     binding: tuple[bool, str, str] | None  # as the owner judged it; None: not asked
+    modules: tuple[Entry, ...] = ()  # what they did, or failed to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +157,28 @@ class Onboarder:
         url: str,
         to1d: bytes | None,
     ) -> Taken:
-        modules = _Modules.of(self.machine, credential.guid)
+        modules = DeviceModules.of(self.machine, credential.guid, self.trust)
         role = To2Device(self._env(credential, to1d, modules))
 
         def keep_both(kind: MsgType) -> None:
             if kind is MsgType.TO2_DONE and role.pending is not None:
                 self._keep(credential, role.pending, url)
 
-        onboarded = drive(FdoChannel(client, url), role, keep_both)
+        with closing(modules):
+            try:
+                onboarded = drive(FdoChannel(client, url), role, keep_both)
+            except REFUSALS as error:
+                if modules.journal.failures:
+                    raise ModulesFailed(error, modules.journal.failures) from error
+                raise
         identity = self._keep(credential, onboarded, url)
         return Taken(
             identity.active.guid,
             credential.guid,
             url,
-            modules.download.received,
-            None if modules.binding is None else modules.binding.verdict,
+            modules.received,
+            modules.verdict,
+            modules.journal.entries,
         )
 
     def _keep(
@@ -184,7 +191,7 @@ class Onboarder:
         return identity
 
     def _env(
-        self, credential: DeviceCredential, to1d: bytes | None, modules: "_Modules"
+        self, credential: DeviceCredential, to1d: bytes | None, modules: DeviceModules
     ) -> To2DeviceEnv:
         return To2DeviceEnv(
             credential=credential,
@@ -202,26 +209,6 @@ class Onboarder:
         """A fleet that starts at once must not come back at once."""
         jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
         self.patience.sleep(min(delay * jitter, self.patience.max_delay))
-
-
-@dataclass(frozen=True, slots=True)
-class _Modules:
-    download: DownloadModule
-    binding: BindingModule | None
-
-    @classmethod
-    def of(cls, machine: Machine, guid: Guid) -> "_Modules":
-        download = DownloadModule(machine.directory / "downloads")
-        if not machine.has_tpm:
-            return cls(download, None)
-        ak_alg = machine.config.profile.ak_alg
-        return cls(download, BindingModule(machine.tpm, ak_alg, guid))
-
-    @property
-    def all(self) -> tuple[DeviceModule, ...]:
-        if self.binding is None:
-            return (self.download,)
-        return (self.binding, self.download)
 
 
 def _ways(identity: Identity) -> Iterator[tuple[DeviceCredential, Candidates]]:

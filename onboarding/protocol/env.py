@@ -11,7 +11,7 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from onboarding.protocol.modules import OwnerModule
+from onboarding.protocol.modules import ModulePlan
 from onboarding.protocol.registration import Registration
 from ownership_vouchers.algorithms import Signer, VerifyKey, alg_for
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
@@ -139,12 +139,13 @@ class To2OwnerEnv:
     """The owner in TO2.
 
     ``find_voucher`` should answer from a cache: it is asked in 60, 62 and 64 and
-    again in 70. ``modules`` returns a device's modules in the order they run.
+    again in 70. ``modules`` returns a device's modules: with None, those that a run
+    begins with in 66; with the id of a plan, the same ones again for each 68.
     """
 
     now: int
     random: Callable[[int], bytes] = field(repr=False)
     new_kex_key: NewKexKey = field(repr=False)
     find_voucher: Callable[[Guid], OwnedVoucher | None]
-    modules: Callable[[Guid], Sequence[OwnerModule]]
+    modules: Callable[[Guid, str | None], ModulePlan]
     limits: ServiceInfoLimits = ServiceInfoLimits()

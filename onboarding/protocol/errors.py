@@ -1,9 +1,11 @@
 """What ends a protocol run, and the code the peer is told.
 
 Source: FDO 1.1, section 5.1.1. The peer learns a code and a text that is the same
-for all causes of it; the exception's own words are for our log.
+for all causes of it, but that a required module is named; the exception's own words
+are for our log.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from onboarding.protocol.modules import ModuleResult
@@ -73,15 +75,35 @@ class ReuseRefused(ProtocolError):
     code = ErrorCode.CRED_REUSE_ERROR
 
 
+class ModuleFailed(MessageRefused):
+    """A ServiceInfo module cannot go on; the run can, unless it is required.
+
+    ``facts`` are as those of a ModuleResult.
+    """
+
+    def __init__(self, detail: str, facts: Mapping[str, object] = {}) -> None:
+        super().__init__(detail)
+        self.facts = dict(facts)
+
+
 class RequiredModuleFailed(MessageRefused):
     """A ServiceInfo module that the owner insists on did not succeed.
 
-    ``results`` is for the operator, in full; the peer learns none of it.
+    ``results`` is for the operator, in full, of every module of the run; the peer
+    learns the module's name, and whether it could be run, was turned down or failed.
     """
 
     def __init__(self, failed: ModuleResult, results: tuple[ModuleResult, ...]) -> None:
         super().__init__(f"{failed.name}: {failed.detail}")
+        self.failed = failed
         self.results = results
+
+    @property
+    def told(self) -> str:
+        """What the device is told: which module, and how far it came."""
+        how = "was turned down" if self.failed.offered else "could not be run"
+        how = "failed" if self.failed.accepted else how
+        return f"required ServiceInfo module {self.failed.name} {how}"
 
 
 class PeerFailed(ProtocolError):
@@ -136,4 +158,5 @@ def error_message(
     """
     code = error_code(error)
     kept = previous if 0 <= previous < 256 else 0
-    return ErrorMessage(code, kept, _TEXTS[code], now, correlation).encode()
+    text = error.told if isinstance(error, RequiredModuleFailed) else _TEXTS[code]
+    return ErrorMessage(code, kept, text, now, correlation).encode()

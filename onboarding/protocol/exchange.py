@@ -27,7 +27,26 @@ class Phase(IntEnum):
     ENDED = 3
 
 
+@unique
+class Standing(IntEnum):
+    """How a module stands with the device, as far as it was asked."""
+
+    UNASKED = 0
+    OFFERED = 1  # ``active`` was sent, and not answered yet
+    ACTIVE = 2
+    REFUSED = 3  # turned down: to be asked anew
+    LEFT = 4  # active, and left in the middle: what it still says is nobody's
+
+
+MAX_DETAIL = 2000
 _PHASES: dict[int, Phase] = {int(one): one for one in Phase}
+_STANDINGS: dict[int, Standing] = {int(one): one for one in Standing}
+_STANDINGS_OF = {Phase.ASKED: Standing.OFFERED, Phase.ACTIVE: Standing.ACTIVE}
+_UNENDED = {
+    Phase.WAITING: "was not reached",
+    Phase.ASKED: "was not answered",
+    Phase.ACTIVE: "was under way",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +59,60 @@ class ModuleRun:
     ok: bool = False
     detail: str = ""
     facts: Mapping[str, object] = field(default_factory=dict, repr=False)
+    standing: Standing = Standing.UNASKED
+    required: bool = False
 
-    def ended(self, result: ModuleResult) -> "ModuleRun":
+    def at(self, phase: Phase, state: object) -> "ModuleRun":
+        """Return this run as it goes on."""
+        stands = _STANDINGS_OF.get(phase, self.standing)
+        required = self.required
+        return ModuleRun(self.name, phase, state, standing=stands, required=required)
+
+    def ended(self, result: ModuleResult, standing: Standing) -> "ModuleRun":
         """Return this run with how it went; the module's state is dropped."""
-        ok, detail, facts = result.ok, result.detail, result.facts
-        return ModuleRun(self.name, Phase.ENDED, None, ok, detail, facts)
+        return ModuleRun(
+            self.name,
+            Phase.ENDED,
+            None,
+            result.ok,
+            result.detail[:MAX_DETAIL],
+            result.facts,
+            standing,
+            self.required,
+        )
 
     @property
     def result(self) -> ModuleResult:
-        return ModuleResult(self.name, self.ok, self.detail, self.facts)
+        """How it went, or how far it has come."""
+        return ModuleResult(
+            self.name,
+            self.ok,
+            self.detail or _UNENDED.get(self.phase, ""),
+            self.facts,
+            self.required,
+            self.standing is not Standing.UNASKED,
+            self.standing in (Standing.ACTIVE, Standing.LEFT),
+        )
 
     def to_item(self) -> list[object]:
-        facts = dict(self.facts)
-        return [self.name, int(self.phase), self.state, self.ok, self.detail, facts]
+        return [
+            self.name,
+            int(self.phase),
+            self.state,
+            self.ok,
+            self.detail,
+            dict(self.facts),
+            int(self.standing),
+            self.required,
+        ]
 
     @classmethod
     def from_item(cls, item: object) -> Self:
         """Raises MalformedError."""
-        name, phase, state, ok, detail, facts = cbor.array(item, 6)
+        name, phase, state, ok, detail, facts, standing, required = cbor.array(item, 8)
         known = _PHASES.get(cbor.uint(phase, 8))
-        if known is None:
+        stands = _STANDINGS.get(cbor.uint(standing, 8))
+        if known is None or stands is None:
             raise MalformedError("module run in an unknown phase")
         return cls(
             cbor.tstr(name),
@@ -68,12 +121,17 @@ class ModuleRun:
             cbor.boolean(ok),
             cbor.tstr(detail, limit=4096),
             {cbor.tstr(k): v for k, v in cbor.mapping(facts, limit=256).items()},
+            stands,
+            cbor.boolean(required),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The whole exchange between two messages; counted in messages and bytes."""
+    """The whole exchange between two messages; counted in messages and bytes.
+
+    ``runs`` are as many as the plan's modules and in their order; ``plan`` names it.
+    """
 
     started: int  # seconds since 1970
     runs: tuple[ModuleRun, ...]
@@ -83,21 +141,32 @@ class Exchange:
     rounds: int = 0
     received: int = 0
     done: bool = False
+    plan: str = ""
 
     def with_run(
-        self, run: ModuleRun, queue: tuple[Kv, ...] | None = None
+        self, index: int, run: ModuleRun, queue: tuple[Kv, ...] | None = None
     ) -> "Exchange":
-        """Return the exchange with the run of that name, and the queue, replaced."""
-        runs = tuple(run if one.name == run.name else one for one in self.runs)
+        """Return the exchange with one run, and the queue, replaced."""
+        runs = (*self.runs[:index], run, *self.runs[index + 1 :])
         return replace(self, runs=runs, queue=self.queue if queue is None else queue)
 
-    def run(self, name: str) -> ModuleRun | None:
-        return next((one for one in self.runs if one.name == name), None)
+    def speaking(self, name: str) -> int | None:
+        """Return which of the modules of that name is asked or active."""
+        for index, run in enumerate(self.runs):
+            if run.name == name and run.phase in (Phase.ASKED, Phase.ACTIVE):
+                return index
+        return None
+
+    def standing(self, index: int) -> Standing:
+        """How the device was left by the last module of the same name before."""
+        name = self.runs[index].name
+        before = [one for one in self.runs[:index] if one.name == name]
+        return before[-1].standing if before else Standing.UNASKED
 
     @property
     def results(self) -> tuple[ModuleResult, ...]:
-        """How the modules that have ended went."""
-        return tuple(one.result for one in self.runs if one.phase is Phase.ENDED)
+        """How each module went, or how far it came."""
+        return tuple(run.result for run in self.runs)
 
     def to_item(self) -> list[object]:
         return [
@@ -109,13 +178,14 @@ class Exchange:
             self.rounds,
             self.received,
             self.done,
+            self.plan,
         ]
 
     @classmethod
     def from_item(cls, item: object) -> Self:
         """Raises MalformedError."""
-        started, runs, devmod, partial, queue, rounds, received, done = cbor.array(
-            item, 8
+        started, runs, devmod, partial, queue, rounds, received, done, plan = (
+            cbor.array(item, 9)
         )
         return cls(
             cbor.uint(started, 64),
@@ -126,6 +196,7 @@ class Exchange:
             cbor.uint(rounds, 32),
             cbor.uint(received, 32),
             cbor.boolean(done),
+            cbor.tstr(plan),
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from onboarding.protocol import devmod
 from onboarding.protocol.device_env import DevmodFacts
 from onboarding.protocol.errors import MessageRefused
-from onboarding.protocol.modules import DeviceModule
+from onboarding.protocol.modules import DeviceModule, Message
 from onboarding.wire.chunks import pack, reassemble
 from onboarding.wire.serviceinfo import DeviceServiceInfo, Kv, OwnerServiceInfo
 from ownership_vouchers import cbor
@@ -72,7 +72,12 @@ class DeviceExchange:
             return self._activate(name, on=cbor.boolean(cbor.decode(value)))
         if module is None or name not in self._active:
             return ()
-        answers = module.receive(said, value)
+        return self._said(name, module.receive(said, value))
+
+    def _said(self, name: str, answers: Sequence[Message]) -> tuple[Kv, ...]:
+        """A module that turns itself down is deaf until it is activated again."""
+        if (_ACTIVE, cbor.encode(False)) in answers:
+            self._active.discard(name)
         return tuple((f"{name}:{message}", item) for message, item in answers)
 
     def _activate(self, name: str, *, on: bool) -> tuple[Kv, ...]:
@@ -81,7 +86,9 @@ class DeviceExchange:
             return ()
         if name in self._active:
             return ()
-        known = name in self._modules
-        if known:
-            self._active.add(name)
-        return ((f"{name}:{_ACTIVE}", cbor.encode(known)),)
+        module = self._modules.get(name)
+        answer = (f"{name}:{_ACTIVE}", cbor.encode(module is not None))
+        if module is None:
+            return (answer,)
+        self._active.add(name)
+        return (answer, *self._said(name, module.activated()))

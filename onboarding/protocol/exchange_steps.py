@@ -1,6 +1,6 @@
 """One round of ServiceInfo, the owner's side: a 68 in, a 69 out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from onboarding.protocol import devmod
@@ -8,10 +8,11 @@ from onboarding.protocol.devmod import Devmod
 from onboarding.protocol.env import ServiceInfoLimits
 from onboarding.protocol.errors import (
     MessageRefused,
+    ModuleFailed,
     ProtocolError,
     RequiredModuleFailed,
 )
-from onboarding.protocol.exchange import Exchange, ModuleRun, Phase
+from onboarding.protocol.exchange import Exchange, ModuleRun, Phase, Standing
 from onboarding.protocol.modules import (
     Message,
     ModuleContext,
@@ -41,12 +42,12 @@ class Round:
     limits: ServiceInfoLimits
     send_limit: int  # bytes of one 69
 
-    def module(self, name: str) -> OwnerModule:
+    def module(self, exchange: Exchange, index: int) -> OwnerModule:
         """Raises ProtocolError if the modules changed during the run."""
-        for module in self.modules:
-            if module.name == name:
-                return module
-        raise ProtocolError(f"module {name} is gone in the middle of a run")
+        name, modules = exchange.runs[index].name, self.modules
+        if len(modules) != len(exchange.runs) or modules[index].name != name:
+            raise ProtocolError(f"module {name} is gone in the middle of a run")
+        return modules[index]
 
     def context(self, exchange: Exchange, run: ModuleRun) -> ModuleContext:
         return ModuleContext(
@@ -57,6 +58,7 @@ class Round:
             exchange.devmod.values,
             run.phase is Phase.ACTIVE,
             exchange.rounds,
+            exchange.devmod.modules,
         )
 
 
@@ -127,64 +129,96 @@ def _deliver(
     exchange: Exchange, name: str, said: str, value: bytes, this: Round
 ) -> Exchange:
     """Hand one message to its module; one that does not run is not listening."""
-    run = exchange.run(name)
-    if run is None or run.phase not in (Phase.ASKED, Phase.ACTIVE):
+    index = exchange.speaking(name)
+    if index is None:
         return exchange
+    run = exchange.runs[index]
     if said == _ACTIVE:
         if cbor.boolean(cbor.decode(value)):
-            return exchange.with_run(ModuleRun(name, Phase.ACTIVE, run.state))
-        return _end(exchange, run, _failed(name, "the device turned it down"), this)
-    run = ModuleRun(name, Phase.ACTIVE, run.state)
-    module, ctx = this.module(name), this.context(exchange, run)
-    state = module.receive(run.state, said, value, ctx)
-    return exchange.with_run(ModuleRun(name, Phase.ACTIVE, state))
+            return exchange.with_run(index, run.at(Phase.ACTIVE, run.state))
+        result = _failed(name, "the device turned it down")
+        return _end(exchange, index, result, Standing.REFUSED)
+    run = run.at(Phase.ACTIVE, run.state)
+    module, ctx = this.module(exchange, index), this.context(exchange, run)
+    try:
+        state = module.receive(run.state, said, value, ctx)
+    except ModuleFailed as error:
+        result = _failed(name, str(error), error.facts)
+        return _end(exchange, index, result, Standing.LEFT)
+    return exchange.with_run(index, run.at(Phase.ACTIVE, state))
 
 
 def _produce(exchange: Exchange, this: Round) -> Exchange:
     """Let modules speak in order, up to the first that waits or fills a 69."""
     for index in range(len(exchange.runs)):
-        run = exchange.runs[index]
-        if run.phase is Phase.ENDED:
+        if exchange.runs[index].phase is Phase.ENDED:
             continue
         budget = room(this.send_limit, *exchange.queue)
         if budget < _MIN_BUDGET:
             break
-        exchange, progress = _ask(exchange, run, budget, this)
+        exchange, progress = _ask(exchange, index, budget, this)
         if progress is not Progress.DONE:
             break
     return exchange
 
 
 def _ask(
-    exchange: Exchange, run: ModuleRun, budget: int, this: Round
+    exchange: Exchange, index: int, budget: int, this: Round
 ) -> tuple[Exchange, Progress]:
     """Ask one module what it has to say, after starting it if it waits."""
-    name = run.name
-    if run.phase is Phase.WAITING and name not in exchange.devmod.modules:
-        result = _failed(name, "the device does not have it")
-        return _end(exchange, run, result, this), Progress.DONE
-    module, ctx = this.module(name), this.context(exchange, run)
+    run = exchange.runs[index]
+    try:
+        if run.phase is Phase.WAITING:
+            _check_there(exchange, index)
+        return _speak(exchange, index, budget, this)
+    except ModuleFailed as error:
+        left = run.standing in (Standing.OFFERED, Standing.ACTIVE)
+        standing = Standing.LEFT if left else Standing.UNASKED
+        result = _failed(run.name, str(error), error.facts)
+        return _end(exchange, index, result, standing), Progress.DONE
+
+
+def _check_there(exchange: Exchange, index: int) -> None:
+    """Raise ModuleFailed where the device lacks the module, or is stuck in it."""
+    if exchange.runs[index].name not in exchange.devmod.modules:
+        raise ModuleFailed("the device does not have it")
+    if exchange.standing(index) is Standing.LEFT:
+        raise ModuleFailed("one before it was left in the middle")
+
+
+def _speak(
+    exchange: Exchange, index: int, budget: int, this: Round
+) -> tuple[Exchange, Progress]:
+    run = exchange.runs[index]
+    name, module = run.name, this.module(exchange, index)
     queue: list[Kv] = list(exchange.queue)
     if run.phase is Phase.WAITING:
-        queue.append((f"{name}:{_ACTIVE}", cbor.encode(True)))
-        run = ModuleRun(name, Phase.ASKED, module.start(ctx))
+        if exchange.standing(index) is Standing.ACTIVE:
+            run = run.at(Phase.ACTIVE, None)
+        else:
+            queue.append((f"{name}:{_ACTIVE}", cbor.encode(True)))
+            run = run.at(Phase.ASKED, None)
+        run = run.at(run.phase, module.start(this.context(exchange, run)))
         budget = room(this.send_limit, *queue)
+    ctx = this.context(exchange, run)
     state, messages, progress = module.produce(run.state, budget, ctx)
     queue.extend((f"{name}:{said}", value) for said, value in messages)
-    exchange = exchange.with_run(ModuleRun(name, run.phase, state), tuple(queue))
+    exchange = exchange.with_run(index, run.at(run.phase, state), tuple(queue))
     if progress is Progress.DONE:
-        return _end(exchange, run, module.result(state), this), progress
+        result, standing = module.result(state), exchange.runs[index].standing
+        return _end(exchange, index, result, standing), progress
     return exchange, progress
 
 
-def _failed(name: str, detail: str) -> ModuleResult:
-    return ModuleResult(name, ok=False, detail=detail)
+def _failed(name: str, detail: str, facts: Mapping[str, object] = {}) -> ModuleResult:
+    return ModuleResult(name, ok=False, detail=detail, facts=facts)
 
 
 def _end(
-    exchange: Exchange, run: ModuleRun, result: ModuleResult, this: Round
+    exchange: Exchange, index: int, result: ModuleResult, standing: Standing
 ) -> Exchange:
-    exchange = exchange.with_run(run.ended(result))
-    if not result.ok and this.module(run.name).required:
-        raise RequiredModuleFailed(result, exchange.results)
+    run = exchange.runs[index].ended(result, standing)
+    exchange = exchange.with_run(index, run)
+    if run.required and not run.ok:
+        raise RequiredModuleFailed(run.result, exchange.results)
     return exchange

@@ -6,7 +6,7 @@ Source: FIDO FDO ServiceInfo modules, fdo.download.
 import hashlib
 from dataclasses import dataclass, field
 
-from onboarding.protocol.errors import MessageRefused
+from onboarding.protocol.errors import MessageRefused, ModuleFailed
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from ownership_vouchers import cbor
 
@@ -14,6 +14,7 @@ NAME = "fdo.download"
 CHUNK = 1014  # bytes of one data message; what every peer takes
 MAX_NAME = 255
 _OVERHEAD = 32  # key and heads around a chunk
+_MAX_ITEM = 1024  # characters
 _ANNOUNCE, _DATA, _WAIT = 0, 1, 2
 
 
@@ -22,14 +23,19 @@ class FilePush:
     """One file: its name as the device is to call it, and its content.
 
     A name has 1 to 255 characters; whether the device takes it is its own affair.
+    ``digest`` is the content's SHA-384: taken here unless it is known already.
     """
 
     name: str
     content: bytes = field(repr=False)
+    digest: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < len(self.name) <= MAX_NAME:
             raise ValueError(f"file name of {len(self.name)} characters")
+        if not self.digest:
+            digest = hashlib.sha384(self.content).digest()
+            object.__setattr__(self, "digest", digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +43,17 @@ class _State:
     index: int = 0  # of the file under way
     phase: int = _ANNOUNCE
     offset: int = 0  # of the content, sent so far
-    failure: str = ""
 
     def to_item(self) -> list[object]:
-        return [self.index, self.phase, self.offset, self.failure]
+        return [self.index, self.phase, self.offset]
 
     @classmethod
     def of(cls, item: object) -> "_State":
-        index, phase, offset, failure = cbor.array(item, 4)
+        index, phase, offset = cbor.array(item, 3)
         return cls(
             cbor.uint(index, 32),
             cbor.uint(phase, 8),
             cbor.uint(offset, 64),
-            cbor.tstr(failure, limit=1024),
         )
 
 
@@ -71,6 +75,7 @@ class DownloadModule:
         """Take ``done``; other messages are not for us.
 
         Raises:
+            ModuleFailed: The device could not write the file, or not all of it.
             MessageRefused: The device is done before it was sent everything.
         """
         now = _State.of(state)
@@ -81,10 +86,11 @@ class DownloadModule:
         if file is None:
             raise MessageRefused("fdo.download:done with no file under way")
         if written < 0:
-            failed = f"the device could not write {file.name}"
-            return _State(now.index, _WAIT, now.offset, failed).to_item()
-        if now.phase != _WAIT or written != len(file.content):
+            raise self._failed(now.index, f"the device could not write {file.name}")
+        if now.phase != _WAIT:
             raise MessageRefused(f"fdo.download:done after {written} bytes")
+        if written != len(file.content):
+            raise self._failed(now.index, f"{file.name} has {written} bytes there")
         return _State(now.index + 1).to_item()
 
     def produce(
@@ -97,7 +103,7 @@ class DownloadModule:
         turns the module down after all ignores what came with it.
         """
         now = _State.of(state)
-        if now.failure or now.index == len(self.files):
+        if now.index == len(self.files):
             return state, [], Progress.DONE
         file = self.files[now.index]
         messages: list[Message] = []
@@ -118,16 +124,26 @@ class DownloadModule:
     def result(self, state: object) -> ModuleResult:
         """Tell whether every file arrived."""
         now = _State.of(state)
-        names = [one.name for one in self.files]
-        facts: dict[str, object] = {"files": names[: now.index]}
-        detail = now.failure or f"{len(names)} files written"
-        return ModuleResult(self.name, not now.failure, detail, facts)
+        detail = f"{len(self.files)} files written"
+        return ModuleResult(self.name, True, detail, self._facts(now.index))
+
+    def _failed(self, written: int, why: str) -> ModuleFailed:
+        return ModuleFailed(why, self._facts(written))
+
+    def _facts(self, written: int) -> dict[str, object]:
+        facts: dict[str, object] = {
+            "item": ", ".join(one.name for one in self.files)[:_MAX_ITEM],
+            "files": [one.name for one in self.files[:written]],
+            "bytes": sum(len(one.content) for one in self.files[:written]),
+        }
+        if len(self.files) == 1:
+            facts["sha384"] = self.files[0].digest
+        return facts
 
 
 def _announce(file: FilePush) -> list[Message]:
-    digest = hashlib.sha384(file.content).digest()
     return [
         ("name", cbor.encode(file.name)),
         ("length", cbor.encode(len(file.content))),
-        ("sha-384", cbor.encode(digest)),
+        ("sha-384", cbor.encode(file.digest)),
     ]

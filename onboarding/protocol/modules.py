@@ -34,19 +34,27 @@ class ModuleContext:
     device_key: VerifyKey
     now: int  # seconds since 1970, UTC
     random: Callable[[int], bytes] = field(repr=False)
-    devmod: Mapping[str, object]
+    devmod: Mapping[str, str]
     active: bool  # whether the device has confirmed this module
     round: int  # messages 68 received so far, the present one included
+    modules: tuple[str, ...] = ()  # that the device says it has
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleResult:
-    """How a module ended. ``detail`` is for our operator, not for the peer."""
+    """How a module ended. ``detail`` is for our operator, not for the peer.
+
+    A module fills in the first four; the exchange adds whether it was required, was
+    offered to the device (``active`` was sent), and was accepted by it.
+    """
 
     name: str
     ok: bool
     detail: str
     facts: Mapping[str, object] = field(default_factory=dict)
+    required: bool = False
+    offered: bool = True
+    accepted: bool = True
 
 
 class OwnerModule(Protocol):
@@ -64,6 +72,9 @@ class OwnerModule(Protocol):
         """Return the first state: CBOR-able values only.
 
         A state goes through CBOR between messages: tuples come back as lists.
+
+        Raises:
+            ModuleFailed: It cannot be run with this device; so say the others.
         """
 
     def receive(
@@ -72,6 +83,8 @@ class OwnerModule(Protocol):
         """Take one complete message; ``active`` has been dealt with.
 
         Raises:
+            ModuleFailed: This module has failed; the run goes on without it, if it
+                may.
             VoucherError, ProtocolError: The message is not acceptable.
         """
 
@@ -89,6 +102,14 @@ class OwnerModule(Protocol):
         """Tell how it went; asked once, after ``DONE``."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModulePlan:
+    """The modules of one run in their order; ``id`` finds the same ones again."""
+
+    modules: tuple[OwnerModule, ...]
+    id: str = ""
+
+
 class DeviceModule(Protocol):
     """One module's device side; may read and write the machine."""
 
@@ -96,8 +117,12 @@ class DeviceModule(Protocol):
     def name(self) -> str:
         """The module's name, as in ``name:message``."""
 
+    def activated(self) -> Sequence[Message]:
+        """The owner wants this module now: begin anew; return what to say first."""
+
     def receive(self, message: str, value: bytes) -> Sequence[Message]:
         """Take one complete message and return the answers.
 
-        The ``active`` messages are dealt with before this is called.
+        The ``active`` messages are dealt with before this is called. An answer
+        ``active`` false turns the module down, and ends it until it is asked again.
         """

@@ -191,9 +191,10 @@ def _ready(state: AwaitingReady, plain: bytes, env: To2OwnerEnv) -> Step:
     message = DeviceServiceInfoReady.from_cbor(plain)
     if state.session.reuse and message.replacement_hmac is not None:
         raise MessageRefused("the device replaces a credential that was to stay")
-    runs = tuple(ModuleRun(one.name) for one in env.modules(state.guid))
+    plan = env.modules(state.guid, None)
+    runs = tuple(ModuleRun(one.name, required=one.required) for one in plan.modules)
     limit = send_limit(message.max_service_info, state.session.message_limit)
-    exchange = Exchange(env.now, runs)
+    exchange = Exchange(env.now, runs, plan=plan.id)
     serving = Serving(state.session, message.replacement_hmac, limit, exchange)
     reply = OwnerServiceInfoReady(env.limits.message).encode()
     return _sealed(serving, OwnerServiceInfoReady.TYPE, reply, env)
@@ -208,7 +209,7 @@ def _service_info(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:
         _find(state.guid, env).device_key,
         env.now,
         env.random,
-        env.modules(state.guid),
+        env.modules(state.guid, state.exchange.plan).modules,
         env.limits,
         state.send_limit,
     )

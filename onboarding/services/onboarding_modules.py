@@ -6,7 +6,7 @@ from attestation.passport import Passport
 from hw.profiles import profiles
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
-from onboarding.protocol.modules import OwnerModule
+from onboarding.protocol.modules import ModulePlan, OwnerModule
 from onboarding.services.errors import SettingsError
 from onboarding.services.owned import Owned
 from onboarding.services.roots import AcceptedEks, EkRoots
@@ -33,10 +33,10 @@ class OnboardingModules:
         self._accepted = accepted
         self._downloads = _modules(downloads)
 
-    def of(self, owned: Owned | None) -> Sequence[OwnerModule]:
+    def of(self, owned: Owned | None, plan: str | None = None) -> ModulePlan:
         """The modules for one device."""
         passport = None if owned is None else owned.passport
-        return (self._binding(passport), *self._downloads)
+        return ModulePlan((self._binding(passport), *self._downloads))
 
     def _binding(self, passport: Passport | None) -> BindingModule:
         """Whoever is said to have a TPM must show it; others may go without.

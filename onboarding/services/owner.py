@@ -122,7 +122,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             secrets.token_bytes,
             ec.generate_private_key,
             for_to2,
-            lambda guid: modules.of(vouchers.lately(guid)),
+            lambda guid, plan: modules.of(vouchers.lately(guid), plan),
             limits,
         )
 

@@ -36,6 +36,9 @@ class Download:
         self.received = b""
         self._length = 0
 
+    def activated(self) -> Sequence[Message]:
+        return []
+
     def receive(self, message: str, value: bytes) -> Sequence[Message]:
         if message == "length":
             self._length = cbor.uint(cbor.decode(value), 32)

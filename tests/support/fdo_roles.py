@@ -21,7 +21,7 @@ from onboarding.protocol.env import (
     To1RendezvousEnv,
     To2OwnerEnv,
 )
-from onboarding.protocol.modules import Message, OwnerModule
+from onboarding.protocol.modules import Message, ModulePlan, OwnerModule
 from onboarding.protocol.registration import Registration
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.to2_device import To2Device
@@ -46,6 +46,9 @@ class KeepingModule:
         self.name = name
         self.received: list[Message] = []
         self._answer = answer
+
+    def activated(self) -> Sequence[Message]:
+        return ()
 
     def receive(self, message: str, value: bytes) -> Sequence[Message]:
         self.received.append((message, value))
@@ -74,7 +77,7 @@ class Roles:
             random=secrets.token_bytes,
             new_kex_key=ec.generate_private_key,
             find_voucher=lambda guid: self.owned if guid == self.owned.guid else None,
-            modules=lambda _guid: modules,
+            modules=lambda _guid, _plan: ModulePlan(modules),
         )
         return replace(env, **changed)
 

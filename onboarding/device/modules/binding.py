@@ -37,6 +37,10 @@ class BindingModule:
         self._ak: AttestationKey | None = None
         self.verdict: tuple[bool, str, str] | None = None
 
+    def activated(self) -> Sequence[Message]:
+        """Wait for the owner's request."""
+        return []
+
     def receive(self, message: str, value: bytes) -> Sequence[Message]:
         """Take one message.
 

@@ -1,18 +1,14 @@
 """``fdo.download`` on the device: a file the owner wants here.
 
-Written beside its place and renamed when whole and verified, so that nobody ever
-reads half of it. Source: FIDO FDO ServiceInfo modules, fdo.download.
+Source: FIDO FDO ServiceInfo modules, fdo.download.
 """
 
-import hashlib
-import hmac
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from onboarding.device.applier import WorkloadFile, check_files
 from onboarding.device.errors import ApplyError
+from onboarding.device.modules.journal import Journal
+from onboarding.device.modules.landing import Landing
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
 
@@ -25,25 +21,33 @@ class DownloadModule:
     """Receives files into ``directory``, one after the other.
 
     A name is a relative path of plain components; any other is answered with -1.
+    Without a length a file is a stream, and an empty chunk ends it.
     """
 
     name = "fdo.download"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, limit: int = MAX_FILE, journal: Journal | None = None
+    ) -> None:
         self._directory = directory
+        self._limit = limit
+        self._journal = journal or Journal()
         self._received: list[str] = []
-        self._file: BinaryIO | None = None
-        self._target: Path | None = None
+        self._landing: Landing | None = None
         self._name: str | None = None  # None: no file is under way
         self._length: int | None = None
         self._digest: bytes | None = None
-        self._size = 0
-        self._hash = hashlib.sha384()
+        self._refusal = ""
 
     @property
     def received(self) -> tuple[str, ...]:
         """Names of the files that arrived whole, in order."""
         return tuple(self._received)
+
+    def activated(self) -> Sequence[Message]:
+        """Wait for a file; one that had begun is given up."""
+        self._abandon()
+        return []
 
     def receive(self, message: str, value: bytes) -> Sequence[Message]:
         """Take one message; answer ``done`` when the file is complete or lost.
@@ -64,75 +68,50 @@ class DownloadModule:
         return []
 
     def _reset(self) -> None:
-        self._file = self._target = self._name = None
+        self._landing = self._name = None
         self._length = self._digest = None
-        self._size = 0
-        self._hash = hashlib.sha384()
+        self._refusal = ""
 
     def _begin(self, name: str) -> None:
         self._abandon()
         self._name = name
         try:
-            check_files([WorkloadFile(name, b"")])
-            self._target = self._directory / name
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._temporary().open("wb")
-        except (ApplyError, OSError):
-            self._target = None  # answered when its data has come
-
-    def _temporary(self) -> Path:
-        assert self._target is not None  # noqa: S101 - set just before
-        return self._target.with_name(f".{self._target.name}.part")
+            self._landing = Landing.open(self._directory, name, self._limit)
+        except ApplyError as error:
+            self._refusal = str(error)  # answered when its data has come
 
     def _data(self, chunk: bytes) -> Sequence[Message]:
         if self._name is None:
             return []  # the rest of a file that was answered already
-        self._size += len(chunk)
-        if not self._write(chunk):
-            return self._end(ok=False)
-        if self._length is None:
-            return [] if chunk else self._end(ok=True)
-        if self._size > self._length:
-            return self._end(ok=False)
-        return self._end(ok=True) if self._size == self._length else []
-
-    def _write(self, chunk: bytes) -> bool:
-        if self._file is None or self._size > MAX_FILE:
-            return False
-        self._hash.update(chunk)
         try:
-            self._file.write(chunk)
-        except OSError:
-            return False
-        return True
-
-    def _end(self, *, ok: bool) -> Sequence[Message]:
-        done = self._size if ok and self._settle() else FAILED
-        if done == FAILED:
+            size = self._write(chunk)
+            whole = not chunk if self._length is None else size == self._length
+            if not whole:
+                return []
+            return self._settled(self._name)
+        except ApplyError as error:
+            self._journal.failed(self.name, str(error))
             self._abandon()
-        elif self._name is not None:
-            self._received.append(self._name)
-            self._reset()
-        return [("done", cbor.encode(done))]
+            return [("done", cbor.encode(FAILED))]
 
-    def _settle(self) -> bool:
-        """Check the digest, then give the file its name."""
-        if self._file is None or self._target is None:
-            return False
-        found = self._hash.digest()
-        if self._digest is not None and not hmac.compare_digest(found, self._digest):
-            return False
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            os.replace(self._temporary(), self._target)
-        except OSError:
-            return False
-        return True
+    def _write(self, chunk: bytes) -> int:
+        if self._landing is None:
+            raise ApplyError(self._refusal)
+        self._landing.write(chunk)
+        if self._length is not None and self._landing.size > self._length:
+            raise ApplyError(f"{self._name} is longer than was said")
+        return self._landing.size
+
+    def _settled(self, name: str) -> Sequence[Message]:
+        assert self._landing is not None  # noqa: S101 - it was written to just now
+        self._landing.settle(self._digest)
+        size = self._landing.size
+        self._received.append(name)
+        self._journal.done(self.name, f"{name}, {size} bytes")
+        self._reset()
+        return [("done", cbor.encode(size))]
 
     def _abandon(self) -> None:
-        if self._file is not None and self._target is not None:
-            self._file.close()
-            self._temporary().unlink(missing_ok=True)
+        if self._landing is not None:
+            self._landing.abandon()
         self._reset()

@@ -24,6 +24,7 @@ CODES: list[tuple[Exception, int]] = [
     (voucher_errors.MalformedError("x"), 100),
     (voucher_errors.DecryptError("x"), 100),
     (errors.MessageRefused("x"), 101),
+    (errors.ModuleFailed("x"), 101),
     (errors.UnexpectedMessage("x"), 101),
     (errors.Unsupported("x"), 101),
     (errors.RequiredModuleFailed(FAILED, (FAILED,)), 101),
@@ -47,6 +48,14 @@ def test_each_error_has_its_code_and_a_text_without_its_cause(
     assert (message.timestamp, message.correlation) == (1_800_000_000, 77)
     assert str(error) not in message.text.split()
     assert "secret" not in message.text
+
+
+def test_a_device_is_told_which_required_module_failed_but_not_why() -> None:
+    error = errors.RequiredModuleFailed(FAILED, (FAILED,))
+    body = errors.error_message(error, 68, 1_800_000_000)
+    text = ErrorMessage.from_cbor(body).text
+    assert FAILED.name in text
+    assert FAILED.detail not in text
 
 
 def test_every_error_class_of_the_protocol_is_in_the_table() -> None:

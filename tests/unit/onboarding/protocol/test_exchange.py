@@ -10,6 +10,7 @@ from onboarding.protocol.devmod import announce
 from onboarding.protocol.env import ServiceInfoLimits
 from onboarding.protocol.errors import (
     MessageRefused,
+    ModuleFailed,
     ProtocolError,
     RequiredModuleFailed,
 )
@@ -63,7 +64,9 @@ class Owner:
     """The owner's side of one exchange; its state goes through its bytes."""
 
     def __init__(self, *modules: Says, limit: int = 1300) -> None:
-        exchange = Exchange(NOW, tuple(ModuleRun(one.name) for one in modules))
+        exchange = Exchange(
+            NOW, tuple(ModuleRun(one.name, required=one.required) for one in modules)
+        )
         self._bytes = cbor.encode(exchange.to_item())
         self.round = Round(
             Guid(bytes(16)),
@@ -147,13 +150,85 @@ def test_a_required_module_turned_down_ends_the_run() -> None:
         owner.take(("m:active", NO))
 
 
+@dataclass(frozen=True)
+class Fails(Says):
+    """Fails where it is told to: in ``start``, ``receive`` or ``produce``."""
+
+    where: str = "start"
+
+    def start(self, ctx: ModuleContext) -> object:
+        self._fail("start")
+        return "new"
+
+    def receive(
+        self, state: object, message: str, value: bytes, ctx: ModuleContext
+    ) -> object:
+        self._fail("receive")
+        return super().receive(state, message, value, ctx)
+
+    def produce(
+        self, state: object, budget: int, ctx: ModuleContext
+    ) -> tuple[object, list[Message], Progress]:
+        if ctx.active:
+            self._fail("produce")
+        return super().produce(state, budget, ctx)
+
+    def _fail(self, where: str) -> None:
+        if self.where == where:
+            raise ModuleFailed(f"fails in {where}", {"item": "it"})
+
+
+@pytest.mark.parametrize("where", ["start", "receive", "produce"])
+def test_a_module_that_fails_is_left_out_and_the_next_one_runs(where: str) -> None:
+    owner = Owner(Fails("a", where=where), Says("b", (("y", b"\2"),)))
+    replies = [owner.take(*devmod("a", "b"))]
+    if where != "start":
+        replies.append(owner.take(("a:active", YES), ("a:word", b"\0")))
+    assert ("b:y", b"\2") in replies[-1].kvs
+    failed, running = owner.exchange.results
+    assert (failed.ok, failed.detail) == (False, f"fails in {where}")
+    assert failed.facts == {"item": "it"}
+    assert (failed.offered, failed.accepted) == (where != "start", where != "start")
+    assert (running.ok, running.detail) == (False, "was not answered")
+
+
+@pytest.mark.parametrize("where", ["start", "receive", "produce"])
+def test_a_required_module_that_fails_ends_the_run_and_is_named(where: str) -> None:
+    owner = Owner(Fails("a", where=where, required=True), Says("b"))
+    devmod_then_word = [devmod("a", "b"), (("a:active", YES), ("a:word", b"\0"))]
+    with pytest.raises(RequiredModuleFailed, match=f"a: fails in {where}") as ended:
+        [owner.take(*kvs) for kvs in devmod_then_word]
+    assert ended.value.told.startswith("required ServiceInfo module a ")
+    assert [one.detail for one in ended.value.results][1] == "was not reached"
+
+
+def test_a_module_that_is_active_already_is_not_activated_again() -> None:
+    owner = Owner(Says("m", (("x", b"\1"),)), Says("m", (("y", b"\2"),)))
+    owner.take(*devmod("m"))
+    assert owner.take(("m:active", YES), ("m:end", b"\0")).kvs == (("m:y", b"\2"),)
+    assert owner.take(("m:end", b"\0")).done
+
+
+def test_a_module_that_was_turned_down_is_asked_again_for_its_next_part() -> None:
+    owner = Owner(Says("m"), Says("m"))
+    owner.take(*devmod("m"))
+    assert owner.take(("m:active", NO)).kvs == (("m:active", YES),)
+    owner.take(("m:active", YES), ("m:end", b"\0"))
+    assert [one.ok for one in owner.exchange.results] == [False, True]
+
+
+def test_a_module_left_in_the_middle_is_not_asked_again() -> None:
+    owner = Owner(Fails("m", where="receive"), Says("m"))
+    owner.take(*devmod("m"))
+    assert owner.take(("m:word", b"\0")).done
+    assert "left in the middle" in owner.exchange.results[1].detail
+
+
 def test_an_answer_without_active_stands_for_it() -> None:
     owner = Owner(Says("m"))
     owner.take(*devmod("m"))
     owner.take(("m:word", b"\0"))
-    run = owner.exchange.run("m")
-    assert run is not None
-    assert run.phase is Phase.ACTIVE
+    assert owner.exchange.runs[0].phase is Phase.ACTIVE
 
 
 def test_messages_for_a_module_that_does_not_run_are_not_heard() -> None:
@@ -193,10 +268,10 @@ def test_a_module_gone_in_the_middle_of_a_run_ends_it() -> None:
         take_turn(exchange, DeviceServiceInfo(False), 3, other.round)
 
 
-@pytest.mark.parametrize("index", range(8))
+@pytest.mark.parametrize("index", range(9))
 def test_an_exchange_that_is_not_ours_is_malformed(index: int) -> None:
     item = Exchange(NOW, (ModuleRun("m"),)).to_item()
-    item[index] = "wrong"
+    item[index] = 1.5
     with pytest.raises(MalformedError):
         Exchange.from_item(item)
 
@@ -237,6 +312,16 @@ def test_device_hears_active_modules_only() -> None:
     exchange.receive(says(("m:active", YES), ("m:word", b"\1"), ("m:active", NO)))
     exchange.receive(says(("m:late", b"\0"), ("devmod:word", b"\0")))
     assert module.received == [("word", b"\1")]
+
+
+def test_a_module_that_turns_itself_down_is_deaf_until_it_is_activated() -> None:
+    module = KeepingModule("m", lambda what, _: [("active", NO)] if what == "x" else [])
+    exchange, _ = device(module)
+    said = exchange.receive(says(("m:active", YES), ("m:x", b"\1"), ("m:y", b"\2")))
+    assert said == DeviceServiceInfo(False, (("m:active", YES), ("m:active", NO)))
+    again = exchange.receive(says(("m:active", YES), ("m:z", b"\3")))
+    assert again == DeviceServiceInfo(False, (("m:active", YES),))
+    assert module.received == [("x", b"\1"), ("z", b"\3")]
 
 
 def test_device_is_silent_while_the_owner_has_more() -> None:

@@ -21,7 +21,13 @@ from onboarding.protocol.env import (
 )
 from onboarding.protocol.errors import NotFound, Unsupported, error_code
 from onboarding.protocol.kex import KexParameter
-from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
+from onboarding.protocol.modules import (
+    Message,
+    ModuleContext,
+    ModulePlan,
+    ModuleResult,
+    Progress,
+)
 from onboarding.protocol.step import StoreRegistration, StoreVoucher, TakeOwnership
 from onboarding.protocol.to2_states import AwaitingReady, Opening
 from onboarding.wire.message import MsgType
@@ -126,7 +132,7 @@ def owner_env(record: Transcript, **changed: object) -> To2OwnerEnv:
         random=Drawn(prove.nonce, ours.random, setup.guid.raw),
         new_kex_key=record.kex_key("owner"),
         find_voucher=lambda guid: owned if guid == owned.guid else None,
-        modules=lambda _guid: modules,
+        modules=lambda _guid, _plan: ModulePlan(modules),
     )
 
 
@@ -237,7 +243,8 @@ def test_owner_modules_hear_what_the_recorded_device_said() -> None:
     state: to2_owner.State | None = None
     for request in record.messages("to2")[::2]:
         state = to2_owner.step(state, request.type, request.wire, env).state  # type: ignore[assignment]
-    modules = {one.name: one for one in env.modules(record.voucher("for_owner").guid)}
+    plan = env.modules(record.voucher("for_owner").guid, None)
+    modules = {one.name: one for one in plan.modules}
     heard = {name: [what for what, _ in one.heard] for name, one in modules.items()}  # type: ignore[attr-defined]
     assert heard == {
         "fdo.download": ["done"],
