@@ -38,6 +38,7 @@ class WirePair(Generic[ResultT]):
         alter: Changes the message of a type, every time it passes; inside the
             tunnel for 65 to 71.
         alter_wire: As ``alter``, on the body as it is sent.
+        random: Draws the IVs of what is sealed again after a change.
     """
 
     client: Any
@@ -49,6 +50,7 @@ class WirePair(Generic[ResultT]):
     tunnel: Tunnel | None = None
     effects: list[Effect] = field(default_factory=list)
     passed: list[Passed] = field(default_factory=list)
+    random: Callable[[int], bytes] = secrets.token_bytes
 
     def run(self) -> ResultT:
         """Run to the end; whatever a role raises comes out here."""
@@ -74,7 +76,7 @@ class WirePair(Generic[ResultT]):
             plain = self.tunnel.open(body)
             if msg in self.alter:
                 plain = self.alter[msg](plain)
-                body = self.tunnel.seal(plain, secrets.token_bytes)
+                body = self.tunnel.seal(plain, self.random)
         elif msg in self.alter:
             body = plain = self.alter[msg](body)
         if msg in self.alter_wire:
