@@ -165,10 +165,22 @@ def length(data: bytes) -> int:
 
 
 def join(items: Sequence[bytes]) -> bytes:
-    """Write an array of items that are encoded already."""
-    count = len(items)
-    head = bytes([0x80 | count]) if count < 24 else bytes([0x98, count])
-    return head + b"".join(items)
+    """Write an array of items that are encoded already.
+
+    Raises:
+        MalformedError: There are over 65535 of them.
+    """
+    return _written_head(len(items)) + b"".join(items)
+
+
+def _written_head(count: int) -> bytes:
+    if count < 24:
+        return bytes([0x80 | count])
+    if count < 256:
+        return bytes([0x98, count])
+    if count > 65535:
+        raise MalformedError(f"an array of {count} items")
+    return b"\x99" + count.to_bytes(2, "big")
 
 
 def _array_head(data: bytes, start: int, limit: int) -> tuple[int, int]:

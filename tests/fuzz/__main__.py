@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     if importlib.util.find_spec("atheris") is None:
         version = ".".join(map(str, sys.version_info[:2]))
         print(
-            f"atheris cannot be had for this Python ({version}): random changes,"
-            " not guided by coverage"
+            f"atheris is not there for this Python ({version}): random changes, not"
+            " guided by coverage"
         )
     share = max(1, asked.seconds * asked.jobs // len(names))
     with ThreadPoolExecutor(asked.jobs) as pool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_INPUT = 4096  # bytes; what is refused for its size alone teaches nothing
-PACKAGES = ["onboarding", "ownership_vouchers"]
+PACKAGES = ["onboarding", "attestation", "hw", "ownership_vouchers"]
 
 
 def main(name: str, seconds: int, folder: Path) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from attestation.errors import AttestationError
+from hw.errors import HwError
 from onboarding.wire.message import ErrorCode
+from ownership_vouchers.errors import VoucherError
 from tests.support.any_bytes import outcome
 
 
@@ -25,5 +28,17 @@ def reads(read: Callable[[bytes], object]) -> Callable[[bytes], None]:
     def run(data: bytes) -> None:
         code = outcome(lambda: read(data))
         assert code is not ErrorCode.INTERNAL_SERVER_ERROR, "the fault is ours"
+
+    return run
+
+
+def judges(read: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    """The same for what attestation and hw read: their errors are refusals, too."""
+
+    def run(data: bytes) -> None:
+        try:
+            read(data)
+        except (AttestationError, HwError, VoucherError):
+            pass  # any other exception type is a bug, and comes out
 
     return run

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fuzz import formats, messages
+from tests.fuzz import evidence, formats, messages, modules
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = {
-    one.name: one for one in (*formats.TARGETS, *messages.TARGETS)
+    one.name: one
+    for group in (formats, messages, modules, evidence)
+    for one in group.TARGETS
 }
 FOUND = Path(__file__).parent / "found"
 """Inputs that broke something once, by target: they stay mended."""

@@ -107,11 +107,16 @@ def test_much_is_taken_where_it_costs_little() -> None:
     assert len(cbor.split(cbor.encode(large))) == 3
 
 
-@pytest.mark.parametrize("count", [0, 1, 23, 24, 255])
+@pytest.mark.parametrize("count", [0, 1, 23, 24, 255, 256, 65535])
 def test_joined_items_are_the_array_of_them(count: int) -> None:
     joined = cbor.join([b"\x05"] * count)
     assert joined == cbor.encode([5] * count)
     assert cbor.length(joined) == count
+
+
+def test_more_items_than_any_array_of_ours_has_are_not_joined() -> None:
+    with pytest.raises(MalformedError):
+        cbor.join([b"\x05"] * 65536)
 
 
 @pytest.mark.parametrize("value", [object(), "\ud800", {1: object()}])

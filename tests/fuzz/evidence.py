@@ -1,0 +1,101 @@
+"""Targets for what attestation and hw read of a device: documents and TPM data."""
+
+import json
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from attestation.binding import Binding, BindingEvidence, BindingRequest
+from attestation.device_auth import claimed_guid
+from attestation.documents import ContentType, sign_payload
+from attestation.ek_trust import EkEvidence, judge
+from hw.pcr_blob import parse_pcr_blob
+from hw.public_area import PublicArea
+from hw.structures import Attest
+from ownership_vouchers.cose import Sign1
+from tests.fuzz.target import Target, judges
+from tests.support.documents import KEY, KINDS, SIGNER
+from tests.support.ek_authority import NOW, TpmVendor
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+
+
+def _document(kind: ContentType, data: bytes) -> None:
+    """A document with any content, rightly signed."""
+    KINDS[kind].open(sign_payload(kind, data, SIGNER), KEY)
+
+
+def _contents(kind: ContentType) -> list[bytes]:
+    return [Sign1.from_cbor(KINDS[kind].sign(SIGNER)).payload]
+
+
+def _requests() -> list[bytes]:
+    return [KINDS[ContentType.DEVICE_REQUEST].sign(SIGNER)]
+
+
+@cache
+def _vendor() -> tuple[TpmVendor, ec.EllipticCurvePublicKey]:
+    return TpmVendor(), ec.generate_private_key(ec.SECP256R1()).public_key()
+
+
+def _ek_certificate(data: bytes) -> None:
+    """Judging is total: a certificate that cannot be read is a reason, not an error."""
+    vendor, key = _vendor()
+    judge(EkEvidence(key, data[:4096]), vendor.store, None, NOW)
+
+
+def _certificates() -> list[bytes]:
+    vendor, key = _vendor()
+    recorded = [one["certificate"] for one in _recorded()["eks"].values()]
+    return [vendor.issuer.issue_ek(key), *map(bytes.fromhex, filter(None, recorded))]
+
+
+@cache
+def _recorded() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((VECTORS / "tpm/swtpm-0.7.1.json").read_text())
+    return found
+
+
+def _of_both(*names: str) -> list[bytes]:
+    both = _recorded()["attestation"].values()
+    return [bytes.fromhex(one[name]) for one in both for name in names]
+
+
+def _binding() -> list[bytes]:
+    ecc, ek = _recorded()["attestation"]["ecc"], _recorded()["eks"]["rsa2048"]
+    parts = (
+        ek["public"],
+        ek["certificate"],
+        ecc["public"],
+        _recorded()["device_key"],
+        ecc["certify"],
+        ecc["certify_signature"],
+    )
+    ek_public, certificate, ak, dak, message, signature = map(bytes.fromhex, parts)
+    return [
+        BindingEvidence(ek_public, certificate, ak, dak, message, signature).encode()
+    ]
+
+
+TARGETS = (
+    *(
+        Target(
+            f"document-{kind.name.lower().replace('_', '-')}",
+            judges(partial(_document, kind)),
+            partial(_contents, kind),
+        )
+        for kind in ContentType
+    ),
+    Target("device-request", judges(claimed_guid), _requests),
+    Target("binding-evidence", judges(BindingEvidence.from_cbor), _binding),
+    Target("binding-request", judges(BindingRequest.from_cbor), _binding),
+    Target("binding", judges(Binding.from_cbor), _binding),
+    Target("ek-certificate", judges(_ek_certificate), _certificates),
+    Target("tpm-public", judges(PublicArea.from_bytes), lambda: _of_both("public")),
+    Target(
+        "tpm-attest", judges(Attest.from_bytes), lambda: _of_both("quote", "certify")
+    ),
+    Target("tpm-pcr-blob", judges(parse_pcr_blob), lambda: _of_both("pcr_blob")),
+)

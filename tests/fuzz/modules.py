@@ -1,0 +1,80 @@
+"""Targets for ServiceInfo modules, the owner's side: any messages of a device."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from attestation.binding import BindingEvidence
+from onboarding.protocol.binding_module import BindingModule
+from onboarding.protocol.fdo_command import CommandModule
+from onboarding.protocol.fdo_download import DownloadModule, FilePush
+from onboarding.protocol.fdo_upload import UploadModule
+from onboarding.protocol.fdo_wget import WgetModule
+from onboarding.protocol.modules import ModuleContext, OwnerModule, Progress
+from ownership_vouchers import cbor
+from tests.fuzz.target import Target, reads
+from tests.support.fdo_roles import NOW
+from tests.support.short_roles import CHAIN
+
+BUDGET = 1200  # bytes, about what a 69 has room for
+SAID: Mapping[str, tuple[str, ...]] = {
+    "binding": ("evidence", "answer", "odd"),
+    "download": ("done", "odd"),
+    "upload": ("length", "data", "sha-384"),
+    "command": ("stdout", "stderr", "exitcode"),
+    "wget": ("done", "error", "odd"),
+}
+MODULES: Mapping[str, OwnerModule] = {
+    "binding": BindingModule(None, (), required=False),
+    "download": DownloadModule((FilePush("a", b"content"), FilePush("b", b""))),
+    "upload": UploadModule("file", max_bytes=2048),
+    "command": CommandModule("true", ("-x",)),
+    "wget": WgetModule("http://files.example.test/file", "file"),
+}
+
+
+def _context(active: bool, number: int) -> ModuleContext:
+    device = CHAIN.voucher.device_key
+    return ModuleContext(CHAIN.guid, device, NOW, bytes, {}, active, number)
+
+
+def _hear(name: str, data: bytes) -> None:
+    """Read messages out of the bytes: a name, a length, a value, and so on."""
+    module, at, number = MODULES[name], 0, 1
+    state, _, _ = module.produce(
+        module.start(_context(False, 1)), BUDGET, _context(False, 1)
+    )
+    while at + 2 <= len(data):
+        said = SAID[name][data[at] % len(SAID[name])]
+        value = data[at + 2 : at + 2 + data[at + 1]]
+        at, number = at + 2 + len(value), number + 1
+        state = cbor.decode(cbor.encode(state))  # as between two messages
+        state = module.receive(state, said, value, _context(True, number))
+        state, messages, progress = module.produce(
+            state, BUDGET, _context(True, number)
+        )
+        assert sum(len(key) + len(value) for key, value in messages) <= 2 * BUDGET
+        if progress is Progress.DONE:
+            assert module.result(state).name == module.name
+            return
+
+
+def _seeds(name: str) -> list[bytes]:
+    def message(index: int, item: object) -> bytes:
+        value = cbor.encode(item)
+        return bytes([index, min(len(value), 255)]) + value
+
+    evidence = BindingEvidence(*(bytes(8),) * 6).encode()
+    values: Mapping[str, list[bytes]] = {
+        "binding": [b"\0" + bytes([len(evidence)]) + evidence, message(1, bytes(32))],
+        "download": [message(0, 7), message(0, 0), message(0, -1)],
+        "upload": [message(0, 3), message(1, b"abc"), message(2, bytes(48))],
+        "command": [message(0, b"out"), message(1, b"err"), message(2, 0)],
+        "wget": [message(0, 5), message(1, "no")],
+    }
+    return [*values[name], b"".join(values[name])]
+
+
+TARGETS = tuple(
+    Target(f"module-{name}", reads(partial(_hear, name)), partial(_seeds, name))
+    for name in MODULES
+)
