@@ -31,12 +31,21 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
         yield found
 
 
+SAID: dict[int, str] = {}  # a peer learns the code and nothing more, whatever it did
+
+
 def refused(bench: Certifier, run: Run, case: Case) -> None:
     """Send the wrong message, then find everything as it was."""
     body, before = run.altered(case), bench.stored()
     answer = bench.post(case.message, body, run.talk.token)
     assert (answer.status, answer.code) == (500, case.code)
     assert answer.token is None
+    error = answer.error
+    assert error is not None
+    assert error.previous == case.message
+    assert SAID.setdefault(error.code, error.text) == error.text
+    assert isinstance(error.timestamp, int)
+    assert isinstance(error.correlation, int)
     assert bench.stored() == before
     if case.ends:
         over = bench.post(

@@ -41,10 +41,15 @@ class Answer:
     token: str | None
 
     @property
-    def code(self) -> int | None:
+    def error(self) -> ErrorMessage | None:
+        """The answer, if it is a message 255."""
         if self.type != MsgType.ERROR:
             return None
-        return int(ErrorMessage.from_cbor(self.body).code)
+        return ErrorMessage.from_cbor(self.body)
+
+    @property
+    def code(self) -> int | None:
+        return None if self.error is None else int(self.error.code)
 
 
 @dataclass
