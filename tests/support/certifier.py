@@ -30,6 +30,13 @@ from tests.support.services import Site
 # Where FDO messages leave something for good. Events tell of refusals, too.
 _KEPT = ("vouchers", "voucher_history", "devices", "device_guids", "registrations")
 
+RENDEZVOUS = {
+    "ip": "192.0.2.1",
+    "device_port": 8040,
+    "owner_port": 8040,
+    "protocol": "http",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -61,7 +68,8 @@ class Certifier:
     directory: Path
     key: str
     _runner: asyncio.Runner
-    _http: httpx.AsyncClient
+    _replicas: tuple[httpx.AsyncClient, ...]
+    replica: int = 0  # which of them is asked
 
     @property
     def owner(self) -> SoftSigner:
@@ -70,19 +78,49 @@ class Certifier:
 
     def post(self, number: int, body: bytes, token: str | None = None) -> Answer:
         """Send one FDO message."""
+        return self._runner.run(self._post(number, body, token))
+
+    def post_twice(
+        self, number: int, body: bytes, token: str | None = None
+    ) -> tuple[Answer, Answer]:
+        """Send one message and a copy of it at once, each to another replica."""
+
+        async def both() -> tuple[Answer, Answer]:
+            copies = [self._post(number, body, token, other) for other in (0, 1)]
+            first, second = await asyncio.gather(*copies)
+            return first, second
+
+        return self._runner.run(both())
+
+    async def _post(
+        self, number: int, body: bytes, token: str | None, replica: int | None = None
+    ) -> Answer:
         headers = {"Content-Type": "application/cbor"}
         if token is not None:
             headers["Authorization"] = token
+        http = self._replicas[self.replica if replica is None else replica]
         path = f"/fdo/101/msg/{int(number)}"
-        reply = self._send("POST", path, content=body, headers=headers)
+        reply = await http.post(path, content=body, headers=headers)
         kind = int(reply.headers.get("message-type", "0"))
         given = reply.headers.get("authorization")
         return Answer(reply.status_code, kind, reply.content, given)
 
+    def forward(self, request: httpx.Request) -> httpx.Response:
+        """Take a request that a client of another kind has made."""
+        http, kept = self._replicas[self.replica], request.headers
+        headers = {name: kept[name] for name in ("authorization",) if name in kept}
+        sent = http.request(
+            request.method, request.url.path, content=request.read(), headers=headers
+        )
+        return self._runner.run(sent)
+
     def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         """Call the management API."""
         headers = {"X-API-Key": self.key}
-        return self._send(method, f"/api/v1{path}", headers=headers, **kwargs)
+        http = self._replicas[self.replica]
+        return self._runner.run(
+            http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
+        )
 
     def stored(self) -> dict[str, list[tuple[object, ...]]]:
         """Return all that FDO messages have left for good."""
@@ -95,13 +133,10 @@ class Certifier:
                 for table in _KEPT
             }
 
-    def _send(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        return self._runner.run(self._http.request(method, path, **kwargs))
-
 
 @contextmanager
 def certifier(directory: Path) -> Iterator[Certifier]:
-    """Open a site whose rendezvous server takes any manufacturer's devices."""
+    """Open a site of two replicas that takes any manufacturer's devices."""
     site, clock = Site(directory), Clock()
     settings = site.settings(
         Role.ALL, background=False, insecure_rendezvous_accept_any=True
@@ -109,19 +144,24 @@ def certifier(directory: Path) -> Iterator[Certifier]:
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with asyncio.Runner() as runner:
         context = open_context(settings, clock)
-        http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=join(context, PARTS.values())),
-            base_url="http://fdo.example.test",
-        )
+        replicas = _replica(context), _replica(context)
         try:
-            found = Certifier(context, clock, directory, key, runner, http)
-            directives = [{"dns": "rv.example.test", "protocol": "http"}]
-            reply = found.call("PUT", "/rvinfo", json={"directives": directives})
+            found = Certifier(context, clock, directory, key, runner, replicas)
+            reply = found.call("PUT", "/rvinfo", json={"directives": [RENDEZVOUS]})
             assert reply.status_code == 200, reply.text
             yield found
         finally:
-            runner.run(http.aclose())
+            for http in replicas:
+                runner.run(http.aclose())
             context.close()
+
+
+def _replica(context: Context) -> httpx.AsyncClient:
+    """Return a client of a new replica, which remembers no run of the others."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=join(context, PARTS.values())),
+        base_url="http://fdo.example.test",
+    )
 
 
 @dataclass
