@@ -17,11 +17,13 @@ from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
+from onboarding.store.module_files import MAX_FILE
 
 TITLE = "Vouchgate"
 LARGER_BODIES = {
     "/api/v1/vouchers": 16 * 1024 * 1024,
     "/api/v1/manifests": 2 * 1024 * 1024,
+    "/api/v1/service-info/files": MAX_FILE,
     "/device/v1/attest": 12 * 1024 * 1024,
 }
 KEYLIME_PREFIX = "/device/v1/keylime/"

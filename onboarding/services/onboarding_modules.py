@@ -1,4 +1,4 @@
-"""What TO2 does with a device besides taking it over: binding and files."""
+"""What TO2 does with a device besides taking it over: binding, files, its plan."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,13 @@ from attestation.passport import Passport
 from hw.profiles import profiles
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
+from onboarding.protocol.invocation import Invocation
 from onboarding.protocol.modules import ModulePlan, OwnerModule
 from onboarding.services.errors import SettingsError
 from onboarding.services.owned import Owned
 from onboarding.services.roots import AcceptedEks, EkRoots
+from onboarding.services.serviceinfo.plan import CompiledPlan
+from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Download
 
 MAX_FILE = 1024 * 1024  # bytes
@@ -20,23 +23,47 @@ _AK_ALGS = {one.name: one.ak_alg for one in profiles()}
 class OnboardingModules:
     """A device's modules in the order they run, the same for each of its messages.
 
-    Files are read once, at the start.
+    First the binding, then the files of the settings, read once at the start, then
+    the plan that the device is given over the API.
 
     Raises:
         SettingsError: A file cannot be read, or is over 1 MiB.
     """
 
     def __init__(
-        self, roots: EkRoots, accepted: AcceptedEks, downloads: Sequence[Download]
+        self,
+        roots: EkRoots,
+        accepted: AcceptedEks,
+        downloads: Sequence[Download],
+        plans: Plans,
     ) -> None:
         self._roots = roots
         self._accepted = accepted
         self._downloads = _modules(downloads)
+        self._plans = plans
 
-    def of(self, owned: Owned | None, plan: str | None = None) -> ModulePlan:
-        """The modules for one device."""
+    def of(self, owned: Owned | None, plan_id: str | None) -> ModulePlan:
+        """The modules for one device: those it is given now, or began with.
+
+        Raises:
+            PlanUnusable: The plan cannot be run, or is not there any more.
+        """
         passport = None if owned is None else owned.passport
-        return ModulePlan((self._binding(passport), *self._downloads))
+        first = (self._binding(passport), *self._downloads)
+        plan = self._plan(owned, plan_id)
+        if owned is None or plan is None:
+            return ModulePlan(first)
+        header = owned.voucher.header
+        facts = {"serial": owned.serial, "model": header.device_info}
+        steps = (Invocation(step, facts) for step in plan.steps)
+        return ModulePlan((*first, *steps), plan.id)
+
+    def _plan(self, owned: Owned | None, plan_id: str | None) -> CompiledPlan | None:
+        if plan_id is not None:
+            return self._plans.again(plan_id) if plan_id else None
+        if owned is None:
+            return None
+        return self._plans.of(owned.voucher.header.guid.raw)
 
     def _binding(self, passport: Passport | None) -> BindingModule:
         """Whoever is said to have a TPM must show it; others may go without.

@@ -22,6 +22,8 @@ from onboarding.services.api import (
     policies,
     resale,
     rvinfo,
+    service_info,
+    service_info_files,
     to2_address,
     voucher_import,
     vouchers,
@@ -44,6 +46,7 @@ from onboarding.services.orchestrator import Orchestrator, Work
 from onboarding.services.owned import OwnedVouchers
 from onboarding.services.roles import ProtocolRole
 from onboarding.services.roots import AcceptedEks, EkRoots
+from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Settings
 from onboarding.services.taking import TakingOver
 from onboarding.services.transport import AsgiApp
@@ -62,6 +65,8 @@ ROUTERS = (
     policies.router,
     resale.router,
     rvinfo.router,
+    service_info.router,
+    service_info_files.router,
     to0_api.router,
     to2_address.router,
     trust_api.router,
@@ -108,7 +113,8 @@ def create_app(settings: Settings) -> AsgiApp:
 def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     roots = EkRoots(context.stores.ek_roots)
     accepted = AcceptedEks(context.stores.ek_acceptances)
-    modules = OnboardingModules(roots, accepted, context.settings.downloads)
+    downloads = context.settings.downloads
+    modules = OnboardingModules(roots, accepted, downloads, Plans(context))
     taking = TakingOver(context, vouchers)
     limits = _limits(context.settings)
 

@@ -15,6 +15,9 @@ from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.lineage import LineageStore
 from onboarding.store.manifests import ManifestStore
+from onboarding.store.module_files import ModuleFileStore
+from onboarding.store.module_plans import ModulePlanStore
+from onboarding.store.plan_rules import PlanRuleStore
 from onboarding.store.policies import PolicyStore
 from onboarding.store.registrations import RegistrationStore
 from onboarding.store.releases import ReleaseStore
@@ -40,6 +43,9 @@ class Stores:
     events: EventLog
     lineage: LineageStore
     manifests: ManifestStore
+    module_files: ModuleFileStore
+    module_plans: ModulePlanStore
+    plan_rules: PlanRuleStore
     policies: PolicyStore
     registrations: RegistrationStore
     releases: ReleaseStore
@@ -63,6 +69,9 @@ class Stores:
             EventLog(database),
             LineageStore(database),
             ManifestStore(database),
+            ModuleFileStore(database),
+            ModulePlanStore(database),
+            PlanRuleStore(database),
             PolicyStore(database),
             RegistrationStore(database),
             ReleaseStore(database),

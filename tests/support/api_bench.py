@@ -47,6 +47,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "bank": "sha256",
         "lease_seconds": 60,
     },
+    "PUT /devices/{guid}/service-info": {"plan": "p"},
+    "POST /service-info/plans": {
+        "name": "p",
+        "steps": [{"module": "fdo.upload", "parameters": {"name": "/etc/machine-id"}}],
+    },
+    "PUT /service-info/rules": {"labels": {"site": "here"}, "plan": "p"},
     "PUT /rvinfo": {"directives": [{"dns": "rv.example", "protocol": "http"}]},
     "PUT /to2-address": {
         "addresses": [{"dns": "o.example", "ip": None, "port": 1, "protocol": "http"}]

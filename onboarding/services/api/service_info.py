@@ -1,0 +1,175 @@
+"""ServiceInfo plans: what TO2 does with devices, and which device is given which."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+from pydantic import Field
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    MAX_INT,
+    Body,
+    GuidPath,
+    JsonObject,
+    Line,
+    Name,
+    guid_text,
+    parse_guid,
+)
+from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.serviceinfo.plan import PlanDocument
+from onboarding.services.serviceinfo.plans import Plans, read_document
+from onboarding.store.apikeys import Role
+from onboarding.store.errors import NotFound
+from onboarding.store.module_plans import PlanRecord
+from onboarding.store.plan_rules import MAX_LABELS, PlanRule
+
+router = api_router("service-info")
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+NamePath = Annotated[Name, Path()]
+Version = Annotated[int, Field(ge=1, le=MAX_INT)]
+VersionQuery = Annotated[int | None, Query(ge=1, le=MAX_INT)]
+
+
+class PlanIn(PlanDocument):
+    """A plan; ``version`` may be left out: the next one is taken."""
+
+    name: Name
+    version: Version | None = None
+
+
+class RuleIn(Body):
+    """Devices with all of these labels, or every device if there is none.
+
+    ``plan`` null takes the rule away; ``version`` null is the plan's newest.
+    """
+
+    labels: Annotated[
+        dict[Name, Line], Field(default_factory=dict, max_length=MAX_LABELS)
+    ]
+    plan: Name | None
+    version: Version | None = None
+
+
+class DevicePlanIn(Body):
+    """A plan for one device; null leaves it to the rules again."""
+
+    plan: Name | None
+    version: Version | None = None
+
+
+@router.get("/service-info/plans", **needs(*READERS))
+def list_plans(context: Ctx) -> JsonObject:
+    """Each plan in its newest version."""
+    return {"items": [_shown(one) for one in context.stores.module_plans.newest()]}
+
+
+@router.post("/service-info/plans", status_code=201, **needs(Role.OPERATOR))
+def post_plan(
+    body: PlanIn, context: Ctx, caller: Caller, response: Response
+) -> JsonObject:
+    """Check and store the next version; the newest one again is no change."""
+    plans, store = Plans(context), context.stores.module_plans
+    document = PlanDocument(steps=body.steps).pinned(plans.files)
+    newest = _newest(context, body.name)
+    encoded = document.encode()
+    same = newest is not None and newest.body == encoded
+    last = 0 if newest is None else newest.version
+    version = body.version or (last if same else last + 1)
+    try:
+        plans.check(body.name, version, document)
+    except ValueError as error:
+        raise Problem(422, "plan-refused", f"{error}.") from error
+    digest = hashlib.sha256(encoded).digest()
+    record = PlanRecord(
+        body.name, version, digest, encoded, context.now(), actor(caller)
+    )
+    response.status_code = 201 if store.add(record) else 200
+    return _shown(store.get(body.name, version))
+
+
+@router.get("/service-info/plans/{name}", **needs(*READERS))
+def get_plan(name: NamePath, context: Ctx, version: VersionQuery = None) -> JsonObject:
+    """One version, the newest unless told otherwise, and which there are."""
+    store = context.stores.module_plans
+    return {**_shown(store.get(name, version)), "versions": store.versions(name)}
+
+
+@router.get("/service-info/rules", **needs(*READERS))
+def list_rules(context: Ctx) -> JsonObject:
+    """Which devices are given which plan, in the order in which rules are tried."""
+    rules = context.stores.plan_rules.rules()
+    return {"items": [_shown_rule(one) for one in rules]}
+
+
+@router.put("/service-info/rules", **needs(Role.OPERATOR))
+def put_rule(body: RuleIn, context: Ctx, caller: Caller) -> JsonObject:
+    """Set or take away the rule for devices with these labels, from the next TO2 on."""
+    rules, who, now = context.stores.plan_rules, actor(caller), context.now()
+    if body.plan is None:
+        rules.drop_rule(body.labels, who, now)
+    else:
+        rules.set_rule(PlanRule(body.labels, body.plan, body.version), who, now)
+    return list_rules(context)
+
+
+@router.get("/devices/{guid}/service-info", **needs(*READERS))
+def get_device_plan(guid: GuidPath, context: Ctx) -> JsonObject:
+    """Which plan the device's next TO2 runs, and why that one."""
+    return _of_device(context, context.stores.devices.get(parse_guid(guid).raw).guid)
+
+
+@router.put("/devices/{guid}/service-info", **needs(Role.OPERATOR))
+def put_device_plan(
+    guid: GuidPath, body: DevicePlanIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Give the device a plan of its own, from the next TO2 on."""
+    raw = context.stores.devices.get(parse_guid(guid).raw).guid
+    context.stores.plan_rules.set_device(
+        raw, body.plan, body.version, actor(caller), context.now()
+    )
+    return _of_device(context, raw)
+
+
+def _of_device(context: Context, raw: bytes) -> JsonObject:
+    chosen = context.stores.plan_rules.choose(raw)
+    if chosen is None:
+        return {"guid": guid_text(raw), "plan": None, "version": None, "because": None}
+    return {
+        "guid": guid_text(raw),
+        "plan": chosen.plan,
+        "version": chosen.version,
+        "because": _because(chosen.cause),
+    }
+
+
+def _because(cause: str) -> str:
+    if cause == "device":
+        return "it is this device's own"
+    return f"of the rule for labels {cause}" if cause else "of the rule for all"
+
+
+def _newest(context: Context, name: str) -> PlanRecord | None:
+    try:
+        return context.stores.module_plans.get(name)
+    except NotFound:
+        return None
+
+
+def _shown_rule(one: PlanRule) -> JsonObject:
+    return {"labels": dict(one.labels), "plan": one.plan, "version": one.version}
+
+
+def _shown(one: PlanRecord) -> JsonObject:
+    return {
+        "name": one.name,
+        "version": one.version,
+        **read_document(one).model_dump(mode="json"),
+        "digest": one.digest.hex(),
+        "created_at": one.created_at,
+        "created_by": one.created_by,
+    }

@@ -1,0 +1,73 @@
+"""Files that plans send to devices."""
+
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+
+from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.fields import Cursor, JsonObject, Limit, Text
+from onboarding.services.api.routing import api_router
+from onboarding.services.errors import Problem
+from onboarding.services.serviceinfo.plans import read_document
+from onboarding.store.apikeys import Role
+from onboarding.store.module_files import FileRecord
+
+router = api_router("service-info")
+
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[Text, Query()]
+_TAKES_BYTES = needs(Role.OPERATOR)
+_TAKES_BYTES["openapi_extra"] = {
+    **_TAKES_BYTES["openapi_extra"],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"}
+            }
+        },
+    },
+}
+
+
+@router.get("/service-info/files", **needs(Role.OPERATOR, Role.SECURITY))
+def list_files(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
+    """Files by the SHA-256 of their bytes."""
+    page = context.stores.module_files.page(cursor, limit)
+    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+
+
+@router.post("/service-info/files", status_code=201, **_TAKES_BYTES)
+def post_file(
+    name: FileName, body: RawBody, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Store the body; plans find it by its SHA-256, or as the newest of its name."""
+    files = context.stores.module_files
+    return _shown(files.add(name, body, actor(caller), context.now()))
+
+
+@router.delete("/service-info/files/{digest}", status_code=204, **needs(Role.OPERATOR))
+def delete_file(digest: Digest, context: Ctx, caller: Caller) -> Response:
+    """Forget a file that no plan sends in its newest version."""
+    for plan in context.stores.module_plans.newest():
+        if digest in read_document(plan).digests:
+            raise Problem(
+                409,
+                "file-in-use",
+                f"Plan {plan.name}@{plan.version} sends this file.",
+                remedy="Store a version of the plan without it first.",
+            )
+    raw = bytes.fromhex(digest)
+    context.stores.module_files.remove(raw, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+def _shown(one: FileRecord) -> JsonObject:
+    return {
+        "name": one.name,
+        "sha256": one.sha256.hex(),
+        "sha384": one.sha384.hex(),
+        "size": one.size,
+        "added_at": one.added_at,
+        "added_by": one.added_by,
+    }

@@ -1,0 +1,1 @@
+"""What TO2 does besides taking a device over: plans, their modules, their files."""

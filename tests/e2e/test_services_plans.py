@@ -1,0 +1,245 @@
+"""ServiceInfo plans over real HTTP: set over the API, run in the next TO2."""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from onboarding.device.modules.command import CommandModule
+from onboarding.device.modules.download import DownloadModule
+from onboarding.device.modules.upload import UploadModule
+from onboarding.protocol.errors import PeerFailed
+from onboarding.protocol.modules import DeviceModule
+from onboarding.protocol.step import Send
+from onboarding.services.key_material import KeyAlgorithm
+from onboarding.wire.message import MsgType
+from tests.support.fdo_chain import Chain, joined
+from tests.support.services import Wire
+from tests.support.soft_device import FACTS, SoftDevice
+
+pytest_plugins = ["tests.support.service_fixtures"]
+
+CONTENT = bytes(range(256)) * 10
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A chain of its own: its rules are for all devices."""
+    yield from joined(tmp_path_factory.mktemp("plans"), KeyAlgorithm.P256)
+
+
+def call(chain: Chain, method: str, path: str, **kwargs: Any) -> httpx.Response:
+    return chain.owner.call(chain.owner_key, method, path, **kwargs)
+
+
+def ask(chain: Chain, method: str, path: str, **kwargs: Any) -> Any:
+    reply = call(chain, method, path, **kwargs)
+    assert reply.status_code in (200, 201), reply.text
+    return reply.json()
+
+
+def step(module: str, required: bool = True, **parameters: Any) -> dict[str, Any]:
+    return {"module": module, "required": required, "parameters": parameters}
+
+
+def text(name: str, content: str, required: bool = True) -> dict[str, Any]:
+    return step("fdo.download", required, name=name, text=content)
+
+
+def store(chain: Chain, name: str, *steps: dict[str, Any]) -> Any:
+    body = {"name": name, "steps": steps}
+    return ask(chain, "POST", "/service-info/plans", json=body)
+
+
+def give(chain: Chain, device: SoftDevice, plan: str | None) -> Any:
+    path = f"/devices/{device.credential.guid}/service-info"
+    return ask(chain, "PUT", path, json={"plan": plan})
+
+
+def modules(directory: Path) -> tuple[DeviceModule, ...]:
+    return (
+        DownloadModule(directory),
+        UploadModule([directory]),
+        CommandModule([(sys.executable, "*")]),
+    )
+
+
+def onboard(chain: Chain, device: SoftDevice, directory: Path, **changed: Any) -> None:
+    wire = changed.pop("wire", None) or Wire.to(chain.owner.url)
+    device.onboard(wire, **{"modules": modules(directory), **changed})
+
+
+def test_a_plan_is_stored_in_versions_and_shown(chain: Chain) -> None:
+    first = store(chain, "shown", text("a", "1"))
+    assert first["version"] == 1
+    assert store(chain, "shown", text("a", "1"))["version"] == 1
+    assert store(chain, "shown", text("a", "2"))["version"] == 2
+    shown = ask(chain, "GET", "/service-info/plans/shown?version=1")
+    assert (shown["digest"], shown["versions"]) == (first["digest"], [2, 1])
+    assert shown["steps"] == [{**text("a", "1"), "seconds": 600}]
+    names = [one["name"] for one in ask(chain, "GET", "/service-info/plans")["items"]]
+    assert "shown" in names
+
+
+def test_a_device_runs_its_own_plan_with_its_own_values(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    ask(chain, "POST", "/service-info/files?name=app", content=CONTENT)
+    store(
+        chain,
+        "own",
+        step("fdo.download", name="etc/{serial}.bin", file="app"),
+        text("etc/id", "{guid} {devmod.arch} {{}}"),
+        step("fdo.command", command=sys.executable, args=["-c", "print('{model}')"]),
+        step("fdo.upload", name=str(tmp_path / "etc" / "id")),
+    )
+    guid = device.credential.guid
+    assert give(chain, device, "own")["because"] == "it is this device's own"
+    onboard(chain, device, tmp_path)
+    (pushed,) = [one for one in (tmp_path / "etc").iterdir() if one.suffix == ".bin"]
+    assert pushed.read_bytes() == CONTENT
+    assert (tmp_path / "etc" / "id").read_text() == f"{guid} {FACTS.arch} {{}}"
+    shown = ask(chain, "GET", f"/devices/{device.credential.guid}")["modules"]
+    assert [one["ok"] for one in shown[-4:]] == [True] * 4
+    again = ask(chain, "GET", f"/devices/{device.credential.guid}/service-info")
+    assert again["plan"] == "own"  # it follows the device to its new GUID
+
+
+def test_rules_hold_from_the_next_to2_on_without_a_restart(
+    chain: Chain, tmp_path: Path
+) -> None:
+    store(chain, "everyone", text("who", "everyone"))
+    store(chain, "berlin", text("who", "berlin"))
+    ask(chain, "PUT", "/service-info/rules", json={"plan": "everyone"})
+    rule = {"labels": {"site": "berlin"}, "plan": "berlin"}
+    listed = ask(chain, "PUT", "/service-info/rules", json=rule)["items"]
+    assert [one["plan"] for one in listed] == ["berlin", "everyone"]
+    device = chain.bought()
+    onboard(chain, device, tmp_path)
+    assert (tmp_path / "who").read_text() == "everyone"
+    other = chain.bought()
+    path = f"/devices/{other.credential.guid}"
+    ask(chain, "PUT", f"{path}/labels", json={"labels": {"site": "berlin"}})
+    shown = ask(chain, "GET", f"{path}/service-info")
+    assert shown["because"] == 'of the rule for labels {"site": "berlin"}'
+    onboard(chain, other, tmp_path)
+    assert (tmp_path / "who").read_text() == "berlin"
+    for labels in ({}, {"site": "berlin"}):
+        gone = {"labels": labels, "plan": None}
+        ask(chain, "PUT", "/service-info/rules", json=gone)
+    assert ask(chain, "GET", f"{path}/service-info")["plan"] is None
+
+
+def test_a_run_ends_with_the_plan_it_began_with_at_any_replica(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(chain, "pinned", text("a", "old " * 1000), text("b", "old"))
+    give(chain, device, "pinned")
+    wire = Wire.to(chain.owner.url, chain.replica().url)
+    changed: list[int] = []
+
+    def change(move: Send, _token: str | None) -> None:
+        if move.type is MsgType.TO2_DEVICE_SERVICE_INFO and not changed:
+            new = store(chain, "pinned", text("a", "new"))
+            changed.append(new["version"])
+
+    wire.before = change
+    onboard(chain, device, tmp_path, wire=wire)
+    assert changed == [2]
+    assert (tmp_path / "b").read_text() == "old"
+    assert (tmp_path / "a").read_text().startswith("old")
+
+
+def test_a_required_module_that_is_missing_fails_the_run_and_the_next_one_succeeds(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(chain, "strict", step("fdo.command", command=sys.executable, args=["-V"]))
+    give(chain, device, "strict")
+    before = device.credential
+    with pytest.raises(PeerFailed, match="required ServiceInfo module"):
+        onboard(chain, device, tmp_path, modules=())
+    events = ask(chain, "GET", f"/devices/{before.guid}/timeline")["items"]
+    assert "fdo.command: the device does not have it" in str(events)
+    assert device.credential == before
+    onboard(chain, device, tmp_path)
+    assert device.credential.guid != before.guid
+
+
+def test_an_optional_module_that_fails_is_recorded_and_left_out(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(
+        chain,
+        "lenient",
+        step("fdo.wget", False, url="https://files.example.test/a"),
+        step("fdo.command", False, command="/bin/false"),
+        text("a", "there"),
+    )
+    give(chain, device, "lenient")
+    onboard(chain, device, tmp_path)
+    shown = ask(chain, "GET", f"/devices/{device.credential.guid}")["modules"]
+    assert [one["ok"] for one in shown[-3:]] == [False, False, True]
+    assert "does not have it" in shown[-3]["detail"]
+    assert "126" in shown[-2]["detail"]
+
+
+BAD_PLANS: dict[str, tuple[dict[str, Any], str]] = {
+    "no such module": (step("fdo.none"), "plan-refused"),
+    "an unknown variable": (text("a", "{color}"), "plan-refused"),
+    "no such file": (step("fdo.download", name="a", file="none"), "no-such-file"),
+    "a step with more in it": ({**text("a", ""), "shell": True}, "invalid"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PLANS)
+def test_a_plan_that_cannot_be_run_is_refused_when_it_is_written(
+    chain: Chain, name: str
+) -> None:
+    wrong, code = BAD_PLANS[name]
+    body = {"name": "bad", "steps": [wrong]}
+    reply = call(chain, "POST", "/service-info/plans", json=body)
+    assert (reply.status_code, reply.json()["code"]) == (422, code)
+
+
+def test_what_is_not_there_cannot_be_given(chain: Chain) -> None:
+    device = chain.bought()
+    path = f"/devices/{device.credential.guid}/service-info"
+    for where in (path, "/service-info/rules"):
+        reply = call(chain, "PUT", where, json={"plan": "none"})
+        assert (reply.status_code, reply.json()["code"]) == (404, "not-found")
+
+
+def test_a_file_is_kept_as_long_as_a_plan_sends_it(chain: Chain) -> None:
+    path = "/service-info/files"
+    stored = ask(chain, "POST", f"{path}?name=kept", content=b"kept")
+    assert stored["sha256"] == hashlib.sha256(b"kept").hexdigest()
+    assert stored["sha384"] == hashlib.sha384(b"kept").hexdigest()
+    store(chain, "keeper", step("fdo.download", name="a", file="kept"))
+    refused = call(chain, "DELETE", f"{path}/{stored['sha256']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "file-in-use")
+    store(chain, "keeper", text("a", ""))
+    assert call(chain, "DELETE", f"{path}/{stored['sha256']}").status_code == 204
+    assert stored not in ask(chain, "GET", path)["items"]
+
+
+def test_a_plan_whose_file_is_gone_fails_the_run_and_says_so(chain: Chain) -> None:
+    device = chain.bought()
+    stored = ask(chain, "POST", "/service-info/files?name=gone", content=b"gone")
+    store(chain, "old", step("fdo.download", name="a", file="gone"))
+    path = f"/devices/{device.credential.guid}/service-info"
+    ask(chain, "PUT", path, json={"plan": "old", "version": 1})
+    store(chain, "old", text("a", ""))
+    call(chain, "DELETE", f"/service-info/files/{stored['sha256']}")
+    with pytest.raises(PeerFailed) as refused:
+        onboard(chain, device, Path("unused"))
+    assert int(refused.value.message.code) == 500
+    events = ask(chain, "GET", f"/devices/{device.credential.guid}/timeline")["items"]
+    assert "plan old@1: step 1, fdo.download: there is no file" in str(events)
