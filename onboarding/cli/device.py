@@ -2,22 +2,26 @@
 
 import base64
 import signal
-import sys
 import threading
 from contextlib import closing
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onboarding.cli.api import Api, Ca, connected, trust_of
+from onboarding.cli.device_telling import (
+    Teller,
+    binding_told,
+    pending_guid,
+    story_told,
+    tell_progress,
+)
 from onboarding.cli.output import (
     FAILED,
     CliError,
     Json,
     console,
-    plain,
     print_facts,
     print_json,
 )
@@ -26,9 +30,10 @@ from onboarding.device.applier import DirectoryApplier
 from onboarding.device.config import FILE, DeviceConfig
 from onboarding.device.factory import Made, initialise
 from onboarding.device.http import new_client
-from onboarding.device.loop import Event, run
+from onboarding.device.loop import run
 from onboarding.device.machine import Machine
 from onboarding.device.onboard import Onboarder, Patience
+from onboarding.device.progress import Diary, Story, silent
 from onboarding.device.standing import Standing
 
 app = typer.Typer(no_args_is_help=True, help="The device's own side.")
@@ -49,6 +54,12 @@ def di(
         str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
     ] = "device:/dev/tpmrm0",
     curve: Annotated[str, typer.Option(help="P-256 or P-384.")] = "P-256",
+    refuse_reuse: Annotated[
+        bool,
+        typer.Option(
+            "--refuse-reuse", help="Take no owner that leaves the credential as it is."
+        ),
+    ] = False,
     station_key_file: Annotated[
         Path | None,
         typer.Option(help="API key of the factory station, to have a passport made."),
@@ -67,7 +78,7 @@ def di(
             "Its keys and credential would be destroyed: say --force if that is meant.",
         )
     where = None if tcti == "none" else tcti
-    config = DeviceConfig(serial, board, model, where, curve)
+    config = DeviceConfig(serial, board, model, where, curve, not refuse_reuse)
     with (
         closing(new_client(trust_of(ca))) as client,
         Machine(config, directory) as machine,
@@ -87,6 +98,9 @@ def onboard(
     rounds: Annotated[
         int, typer.Option(min=1, help="Rounds through the rendezvous information.")
     ] = 1,
+    forever: Annotated[
+        bool, typer.Option("--forever", help="Go on until there is an owner.")
+    ] = False,
     max_delay: Annotated[
         float, typer.Option(min=0, help="Longest wait between tries, seconds.")
     ] = 3600.0,
@@ -94,16 +108,20 @@ def onboard(
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
-    """Find the owner through rendezvous, and become its device (TO1, TO2)."""
-    patience = Patience(rounds, max_delay)
+    """Find the owner through rendezvous, and become its device (TO1, TO2).
+
+    What is tried, what failed and when it is tried again is told as it happens.
+    """
+    patience = Patience(None if forever else rounds, max_delay)
     trust = trust_of(ca)
+    tell = Diary(directory, silent if json else tell_progress)
     with closing(new_client(trust)) as client, Machine.load(directory) as machine:
-        taken = Onboarder(machine, client, patience, trust).run()
+        taken = Onboarder(machine, client, patience, trust, tell).run()
     facts: dict[str, object] = {
         "guid": str(taken.guid),
         "previous_guid": str(taken.previous_guid),
         "owner": taken.owner_url,
-        "binding": "not asked for" if taken.binding is None else taken.binding[1],
+        "binding": binding_told(taken.binding),
         "files": list(taken.files),
         "modules": [str(one) for one in taken.modules],
     }
@@ -169,6 +187,8 @@ def status(directory: Directory = STATE, json: Json = False) -> None:
             "guid": str(identity.active.guid),
             "owner": None if identity.owner is None else identity.owner.url,
             "previous_guid": None if before is None else str(before.guid),
+            "pending_guid": pending_guid(identity),
+            "onboarding": story_told(Story.load(directory)),
             "workload": None if standing is None else standing.describe(),
         }
     print_json(facts) if json else print_facts(facts)
@@ -207,21 +227,3 @@ def _attested(attested: Attested) -> dict[str, object]:
         facts["failures"] = list(attested.verdict.failures)
         facts["lease_expires"] = attested.verdict.lease_expires
     return facts
-
-
-class Teller:
-    """Prints the loop's events as they come, one line each."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-
-    def __call__(self, event: Event) -> None:
-        if self._as_json:
-            remedy = event.remedy or None
-            line = {"event": event.name, "detail": event.detail, "remedy": remedy}
-            sys.stdout.write(dumps(line) + "\n")
-        else:
-            console().print(f"[bold]{event.name:<10}[/] {plain(event.detail)}")
-            if event.remedy:
-                console().print(f"{'':<10} [dim]{plain(event.remedy)}[/]")
-        sys.stdout.flush()

@@ -19,7 +19,8 @@ class DeviceConfig:
     """Which machine this is.
 
     ``tcti`` says where its TPM is, None that it has none and its keys are files.
-    ``device_info`` is the model as the voucher will name it.
+    ``device_info`` is the model as the voucher will name it. ``allow_reuse`` is
+    whether an owner may leave the device the credential it has.
     """
 
     serial: str
@@ -27,6 +28,7 @@ class DeviceConfig:
     device_info: str
     tcti: str | None = "device:/dev/tpmrm0"
     curve: str = "P-256"
+    allow_reuse: bool = True
 
     def __post_init__(self) -> None:
         for name in (self.serial, self.device_info):

@@ -1,8 +1,9 @@
 """What a device remembers: who it is, whom it obeys, and who it was before.
 
 Source: FDO 1.1, section 2.4.1, and the TPM profile's DCTPM for one credential; the
-envelope around it is ours. The previous credential is kept until the new one has
-been seen to work, so that a lost last message of TO2 locks nobody out.
+envelope around it is ours. A new credential is kept before TO2's last message is
+sent, taken on when the answer has come, and the previous one goes when the new one has
+been seen to work: a lost message locks nobody out.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import load_spki, spki
 from ownership_vouchers.types import Guid, Hash
 
-LAYOUT = 1
+FIRST_LAYOUT, LAYOUT = 1, 2  # the first had no credential that is pending
 DEVICE_KEY_FDO = 0  # DeviceKeyType: made for FDO, neither IDevID nor LDevID
 DEVICE_KEY_HANDLE = 0x81020002
 MAX_STORED = 8192
@@ -44,35 +45,80 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """What TO2 is about to make of the device: kept before 70, taken on after 71."""
+
+    credential: DeviceCredential
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Everything the device keeps between runs.
 
-    ``previous`` is not None from the moment TO2 is about to end until the device has
-    seen the owner use the ``active`` credential: until then both are tried.
+    ``pending`` is there from the moment TO2 is about to end until its last message.
+    ``previous`` is there from then on, until the device has seen the owner use the
+    ``active`` credential. All that are there are tried; there are never three.
     """
 
     active: DeviceCredential
     previous: DeviceCredential | None = None
     owner: Owner | None = None
+    pending: Pending | None = None
 
     def candidates(self) -> tuple[DeviceCredential, ...]:
-        """The credentials to try TO1 and TO2 with, likeliest first."""
-        return (self.active,) if self.previous is None else (self.active, self.previous)
+        """The credentials to try TO1 and TO2 with.
 
-    def taken_over(self, new: DeviceCredential | None, owner: Owner) -> "Identity":
-        """The identity once TO2 gave ``new``; None when the owner reused the old."""
-        if new is None or new == self.active:
-            return replace(self, owner=owner)
-        return Identity(new, previous=self.active, owner=owner)
+        The newest first: whoever bought the device in between knows only that one.
+        """
+        newer = () if self.pending is None else (self.pending.credential,)
+        older = () if self.previous is None else (self.previous,)
+        return (*newer, self.active, *older)
+
+    def awaiting(
+        self, used: DeviceCredential, new: DeviceCredential, owner: Owner
+    ) -> "Identity":
+        """The identity while TO2 under ``used`` waits for its last message.
+
+        The owner has shown to know ``used``, so what else was in doubt is settled.
+        """
+        return Identity(used, None, self._owner_of(used), Pending(new, owner))
+
+    def taken(self) -> "Identity":
+        """The identity once the last message has come."""
+        if self.pending is None:
+            return self
+        return Identity(self.pending.credential, self.active, self.pending.owner)
+
+    def reused(self, used: DeviceCredential, owner: Owner) -> "Identity":
+        """The identity once an owner left the credential as it was."""
+        return Identity(used, None, owner)
 
     def confirmed(self) -> "Identity":
         """The identity once the owner has been seen to know the active one."""
         return replace(self, previous=None)
 
+    def _owner_of(self, credential: DeviceCredential) -> Owner | None:
+        if credential == self.active:
+            return self.owner
+        if self.pending is not None and credential == self.pending.credential:
+            return self.pending.owner
+        return None
+
     def encode(self) -> bytes:
-        previous = None if self.previous is None else _item(self.previous)
-        owner = None if self.owner is None else self.owner.to_item()
-        return cbor.encode([LAYOUT, _item(self.active), previous, owner])
+        """Return at most what the memory of a TPM holds, if owners keep to reason."""
+        pending = self.pending
+        other = self.previous if pending is None else pending.credential
+        same = other is not None and other.rv_info == self.active.rv_info
+        return cbor.encode(
+            [
+                LAYOUT,
+                _item(self.active),
+                None if other is None else _item(other, leave_out_rv_info=same),
+                self.owner and self.owner.to_item(),
+                pending and pending.owner.to_item(),
+            ]
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -88,30 +134,37 @@ class Identity:
     @classmethod
     def _read(cls, data: bytes) -> Self:
         item = cbor.decode(cbor.bstr(data, limit=MAX_STORED))
-        layout, active, previous, owner = cbor.array(item, 4)
-        if layout != LAYOUT:
+        layout, active_item, other_item, *owners = cbor.array(item, 4, 5)
+        if (layout, len(owners)) not in ((FIRST_LAYOUT, 1), (LAYOUT, 2)):
             raise MalformedError(f"layout {layout} is not known to this version")
-        return cls(
-            _credential(active),
-            None if previous is None else _credential(previous),
-            None if owner is None else Owner.from_item(owner),
+        active = _credential(active_item)
+        other = None if other_item is None else _credential(other_item, active.rv_info)
+        owner, next_owner = (
+            None if one is None else Owner.from_item(one) for one in (*owners, None)[:2]
         )
+        if next_owner is None:
+            return cls(active, other, owner)
+        if other is None:
+            raise MalformedError("an owner to be, without a credential")
+        return cls(active, None, owner, Pending(other, next_owner))
 
 
-def _item(credential: DeviceCredential) -> list[object]:
-    """``DCTPM``."""
+def _item(
+    credential: DeviceCredential, *, leave_out_rv_info: bool = False
+) -> list[object]:
+    """``DCTPM``; null for rendezvous information that is the active credential's."""
     return [
         PROTOCOL_VERSION,
         credential.device_info,
         credential.guid.raw,
-        credential.rv_info,
+        None if leave_out_rv_info else credential.rv_info,
         credential.manufacturer_hash.to_item(),
         DEVICE_KEY_FDO,
         DEVICE_KEY_HANDLE,
     ]
 
 
-def _credential(item: object) -> DeviceCredential:
+def _credential(item: object, active: bytes | None = None) -> DeviceCredential:
     version, info, guid, rv_info, key_hash, kind, handle = cbor.array(item, 7)
     if version != PROTOCOL_VERSION:
         raise MalformedError(f"protocol version {version}")
@@ -120,6 +173,6 @@ def _credential(item: object) -> DeviceCredential:
     return DeviceCredential(
         Guid(cbor.bstr(guid, 16)),
         cbor.tstr(info),
-        cbor.bstr(rv_info, limit=4096),
+        active if rv_info is None and active else cbor.bstr(rv_info, limit=4096),
         Hash.from_item(key_hash),
     )

@@ -37,6 +37,10 @@ class Unreachable(DeviceError):
     """A service did not answer, or not with what the protocol allows."""
 
 
+class Garbled(Unreachable):
+    """A service answered, but with nothing that the protocol knows."""
+
+
 class Problem(DeviceError):
     """A service answered with a problem document (RFC 9457).
 

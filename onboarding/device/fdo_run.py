@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from attestation.errors import AttestationError
 from hw.errors import HwError
-from onboarding.device.errors import DeviceError
+from onboarding.device.errors import DeviceError, Garbled, Unreachable
 from onboarding.device.http import FdoChannel
 from onboarding.protocol.errors import PeerFailed, ProtocolError, error_message
 from onboarding.protocol.step import Finished, Send
@@ -15,8 +15,15 @@ from ownership_vouchers.errors import VoucherError
 
 ResultT = TypeVar("ResultT")
 
-# What a role may raise on an answer it does not accept: the peer is told of each.
-REFUSALS = (ProtocolError, VoucherError, AttestationError, HwError, DeviceError)
+# What a run may end with; the peer is told of each that it cannot know of.
+REFUSALS = (
+    ProtocolError,
+    VoucherError,
+    AttestationError,
+    HwError,
+    DeviceError,
+    OSError,
+)
 
 
 class Role(Protocol[ResultT]):
@@ -36,26 +43,36 @@ def drive(
 ) -> ResultT:
     """Run ``role`` to its end and return its result.
 
+    Whatever goes wrong on this side is reported to the other, which learns a code and
+    whose answer to that does not matter. Source: FDO 1.1, section 5.1.1.
+
     Args:
         before_sending: Called with the type of each message that is about to leave.
 
     Raises:
         PeerFailed: The other side ended the run with an error message.
         Unreachable: It is not there, or answers with what FDO does not know.
-        ProtocolError, VoucherError: It is not to be trusted, and has been told that
-            the run is over.
+        ProtocolError, VoucherError: It is not to be trusted.
+        AttestationError, HwError, DeviceError, OSError: The device could not go on.
     """
-    move = role.start()
-    while True:
-        before_sending(move.type)
-        kind, body = channel.exchange(move.type, move.body)
-        try:
+    received = 0  # the type of the last message
+    try:
+        move = role.start()
+        while True:
+            before_sending(move.type)
+            kind, body = channel.exchange(move.type, move.body)
+            received = int(kind)
             answer = role.receive(kind, body)
-        except PeerFailed:
-            raise
-        except REFUSALS as error:
-            channel.report(error_message(error, int(kind), int(time.time())))
-            raise
-        if isinstance(answer, Finished):
-            return answer.result
-        move = answer
+            if isinstance(answer, Finished):
+                return answer.result
+            move = answer
+    except REFUSALS as error:
+        if received and not _needless(error):
+            channel.report(error_message(error, received, int(time.time())))
+        raise
+
+
+def _needless(error: Exception) -> bool:
+    """Whether the other side knows, or is not there to be told."""
+    lost = isinstance(error, Unreachable) and not isinstance(error, Garbled)
+    return lost or isinstance(error, PeerFailed)

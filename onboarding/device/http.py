@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from onboarding.device.errors import DeviceError, Problem, Unreachable
+from onboarding.device.errors import DeviceError, Garbled, Problem, Unreachable
 from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
@@ -53,30 +53,50 @@ def send(
     headers: dict[str, str] | None = None,
     content: bytes | None = None,
     limit: int,
+    address: str | None = None,
 ) -> Reply:
     """Ask once, reading at most ``limit`` bytes of the answer.
 
+    Args:
+        address: The IP address to connect to; the server is asked, and its
+            certificate checked, by the name in ``url`` all the same.
+
     Raises:
-        Unreachable: No answer, or a longer one.
+        Unreachable: No answer.
+        Garbled: A longer one.
     """
     try:
-        with client.stream(method, url, headers=headers, content=content) as answer:
+        target = httpx.URL(url)
+        sent, extensions = dict(headers or {}), {}
+        if address is not None:
+            sent["Host"] = target.netloc.decode("ascii")
+            extensions["sni_hostname"] = target.host
+            target = target.copy_with(host=address)
+        with client.stream(
+            method, target, headers=sent, content=content, extensions=extensions
+        ) as answer:
             body = bytearray()
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > limit:
-                    raise Unreachable(f"{url} answered with more than {limit} bytes")
+                    raise Garbled(f"{url} answered with more than {limit} bytes")
             return Reply(answer.status_code, answer.headers, bytes(body))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(f"{url} does not answer: {error or type(error)}") from error
 
 
 class FdoChannel:
-    """One run of DI, TO1 or TO2 against one server."""
+    """One run of DI, TO1 or TO2 against one server.
 
-    def __init__(self, client: httpx.Client, base: str) -> None:
+    ``address`` is the IP address to connect to, None for whichever the name has.
+    """
+
+    def __init__(
+        self, client: httpx.Client, base: str, address: str | None = None
+    ) -> None:
         self._client = client
         self._base = base.rstrip("/")
+        self._address = address
         self._token: str | None = None
 
     def exchange(self, kind: MsgType, body: bytes) -> tuple[MsgType, bytes]:
@@ -85,7 +105,8 @@ class FdoChannel:
         An error message is an answer too, whatever the HTTP status it comes with.
 
         Raises:
-            Unreachable: No answer, or none that FDO allows.
+            Unreachable: No answer.
+            Garbled: None that FDO allows.
         """
         reply = self._post(kind, body)
         if self._token is None:
@@ -105,7 +126,13 @@ class FdoChannel:
             headers["Authorization"] = self._token
         url = f"{self._base}/fdo/101/msg/{int(kind)}"
         return send(
-            self._client, "POST", url, headers=headers, content=body, limit=FDO_LIMIT
+            self._client,
+            "POST",
+            url,
+            headers=headers,
+            content=body,
+            limit=FDO_LIMIT,
+            address=self._address,
         )
 
     def _answered(self, kind: MsgType, reply: Reply) -> MsgType:
@@ -116,7 +143,7 @@ class FdoChannel:
         try:
             return _TYPES[named]
         except KeyError as error:
-            raise Unreachable(
+            raise Garbled(
                 f"{self._base} answered message {int(kind)} with HTTP {reply.status}"
                 " and nothing that FDO knows"
             ) from error

@@ -1,90 +1,71 @@
-"""TO1 and TO2: from a credential to an owner.
+"""From a credential to an owner: the rendezvous information, walked until it leads.
 
-The rendezvous information is walked in its order, with its delays; what to1d claims
-about the owner's whereabouts is only believed once TO2 has shown who signed it.
-Source: FDO 1.1, sections 3.7, 5.4 and 5.5.
+What is to be tried is planned in ``onboarding.protocol.rv_plan``; here it is tried.
+What to1d claims about the owner's whereabouts is only believed once TO2 has shown who
+signed it. Source: FDO 1.1, sections 3.7, 5.4 and 5.5.
 """
 
-import platform
 import random
-import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from onboarding.device.credential import Identity, Owner
-from onboarding.device.errors import ModulesFailed, NobodyThere, Unreachable
-from onboarding.device.fdo_run import REFUSALS, drive
-from onboarding.device.http import FdoChannel, new_client
+from onboarding.device.errors import NobodyThere, Unreachable
+from onboarding.device.fdo_run import REFUSALS
 from onboarding.device.machine import Machine
-from onboarding.device.modules.journal import Entry
-from onboarding.device.modules.together import DeviceModules
-from onboarding.protocol.device_env import (
-    DeviceCredential,
-    DevmodFacts,
-    Onboarded,
-    To1DeviceEnv,
-    To2DeviceEnv,
-)
-from onboarding.protocol.to1_device import To1Device
-from onboarding.protocol.to2_device import To2Device
+from onboarding.device.progress import Kind, Progress, Tell, silent
+from onboarding.device.reach import Network, Resolve, Route, resolve
+from onboarding.device.takeover import Clock, Taken, ask_rendezvous, meet_owner
+from onboarding.protocol.device_env import DeviceCredential
+from onboarding.protocol.rv_plan import Skip, Try, Wait, jittered, plan
 from onboarding.tls import PUBLIC, Trust
-from onboarding.wire.message import MsgType
 from onboarding.wire.to0 import To1dPayload
 from ownership_vouchers.cose import Sign1
-from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.rendezvous import (
     Candidates,
     RendezvousInfo,
-    device_addresses,
     to2_addresses_from_item,
 )
-from ownership_vouchers.types import Guid
+
+__all__ = ["Onboarder", "Patience", "Taken"]
 
 Failure = tuple[str, Exception]
 """The address tried, and what came of it."""
 
 MAX_DELAY = 3600.0  # seconds, whatever the rendezvous information says
-JITTER = 0.25
+MAX_FAILURES = 32  # that are remembered
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to go on: rounds through the rendezvous information, and waits."""
+    """How long to go on.
 
-    rounds: int = 1
+    ``rounds`` counts walks through the rendezvous information, None is for ever;
+    ``max_delay`` is the longest wait in seconds; ``draw`` gives 0 to 1, evenly.
+    """
+
+    rounds: int | None = 1
     max_delay: float = MAX_DELAY
     sleep: Callable[[float], None] = time.sleep
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What onboarding ended with."""
-
-    guid: Guid
-    previous_guid: Guid
-    owner_url: str
-    files: tuple[str, ...]  # that the owner put here
-    binding: tuple[bool, str, str] | None  # as the owner judged it; None: not asked
-    modules: tuple[Entry, ...] = ()  # what they did, or failed to do
+    draw: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True, slots=True)
 class Onboarder:
     """One device on its way to its owner.
 
-    ``trust`` is what ``client`` was made with: where the rendezvous information pins a
-    server, another client is made from it.
+    ``trust`` is what ``client`` was made with; ``tell`` hears of all that is tried.
     """
 
     machine: Machine
     client: httpx.Client
     patience: Patience = Patience()
     trust: Trust = PUBLIC
+    tell: Tell = silent
+    resolve: Resolve = resolve
 
     def run(self) -> Taken:
         """Onboard, trying everything the rendezvous information names.
@@ -93,153 +74,140 @@ class Onboarder:
             NotOnboarded: The device has not been made yet.
             NobodyThere: Nothing worked; says what was tried and how each ended.
         """
-        identity = self.machine.identity()
-        failures: list[Failure] = []
-        for number in range(self.patience.rounds):
-            for credential, candidates in _ways(identity):
-                found = self._try_all(credential, candidates, failures)
-                if found is not None:
-                    return found
-                if number + 1 < self.patience.rounds:
-                    self._wait(candidates.delay)
-        raise NobodyThere(failures)
+        failures: deque[Failure] = deque(maxlen=MAX_FAILURES)
+        number, rounds = 0, self.patience.rounds
+        while rounds is None or number < rounds:
+            last = rounds is not None and number + 1 == rounds
+            taken = self._round(number, failures, last=last)
+            if taken is not None:
+                self.tell(Progress(Kind.TAKEN, taken.owner_url))
+                return taken
+            number += 1
+        raise NobodyThere(tuple(failures))
 
-    def _try_all(
-        self,
-        credential: DeviceCredential,
-        candidates: Candidates,
-        failures: list[Failure],
+    def _round(
+        self, number: int, failures: deque[Failure], *, last: bool
     ) -> Taken | None:
-        for url in candidates.urls:
-            try:
-                with self._client_for(candidates, url) as client:
-                    if candidates.bypass:
-                        return self._to2(client, credential, url, None)
-                    to1d = self._to1(client, credential, url)
-                return self._at_owners(credential, to1d)
-            except REFUSALS as error:
-                failures += _failures(url, error)
+        """Walk the list once; nothing is waited for after the very last try."""
+        credentials = self.machine.identity().candidates()
+        infos = [RendezvousInfo.from_cbor(one.rv_info) for one in credentials]
+        steps = plan(infos, number)
+        for place, step in enumerate(steps, 1):
+            match step:
+                case Try(credential, candidates):
+                    attempt = _Attempt(self, credentials[credential], candidates)
+                    taken = attempt.run(failures)
+                    if taken is not None:
+                        return taken
+                case Wait() if not (last and place == len(steps)):
+                    self._wait(step)
+                case Skip(_, directive, why):
+                    where = f"directive {directive}"
+                    self.tell(Progress(Kind.SKIPPED, where, why))
         return None
 
-    @contextmanager
-    def _client_for(self, candidates: Candidates, url: str) -> Iterator[httpx.Client]:
-        """The client, or one that talks to nobody but whom the directive pins."""
-        pins = replace(
-            self.trust, server=candidates.server_hash, authority=candidates.ca_hash
-        )
-        if not pins.pinned:
-            yield self.client
-            return
-        if not url.startswith("https://"):
-            raise Unreachable(f"{url} is no HTTPS, but its certificate is pinned")
-        with closing(new_client(pins)) as client:
-            yield client
+    def _wait(self, step: Wait) -> None:
+        pause = jittered(step.seconds, self.patience.draw())
+        pause = min(pause, self.patience.max_delay)
+        if pause > 0:
+            self.tell(Progress(Kind.WAITING, "", step.why, pause))
+            self.patience.sleep(pause)
 
-    def _to1(
-        self, client: httpx.Client, credential: DeviceCredential, url: str
-    ) -> bytes:
-        role = To1Device(To1DeviceEnv(credential.guid, self.machine.device_key))
-        return drive(FdoChannel(client, url), role)
 
-    def _at_owners(self, credential: DeviceCredential, to1d: bytes) -> Taken:
-        failures: list[Failure] = []
-        for owner in _owner_urls(to1d):
-            try:
-                return self._to2(self.client, credential, owner, to1d)
-            except REFUSALS as error:
-                failures.append((f"owner {owner}", error))
-        raise NobodyThere(failures)
+class _Attempt:
+    """Everything that one directive leads to, for one credential."""
 
-    def _to2(
+    def __init__(
+        self, onboarder: Onboarder, credential: DeviceCredential, found: Candidates
+    ) -> None:
+        self._machine = onboarder.machine
+        self._network = Network(onboarder.client, onboarder.trust, onboarder.resolve)
+        self._clock = Clock(onboarder.patience.sleep)
+        self._tell = onboarder.tell
+        self._credential = credential
+        self._found = found
+        self._believed: set[bytes] = set()  # each to1d that was followed
+
+    def run(self, failures: deque[Failure]) -> Taken | None:
+        """Try each address until one leads to the owner; note how the others ended."""
+        for url in self._found.urls:
+            for route in self._routes(url, failures):
+                taken = self._try(route, failures)
+                if taken is not None:
+                    return taken
+        return None
+
+    def _try(self, route: Route, failures: deque[Failure]) -> Taken | None:
+        if self._found.bypass:
+            return self._meet(route, None, self._found, failures)
+        try:
+            self._tell(Progress(Kind.TRYING, f"rendezvous {route}"))
+            with self._network.channel(route, self._found) as channel:
+                to1d = ask_rendezvous(self._machine, channel, self._credential)
+            owners = _owner_urls(to1d)
+        except REFUSALS as error:
+            self._failed(f"rendezvous {route}", error, failures)
+            return None
+        return self._follow(to1d, owners, failures)
+
+    def _follow(
+        self, to1d: bytes, owners: Sequence[str], failures: deque[Failure]
+    ) -> Taken | None:
+        """Try the owner at each address of to1d; once, if many servers say the same."""
+        if to1d in self._believed:
+            return None
+        self._believed.add(to1d)
+        for url in owners:
+            for route in self._routes(url, failures):
+                taken = self._meet(route, to1d, None, failures)
+                if taken is not None:
+                    return taken
+        return None
+
+    def _meet(
         self,
-        client: httpx.Client,
-        credential: DeviceCredential,
-        url: str,
+        route: Route,
         to1d: bytes | None,
-    ) -> Taken:
-        modules = DeviceModules.of(self.machine, credential.guid, self.trust)
-        role = To2Device(self._env(credential, to1d, modules))
+        pinned: Candidates | None,
+        failures: deque[Failure],
+    ) -> Taken | None:
+        try:
+            self._tell(Progress(Kind.TRYING, f"owner {route}"))
+            with self._network.channel(route, pinned) as channel:
+                return meet_owner(
+                    self._machine,
+                    channel,
+                    self._credential,
+                    route.url,
+                    to1d,
+                    self._network.trust,
+                    self._clock,
+                )
+        except REFUSALS as error:
+            self._failed(f"owner {route}", error, failures)
+            return None
 
-        def keep_both(kind: MsgType) -> None:
-            if kind is MsgType.TO2_DONE and role.pending is not None:
-                self._keep(credential, role.pending, url)
+    def _routes(self, url: str, failures: deque[Failure]) -> Iterator[Route]:
+        try:
+            yield from self._network.routes(url)
+        except Unreachable as error:
+            self._failed(url, error, failures)
 
-        with closing(modules):
-            try:
-                onboarded = drive(FdoChannel(client, url), role, keep_both)
-            except REFUSALS as error:
-                if modules.journal.failures:
-                    raise ModulesFailed(error, modules.journal.failures) from error
-                raise
-        identity = self._keep(credential, onboarded, url)
-        return Taken(
-            identity.active.guid,
-            credential.guid,
-            url,
-            modules.received,
-            modules.verdict,
-            modules.journal.entries,
-        )
-
-    def _keep(
-        self, credential: DeviceCredential, onboarded: Onboarded, url: str
-    ) -> Identity:
-        """Store what the device is from now on, with what it was until now."""
-        owner = Owner(PublicKey.from_cbor(onboarded.owner_key).key, url)
-        identity = Identity(credential).taken_over(onboarded.credential, owner)
-        self.machine.keep(identity)
-        return identity
-
-    def _env(
-        self, credential: DeviceCredential, to1d: bytes | None, modules: DeviceModules
-    ) -> To2DeviceEnv:
-        return To2DeviceEnv(
-            credential=credential,
-            device_key=self.machine.device_key,
-            mac_key=self.machine.mac_key,
-            random=secrets.token_bytes,
-            new_kex_key=ec.generate_private_key,
-            devmod=_devmod(self.machine),
-            modules=modules.all,
-            to1d=to1d,
-            allow_reuse=True,
-        )
-
-    def _wait(self, delay: float) -> None:
-        """A fleet that starts at once must not come back at once."""
-        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-        self.patience.sleep(min(delay * jitter, self.patience.max_delay))
-
-
-def _ways(identity: Identity) -> Iterator[tuple[DeviceCredential, Candidates]]:
-    """Everything to try, in order: likeliest credential first."""
-    for credential in identity.candidates():
-        rv_info = RendezvousInfo.from_cbor(credential.rv_info)
-        for candidates in device_addresses(rv_info):
-            yield credential, candidates
+    def _failed(self, where: str, error: Exception, failures: deque[Failure]) -> None:
+        failures.append((where, error))
+        self._tell(Progress(Kind.FAILED, where, str(error)))
 
 
 def _owner_urls(to1d: bytes) -> list[str]:
-    """Where to1d says the owner is; not to be believed yet."""
+    """Where to1d says the owner is; not to be believed yet.
+
+    Raises:
+        Unreachable: None of it can be tried.
+        VoucherError: It is not a to1d.
+    """
     payload = To1dPayload.from_cbor(Sign1.from_cbor(to1d).payload)
     addresses = to2_addresses_from_item(payload.addresses)
-    return [url for address in addresses for url in address.urls]
-
-
-def _devmod(machine: Machine) -> DevmodFacts:
-    system = platform.uname()
-    return DevmodFacts(
-        os=system.system,
-        arch=system.machine,
-        version=system.release,
-        device=machine.config.device_info,
-        serial=machine.config.serial,
-        bin=system.machine,
-    )
-
-
-def _failures(url: str, error: Exception) -> Sequence[Failure]:
-    """How a try ended; one that came as far as the owner is told as the owner's."""
-    if isinstance(error, NobodyThere) and error.failures:
-        return error.failures
-    return [(url, error)]
+    urls = [url for address in addresses for url in address.urls]
+    if not urls:
+        raise Unreachable("it names no address of the owner that can be tried")
+    return urls

@@ -63,7 +63,8 @@ class To2Device:
     """One run of TO2, from 60 to a credential worth keeping.
 
     Nothing the owner says is acted upon before the last voucher entry has named
-    it; ``pending`` is what 71 will confirm, there from 66 on.
+    it; ``pending`` is what 71 will confirm, there from 66 on. ``idle`` says that in
+    the last round of ServiceInfo neither side had anything to say.
     """
 
     def __init__(self, env: To2DeviceEnv) -> None:
@@ -84,6 +85,7 @@ class To2Device:
         self._setup_nonce = b""
         self._rounds = 0
         self.pending: Onboarded | None = None
+        self.idle = False
         self._wanted = MsgType.TO2_PROVE_OV_HDR
         self._answer: _Answer = self._prove_ov_hdr
 
@@ -217,8 +219,10 @@ class To2Device:
         limit = size_limit(self._env.max_service_info)
         if len(plain) > limit + SLACK:
             raise MessageRefused(f"ServiceInfo of {len(plain)} bytes")
-        message = self._exchange.receive(OwnerServiceInfo.from_cbor(plain))
+        heard = OwnerServiceInfo.from_cbor(plain)
+        message = self._exchange.receive(heard)
         if message is not None:
+            self.idle = not (heard.kvs or heard.more or message.kvs or message.more)
             return self._service_info(message)
         body = Done(self._prove_nonce).encode()
         return self._next_sealed(Done.TYPE, body, MsgType.TO2_DONE2, self._done2)

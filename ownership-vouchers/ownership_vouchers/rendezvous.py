@@ -4,7 +4,7 @@ Source: FDO 1.1, section 3.3.6. The bytes received are kept, because the
 voucher's header, and a device that compares old with new, count every one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Self
@@ -43,7 +43,6 @@ __all__ = [
 
 MAX_DIRECTIVES = 32
 MAX_INSTRUCTIONS = 32
-LAST_DELAY = 120  # seconds to wait before the list is begun again
 
 _SCHEMES = {
     RvProtocol.REST: ("https", 443),
@@ -169,57 +168,55 @@ def _directives(raw: bytes) -> tuple[RvDirective, ...]:
 class Candidates:
     """What to try for one directive, and how long to wait if all of it fails.
 
-    ``delay`` is in seconds, before jitter. With ``bypass`` the addresses are
-    the owner's: TO1 is left out. The hashes pin the server's TLS certificate.
+    ``delay`` is in seconds as the directive says, None if it does not. With
+    ``bypass`` the addresses are the owner's: TO1 is left out. The hashes pin the
+    server's TLS certificate. ``number`` is the directive's place, from 1.
     """
 
+    number: int
     urls: tuple[str, ...]
-    bypass: bool
-    delay: int
+    bypass: bool = False
+    delay: int | None = None
     server_hash: Hash | None = None
     ca_hash: Hash | None = None
 
 
 def device_addresses(rv_info: RendezvousInfo) -> tuple[Candidates, ...]:
-    """Return what a device tries, directive by directive, then all over again.
+    """Return what a device tries, directive by directive.
 
-    After the last one it waits 120 s unless the directive says otherwise.
-    Source: FDO 1.1, section 3.7.
+    Directives for the owner, or for a way of rendezvous that is not known here, are
+    left out with all they say. Source: FDO 1.1, section 3.7.
     """
     skip = (RvVariable.OWNER_ONLY, RvVariable.EXT_RV)
-    kept = _without(rv_info.directives, skip)
-    return tuple(
-        _candidates(one, RvVariable.DEVICE_PORT, LAST_DELAY if one is kept[-1] else 0)
-        for one in kept
-    )
+    return _candidates(rv_info, skip, RvVariable.DEVICE_PORT)
 
 
 def owner_addresses(rv_info: RendezvousInfo) -> tuple[Candidates, ...]:
     """Return where an owner registers its device (TO0)."""
     skip = (RvVariable.DEVICE_ONLY, RvVariable.BYPASS, RvVariable.EXT_RV)
-    kept = _without(rv_info.directives, skip)
-    return tuple(_candidates(one, RvVariable.OWNER_PORT, 0) for one in kept)
+    return _candidates(rv_info, skip, RvVariable.OWNER_PORT)
 
 
-def _without(
-    directives: Sequence[RvDirective], skip: tuple[RvVariable, ...]
-) -> list[RvDirective]:
+def _candidates(
+    rv_info: RendezvousInfo, skip: tuple[RvVariable, ...], port: RvVariable
+) -> tuple[Candidates, ...]:
     """Leave out each directive in which one of ``skip`` stands, readable or not."""
-    return [
-        one
-        for one in directives
+    return tuple(
+        _candidate(number, one, port)
+        for number, one in enumerate(rv_info.directives, 1)
         if not any(instr.variable in skip for instr in one.instructions)
-    ]
+    )
 
 
-def _candidates(directive: RvDirective, port: RvVariable, wait: int) -> Candidates:
+def _candidate(number: int, directive: RvDirective, port: RvVariable) -> Candidates:
     delay = directive.value(RvVariable.DELAY)
     server_hash = directive.value(RvVariable.SV_CERT_HASH)
     ca_hash = directive.value(RvVariable.CL_CERT_HASH)
     return Candidates(
+        number,
         _urls(directive, port),
         directive.value(RvVariable.BYPASS) is True,
-        delay if isinstance(delay, int) else wait,
+        delay if isinstance(delay, int) else None,
         server_hash if isinstance(server_hash, Hash) else None,
         ca_hash if isinstance(ca_hash, Hash) else None,
     )

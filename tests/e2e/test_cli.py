@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from onboarding.cli.app import run
+from onboarding.cli.device_telling import binding_told
 from onboarding.device.http import new_client
 from tests.support.cli_site import HOST, Capture, Site, answer, call, running_site
 from tests.support.supply_chain import SupplyChain
@@ -114,7 +115,42 @@ def test_the_device_is_onboarded_and_its_status_says_by_whom(
         time.sleep(0.2)
     found = answer(capsys, "device", "status", *here)
     assert found["owner"] == site.url
+    told = found["onboarding"]
+    assert isinstance(told, dict)
+    assert (told["state"], told["trying"], told["failed"]) == ("taken", site.url, [])
     assert (found["guid"] != guid, found["previous_guid"]) == (True, guid)
+
+
+def test_a_device_tells_what_it_tried_and_status_tells_it_later(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    here = ["--directory", str(tmp_path)]
+    made = ["--serial", "SN-8", "--tcti", "none", "--refuse-reuse", *here]
+    assert run(["device", "di", "--url", site.url, *made]) == 0
+    found = answer(capsys, "device", "status", *here)
+    assert (found["onboarding"], found["pending_guid"]) == (None, None)
+    assert run(["device", "onboard", *here]) == 1  # nobody announced it
+    lines = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["trying", "failed"]
+    told = answer(capsys, "device", "status", *here)["onboarding"]
+    assert isinstance(told, dict)
+    (failed,) = told["failed"]
+    assert failed["where"] == f"rendezvous {site.url}"
+    assert "error 6" in failed["why"]
+    assert run(["device", "status", *here]) == 0
+    assert f"where  rendezvous {site.url}" in capsys.readouterr().out
+
+
+VERDICTS = {
+    "not asked for": None,
+    "tpm-bound": (True, "tpm-bound", ""),
+    "refused: ek-untrusted": (False, "", "ek-untrusted"),
+}
+
+
+@pytest.mark.parametrize("said", VERDICTS)
+def test_the_owners_word_on_the_tpm_is_told_with_its_code(said: str) -> None:
+    assert binding_told(VERDICTS[said]) == said
 
 
 def test_a_device_without_a_tpm_cannot_attest_and_is_told_why(

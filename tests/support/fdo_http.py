@@ -5,7 +5,7 @@ loses what a test wants lost.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import httpx
@@ -16,7 +16,7 @@ from onboarding.protocol.step import Effect, Step
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import VoucherError
 
-Served = Mapping[str, tuple[ServerRole, Callable[[], object]]]
+Served = dict[str, tuple[ServerRole, Callable[[], object]]]
 
 
 @dataclass
@@ -30,6 +30,7 @@ class FdoHttp:
     hosts: Served
     lost: Collection[MsgType] = ()
     asked: list[tuple[str, int]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # as each request's Host says
     tokens: list[str | None] = field(default_factory=list)
     reports: list[bytes] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
@@ -42,6 +43,7 @@ class FdoHttp:
         host = f"{request.url.host}:{request.url.port}"
         kind = int(request.url.path.removeprefix("/fdo/101/msg/"))
         self.asked.append((host, kind))
+        self.names.append(request.headers["host"])
         token = request.headers.get("authorization")
         self.tokens.append(token)
         if host not in self.hosts:

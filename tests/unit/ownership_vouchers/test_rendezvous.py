@@ -75,7 +75,7 @@ def test_a_setting_that_is_none_is_refused_by_name(name: str, value: object) -> 
         RendezvousInfo.build([{name: value}])
 
 
-def test_a_device_asks_name_before_address_and_waits_at_the_end() -> None:
+def test_a_device_asks_name_before_address_and_leaves_the_owners_out() -> None:
     rv_info = RendezvousInfo.build(
         [
             {"ip": "192.0.2.1", "dns": "rv.example", "device_port": 1, "owner_port": 2},
@@ -85,22 +85,15 @@ def test_a_device_asks_name_before_address_and_waits_at_the_end() -> None:
         ]
     )
     assert device_addresses(rv_info) == (
-        Candidates(("https://rv.example:1", "https://192.0.2.1:1"), False, 0),
-        Candidates(("http://here.example:80",), True, 7),
-        Candidates(("https://[2001:db8::1]:443",), False, 120),
+        Candidates(1, ("https://rv.example:1", "https://192.0.2.1:1")),
+        Candidates(3, ("http://here.example:80",), bypass=True, delay=7),
+        Candidates(4, ("https://[2001:db8::1]:443",)),
     )
     assert owner_addresses(rv_info) == (
-        Candidates(("https://rv.example:2", "https://192.0.2.1:2"), False, 0),
-        Candidates(("https://owner.example:443",), False, 0),
-        Candidates(("https://[2001:db8::1]:443",), False, 0),
+        Candidates(1, ("https://rv.example:2", "https://192.0.2.1:2")),
+        Candidates(2, ("https://owner.example:443",)),
+        Candidates(4, ("https://[2001:db8::1]:443",)),
     )
-
-
-def test_the_devices_last_directive_need_not_be_the_last() -> None:
-    rv_info = RendezvousInfo.build(
-        [{"dns": "rv.example"}, {"dns": "x", "owner_only": True}]
-    )
-    assert [one.delay for one in device_addresses(rv_info)] == [120]
 
 
 def test_an_owner_leaves_out_what_is_for_the_device() -> None:
@@ -125,14 +118,14 @@ def test_a_pinned_certificate_reaches_the_client() -> None:
 @pytest.mark.parametrize("number", [3, 4, 5, 6, 9])
 def test_a_protocol_we_do_not_speak_gives_no_address(number: int) -> None:
     rv_info = RendezvousInfo.build([{"dns": "rv.example", "protocol": number}])
-    assert device_addresses(rv_info) == (Candidates((), False, 120),)
+    assert device_addresses(rv_info) == (Candidates(1, ()),)
 
 
 def test_a_pure_delay_is_kept() -> None:
     rv_info = RendezvousInfo.build([{"delay": 60}, {"dns": "rv.example"}])
     assert [(one.urls == (), one.delay) for one in device_addresses(rv_info)] == [
         (True, 60),
-        (False, 120),
+        (False, None),
     ]
 
 
@@ -147,7 +140,7 @@ def test_what_cannot_be_read_is_passed_over() -> None:
     rv_info = RendezvousInfo.from_cbor(cbor.encode([odd]))
     assert rv_info.describe() == [{"ip": "127.0.0.1", "bypass": True}]
     assert device_addresses(rv_info)[0] == Candidates(
-        ("https://127.0.0.1:443",), True, 120
+        1, ("https://127.0.0.1:443",), bypass=True
     )
 
 

@@ -3,54 +3,109 @@
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onboarding.device.credential import Identity, Owner
+from hw.credential import MAX_CREDENTIAL
+from onboarding.device.credential import Identity, Owner, Pending
 from onboarding.device.errors import CredentialUnreadable
 from onboarding.protocol.device_env import DeviceCredential
 from ownership_vouchers import cbor
+from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid, Hash, HashType
 
 FIRST = DeviceCredential(
     Guid(bytes(16)), "board", cbor.encode([]), Hash.of(HashType.SHA256, b"key")
 )
 SECOND = replace(FIRST, guid=Guid(b"\1" * 16))
+ELSEWHERE = replace(SECOND, guid=Guid(b"\2" * 16), rv_info=cbor.encode([[]]))
+OTHER_OWNER = Owner(
+    ec.generate_private_key(ec.SECP384R1()).public_key(), "https://owner.example"
+)
 OWNER = Owner(ec.generate_private_key(ec.SECP256R1()).public_key(), "http://[::1]:1")
 
 
 @pytest.mark.parametrize(
     "identity",
-    [Identity(FIRST), Identity(SECOND, FIRST), Identity(SECOND, FIRST, OWNER)],
-    ids=["fresh from the factory", "unconfirmed", "owned"],
+    [
+        Identity(FIRST),
+        Identity(SECOND, FIRST),
+        Identity(SECOND, FIRST, OWNER),
+        Identity(FIRST, pending=Pending(SECOND, OWNER)),
+        Identity(FIRST, None, OWNER, Pending(ELSEWHERE, OTHER_OWNER)),
+    ],
+    ids=["fresh from the factory", "unconfirmed", "owned", "in doubt", "both in doubt"],
 )
 def test_an_identity_survives_storage(identity: Identity) -> None:
     assert Identity.decode(identity.encode()) == identity
 
 
 def test_both_credentials_are_tried_until_the_new_one_is_seen_to_work() -> None:
-    taken = Identity(FIRST).taken_over(SECOND, OWNER)
+    awaiting = Identity(FIRST).awaiting(FIRST, SECOND, OWNER)
+    assert (awaiting.active, awaiting.owner) == (FIRST, None)  # no owner before 71
+    assert awaiting.candidates() == (SECOND, FIRST)
+    taken = awaiting.taken()
+    assert (taken.active, taken.owner, taken.pending) == (SECOND, OWNER, None)
     assert taken.candidates() == (SECOND, FIRST)
     assert taken.confirmed().candidates() == (SECOND,)
 
 
-@pytest.mark.parametrize("new", [None, FIRST], ids=["reused", "the same again"])
-def test_a_reused_credential_leaves_no_second_one(new: DeviceCredential | None) -> None:
-    assert Identity(FIRST).taken_over(new, OWNER) == Identity(FIRST, None, OWNER)
+def test_a_reused_credential_leaves_no_second_one() -> None:
+    in_doubt = Identity(FIRST, pending=Pending(SECOND, OWNER))
+    assert in_doubt.reused(FIRST, OWNER) == Identity(FIRST, None, OWNER)
 
 
-GOOD = [1, cbor.decode(Identity(FIRST).encode())[1], None, None]  # type: ignore[index]
+def test_an_owner_that_knows_the_older_credential_settles_the_doubt() -> None:
+    in_doubt = Identity(FIRST, None, OWNER, Pending(SECOND, OTHER_OWNER))
+    again = in_doubt.awaiting(FIRST, ELSEWHERE, OTHER_OWNER)
+    assert again.candidates() == (ELSEWHERE, FIRST)
+    assert again.owner == OWNER
+    bought = in_doubt.awaiting(SECOND, ELSEWHERE, OWNER)
+    assert bought.candidates() == (ELSEWHERE, SECOND)
+    assert bought.owner == OTHER_OWNER
+    fallen_back = Identity(SECOND, FIRST, OWNER).awaiting(FIRST, ELSEWHERE, OWNER)
+    assert fallen_back.candidates() == (ELSEWHERE, FIRST)
+    assert fallen_back.owner is None
+
+
+def test_an_identity_in_doubt_fits_the_memory_of_a_tpm() -> None:
+    """With RSA-3072 owner keys, old and new, and four directives."""
+    names = [{"dns": f"rv{n}.example.com", "protocol": "https"} for n in range(4)]
+    rv_info = RendezvousInfo.build(names).raw
+    owners = [
+        Owner(rsa.generate_private_key(65537, 3072).public_key(), "https://o.example")
+        for _ in range(2)
+    ]
+    old, new = replace(FIRST, rv_info=rv_info), replace(SECOND, rv_info=rv_info)
+    identity = Identity(old, None, owners[0], Pending(new, owners[1]))
+    assert len(identity.encode()) <= MAX_CREDENTIAL
+    assert Identity.decode(identity.encode()) == identity
+
+
+GOOD = [2, cbor.decode(Identity(FIRST).encode())[1], None, None, None]  # type: ignore[index]
+OWNER_ITEM = OWNER.to_item()
 BAD = {
     "empty": b"",
     "trailing byte": Identity(FIRST).encode() + b"\0",
-    "later layout": cbor.encode([2, *GOOD[1:]]),
-    "no active credential": cbor.encode([1, None, None, None]),
-    "short guid": cbor.encode([1, [*GOOD[1][:2], b"x", *GOOD[1][3:]], None, None]),
-    "key elsewhere": cbor.encode([1, [*GOOD[1][:6], 1], None, None]),
-    "other protocol": cbor.encode([1, [100, *GOOD[1][1:]], None, None]),
-    "owner without a key": cbor.encode([1, GOOD[1], None, [b"", "http://x"]]),
+    "later layout": cbor.encode([3, *GOOD[1:]]),
+    "first layout with five items": cbor.encode([1, *GOOD[1:]]),
+    "second layout with four": cbor.encode(GOOD[:4]),
+    "no active credential": cbor.encode([2, None, None, None, None]),
+    "short guid": cbor.encode([2, [*GOOD[1][:2], b"x", *GOOD[1][3:]], *[None] * 3]),
+    "no rendezvous information": cbor.encode(
+        [2, [*GOOD[1][:3], None, *GOOD[1][4:]], *[None] * 3]
+    ),
+    "key elsewhere": cbor.encode([2, [*GOOD[1][:6], 1], *[None] * 3]),
+    "other protocol": cbor.encode([2, [100, *GOOD[1][1:]], *[None] * 3]),
+    "owner without a key": cbor.encode([2, GOOD[1], None, [b"", "http://x"], None]),
+    "an owner to be, without a credential": cbor.encode([*GOOD[:4], OWNER_ITEM]),
 }
+
+
+def test_what_the_first_layout_kept_is_still_read() -> None:
+    old = cbor.encode([1, GOOD[1], GOOD[1], OWNER_ITEM])
+    assert Identity.decode(old) == Identity(FIRST, FIRST, OWNER)
 
 
 def test_the_item_the_bad_ones_are_made_from_is_good() -> None:

@@ -1,6 +1,8 @@
 """TO1 and TO2 over HTTP, against the real server roles, on a device without a TPM."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,16 +13,19 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from hw.errors import CredentialError
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity
 from onboarding.device.errors import NobodyThere, NotOnboarded
 from onboarding.device.machine import Machine
 from onboarding.device.onboard import Onboarder, Patience
+from onboarding.device.progress import Kind, Progress
 from onboarding.protocol.device_env import To0OwnerEnv
 from onboarding.protocol.env import To0RendezvousEnv
 from onboarding.protocol.registry import TO0, TO1, TO2
 from onboarding.protocol.step import StoreRegistration
 from onboarding.protocol.to0_owner import To0Owner
+from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.rendezvous import To2Address
 from ownership_vouchers.to2_address import TransportProtocol
@@ -53,17 +58,25 @@ def device_of(roles: Roles, directory: Path) -> Machine:
     return machine
 
 
-def registration(chain: SupplyChain, signer: SupplyChain | None = None) -> bytes:
+AT_OWNER = To2Address("192.0.2.2", None, 8042, TransportProtocol.HTTP)
+
+
+def registration(
+    chain: SupplyChain, addresses: Sequence[To2Address] = (AT_OWNER,)
+) -> bytes:
     """Run TO0 and return the to1d that the rendezvous server would hand out."""
-    address = To2Address("192.0.2.2", None, 8042, TransportProtocol.HTTP)
-    owner = (signer or chain).owner.signer
-    client = To0Owner(To0OwnerEnv(chain.voucher, owner, (address,), 3600))
+    owner = chain.owner.signer
+    client = To0Owner(To0OwnerEnv(chain.voucher, owner, tuple(addresses), 3600))
     env = To0RendezvousEnv(NOW, secrets.token_bytes, lambda _guid: None)
     pair: WirePair[object] = WirePair(client, TO0, env)
     pair.run()
     (effect,) = pair.effects
     assert isinstance(effect, StoreRegistration)
     return effect.registration.to1d
+
+
+def nowhere(_host: str, _port: int) -> list[str]:
+    raise OSError("name or service not known")
 
 
 def network(roles: Roles, to1d: bytes | None = None, **more: object) -> FdoHttp:
@@ -127,9 +140,36 @@ def test_a_lost_last_message_leaves_the_device_with_both_credentials(
     with pytest.raises(NobodyThere):
         Onboarder(machine, net.client()).run()
     assert net.effects  # the owner has taken it over all the same
-    new, old = machine.identity().candidates()
-    assert old == roles.credential
+    identity = machine.identity()
+    new, old = identity.candidates()
+    assert old == identity.active == roles.credential
     assert new.guid != old.guid
+    assert identity.owner is None  # nothing is taken on before 71
+    assert identity.pending is not None
+    assert identity.pending.owner.url == f"http://{OWNER}"
+
+
+def test_a_device_that_lost_71_goes_on_in_the_next_round_with_what_still_works(
+    tmp_path: Path,
+) -> None:
+    roles = Roles(sold({**BYPASS, "delay": 4}))
+    machine = device_of(roles, tmp_path)
+    net = network(roles, b"\0", lost={MsgType.TO2_DONE})
+    seen: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.kind is Kind.WAITING:
+            net.lost = ()
+
+    patience = Patience(rounds=None, sleep=lambda _s: None)
+    taken = Onboarder(machine, net.client(), patience, tell=tell, resolve=nowhere).run()
+    assert taken.previous_guid == roles.credential.guid
+    failed = [one.detail for one in seen if one.kind is Kind.FAILED]
+    assert "connection reset" in failed[0]
+    assert "rv2.example.test" in failed[1]  # where the newer one leads, tried first
+    assert machine.identity().pending is None
+    assert machine.identity().previous == roles.credential
 
 
 def test_a_device_in_doubt_is_taken_by_an_owner_that_knows_the_old_one_only(
@@ -176,6 +216,168 @@ def test_a_copy_without_the_device_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NobodyThere, match="error 101"):
         Onboarder(machine, net.client()).run()
     assert not net.effects
+
+
+def test_a_reused_credential_can_be_refused_and_the_owner_is_told(
+    tmp_path: Path,
+) -> None:
+    roles = Roles(sold(BYPASS), reuse=True)
+    machine = device_of(roles, tmp_path)
+    machine.config = replace(machine.config, allow_reuse=False)
+    net = network(roles, b"\0")
+    with pytest.raises(NobodyThere, match="stay as it is"):
+        Onboarder(machine, net.client()).run()
+    (report,) = map(ErrorMessage.from_cbor, net.reports)
+    assert (int(report.code), report.previous) == (102, MsgType.TO2_SETUP_DEVICE)
+    assert net.tokens[-1] is not None  # it is this run that ends
+    assert net.tokens[-1] == net.tokens[-2]
+    assert machine.identity() == Identity(roles.credential)
+
+
+def test_a_credential_that_cannot_be_kept_ends_the_run_before_70_and_is_told(
+    tmp_path: Path,
+) -> None:
+    roles = Roles(sold(BYPASS))
+    machine = device_of(roles, tmp_path)
+
+    class Full(Machine):
+        def keep(self, identity: Identity) -> None:
+            raise CredentialError("no room")
+
+    full = Full(machine.config, tmp_path)
+    net = network(roles, b"\0")
+    with pytest.raises(NobodyThere, match="no room"):
+        Onboarder(full, net.client()).run()
+    assert (OWNER, int(MsgType.TO2_DONE)) not in net.asked
+    assert [int(ErrorMessage.from_cbor(one).code) for one in net.reports] == [500]
+    assert machine.identity() == Identity(roles.credential)
+
+
+def test_every_address_of_a_name_is_tried_and_then_the_address_itself(
+    tmp_path: Path,
+) -> None:
+    directive = {**THROUGH_RV, "dns": "rv.example"}
+    roles = Roles(sold(directive))
+    net, asked = network(roles), []
+
+    def found(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["192.0.2.7", "192.0.2.8"]
+
+    Onboarder(device_of(roles, tmp_path), net.client(), resolve=found).run()
+    hosts = [host for host, kind in net.asked if kind == MsgType.TO1_HELLO_RV]
+    assert hosts == ["192.0.2.7:8040", "192.0.2.8:8040", RV]
+    assert asked == [("rv.example", 8040)]
+    assert net.names[:3] == ["rv.example:8040", "rv.example:8040", RV]
+
+
+def test_a_name_without_an_address_is_told_and_the_next_thing_tried(
+    tmp_path: Path,
+) -> None:
+    roles = Roles(sold({**THROUGH_RV, "dns": "nowhere.example"}))
+    seen: list[Progress] = []
+    net = network(roles)
+    Onboarder(
+        device_of(roles, tmp_path), net.client(), tell=seen.append, resolve=nowhere
+    ).run()
+    (failed,) = [one for one in seen if one.kind is Kind.FAILED]
+    assert failed.detail == "the name nowhere.example has no address"
+
+
+def test_every_address_of_to1d_is_tried(tmp_path: Path) -> None:
+    roles = Roles(sold(THROUGH_RV))
+    addresses = [
+        To2Address("192.0.2.55", None, 1, TransportProtocol.COAP),
+        To2Address("192.0.2.3", None, 8042, TransportProtocol.HTTP),
+        To2Address("192.0.2.2", "owner.example", 8042, TransportProtocol.HTTP),
+    ]
+    net = network(roles, registration(roles.chain, addresses=addresses))
+    taken = Onboarder(
+        device_of(roles, tmp_path), net.client(), resolve=lambda _h, _p: ["192.0.2.2"]
+    ).run()
+    hosts = [host for host, kind in net.asked if kind == MsgType.TO2_HELLO_DEVICE]
+    assert hosts == ["192.0.2.3:8042", OWNER]
+    assert taken.owner_url == "http://owner.example:8042"  # the name, not its address
+
+
+def test_servers_that_say_the_same_are_followed_once(tmp_path: Path) -> None:
+    other = {**THROUGH_RV, "dns": "rv.example"}
+    roles = Roles(sold(other))
+    net = network(roles)
+    del net.hosts[OWNER]
+    with pytest.raises(NobodyThere) as ended:
+        Onboarder(
+            device_of(roles, tmp_path),
+            net.client(),
+            resolve=lambda _h, _p: ["192.0.2.1"],
+        ).run()
+    kinds = [kind for _, kind in net.asked]
+    assert kinds.count(MsgType.TO1_HELLO_RV) == 2
+    assert kinds.count(MsgType.TO2_HELLO_DEVICE) == 1
+    assert [where for where, _ in ended.value.failures] == [f"owner http://{OWNER}"]
+
+
+def test_a_pinned_server_is_not_talked_to_without_tls(tmp_path: Path) -> None:
+    pin = f"sha256:{'ab' * 32}"
+    roles = Roles(sold({**BYPASS, "sv_cert_hash": pin}))
+    net = network(roles, b"\0")
+    with pytest.raises(NobodyThere, match="certificate is pinned"):
+        Onboarder(device_of(roles, tmp_path), net.client()).run()
+    assert net.asked == []
+
+
+def test_a_delay_is_waited_in_the_only_round_but_not_after_the_last_try(
+    tmp_path: Path,
+) -> None:
+    dead = {**THROUGH_RV, "ip": "192.0.2.9", "delay": 20}
+    roles = Roles(sold(dead, {**dead, "delay": 30}))
+    waits: list[float] = []
+    patience = Patience(sleep=waits.append, draw=lambda: 1.0)
+    with pytest.raises(NobodyThere):
+        Onboarder(device_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
+    assert waits == [25.0]
+
+
+def test_no_wait_is_longer_than_the_device_allows(tmp_path: Path) -> None:
+    roles = Roles(sold({**BYPASS, "delay": 2**32 - 1}))
+    waits: list[float] = []
+    patience = Patience(rounds=2, max_delay=60.0, sleep=waits.append)
+    with pytest.raises(NobodyThere):
+        Onboarder(device_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
+    assert waits == [60.0]
+
+
+def test_a_device_with_nothing_to_try_never_runs_in_circles(tmp_path: Path) -> None:
+    roles = Roles(sold({**BYPASS, "owner_only": True}))
+    waits: list[float] = []
+    patience = Patience(rounds=4, sleep=waits.append, draw=lambda: 0.5)
+    with pytest.raises(NobodyThere, match="no address"):
+        Onboarder(device_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
+    assert waits == [120.0] * 3
+
+
+def test_what_is_tried_and_when_it_is_tried_next_is_told(tmp_path: Path) -> None:
+    dead = {**THROUGH_RV, "ip": "192.0.2.9", "delay": 20}
+    roles = Roles(sold({**dead, "owner_only": True}, dead, THROUGH_RV))
+    seen: list[Progress] = []
+    patience = Patience(sleep=lambda _s: None, draw=lambda: 0.5)
+    net = network(roles)
+    Onboarder(
+        device_of(roles, tmp_path), net.client(), patience, tell=seen.append
+    ).run()
+    assert [(str(one.kind), one.sentence) for one in seen] == [
+        ("skipped", "directive 1: it is for the owner"),
+        ("trying", "rendezvous http://192.0.2.9:8040"),
+        (
+            "failed",
+            "rendezvous http://192.0.2.9:8040: http://192.0.2.9:8040/fdo/101/msg/30"
+            " does not answer: connection refused",
+        ),
+        ("waiting", "20 s, as directive 2 says"),
+        ("trying", f"rendezvous http://{RV}"),
+        ("trying", f"owner http://{OWNER}"),
+        ("taken", f"http://{OWNER}"),
+    ]
 
 
 def test_waits_between_rounds_are_as_told_give_or_take_a_quarter(

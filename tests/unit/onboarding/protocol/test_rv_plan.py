@@ -1,0 +1,213 @@
+"""Rendezvous information to the letter: what is tried, in which order, and when.
+
+Source: FDO 1.1, sections 3.3.6 and 3.7.
+"""
+
+from typing import Any
+
+import pytest
+
+from onboarding.protocol.rv_plan import JITTER, Skip, Step, Try, Wait, jittered, plan
+from ownership_vouchers import cbor
+from ownership_vouchers.rendezvous import RendezvousInfo
+from ownership_vouchers.rv_values import RvVariable as V
+from ownership_vouchers.types import Hash, HashType
+
+PIN = Hash(HashType.SHA256, bytes(range(32)))
+IP4 = cbor.encode(bytes([192, 0, 2, 1]))
+
+
+def directive(**values: object) -> list[list[object]]:
+    """A directive as it is on the wire, each value wrapped as it has to be."""
+    return [
+        [int(V[name]), *([] if value is True else [cbor.encode(value)])]
+        for name, value in values.items()
+    ]
+
+
+def info(*directives: list[list[object]]) -> RendezvousInfo:
+    return RendezvousInfo.from_cbor(cbor.encode(list(directives)))
+
+
+def told(*steps: Step) -> list[object]:
+    """A plan in short: URLs to try (``owner`` where TO1 is left out), and waits."""
+    short: list[object] = []
+    for step in steps:
+        match step:
+            case Try(_, found):
+                short.append((["owner"] if found.bypass else []) + [*found.urls])
+            case Wait(seconds, _):
+                short.append(seconds)
+            case Skip(_, number, _):
+                short.append(f"skip {number}")
+    return short
+
+
+A, B = directive(DNS="a.example"), directive(DNS="b.example")
+A_URL, B_URL = ["https://a.example:443"], ["https://b.example:443"]
+
+ORDER: dict[str, tuple[list[list[list[object]]], list[object]]] = {
+    "nothing at all": ([], [120]),
+    "one directive": ([A], [A_URL, 120]),
+    "in their order, without waits between": ([A, B], [A_URL, B_URL, 120]),
+    "a delay of its own": ([A + directive(DELAY=7), B], [A_URL, 7, B_URL, 120]),
+    "a delay of the last": ([A, B + directive(DELAY=7)], [A_URL, B_URL, 7]),
+    "a pure delay": ([directive(DELAY=60), A], [60, A_URL, 120]),
+    "a pure delay at the end": ([A, directive(DELAY=60)], [A_URL, 60]),
+    "an empty directive": ([[], A], ["skip 1", A_URL, 120]),
+    "for the owner, with its delay": (
+        [B + directive(OWNER_ONLY=True, DELAY=9), A],
+        ["skip 1", A_URL, 120],
+    ),
+    "for the owner, at the end": (
+        [A + directive(DELAY=5), B + directive(OWNER_ONLY=True, DELAY=9)],
+        [A_URL, "skip 2", 5],
+    ),
+    "only for the owner": ([A + directive(OWNER_ONLY=True)], ["skip 1", 120]),
+    "for the device": ([A + directive(DEVICE_ONLY=True)], [A_URL, 120]),
+    "for both, said twice": (
+        [A + directive(DEVICE_ONLY=True, OWNER_ONLY=True)],
+        ["skip 1", 120],
+    ),
+    "bypass": ([A + directive(BYPASS=True)], [["owner", *A_URL], 120]),
+    "bypass without an address": ([directive(BYPASS=True), A], ["skip 1", A_URL, 120]),
+    "an external rendezvous": (
+        [B + directive(EXT_RV=["other"], DELAY=9), A],
+        ["skip 1", A_URL, 120],
+    ),
+    "an external rendezvous that cannot be read": (
+        [[*B, [int(V.EXT_RV), b"\xff"]], A],
+        ["skip 1", A_URL, 120],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_directives_make_these_steps(name: str) -> None:
+    directives, steps = ORDER[name]
+    assert told(*plan([info(*directives)])) == steps
+
+
+ADDRESSES: dict[str, tuple[list[list[object]], list[str]]] = {
+    "a name": (directive(DNS="rv.example"), ["https://rv.example:443"]),
+    "an address": ([[int(V.IP), IP4]], ["https://192.0.2.1:443"]),
+    "the name first, wherever it stands": (
+        [[int(V.IP), IP4], *directive(DNS="rv.example")],
+        ["https://rv.example:443", "https://192.0.2.1:443"],
+    ),
+    "an IPv6 address": (
+        directive(IP=bytes.fromhex("20010db8") + bytes(11) + b"\1"),
+        ["https://[2001:db8::1]:443"],
+    ),
+    "an IPv4 address in 16 bytes": (
+        directive(IP=bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 1])),
+        ["https://192.0.2.1:443"],
+    ),
+    "HTTP": (directive(DNS="rv", PROTOCOL=1), ["http://rv:80"]),
+    "HTTPS": (directive(DNS="rv", PROTOCOL=2), ["https://rv:443"]),
+    "REST is the device's choice": (
+        directive(DNS="rv", PROTOCOL=0),
+        ["https://rv:443"],
+    ),
+    "the device's port, not the owner's": (
+        directive(DNS="rv", PROTOCOL=1, DEVICE_PORT=8040, OWNER_PORT=8041),
+        ["http://rv:8040"],
+    ),
+    "the owner's port alone": (
+        directive(DNS="rv", PROTOCOL=1, OWNER_PORT=8041),
+        ["http://rv:80"],
+    ),
+    "what a device without a screen or radio cannot use": (
+        directive(DNS="rv", USER_INPUT=False, MEDIUM=20, WIFI_SSID="x", WIFI_PW="y"),
+        ["https://rv:443"],
+    ),
+    "variables that nobody knows": (
+        [*directive(DNS="rv"), [16, b"\x01"], [200], [255, b"\xff"]],
+        ["https://rv:443"],
+    ),
+    "a port that cannot be read": (
+        [*directive(DNS="rv"), [int(V.DEVICE_PORT), cbor.encode("80")]],
+        ["https://rv:443"],
+    ),
+    "a protocol that cannot be read": (
+        [*directive(DNS="rv"), [int(V.PROTOCOL), cbor.encode("http")]],
+        ["https://rv:443"],
+    ),
+    "a name that cannot be read": (
+        [[int(V.DNS), b"\xff"], [int(V.IP), IP4]],
+        ["https://192.0.2.1:443"],
+    ),
+    "a name that is none": (
+        [*directive(DNS="rv.example/x?"), [int(V.IP), IP4]],
+        ["https://192.0.2.1:443"],
+    ),
+    "an address of 5 bytes": (
+        [[int(V.IP), cbor.encode(bytes(5))], *directive(DNS="rv")],
+        ["https://rv:443"],
+    ),
+    "a flag with a value": (
+        [*directive(DNS="rv"), [int(V.DEVICE_ONLY), b""]],
+        ["https://rv:443"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_instructions_make_these_addresses(name: str) -> None:
+    instructions, urls = ADDRESSES[name]
+    assert told(*plan([info(instructions)])) == [urls, 120]
+    assert told(*plan([info(instructions[::-1])])) == [urls, 120]  # it is a set
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5, 6, 7, 255])
+def test_a_protocol_that_is_not_spoken_is_told_and_passed_over(protocol: int) -> None:
+    steps = plan([info(A + directive(PROTOCOL=protocol), B)])
+    assert told(*steps) == ["skip 1", B_URL, 120]
+    assert steps[0] == Skip(0, 1, "it names no address that can be tried")
+
+
+def test_a_delay_that_cannot_be_read_is_none() -> None:
+    odd: list[Any] = [*A, [int(V.DELAY), cbor.encode(-1)]]
+    assert told(*plan([info(odd, B)])) == [A_URL, B_URL, 120]
+
+
+def test_certificate_hashes_go_with_the_addresses() -> None:
+    pins = directive(SV_CERT_HASH=PIN.to_item(), CL_CERT_HASH=PIN.to_item())
+    step = plan([info(A + pins)])[0]
+    assert isinstance(step, Try)
+    assert (step.candidates.server_hash, step.candidates.ca_hash) == (PIN, PIN)
+
+
+def test_a_skipped_directive_says_why() -> None:
+    steps = plan([info(A + directive(OWNER_ONLY=True), A + directive(EXT_RV=["x"]))])
+    assert steps[:2] == (
+        Skip(0, 1, "it is for the owner"),
+        Skip(0, 2, "its way of rendezvous is not known here"),
+    )
+
+
+def test_rounds_that_would_not_wait_are_kept_apart_by_growing_pauses() -> None:
+    rv_info = info(A + directive(DELAY=0), B + directive(DELAY=0))
+    ends = [plan([rv_info], number)[-1] for number in range(8)]
+    pauses = [one.seconds for one in ends if isinstance(one, Wait)]
+    assert pauses == [3, 6, 12, 24, 48, 96, 120, 120]
+    assert plan([rv_info], 10**6)[-1] == ends[-1]
+
+
+def test_a_round_that_waits_at_all_waits_as_it_is_told() -> None:
+    rv_info = info(A + directive(DELAY=1), B + directive(DELAY=0))
+    assert told(*plan([rv_info], 50)) == [A_URL, 1, B_URL, 0]
+
+
+def test_every_credential_is_tried_before_the_long_wait() -> None:
+    newer = info(A + directive(DELAY=5))
+    older = info(B, A + directive(DELAY=30))
+    steps = plan([newer, older])
+    assert told(*steps) == [A_URL, B_URL, A_URL, 30]
+    assert [s.credential for s in steps if isinstance(s, Try)] == [0, 1, 1]
+
+
+def test_a_wait_is_a_quarter_longer_or_shorter_at_most() -> None:
+    assert jittered(100, 0.0) == 100 * (1 - JITTER) == 75
+    assert jittered(100, 0.5) == 100
+    assert jittered(100, 1.0) == 125
