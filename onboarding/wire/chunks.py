@@ -14,6 +14,7 @@ from ownership_vouchers.errors import MalformedError
 DEFAULT_SIZE = 1300
 MIN_SIZE = 256
 MAX_STREAM = 65536
+MAX_HEADS = 2048  # in one value, all depths: a cut one is walked again each message
 TUNNEL = 128  # bytes at most that encryption puts around a message
 SLACK = 16  # bytes a peer may be over: implementations count differently
 _FRAME = 6  # array, two booleans, head of the array of pairs
@@ -126,8 +127,11 @@ def _complete(stream: bytes) -> tuple[list[bytes], bytes]:
 
 def _item_end(data: bytes, start: int) -> int | None:
     """Return where the item at ``start`` ends; None if it is not all there."""
-    position, missing = start, 1
+    position, missing, heads = start, 1, 0
     while missing:
+        heads += 1
+        if heads > MAX_HEADS:
+            raise MalformedError("more items in a value than any module has")
         head = _read_head(data, position)
         if head is None:
             return None

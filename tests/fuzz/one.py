@@ -36,7 +36,7 @@ def _guided(name: str, seconds: int, corpus: Path, found: Path) -> None:
         f"-max_total_time={seconds}",
         f"-artifact_prefix={found}/{name}-",
         f"-max_len={MAX_INPUT}",
-        "-timeout=10",
+        "-timeout=5",
         "-rss_limit_mb=2048",
         "-print_final_stats=1",
         "-verbosity=0",

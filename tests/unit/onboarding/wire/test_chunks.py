@@ -4,6 +4,7 @@ import pytest
 
 from onboarding.wire.chunks import (
     DEFAULT_SIZE,
+    MAX_HEADS,
     MAX_STREAM,
     fits,
     pack,
@@ -105,6 +106,7 @@ def test_an_item_is_cut_anywhere_and_joined_again(item: object) -> None:
         assert (items, left) == ([("m:k", value)], None)
 
 
+MANY = b"\x80" * MAX_HEADS
 OVER = b"\x5a\x7f\xff\xff\xff" + bytes(MAX_STREAM)
 WRONG: dict[str, tuple[list[Kv], bool]] = {
     "cut and not continued": ([("m:a", b"\x43a")], False),
@@ -115,7 +117,17 @@ WRONG: dict[str, tuple[list[Kv], bool]] = {
         [("m:a", b"\x5a\x7f\xff\xff\xff" + bytes(MAX_STREAM))],
         True,
     ),
+    "of more items than any module has": ([("m:a", b"\x99\x08\x00" + MANY)], True),
 }
+
+
+def test_as_many_items_as_are_let_in_are_joined() -> None:
+    value = b"\x99\x07\xff" + MANY[1:]
+    first, partial = reassemble(None, [("m:k", value[:900])], more=True)
+    assert first == []
+    assert reassemble(partial, [("m:k", value[900:])], more=False)[0] == [
+        ("m:k", value)
+    ]
 
 
 @pytest.mark.parametrize("name", WRONG)
