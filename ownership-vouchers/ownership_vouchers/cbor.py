@@ -14,7 +14,7 @@ from cbor2 import CBORTag
 from ownership_vouchers.errors import MalformedError
 
 MAX_DEPTH = 16
-MAX_ITEMS = 16384  # in one item, all depths together
+MAX_ITEMS = 4096  # in one item, all depths: a voucher of 255 entries has 1540
 MAX_PAIRS = 256  # in one map
 _SMALL = 4096  # bytes that can cost no more than a few milliseconds, whatever they say
 _ARGUMENT = {24: 1, 25: 2, 26: 4, 27: 8}  # bytes that follow a head
