@@ -1,6 +1,7 @@
 """The commands over TLS: under a private CA, and to a server that is pinned."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from onboarding.cli.api import trust_of
 from onboarding.cli.app import run
+from onboarding.device.errors import NobodyThere
+from onboarding.device.http import new_client
+from onboarding.device.machine import Machine
+from onboarding.device.onboard import Onboarder
 from ownership_vouchers.rv_values import hash_text
 from ownership_vouchers.types import Hash, HashType
 from tests.support.cli_site import (
@@ -26,6 +32,7 @@ from tests.support.cli_site import (
 from tests.support.server_tls import Authority
 
 CA = "VOUCHGATE_CA"
+NAME = "owner.test"  # nobody resolves it but the tests themselves
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Guarded:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     home = tmp_path_factory.mktemp("guarded")
     authority = Authority("a private CA")
-    key, certificate = authority.issue(HOST)
+    key, certificate = authority.issue(HOST, NAME)
     (home / "ca.crt").write_bytes(authority.pem)
     (home / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
     (home / "tls.key").write_bytes(
@@ -89,6 +96,25 @@ def test_a_pinned_server_is_known_by_its_pin(
     made(guarded, tmp_path, capsys, sv_cert_hash=hash_text(guarded.pin))
     monkeypatch.delenv(CA)
     answer(capsys, "device", "onboard", "--directory", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", [NAME, "other.test"])
+def test_a_server_at_a_resolved_address_must_show_a_certificate_of_its_name(
+    guarded: Guarded, tmp_path: Path, capsys: Capture, name: str
+) -> None:
+    """The address that the directive names as well is one where nobody listens."""
+    made(guarded, tmp_path, capsys, dns=name, ip="127.0.0.77")
+    trust = trust_of(guarded.site.ca)
+    with closing(new_client(trust)) as client, Machine.load(tmp_path) as machine:
+        onboarder = Onboarder(
+            machine, client, trust=trust, resolve=lambda _host, _port: [HOST]
+        )
+        if name == NAME:
+            url = f"https://{NAME}:{guarded.site.port}"
+            assert onboarder.run().owner_url == url
+            return
+        with pytest.raises(NobodyThere, match="Hostname mismatch"):
+            onboarder.run()
 
 
 PINS: dict[str, dict[str, object]] = {

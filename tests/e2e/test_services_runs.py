@@ -68,6 +68,16 @@ def test_a_copy_of_a_message_is_refused_and_does_no_harm(
     assert state_of(fdo_chain, device) == "owned"
 
 
+@pytest.mark.parametrize("late", [64, 66, 68, 70])
+def test_after_the_last_message_there_is_no_other(fdo_chain: Chain, late: int) -> None:
+    device = fdo_chain.bought()
+    wire = Wire.to(fdo_chain.owner.url)
+    device.onboard(wire)
+    body = next(body for kind, body in reversed(wire.sent) if kind == late)
+    assert _copy(fdo_chain, (late, body), wire.token) == (500, 101)
+    assert state_of(fdo_chain, device) == "owned"
+
+
 def _copy(chain: Chain, sent: tuple[int, bytes], token: str | None) -> tuple[int, int]:
     reply = Wire.to(chain.owner.url).post(*sent, token=token)
     return reply.status_code, int(ErrorMessage.from_cbor(reply.content).code)

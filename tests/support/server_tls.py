@@ -27,13 +27,16 @@ class Authority:
         return self.certificate.public_bytes(Encoding.PEM)
 
     def issue(
-        self, address: str
+        self, address: str, *hosts: str
     ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         """Make a key and a certificate for the server on an IP address."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
         names = x509.SubjectAlternativeName(
-            [x509.IPAddress(ipaddress.ip_address(address))]
+            [
+                x509.IPAddress(ipaddress.ip_address(address)),
+                *map(x509.DNSName, hosts),
+            ]
         )
         return key, self._sign(name, key.public_key(), (names, False))
 

@@ -31,6 +31,7 @@ from ownership_vouchers.rendezvous import To2Address
 from ownership_vouchers.to2_address import TransportProtocol
 from tests.support.fdo_http import FdoHttp
 from tests.support.fdo_roles import NOW, Roles
+from tests.support.machines import machine_of
 from tests.support.supply_chain import SupplyChain
 from tests.support.wire_pair import WirePair
 
@@ -43,19 +44,6 @@ BYPASS = {
 
 def sold(*rendezvous: dict[str, object]) -> SupplyChain:
     return SupplyChain(rendezvous=rendezvous).make_device().sell_to("owner")
-
-
-def device_of(roles: Roles, directory: Path) -> Machine:
-    """A machine without a TPM, as the factory left it."""
-    machine = Machine(DeviceConfig("SN-1", "generic-sbc-tpm", "b", None), directory)
-    machine.create_keys()
-    der = roles.chain.device_key.private_bytes(
-        Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-    )
-    (directory / "device-key.der").write_bytes(der)
-    (directory / "hmac.secret").write_bytes(roles.chain.hmac_secret)
-    machine.keep(Identity(roles.credential))
-    return machine
 
 
 AT_OWNER = To2Address("192.0.2.2", None, 8042, TransportProtocol.HTTP)
@@ -90,7 +78,7 @@ def network(roles: Roles, to1d: bytes | None = None, **more: object) -> FdoHttp:
 
 def test_a_device_goes_through_rendezvous_to_its_owner(tmp_path: Path) -> None:
     roles = Roles(sold(THROUGH_RV))
-    net, machine = network(roles), device_of(roles, tmp_path)
+    net, machine = network(roles), machine_of(roles, tmp_path)
     taken = Onboarder(machine, net.client()).run()
     identity = machine.identity()
     assert taken.previous_guid == roles.credential.guid
@@ -103,7 +91,7 @@ def test_a_device_goes_through_rendezvous_to_its_owner(tmp_path: Path) -> None:
 def test_bypass_goes_to_the_owner_at_once(tmp_path: Path) -> None:
     roles = Roles(sold(BYPASS))
     net = network(roles, b"\0")
-    Onboarder(device_of(roles, tmp_path), net.client()).run()
+    Onboarder(machine_of(roles, tmp_path), net.client()).run()
     assert {host for host, _ in net.asked} == {OWNER}
 
 
@@ -111,21 +99,21 @@ def test_directives_are_tried_in_their_order_until_one_works(tmp_path: Path) -> 
     dead = {**THROUGH_RV, "ip": "192.0.2.9"}
     roles = Roles(sold(dead, THROUGH_RV))
     net = network(roles)
-    Onboarder(device_of(roles, tmp_path), net.client()).run()
+    Onboarder(machine_of(roles, tmp_path), net.client()).run()
     assert [host for host, _ in net.asked[:2]] == ["192.0.2.9:8040", RV]
 
 
 def test_the_first_token_is_sent_back_in_every_later_message(tmp_path: Path) -> None:
     roles = Roles(sold(BYPASS))
     net = network(roles, b"\0")
-    Onboarder(device_of(roles, tmp_path), net.client()).run()
+    Onboarder(machine_of(roles, tmp_path), net.client()).run()
     assert net.tokens[0] is None
     assert len(set(net.tokens[1:])) == 1
 
 
 def test_a_reused_credential_stays_as_it_is(tmp_path: Path) -> None:
     roles = Roles(sold(BYPASS), reuse=True)
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     taken = Onboarder(machine, network(roles, b"\0").client()).run()
     assert taken.guid == roles.credential.guid
     assert machine.identity().previous is None
@@ -135,7 +123,7 @@ def test_a_lost_last_message_leaves_the_device_with_both_credentials(
     tmp_path: Path,
 ) -> None:
     roles = Roles(sold(BYPASS))
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     net = network(roles, b"\0", lost={MsgType.TO2_DONE})
     with pytest.raises(NobodyThere):
         Onboarder(machine, net.client()).run()
@@ -153,7 +141,7 @@ def test_a_device_that_lost_71_goes_on_in_the_next_round_with_what_still_works(
     tmp_path: Path,
 ) -> None:
     roles = Roles(sold({**BYPASS, "delay": 4}))
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     net = network(roles, b"\0", lost={MsgType.TO2_DONE})
     seen: list[Progress] = []
 
@@ -176,7 +164,7 @@ def test_a_device_in_doubt_is_taken_by_an_owner_that_knows_the_old_one_only(
     tmp_path: Path,
 ) -> None:
     roles = Roles(sold(BYPASS))
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     lossy = network(roles, b"\0", lost={MsgType.TO2_DONE})
     with pytest.raises(NobodyThere):
         Onboarder(machine, lossy.client()).run()
@@ -192,14 +180,14 @@ def test_an_address_signed_by_a_stranger_ends_before_the_device_proves_itself(
     roles = Roles(chain)
     net = network(roles, registration(stranger))
     with pytest.raises(NobodyThere):
-        Onboarder(device_of(roles, tmp_path), net.client()).run()
+        Onboarder(machine_of(roles, tmp_path), net.client()).run()
     assert (OWNER, int(MsgType.TO2_PROVE_DEVICE)) not in net.asked
     assert net.reports  # the owner has been told
 
 
 def test_an_owner_of_another_voucher_is_not_obeyed(tmp_path: Path) -> None:
     roles = Roles(sold(BYPASS))
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     (tmp_path / "hmac.secret").write_bytes(bytes(32))
     with pytest.raises(NobodyThere):
         Onboarder(machine, network(roles, b"\0").client()).run()
@@ -208,7 +196,7 @@ def test_an_owner_of_another_voucher_is_not_obeyed(tmp_path: Path) -> None:
 
 def test_a_copy_without_the_device_key_is_refused(tmp_path: Path) -> None:
     roles = Roles(sold(BYPASS))
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     thief = ec.generate_private_key(ec.SECP256R1())
     der = thief.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "device-key.der").write_bytes(der)
@@ -222,7 +210,7 @@ def test_a_reused_credential_can_be_refused_and_the_owner_is_told(
     tmp_path: Path,
 ) -> None:
     roles = Roles(sold(BYPASS), reuse=True)
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
     machine.config = replace(machine.config, allow_reuse=False)
     net = network(roles, b"\0")
     with pytest.raises(NobodyThere, match="stay as it is"):
@@ -238,7 +226,7 @@ def test_a_credential_that_cannot_be_kept_ends_the_run_before_70_and_is_told(
     tmp_path: Path,
 ) -> None:
     roles = Roles(sold(BYPASS))
-    machine = device_of(roles, tmp_path)
+    machine = machine_of(roles, tmp_path)
 
     class Full(Machine):
         def keep(self, identity: Identity) -> None:
@@ -264,7 +252,7 @@ def test_every_address_of_a_name_is_tried_and_then_the_address_itself(
         asked.append((host, port))
         return ["192.0.2.7", "192.0.2.8"]
 
-    Onboarder(device_of(roles, tmp_path), net.client(), resolve=found).run()
+    Onboarder(machine_of(roles, tmp_path), net.client(), resolve=found).run()
     hosts = [host for host, kind in net.asked if kind == MsgType.TO1_HELLO_RV]
     assert hosts == ["192.0.2.7:8040", "192.0.2.8:8040", RV]
     assert asked == [("rv.example", 8040)]
@@ -278,7 +266,7 @@ def test_a_name_without_an_address_is_told_and_the_next_thing_tried(
     seen: list[Progress] = []
     net = network(roles)
     Onboarder(
-        device_of(roles, tmp_path), net.client(), tell=seen.append, resolve=nowhere
+        machine_of(roles, tmp_path), net.client(), tell=seen.append, resolve=nowhere
     ).run()
     (failed,) = [one for one in seen if one.kind is Kind.FAILED]
     assert failed.detail == "the name nowhere.example has no address"
@@ -293,7 +281,7 @@ def test_every_address_of_to1d_is_tried(tmp_path: Path) -> None:
     ]
     net = network(roles, registration(roles.chain, addresses=addresses))
     taken = Onboarder(
-        device_of(roles, tmp_path), net.client(), resolve=lambda _h, _p: ["192.0.2.2"]
+        machine_of(roles, tmp_path), net.client(), resolve=lambda _h, _p: ["192.0.2.2"]
     ).run()
     hosts = [host for host, kind in net.asked if kind == MsgType.TO2_HELLO_DEVICE]
     assert hosts == ["192.0.2.3:8042", OWNER]
@@ -307,7 +295,7 @@ def test_servers_that_say_the_same_are_followed_once(tmp_path: Path) -> None:
     del net.hosts[OWNER]
     with pytest.raises(NobodyThere) as ended:
         Onboarder(
-            device_of(roles, tmp_path),
+            machine_of(roles, tmp_path),
             net.client(),
             resolve=lambda _h, _p: ["192.0.2.1"],
         ).run()
@@ -322,7 +310,7 @@ def test_a_pinned_server_is_not_talked_to_without_tls(tmp_path: Path) -> None:
     roles = Roles(sold({**BYPASS, "sv_cert_hash": pin}))
     net = network(roles, b"\0")
     with pytest.raises(NobodyThere, match="certificate is pinned"):
-        Onboarder(device_of(roles, tmp_path), net.client()).run()
+        Onboarder(machine_of(roles, tmp_path), net.client()).run()
     assert net.asked == []
 
 
@@ -334,7 +322,7 @@ def test_a_delay_is_waited_in_the_only_round_but_not_after_the_last_try(
     waits: list[float] = []
     patience = Patience(sleep=waits.append, draw=lambda: 1.0)
     with pytest.raises(NobodyThere):
-        Onboarder(device_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
+        Onboarder(machine_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
     assert waits == [25.0]
 
 
@@ -343,7 +331,7 @@ def test_no_wait_is_longer_than_the_device_allows(tmp_path: Path) -> None:
     waits: list[float] = []
     patience = Patience(rounds=2, max_delay=60.0, sleep=waits.append)
     with pytest.raises(NobodyThere):
-        Onboarder(device_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
+        Onboarder(machine_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
     assert waits == [60.0]
 
 
@@ -352,7 +340,7 @@ def test_a_device_with_nothing_to_try_never_runs_in_circles(tmp_path: Path) -> N
     waits: list[float] = []
     patience = Patience(rounds=4, sleep=waits.append, draw=lambda: 0.5)
     with pytest.raises(NobodyThere, match="no address"):
-        Onboarder(device_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
+        Onboarder(machine_of(roles, tmp_path), FdoHttp({}).client(), patience).run()
     assert waits == [120.0] * 3
 
 
@@ -363,7 +351,7 @@ def test_what_is_tried_and_when_it_is_tried_next_is_told(tmp_path: Path) -> None
     patience = Patience(sleep=lambda _s: None, draw=lambda: 0.5)
     net = network(roles)
     Onboarder(
-        device_of(roles, tmp_path), net.client(), patience, tell=seen.append
+        machine_of(roles, tmp_path), net.client(), patience, tell=seen.append
     ).run()
     assert [(str(one.kind), one.sentence) for one in seen] == [
         ("skipped", "directive 1: it is for the owner"),
@@ -388,7 +376,7 @@ def test_waits_between_rounds_are_as_told_give_or_take_a_quarter(
     patience = Patience(rounds=3, sleep=waits.append)
     net = FdoHttp({})
     with pytest.raises(NobodyThere, match="does not answer"):
-        Onboarder(device_of(roles, tmp_path), net.client(), patience).run()
+        Onboarder(machine_of(roles, tmp_path), net.client(), patience).run()
     assert len(waits) == 2
     assert all(30 <= wait <= 50 for wait in waits)
 
