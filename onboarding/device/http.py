@@ -18,6 +18,7 @@ from ownership_vouchers.errors import VoucherError
 FDO_LIMIT = 65535
 DEVICE_API_LIMIT = 32 * 1024 * 1024
 CBOR = "application/cbor"
+OWN_KDF = "x-non-interoperable-kdf"  # a server that cannot follow FDO says so
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
@@ -137,6 +138,8 @@ class FdoChannel:
 
     def _answered(self, kind: MsgType, reply: Reply) -> MsgType:
         """Servers differ in status and header of an error; its body tells it."""
+        if reply.headers.get(OWN_KDF, "").lower() == "true":
+            raise Garbled(f"{self._base} derives keys as nobody else does")
         named = reply.headers.get("message-type", "")
         if reply.status != 200 or named == str(int(MsgType.ERROR)):
             named = str(int(MsgType.ERROR)) if _is_error(reply.body) else ""

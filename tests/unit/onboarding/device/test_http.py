@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from onboarding.device.errors import Problem, Unreachable
+from onboarding.device.errors import Garbled, Problem, Unreachable
 from onboarding.device.http import FDO_LIMIT, DeviceApi, FdoChannel
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
@@ -37,6 +37,13 @@ def test_a_message_is_posted_whole_to_its_path() -> None:
     assert seen[0].headers["content-type"] == "application/cbor"
     assert seen[0].headers["content-length"] == "2"
     assert seen[0].headers["message-type"] == "30"
+
+
+def test_a_server_with_a_key_derivation_of_its_own_is_not_gone_along_with() -> None:
+    headers = {"Message-Type": "31", "X-Non-Interoperable-KDF": "true"}
+    odd = channel(lambda _r: httpx.Response(200, headers=headers, content=b"\x80"))
+    with pytest.raises(Garbled, match="derives keys"):
+        odd.exchange(HELLO, b"\x80")
 
 
 @pytest.mark.parametrize("first", ["Bearer abc", "no-prefix-at-all"])
