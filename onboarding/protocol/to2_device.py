@@ -15,7 +15,7 @@ from onboarding.protocol.exchange_device import DeviceExchange
 from onboarding.protocol.kex import CURVES, KexHalf, session_key
 from onboarding.protocol.step import Finished, Send
 from onboarding.protocol.to2_checks import VoucherWalk, check_prove_ov_hdr, check_to1d
-from onboarding.protocol.tunnel import Tunnel
+from onboarding.protocol.tunnel import Tunnel, mark_of
 from onboarding.wire.chunks import SLACK, send_limit, size_limit
 from onboarding.wire.common import Eat, SigInfo
 from onboarding.wire.message import KexSuite, MsgType
@@ -83,6 +83,7 @@ class To2Device:
             SigInfo(int(env.device_key.alg)),
         )
         self._setup_nonce = b""
+        self._marks: set[bytes] = set()
         self._rounds = 0
         self.pending: Onboarded | None = None
         self.idle = False
@@ -110,8 +111,15 @@ class To2Device:
         self, send: MsgType, plain: bytes, wanted: MsgType, answer: _Answer
     ) -> Send:
         body = self._tunnel.seal(plain, self._env.random)
-        opened = self._tunnel.open
-        return self._next(send, body, wanted, lambda sealed: answer(opened(sealed)))
+        return self._next(send, body, wanted, lambda got: answer(self._opened(got)))
+
+    def _opened(self, sealed: bytes) -> bytes:
+        """Open what the owner sealed, once: a copy would be obeyed again."""
+        plain, mark = self._tunnel.open(sealed), mark_of(sealed)
+        if mark in self._marks:
+            raise MessageRefused("a copy of a message that was taken")
+        self._marks.add(mark)
+        return plain
 
     def _prove_ov_hdr(self, body: bytes) -> Send:
         message = ProveOvHdr.from_cbor(body)
@@ -143,12 +151,11 @@ class To2Device:
         eat = Eat(self._prove_nonce, env.credential.guid, half.parameter.encode())
         headers: dict[object, object] = {EUPH_NONCE: self._setup_nonce}
         signed = sign1(env.device_key, eat.payload(), headers)
-        opened = self._tunnel.open
         return self._next(
             ProveDevice.TYPE,
             signed.encode(),
             MsgType.TO2_SETUP_DEVICE,
-            lambda sealed: self._setup(opened(sealed)),
+            lambda sealed: self._setup(self._opened(sealed)),
         )
 
     def _setup(self, plain: bytes) -> Send:

@@ -31,7 +31,7 @@ from onboarding.protocol.to2_states import (
     State,
     decode_state,
 )
-from onboarding.protocol.tunnel import Tunnel
+from onboarding.protocol.tunnel import Tunnel, mark_of
 from onboarding.wire.chunks import DEFAULT_SIZE, SLACK, send_limit, size_limit
 from onboarding.wire.message import MsgType
 from onboarding.wire.serviceinfo import DeviceServiceInfo, OwnerServiceInfo
@@ -81,7 +81,7 @@ def step(state: State | None, msg: MsgType, body: bytes, env: To2OwnerEnv) -> St
         case AwaitingReady(), MsgType.TO2_DEVICE_SERVICE_INFO_READY:
             return _ready(state, state.session.tunnel.open(body), env)
         case Serving(), MsgType.TO2_DEVICE_SERVICE_INFO:
-            return _service_info(state, state.session.tunnel.open(body), env)
+            return _service_info(state, body, env)
         case Serving(), MsgType.TO2_DONE if state.exchange.done:
             return _done(state, state.session.tunnel.open(body), env)
     raise UnexpectedMessage(f"{msg.name} in {type(state).__name__}")
@@ -200,7 +200,10 @@ def _ready(state: AwaitingReady, plain: bytes, env: To2OwnerEnv) -> Step:
     return _sealed(serving, OwnerServiceInfoReady.TYPE, reply, env)
 
 
-def _service_info(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:
+def _service_info(state: Serving, body: bytes, env: To2OwnerEnv) -> Step:
+    plain, mark = state.session.tunnel.open(body), mark_of(body)
+    if mark in state.marks:
+        raise UnexpectedMessage("a copy of a message that was taken")
     if len(plain) > size_limit(env.limits.message) + SLACK:
         raise MessageRefused(f"ServiceInfo of {len(plain)} bytes")
     message = DeviceServiceInfo.from_cbor(plain)
@@ -215,7 +218,8 @@ def _service_info(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:
     )
     exchange, reply = take_turn(state.exchange, message, len(plain), this)
     hmac_, limit = state.replacement_hmac, state.send_limit
-    serving = Serving(state.session, hmac_, limit, exchange)
+    marks = state.marks + mark
+    serving = Serving(state.session, hmac_, limit, exchange, marks)
     return _sealed(serving, OwnerServiceInfo.TYPE, reply.encode(), env)
 
 

@@ -13,6 +13,7 @@ from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import Guid, Hash
 
 _OPENING, _READY, _SERVING = 0, 1, 2
+_MAX_MARKS = 1 << 20  # bytes; the limit on rounds comes long before
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,17 @@ class AwaitingReady:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """67 was sent: ServiceInfo goes to and fro until ``exchange.done``, then 70."""
+    """67 was sent: ServiceInfo goes to and fro until ``exchange.done``, then 70.
+
+    ``marks`` are those of each 68 that was taken, one after the other.
+    """
 
     sealed: ClassVar[bool] = False
     session: Session
     replacement_hmac: Hash | None
     send_limit: int  # bytes of one 69
     exchange: Exchange
+    marks: bytes = b""
 
     @property
     def guid(self) -> Guid:
@@ -122,18 +127,20 @@ class Serving:
                 hmac and hmac.to_item(),
                 self.send_limit,
                 self.exchange.to_item(),
+                self.marks,
             ]
         )
 
     @classmethod
     def from_fields(cls, fields: list[object]) -> Self:
         """Raises MalformedError."""
-        session, hmac, limit, exchange = cbor.array(fields, 4)
+        session, hmac, limit, exchange, marks = cbor.array(fields, 5)
         return cls(
             Session.from_item(session),
             None if hmac is None else Hash.from_item(hmac),
             cbor.uint(limit, 16),
             Exchange.from_item(exchange),
+            cbor.bstr(marks, limit=_MAX_MARKS),
         )
 
 

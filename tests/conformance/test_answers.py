@@ -14,6 +14,7 @@ import pytest
 from onboarding.protocol.errors import PeerFailed
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
+from ownership_vouchers import cbor
 from tests.support.alterations import NO_CBOR
 from tests.support.answer_cases import DI, TO0, TO1, TO2
 from tests.support.cases import Case, Wrong, just
@@ -121,6 +122,22 @@ def test_an_answer_of_another_run_is_refused(kind: MsgType) -> None:
         return  # entries are the same in all runs
     wanted = 101 if kind is MsgType.TO2_PROVE_OV_HDR else 100
     assert code_of(partial(second.client.receive, kind, old)) == wanted
+
+
+def test_a_copy_of_an_earlier_answer_is_not_obeyed_again() -> None:
+    """Somebody on the way holds back a 69, and sends the one before it once more."""
+    first: list[bytes] = []
+
+    def again(body: bytes) -> bytes:
+        first.append(body)
+        return first[0]
+
+    pair = ROLES.to2(device={"max_rounds": 5})
+    kind = MsgType.TO2_OWNER_SERVICE_INFO
+    pair.alter = {kind: lambda _plain: cbor.encode([True, False, []])}
+    pair.alter_wire = {kind: again}
+    assert code_of(pair.run) == 101
+    assert pair.types.count(kind) == 2
 
 
 def test_every_answer_has_every_wrong_thing_that_it_can_have() -> None:
