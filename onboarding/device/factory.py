@@ -14,6 +14,7 @@ from onboarding.device.csr import certificate_request
 from onboarding.device.fdo_run import drive
 from onboarding.device.http import FdoChannel
 from onboarding.device.machine import Machine
+from onboarding.device.progress import forget
 from onboarding.protocol.device_env import DiDeviceEnv
 from onboarding.protocol.di_device import DiDevice
 from onboarding.wire.di import MfgInfo
@@ -52,5 +53,6 @@ def initialise(machine: Machine, client: httpx.Client, url: str) -> Made:
     identity = Identity(drive(FdoChannel(client, url), role))
     machine.keep(identity)
     config.save(machine.directory)
+    forget(machine.directory)
     endorsement = machine.tpm.endorsement_key() if machine.has_tpm else None
     return Made(identity, config.serial, config.board, endorsement)

@@ -27,7 +27,7 @@ from ownership_vouchers.cose import Sign1
 from ownership_vouchers.rendezvous import (
     Candidates,
     RendezvousInfo,
-    to2_addresses_from_item,
+    usable_urls,
 )
 
 __all__ = ["Onboarder", "Patience", "Taken"]
@@ -198,7 +198,7 @@ class _Attempt:
         self._tell(Progress(Kind.FAILED, where, str(error)))
 
 
-def _owner_urls(to1d: bytes) -> list[str]:
+def _owner_urls(to1d: bytes) -> tuple[str, ...]:
     """Where to1d says the owner is; not to be believed yet.
 
     Raises:
@@ -206,8 +206,7 @@ def _owner_urls(to1d: bytes) -> list[str]:
         VoucherError: It is not a to1d.
     """
     payload = To1dPayload.from_cbor(Sign1.from_cbor(to1d).payload)
-    addresses = to2_addresses_from_item(payload.addresses)
-    urls = [url for address in addresses for url in address.urls]
+    urls = usable_urls(payload.addresses)
     if not urls:
         raise Unreachable("it names no address of the owner that can be tried")
     return urls

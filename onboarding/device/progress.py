@@ -89,6 +89,11 @@ class Story:
             raise DeviceError(f"{path} is unreadable: {error}") from error
 
 
+def forget(directory: Path) -> None:
+    """Drop what is kept: it was another device's story."""
+    (directory / FILE).unlink(missing_ok=True)
+
+
 @dataclass(slots=True)
 class Diary:
     """Keeps in the device's directory what it is told, and passes it on."""

@@ -24,6 +24,7 @@ from ownership_vouchers.to2_address import (
     TransportProtocol,
     to2_addresses_from_item,
     url,
+    usable_urls,
 )
 from ownership_vouchers.types import Hash
 
@@ -39,6 +40,7 @@ __all__ = [
     "device_addresses",
     "owner_addresses",
     "to2_addresses_from_item",
+    "usable_urls",
 ]
 
 MAX_DIRECTIVES = 32

@@ -4,6 +4,7 @@
 rendezvous instruction.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Self
@@ -79,6 +80,21 @@ class To2Address:
             return ()
         hosts = [host for host in (self.dns, self.ip) if host is not None]
         return tuple(url(scheme, host, self.port) for host in hosts)
+
+
+def usable_urls(item: object) -> tuple[str, ...]:
+    """Return every root that an RVTO2Addr names and a device of ours can try.
+
+    An entry that cannot be read, or is of another protocol, hides none of the others.
+
+    Raises:
+        MalformedError: It is no list, or over 32 entries.
+    """
+    urls: list[str] = []
+    for one in cbor.array(item, limit=MAX_ADDRESSES):
+        with suppress(MalformedError):
+            urls += To2Address.from_item(one).urls
+    return tuple(dict.fromkeys(urls))
 
 
 def to2_addresses_from_item(item: object) -> tuple[To2Address, ...]:

@@ -5,6 +5,7 @@ from ownership_vouchers.to2_address import (
     To2Address,
     TransportProtocol,
     to2_addresses_from_item,
+    usable_urls,
 )
 
 BOTH = To2Address("192.0.2.1", "owner.example", 8043, TransportProtocol.HTTPS)
@@ -60,3 +61,13 @@ def test_an_address_of_our_own_making_is_checked_too() -> None:
         To2Address(None, "a b", 80, TransportProtocol.HTTP)
     with pytest.raises(MalformedError):
         To2Address(None, "a", -1, TransportProtocol.HTTP)
+
+
+def test_a_device_tries_what_it_can_read_and_each_address_once() -> None:
+    found = [BOTH.to_item(), [None, "x", 1], BOTH.to_item(), 5, [None, None, 1, 3]]
+    assert usable_urls(found) == BOTH.urls
+    assert usable_urls([]) == ()
+    with pytest.raises(MalformedError):
+        usable_urls([BOTH.to_item()] * 33)
+    with pytest.raises(MalformedError):
+        usable_urls({})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from onboarding.device.errors import DeviceError
-from onboarding.device.progress import FILE, KEPT, Diary, Kind, Progress, Story
+from onboarding.device.progress import FILE, KEPT, Diary, Kind, Progress, Story, forget
 
 NOW = 1_800_000_000.0
 SENTENCES = {
@@ -63,6 +63,13 @@ def test_an_owner_ends_the_story(tmp_path: Path) -> None:
     failed = Progress(Kind.FAILED, "http://rv", "no answer")
     story = journal(tmp_path, failed, Progress(Kind.TAKEN, "http://owner"))
     assert story == Story("taken", "http://owner")
+
+
+def test_a_device_that_is_made_anew_has_no_story(tmp_path: Path) -> None:
+    journal(tmp_path, Progress(Kind.TAKEN, "http://owner"))
+    forget(tmp_path)
+    forget(tmp_path)
+    assert Story.load(tmp_path) is None
 
 
 def test_a_story_that_cannot_be_kept_stops_nothing(tmp_path: Path) -> None:
