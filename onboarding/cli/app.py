@@ -48,6 +48,7 @@ COMMANDS = {
     "keys": "onboarding.cli.keys",
     "apikey": "onboarding.cli.apikey",
     "doctor": "onboarding.cli.doctor_command",
+    "trace": "onboarding.cli.trace",
 }
 
 

@@ -25,6 +25,7 @@ from onboarding.cli.output import (
     print_facts,
     print_json,
 )
+from onboarding.cli.why import why
 from onboarding.device.agent import Agent, Attested
 from onboarding.device.applier import DirectoryApplier
 from onboarding.device.config import FILE, DeviceConfig
@@ -36,7 +37,8 @@ from onboarding.device.onboard import Onboarder, Patience
 from onboarding.device.progress import Diary, Story, silent
 from onboarding.device.standing import Standing
 
-app = typer.Typer(no_args_is_help=True, help="The device's own side.")
+app = typer.Typer(no_args_is_help=True, help="The device's own side, and why not.")
+app.command("why")(why)
 
 Directory = Annotated[
     Path, typer.Option(help="The device's directory.", envvar="VOUCHGATE_DEVICE")

@@ -91,7 +91,7 @@ class Step:
     """
 
     state: State | None
-    reply_type: MsgType
+    reply_type: IntEnum
     reply: bytes = field(repr=False)
     effects: tuple[Effect, ...] = ()
 

@@ -1,8 +1,9 @@
 """One service as an ASGI application: its roles joined, nothing else."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
@@ -63,16 +64,34 @@ def join(context: Context, factories: Iterable[PartFactory]) -> AsgiApp:
         lambda code: tally.add("http", code),
     )
     protocols = [one for part in parts for one in part.protocols]
-    handler = FdoRole(
-        protocols, context.server_keys, context.stores.runs, context.clock
-    )
     limited = BodyLimit(gated, larger=LARGER_BODIES)
     return FdoTransport(
         limited,
-        handler,
+        _handlers(context, protocols),
         offload=context.database.is_postgres,
         refused=lambda code: tally.add("fdo", code),
     )
+
+
+def _handlers(
+    context: Context, protocols: Iterable[ProtocolRole]
+) -> Mapping[int, FdoRole]:
+    """One handler for each protocol version; they share the tables and no message."""
+    roles: dict[int, list[ProtocolRole]] = {}
+    for one in protocols:
+        roles.setdefault(one.server.version, []).append(one)
+    keys, runs, clock = context.server_keys, context.stores.runs, context.clock
+    return {
+        version: FdoRole(found, keys, runs, clock) for version, found in roles.items()
+    }
+
+
+def _prune_traces(context: Context, now: int) -> int:
+    """Keep what the settings say of runs; return how many rows went."""
+    settings = context.settings
+    before = now - settings.trace_days * 86400
+    kept = settings.trace_runs_per_device, settings.trace_runs
+    return context.stores.traces.prune(before, *kept)
 
 
 def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
@@ -80,6 +99,8 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(context.close)
+            prune = partial(_prune_traces, context)
+            await stack.enter_async_context(context.tracer.working(context.now, prune))
             for part in parts:
                 for work in part.background:
                     await stack.enter_async_context(asynccontextmanager(work)())

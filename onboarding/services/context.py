@@ -10,6 +10,7 @@ from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
 from onboarding.services.settings import Role, Settings, read_passphrase, read_secret
 from onboarding.services.stores import Stores
+from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
 from onboarding.store.server_keys import ServerKeys, load_key_file
 from ownership_vouchers.algorithms import SoftSigner
@@ -32,6 +33,7 @@ class Context:
     server_keys: ServerKeys
     key_store: KeyStore
     keyrings: Mapping[KeyKind, Keyring]
+    tracer: Tracer = field(repr=False)
     clock: Callable[[], float] = time.time
 
     def now(self) -> int:
@@ -80,12 +82,14 @@ def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> 
     wrapping = load_key_file(settings.key_directory / SERVER_KEY_FILE)
     database = open_database(settings)
     database.migrate()
+    stores = Stores.of(database)
     return Context(
         settings,
         database,
-        Stores.of(database),
+        stores,
         ServerKeys(database, wrapping),
         key_store,
         keyrings,
+        Tracer(stores.traces, enabled=settings.trace_runs > 0),
         clock,
     )

@@ -9,10 +9,12 @@ from onboarding.protocol.step import Effect, StoreVoucher
 from onboarding.services.api import (
     apikeys,
     device_cas,
+    diagnosis,
     events,
     keys,
     passports,
     rvinfo,
+    traces,
     vouchers,
 )
 from onboarding.services.app import Part, build
@@ -29,10 +31,12 @@ ACTOR = "service:manufacturing"
 ROUTERS = (
     apikeys.router,
     device_cas.router,
+    diagnosis.router,
     events.router,
     keys.router,
     passports.router,
     rvinfo.router,
+    traces.router,
     vouchers.router,
 )
 

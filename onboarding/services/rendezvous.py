@@ -9,7 +9,13 @@ from onboarding.protocol.errors import VoucherRefused
 from onboarding.protocol.registration import Registration
 from onboarding.protocol.registry import TO0, TO1
 from onboarding.protocol.step import Effect, State, Step, StoreRegistration
-from onboarding.services.api import apikeys, events, registrations
+from onboarding.services.api import (
+    apikeys,
+    diagnosis,
+    events,
+    registrations,
+    traces,
+)
 from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
 from onboarding.services.context import Context
@@ -28,8 +34,10 @@ from ownership_vouchers.voucher import Voucher
 
 ROUTERS = (
     apikeys.router,
+    diagnosis.router,
     events.router,
     registrations.router,
+    traces.router,
     trust_api.router,
 )
 

@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     to2_message_bytes: int | None = Field(default=None, ge=256, le=65535)  # of one 68
     voucher_cache: int = Field(default=1024, ge=1, le=100_000)  # parsed vouchers kept
 
+    # What is remembered of runs, so that one that stopped can be explained.
+    trace_runs: int = Field(default=20_000, ge=0, le=10_000_000)  # 0: nothing is
+    trace_runs_per_device: int = Field(default=20, ge=1, le=10_000)  # of each protocol
+    trace_days: int = Field(default=30, ge=1, le=36500)
+
     # Rendezvous: what a registration may last.
     rendezvous_max_seconds: Seconds = 30 * 86400
     insecure_rendezvous_accept_any: bool = False

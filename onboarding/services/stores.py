@@ -25,6 +25,7 @@ from onboarding.store.reports import ReportStore
 from onboarding.store.runs import RunStore
 from onboarding.store.settings_rows import SettingStore
 from onboarding.store.tasks import TaskStore
+from onboarding.store.traces import TraceStore
 from onboarding.store.vouchers import VoucherStore
 
 
@@ -53,6 +54,7 @@ class Stores:
     runs: RunStore
     settings: SettingStore
     tasks: TaskStore
+    traces: TraceStore
     vouchers: VoucherStore
 
     @classmethod
@@ -79,5 +81,6 @@ class Stores:
             RunStore(database),
             SettingStore(database),
             TaskStore(database),
+            TraceStore(database),
             VoucherStore(database),
         )

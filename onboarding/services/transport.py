@@ -9,13 +9,19 @@ Source: FDO 1.1, section 4.3 (HTTP binding).
 
 import asyncio
 import logging
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from onboarding.protocol.errors import ProtocolError, error_code, error_message
+from onboarding.protocol.errors import (
+    ProtocolError,
+    Unsupported,
+    error_code,
+    error_message,
+)
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import MalformedError, VoucherError
 
@@ -23,7 +29,7 @@ MAX_BODY = 65535
 BODY_SECONDS = 30.0
 _HEAVY = frozenset({int(MsgType.TO0_OWNER_SIGN)})  # verifies a whole voucher
 _PREFIX = "/fdo/"
-_PATHS = {f"/fdo/101/msg/{number}".encode(): number for number in range(256)}
+_MESSAGE = re.compile(rb"/fdo/(0|[1-9][0-9]{0,4})/msg/(0|[1-9][0-9]{0,2})")
 _CBOR = (b"content-type", b"application/cbor")
 _PROBLEM = (b"content-type", b"application/problem+json")
 
@@ -45,7 +51,7 @@ class FdoResponse:
 
 
 class MessageHandler(Protocol):
-    """What stands behind the route. Synchronous; safe in any thread."""
+    """What takes one protocol version's messages. Synchronous; safe in any thread."""
 
     def handle(
         self, number: int, body: bytes, authorization: str | None
@@ -65,9 +71,11 @@ class _BodyRefused(MalformedError):
 
 
 class FdoTransport:
-    """An ASGI application: FDO messages to ``handler``, the rest to ``app``.
+    """An ASGI application: FDO messages to their handler, the rest to ``app``.
 
     Args:
+        handlers: By protocol version. A message of another one is refused as any
+            message is, with error 101: a peer that speaks several tries its next.
         offload: Run the handler in a thread: for stores across a network, which
             would hold up the event loop.
         refused: Told the FDO error code of each refusal.
@@ -76,13 +84,17 @@ class FdoTransport:
     def __init__(
         self,
         app: AsgiApp,
-        handler: MessageHandler,
+        handlers: Mapping[int, MessageHandler],
         *,
         offload: bool = False,
         refused: Callable[[str], None] | None = None,
     ) -> None:
         self._app = app
-        self._handler = handler
+        self._paths = {
+            f"{_PREFIX}{version}/msg/{number}".encode(): (handler, number)
+            for version, handler in handlers.items()
+            for number in range(256)
+        }
         self._offload = offload
         self._refused = refused or (lambda _code: None)
 
@@ -93,17 +105,19 @@ class FdoTransport:
             await self._app(scope, receive, send)
 
     async def _message(self, scope: Scope, receive: Receive, send: Send) -> None:
-        number = _PATHS.get(scope.get("raw_path") or scope["path"].encode())
-        if number is None:
-            await _problem(send, 404, "not-found", "No FDO 1.1 message has this path.")
+        path = scope.get("raw_path") or scope["path"].encode()
+        found = self._paths.get(path) or _of_no_version(path)
+        if found is None:
+            await _problem(send, 404, "not-found", "No FDO message has this path.")
             return
         if scope["method"] != "POST":
             await _problem(send, 405, "method-not-allowed", "FDO messages are POSTed.")
             return
         authorization, length = _headers(scope)
+        handler, number = found
         try:
             body = await _read_body(receive, length)
-            reply = await self._answer(number, body, authorization)
+            reply = await self._answer(handler, number, body, authorization)
         except _Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
@@ -113,16 +127,42 @@ class FdoTransport:
         await _reply(send, reply)
 
     async def _answer(
-        self, number: int, body: bytes, authorization: str | None
+        self,
+        handler: MessageHandler,
+        number: int,
+        body: bytes,
+        authorization: str | None,
     ) -> FdoResponse | None:
         if number == MsgType.ERROR:
-            self._handler.peer_error(body, authorization)
+            handler.peer_error(body, authorization)
             return None
         if self._offload or number in _HEAVY:
-            return await asyncio.to_thread(
-                self._handler.handle, number, body, authorization
-            )
-        return self._handler.handle(number, body, authorization)
+            return await asyncio.to_thread(handler.handle, number, body, authorization)
+        return handler.handle(number, body, authorization)
+
+
+class _NoVersion:
+    """Takes the messages of every version that is not spoken here."""
+
+    def handle(
+        self, _number: int, _body: bytes, _authorization: str | None
+    ) -> FdoResponse:
+        """Refuse it; the peer can read that in any version."""
+        raise Unsupported("this service does not speak that protocol version")
+
+    def peer_error(self, _body: bytes, _authorization: str | None) -> None:
+        """There is no run that it could end."""
+
+
+_NO_VERSION = _NoVersion()
+
+
+def _of_no_version(path: bytes) -> tuple[MessageHandler, int] | None:
+    """Who refuses a message that we know by its path only; None if it is none."""
+    found = _MESSAGE.fullmatch(path)
+    if found is None or int(found[2]) > 255:
+        return None
+    return _NO_VERSION, int(found[2])
 
 
 def _headers(scope: Scope) -> tuple[str | None, bytes | None]:

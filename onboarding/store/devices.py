@@ -59,6 +59,18 @@ class DeviceStore:
         with self._database.session() as session:
             return _record(find(session, guid))
 
+    def known_as(self, guid: bytes) -> tuple[bytes, ...]:
+        """Every GUID of the device that has, or had, this one; else none."""
+        with self._database.session() as session:
+            return tuple(session.exec(guids_of(guid)))
+
+    def of_serial(self, serial: str, limit: int = 100) -> tuple[bytes, ...]:
+        """The present GUIDs of devices of that serial number, the latest first."""
+        query = select(DeviceRow.guid).where(DeviceRow.serial == serial)
+        query = query.order_by(col(DeviceRow.imported_at).desc(), col(DeviceRow.guid))
+        with self._database.session() as session:
+            return tuple(session.exec(query.limit(limit)))
+
     def page(
         self,
         now: int,

@@ -35,6 +35,10 @@ _RELEASE = Sql(
     "WHERE id = ? AND claimed_by = ?"
 )
 _CANCEL = Sql("DELETE FROM tasks WHERE kind = ? AND subject = ?")
+_OF = Sql(
+    "SELECT id, kind, subject, payload, due, generation, attempts, last_error "
+    "FROM tasks WHERE kind = ? AND subject = ?"
+)
 _LIST = Sql(
     "SELECT id, kind, subject, payload, due, generation, attempts, last_error "
     "FROM tasks WHERE kind = ? ORDER BY due, id LIMIT 500"
@@ -108,6 +112,11 @@ class TaskStore:
     def cancel(self, kind: str, subject: str) -> bool:
         """Forget a task; False when there is none."""
         return self._direct.count(_CANCEL, (kind, subject)) == 1
+
+    def find(self, kind: str, subject: str) -> Task | None:
+        """The task of a kind about that subject; None when there is none."""
+        row = self._direct.one(_OF, (kind, subject))
+        return None if row is None else Task(*row)
 
     def pending(self, kind: str) -> Sequence[Task]:
         """Up to 500 tasks of a kind, the next due first."""

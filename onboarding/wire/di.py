@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from onboarding.wire.capability import without_flags
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError, UnsupportedKeyError
@@ -109,7 +110,10 @@ def _mac_addresses(fields: list[object]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class AppStart:
-    """DI.AppStart: ``[bstr .cbor MfgInfo]``; MfgInfo may come unwrapped."""
+    """DI.AppStart: ``[bstr .cbor MfgInfo]``; MfgInfo may come unwrapped.
+
+    Capability flags of FDO 2.0 after it are skipped, as in 20, 30, 31, 60 and 61.
+    """
 
     TYPE: ClassVar = MsgType.DI_APP_START
     mfg_info: MfgInfo
@@ -117,7 +121,7 @@ class AppStart:
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape."""
-        (info,) = cbor.array(cbor.decode(data), 1)
+        (info,) = without_flags(cbor.array(cbor.decode(data)), 1)
         if isinstance(info, bytes):
             info = cbor.decode(info)
         return cls(MfgInfo.from_item(info))

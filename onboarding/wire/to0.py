@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from onboarding.wire.capability import without_flags
 from onboarding.wire.common import (
     decode_nonce,
     encode_nonce,
@@ -27,7 +28,7 @@ class Hello:
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape."""
-        cbor.array(cbor.decode(data), 0)
+        without_flags(cbor.array(cbor.decode(data)), 0)
         return cls()
 
     def encode(self) -> bytes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from onboarding.wire.capability import without_flags
 from onboarding.wire.common import Eat, SigInfo, nonce, plain_sign1
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
@@ -22,7 +23,7 @@ class HelloRv:
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape."""
-        guid, sig_info = cbor.array(cbor.decode(data), 2)
+        guid, sig_info = without_flags(cbor.array(cbor.decode(data)), 2)
         return cls(Guid(cbor.bstr(guid)), SigInfo.from_item(sig_info))
 
     def encode(self) -> bytes:
@@ -40,7 +41,7 @@ class HelloRvAck:
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape."""
-        proof, sig_info = cbor.array(cbor.decode(data), 2)
+        proof, sig_info = without_flags(cbor.array(cbor.decode(data)), 2)
         return cls(nonce(proof), SigInfo.from_item(sig_info))
 
     def encode(self) -> bytes:

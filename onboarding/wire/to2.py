@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from onboarding.wire.capability import raw_without_flags, without_flags
 from onboarding.wire.common import MAROE_PREFIX, Eat, SigInfo, fields, nonce
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
@@ -33,7 +34,8 @@ class HelloDevice:
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape."""
-        size, guid, prove, kex, cipher, sig_info = cbor.array(cbor.decode(data), 6)
+        items = without_flags(cbor.array(cbor.decode(data)), 6)
+        size, guid, prove, kex, cipher, sig_info = items
         return cls(
             cbor.uint(size, 16),
             Guid(cbor.bstr(guid)),
@@ -76,7 +78,8 @@ class ProveOvHdrPayload:
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError on any other shape."""
-        header, count, hmac_raw, *rest = fields(data, 8)
+        items = raw_without_flags(cbor.split(data), 8)
+        header, count, hmac_raw, *rest = items
         prove, sig_info, kex, hello_hash, size = (cbor.decode(one) for one in rest)
         return cls(
             cbor.bstr(cbor.decode(header)),

@@ -189,7 +189,7 @@ _BY_NAME = {role.name: role for role in _ROLES}
 _TO0, _TO1, _TO2 = (_BY_NAME[name] for name in ("TO0", "TO1", "TO2"))
 TARGETS = (
     *(_decoder(kind) for kind in DECODERS),
-    *(_stepper(role, kind) for role in _ROLES for kind in sorted(role.messages)),
+    *(_stepper(role, M(kind)) for role in _ROLES for kind in sorted(role.messages)),
     _prover(_TO1, M.TO1_PROVE_TO_RV),
     _prover(_TO2, M.TO2_PROVE_DEVICE),
     Target("to1d-022", reads(partial(_to1d, _TO0)), lambda: [_to0_parts()[1]]),

@@ -6,7 +6,7 @@ left out. Its clock is the test's.
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from onboarding.protocol.step import Finished, Send
-from onboarding.services.app import join
+from onboarding.services.app import PartFactory, join
 from onboarding.services.context import Context, open_context
 from onboarding.services.key_store import KeyKind
 from onboarding.services.server import PARTS
@@ -76,9 +76,11 @@ class Certifier:
         """The key that vouchers must name to be taken here."""
         return self.context.keyrings[KeyKind.OWNER].first()
 
-    def post(self, number: int, body: bytes, token: str | None = None) -> Answer:
+    def post(
+        self, number: int, body: bytes, token: str | None = None, version: int = 101
+    ) -> Answer:
         """Send one FDO message."""
-        return self._runner.run(self._post(number, body, token))
+        return self._runner.run(self._post(number, body, token, None, version))
 
     def post_twice(
         self, number: int, body: bytes, token: str | None = None
@@ -93,13 +95,18 @@ class Certifier:
         return self._runner.run(both())
 
     async def _post(
-        self, number: int, body: bytes, token: str | None, replica: int | None = None
+        self,
+        number: int,
+        body: bytes,
+        token: str | None,
+        replica: int | None = None,
+        version: int = 101,
     ) -> Answer:
         headers = {"Content-Type": "application/cbor"}
         if token is not None:
             headers["Authorization"] = token
         http = self._replicas[self.replica if replica is None else replica]
-        path = f"/fdo/101/msg/{int(number)}"
+        path = f"/fdo/{version}/msg/{int(number)}"
         reply = await http.post(path, content=body, headers=headers)
         kind = int(reply.headers.get("message-type", "0"))
         given = reply.headers.get("authorization")
@@ -135,8 +142,11 @@ class Certifier:
 
 
 @contextmanager
-def certifier(directory: Path) -> Iterator[Certifier]:
-    """Open a site of two replicas that takes any manufacturer's devices."""
+def certifier(directory: Path, *also: PartFactory) -> Iterator[Certifier]:
+    """Open a site of two replicas that takes any manufacturer's devices.
+
+    ``also`` are parts beside those that every site has.
+    """
     site, clock = Site(directory), Clock()
     settings = site.settings(
         Role.ALL, background=False, insecure_rendezvous_accept_any=True
@@ -144,7 +154,7 @@ def certifier(directory: Path) -> Iterator[Certifier]:
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with asyncio.Runner() as runner:
         context = open_context(settings, clock)
-        replicas = _replica(context), _replica(context)
+        replicas = _replica(context, also), _replica(context, also)
         try:
             found = Certifier(context, clock, directory, key, runner, replicas)
             reply = found.call("PUT", "/rvinfo", json={"directives": [RENDEZVOUS]})
@@ -156,10 +166,10 @@ def certifier(directory: Path) -> Iterator[Certifier]:
             context.close()
 
 
-def _replica(context: Context) -> httpx.AsyncClient:
+def _replica(context: Context, also: Iterable[PartFactory]) -> httpx.AsyncClient:
     """Return a client of a new replica, which remembers no run of the others."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=join(context, PARTS.values())),
+        transport=httpx.ASGITransport(app=join(context, [*PARTS.values(), *also])),
         base_url="http://fdo.example.test",
     )
 

@@ -70,7 +70,7 @@ class FdoHttp:
         token = token or f"Bearer {secrets.token_urlsafe(8)}"
         if step.state is not None:
             self._runs[token] = step.state.encode()
-        return _response(200, step.reply_type, step.reply, token)
+        return _response(200, MsgType(step.reply_type), step.reply, token)
 
 
 def _response(

@@ -68,7 +68,8 @@ class WirePair(Generic[ResultT]):
         if isinstance(step.state, AwaitingReady | Serving):
             self.tunnel = step.state.session.tunnel
         self.effects.extend(step.effects)
-        return step.reply_type, self._pass(step.reply_type, step.reply)
+        kind = MsgType(step.reply_type)
+        return kind, self._pass(kind, step.reply)
 
     def _pass(self, msg: MsgType, body: bytes) -> bytes:
         plain = body

@@ -77,7 +77,9 @@ def post(
             for name, value in (headers or {}).items()
         ],
     }
-    asyncio.run(FdoTransport(_elsewhere, echo, offload=offload)(scope, receive, send))
+    asyncio.run(
+        FdoTransport(_elsewhere, {101: echo}, offload=offload)(scope, receive, send)
+    )
     if not sent:
         return Answer(0, {}, b"")
     head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
@@ -112,8 +114,10 @@ def test_the_authorization_reaches_the_handler_as_it_was_sent() -> None:
         "/fdo/101/msg/256",
         "/fdo/101/msg/",
         "/fdo/101/msg/60/x",
-        "/fdo/100/msg/60",
-        "/fdo/200/msg/60",
+        "/fdo/200/msg/256",
+        "/fdo/0101/msg/60",
+        "/fdo/123456/msg/60",
+        "/fdo/1.1/msg/60",
         "/fdo/101//msg/60",
         "/fdo/101/msg/%36%30",
         "/fdo/",
@@ -126,6 +130,18 @@ def test_another_path_is_not_found(path: str) -> None:
     assert answer.status == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert not echo.seen
+
+
+@pytest.mark.parametrize("version", [0, 100, 102, 200, 65535])
+def test_a_message_of_a_version_that_is_not_spoken_is_error_101(version: int) -> None:
+    echo = Echo()
+    answer = post(echo, f"/fdo/{version}/msg/60")
+    message = ErrorMessage.from_cbor(answer.body)
+    assert (answer.status, answer.headers["message-type"]) == (500, "255")
+    assert (message.code, message.previous) == (101, 60)
+    assert not echo.seen
+    assert post(echo, f"/fdo/{version}/msg/255").status == 200
+    assert not echo.reported
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", "OPTIONS"])

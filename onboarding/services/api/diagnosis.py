@@ -1,0 +1,116 @@
+"""Why is my device not onboarding? One question, one answer."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import Query
+
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.fields import JsonObject, Text, guid_text, parse_guid
+from onboarding.services.api.routing import api_router
+from onboarding.services.api.traces import shown_sighting, shown_trace
+from onboarding.services.context import Context
+from onboarding.services.diagnosis import facts as gathering
+from onboarding.services.diagnosis.advice import advise
+from onboarding.services.diagnosis.facts import Facts, VoucherFacts
+from onboarding.services.errors import Problem
+from onboarding.services.settings import Role as Service
+from onboarding.store.apikeys import Role
+
+router = api_router("diagnosis")
+
+GuidQuery = Annotated[str | None, Query(max_length=64)]
+SerialQuery = Annotated[Text | None, Query()]
+
+
+@router.get("/diagnosis", **needs(Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY))
+def diagnose(
+    context: Ctx, guid: GuidQuery = None, serial: SerialQuery = None
+) -> JsonObject:
+    """Where a device is on its way to its owner, and what to do next."""
+    return _shown(_facts(context, guid, serial))
+
+
+def _facts(context: Context, guid: str | None, serial: str | None) -> Facts:
+    if (guid is None) == (serial is None):
+        raise Problem(
+            422,
+            "guid-or-serial",
+            "Name the device by a GUID it has or had, or by its serial number.",
+        )
+    if guid is not None:
+        return gathering.of_guid(context, parse_guid(guid).raw)
+    named = str(serial)
+    found = context.stores.devices.of_serial(named)
+    if len(found) > 1:
+        raise Problem(
+            409,
+            "several-devices",
+            f"{len(found)} devices have this serial number.",
+            remedy="Ask by GUID; `guids` has the latest first.",
+            extra={"guids": [guid_text(one) for one in found]},
+        )
+    if found:
+        return gathering.of_guid(context, found[0])
+    return gathering.of_serial(context, named)
+
+
+def _shown(facts: Facts) -> JsonObject:
+    """What is known, step by step, and the one thing to do."""
+    advice, device = advise(facts), facts.device
+    return {
+        "why": advice.why.value,
+        "next": advice.sentence,
+        "guid": guid_text(facts.guids[0]) if facts.guids else None,
+        "guids": [guid_text(one) for one in facts.guids],
+        "serial": facts.serial or None,
+        "state": None if device is None else device.state(facts.now).value,
+        "role": facts.role.value,
+        "at": facts.now,
+        "voucher": None if facts.voucher is None else _voucher(facts.voucher),
+        "to0": _to0(facts),
+        "to1": _run_of(facts, "TO1") if _knows(facts, Service.RENDEZVOUS) else None,
+        "to2": _run_of(facts, "TO2") if _knows(facts, Service.OWNER) else None,
+        "binding": None if facts.binding is None else facts.binding.klass,
+        "failed_modules": [
+            {"name": name, "detail": detail} for name, detail in facts.failed_modules
+        ],
+        "asked_in_vain": shown_sighting(facts.sighting) if facts.sighting else None,
+        "runs": [shown_trace(one) for one in facts.runs],
+    }
+
+
+def _knows(facts: Facts, role: Service) -> bool:
+    return facts.role.includes(role)
+
+
+def _voucher(voucher: VoucherFacts) -> JsonObject:
+    return {
+        "owner": voucher.owner,
+        "key_here": voucher.key_here,
+        "entries": voucher.entries,
+        "servers": list(voucher.servers),
+    }
+
+
+def _to0(facts: Facts) -> JsonObject:
+    servers = [
+        {**asdict(one), "live": one.until > facts.now} for one in facts.to0.servers
+    ]
+    return {
+        "live": facts.live,
+        "planned": facts.to0.planned,
+        "error": facts.to0.error or None,
+        "servers": servers,
+        "registered_here_until": facts.registered_until,
+    }
+
+
+def _run_of(facts: Facts, protocol: str) -> JsonObject:
+    """The newest run, and how many in a row did not end well."""
+    last = facts.last(protocol)
+    return {
+        "seen": last is not None,
+        "tries": facts.tries(protocol),
+        "last": None if last is None else shown_trace(last),
+    }

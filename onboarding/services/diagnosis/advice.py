@@ -1,0 +1,183 @@
+"""One plain sentence: why a device is where it is, and what to do next.
+
+Rules are tried in order, from what stopped the device last back to what it would
+need first; the first that fits speaks. Pure: the same facts, the same sentence.
+"""
+
+from collections.abc import Callable
+
+from onboarding.services.diagnosis import runs
+from onboarding.services.diagnosis.facts import Facts
+from onboarding.services.diagnosis.words import Advice, Why, ago
+from onboarding.services.settings import Role
+from ownership_vouchers.types import Guid
+
+Rule = Callable[[Facts], Advice | None]
+
+
+def advise(facts: Facts) -> Advice:
+    """Return the one thing to tell about a device."""
+    for rule in _RULES:
+        found = rule(facts)
+        if found is not None:
+            return found
+    return Advice(Why.UNKNOWN, _unknown(facts))
+
+
+def _retired(facts: Facts) -> Advice | None:
+    if facts.device is None or facts.device.facts.retired_at is None:
+        return None
+    since = ago(facts.now - facts.device.facts.retired_at)
+    return Advice(
+        Why.RETIRED,
+        f"The device was retired {since}, so it is not onboarded any more; if that"
+        " was a mistake, import its voucher again.",
+    )
+
+
+def _onboarded(facts: Facts) -> Advice | None:
+    if facts.device is None or facts.device.facts.owned_at is None:
+        return None
+    if facts.to0.planned:
+        return None  # its voucher is ours anew: it is to be onboarded again
+    since = ago(facts.now - facts.device.facts.owned_at)
+    if facts.failed_modules:
+        name, detail = facts.failed_modules[0]
+        return Advice(
+            Why.MODULE_FAILED,
+            f"The device was onboarded {since}, but {name} failed:"
+            f" {detail.rstrip('.') or 'it gave no reason'}. Mend that and onboard the"
+            " device again, if it matters.",
+        )
+    return Advice(
+        Why.ONBOARDED, f"The device was onboarded {since}; there is nothing to do."
+    )
+
+
+def _stranger(facts: Facts) -> Advice | None:
+    seen = facts.sighting
+    if facts.voucher is not None or seen is None:
+        return None
+    wanted = "voucher" if seen.message >= 60 else "registration"
+    doing = (
+        "Import the voucher that ends in one of our keys"
+        if seen.message >= 60
+        else "Have its owner register it here (TO0)"
+    )
+    return Advice(
+        Why.ASKED_IN_VAIN,
+        f"The device asked {seen.count} times (message {seen.message}, last"
+        f" {ago(facts.now - seen.last_at)}) under GUID {Guid(seen.guid)}, of which no"
+        f" {wanted} is known here. {doing}.",
+    )
+
+
+def _foreign(facts: Facts) -> Advice | None:
+    voucher = facts.voucher
+    if voucher is None or not facts.role.includes(Role.OWNER):
+        return None
+    if voucher.key_here and voucher.entries:
+        return None
+    if voucher.key_here:
+        return Advice(
+            Why.NOT_OUR_VOUCHER,
+            "The voucher was never extended, so it names no owner: extend it to the"
+            " owner's key.",
+        )
+    return Advice(
+        Why.NOT_OUR_VOUCHER,
+        f"The voucher is known, but its last entry names key {voucher.owner}, which is"
+        " not here: put that key back into the key directory, or have whoever holds"
+        " it extend the voucher to one of ours.",
+    )
+
+
+def _made(facts: Facts) -> Advice | None:
+    if facts.voucher is None or facts.role is not Role.MANUFACTURING:
+        return None
+    sold = (
+        "was extended, so its new owner has to be asked"
+        if facts.voucher.entries
+        else "has no owner yet: extend it to the buyer's key, and send it there"
+    )
+    return Advice(Why.MADE, f"The device was made here; its voucher {sold}.")
+
+
+def _no_rendezvous(facts: Facts) -> Advice | None:
+    if facts.voucher is None or facts.voucher.servers or facts.live:
+        return None
+    return Advice(
+        Why.NO_RENDEZVOUS,
+        "The voucher names no rendezvous server that an owner could register at: the"
+        " device must find this owner by other means, and has not been here yet.",
+    )
+
+
+def _unregistered(facts: Facts) -> Advice | None:
+    """Nothing live anywhere: what the last attempt said is what is in the way."""
+    if facts.voucher is None or facts.live:
+        return None
+    failed = [one for one in facts.to0.servers if one.error]
+    if failed:
+        worst = max(failed, key=lambda one: one.at)
+        return Advice(
+            Why.NOT_REGISTERED,
+            f"No rendezvous server knows the device: {worst.server} failed"
+            f" {worst.failures} times, last {ago(facts.now - worst.at)}:"
+            f" {worst.error.rstrip('.')}. Mend that; it is tried again by itself.",
+        )
+    said = facts.to0.error
+    if facts.to0.planned:
+        return Advice(
+            Why.REGISTERING,
+            "The device is about to be registered at"
+            f" {', '.join(facts.voucher.servers)}: wait a moment. If this stays, no"
+            f" replica does background work{', or it fails: ' * bool(said)}{said}.",
+        )
+    return Advice(
+        Why.NOT_REGISTERED,
+        "The voucher is known, but nobody registers the device: POST /api/v1/to0/GUID.",
+    )
+
+
+def _registered(facts: Facts) -> Advice | None:
+    if not facts.live:
+        return None
+    servers = [one.server for one in facts.to0.servers if one.until > facts.now]
+    at = ", ".join(servers) or "this rendezvous server"
+    unknown = (
+        "the device has not asked there"
+        if facts.role.includes(Role.RENDEZVOUS)
+        else "whether the device asked there, only that server knows"
+    )
+    return Advice(
+        Why.NOT_SEEN,
+        f"The device is registered at {at}; {unknown}, and it has not come here. Switch"
+        " it on, and check that it reaches that server.",
+    )
+
+
+def _unknown(facts: Facts) -> str:
+    named = str(Guid(facts.guids[0])) if facts.guids else f"serial {facts.serial!r}"
+    return (
+        f"Nothing is known of {named}: no voucher, and no device that asked. Check the"
+        " GUID or serial number, then import the voucher."
+    )
+
+
+_RULES: tuple[Rule, ...] = (
+    _retired,
+    runs.under_way,
+    runs.stopped,
+    runs.silent,
+    _onboarded,
+    runs.of_di,
+    _foreign,
+    _made,
+    runs.refused_owner,
+    _no_rendezvous,
+    _unregistered,
+    runs.asked_rendezvous,
+    _registered,
+    _stranger,
+)
