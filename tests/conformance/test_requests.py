@@ -4,6 +4,7 @@ Every case goes through the real route. After it nothing has been stored and the
 stands where it stood: the right message is taken, or the run is over.
 """
 
+import secrets
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -12,11 +13,13 @@ from onboarding.protocol.registry import ROLES
 from onboarding.protocol.step import ProtocolVersion, Send
 from onboarding.services.transport import MAX_BODY
 from onboarding.wire.message import MsgType
+from ownership_vouchers.types import Guid
 from tests.support.alterations import NO_CBOR
 from tests.support.cases import Case, Wrong, just
-from tests.support.certified_runs import RUNS, Run, run_of
+from tests.support.certified_runs import RUNS, Run, registering, run_of
 from tests.support.certifier import Certifier, certifier
 from tests.support.request_cases import DI, TO0, TO1
+from tests.support.supply_chain import SupplyChain
 from tests.support.to2_request_cases import TO2
 
 CASES: Mapping[str, Case] = {**DI, **TO0, **TO1, **TO2}
@@ -107,6 +110,22 @@ def test_a_message_of_many_items_is_error_100(bench: Certifier, kind: MsgType) -
     many = b"\x99\xff\xf0" + b"\x80" * 0xFFF0
     case = Case(kind, Wrong.SIZE, just(lambda _data: many), 100, envelope=True)
     refused(bench, run_of(kind)(bench), case)
+
+
+def test_a_registration_does_not_give_way_to_another_device_of_its_guid(
+    bench: Certifier,
+) -> None:
+    """Everything about the second voucher holds; it is not the one that is there."""
+    first, second = SupplyChain(), SupplyChain()
+    guid = Guid(secrets.token_bytes(16))
+    for chain in (first, second):
+        chain.make_device(guid=guid).sell_to("owner")
+    registering(bench, first).finish()
+    before = bench.stored()
+    talk = registering(bench, second)
+    move = talk.until(MsgType.TO0_OWNER_SIGN)
+    assert bench.post(move.type, move.body, talk.token).code == 2
+    assert bench.stored() == before
 
 
 def test_every_request_has_every_wrong_thing_that_it_can_have() -> None:

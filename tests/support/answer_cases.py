@@ -139,6 +139,15 @@ ENTRY: Mapping[str, Case] = {
     ),
 }
 
+
+def _nothing_new(cast: Cast) -> Alteration:
+    """Offer the credential that the device has already: reuse, if it allows that."""
+    header = cast.voucher.header
+    guid, key = cbor.encode(header.guid.raw), cast.voucher.owner_key.raw
+    same = (header.rv_info.raw, guid)
+    return resigned(cast.owner, lambda d: cbor.join((*same, cbor.split(d)[2], key)))
+
+
 _65, _67, _69, _71 = (
     M.TO2_SETUP_DEVICE,
     M.TO2_OWNER_SERVICE_INFO_READY,
@@ -155,6 +164,7 @@ SECURE: Mapping[str, Case] = {
     "65 GUID of 15 bytes": Case(_65, W.ENCODING, _owned(1, value=bytes(15)), 100),
     "65 RendezvousInfo a text": Case(_65, W.ENCODING, _owned(0, value="rv"), 100),
     "65 unknown kind of key": Case(_65, W.SUITE, _owned(3, 0, value=2), 101),
+    "65 leaves all as it was": Case(_65, W.IDENTITY, _nothing_new, 102),
     "67 size of 17 bits": Case(_67, W.SIZE, just(put(1 << 16, 0)), 100),
     "67 size a boolean": Case(_67, W.ENCODING, just(put(True, 0)), 100),
     "69 done and more": Case(_69, W.ORDER, just(put([True, True, []])), 101),

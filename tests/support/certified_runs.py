@@ -101,17 +101,20 @@ def di(bench: Certifier) -> Run:
     return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
 
 
+def registering(bench: Certifier, chain: SupplyChain) -> Conversation:
+    """TO0 for the device of ``chain``, by its owner."""
+    env = To0OwnerEnv(chain.voucher, chain.owner.signer, (ADDRESS,), 3600)
+    return Conversation(bench, To0Owner(env))
+
+
 def to0(bench: Certifier) -> Run:
     chain = new_device().sell_to("owner")
-    env = To0OwnerEnv(chain.voucher, chain.owner.signer, (ADDRESS,), 3600)
-    talk = Conversation(bench, To0Owner(env))
-    return Run(talk, cast_of(chain, chain.owner.signer))
+    return Run(registering(bench, chain), cast_of(chain, chain.owner.signer))
 
 
 def to1(bench: Certifier) -> Run:
     chain = new_device().sell_to("owner")
-    env = To0OwnerEnv(chain.voucher, chain.owner.signer, (ADDRESS,), 3600)
-    Conversation(bench, To0Owner(env)).finish()
+    registering(bench, chain).finish()
     client = To1Device(Roles(chain).to1_device_env())
     return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
 

@@ -80,6 +80,7 @@ DI: Mapping[str, Case] = {
     "request of 4097 bytes": Case(
         M.DI_APP_START, W.SIZE, _mfg_info(4, b"\x30" + bytes(4096)), 100
     ),
+    "request left out": Case(M.DI_APP_START, W.SIGNATURE, _mfg_info(4, b""), 101),
     "request signature wrong": Case(
         M.DI_APP_START, W.SIGNATURE, just(change(change(flip, 4), 0)), 101
     ),
