@@ -8,13 +8,16 @@ from typing import Any
 import httpx
 import pytest
 
+from onboarding.protocol.device_env import Onboarded
 from onboarding.protocol.errors import PeerFailed, ReuseRefused
 from onboarding.protocol.step import Send
+from onboarding.protocol.to2_device import To2Device
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.services.settings import Role
 from onboarding.store import apikeys
 from onboarding.wire.message import MsgType
+from onboarding.wire.to2_secure import SetupDevicePayload
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.verify import verify
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
@@ -257,6 +260,28 @@ def test_a_lost_71_is_made_good_by_the_old_credential_and_shown_in_the_lineage(
     assert lost != device.credential.guid
     old = call(fdo_chain, "GET", f"/vouchers/{before.guid}")
     assert (old["superseded"], old["entries"]) == (True, 1)
+
+
+class WithoutResale(To2Device):
+    """A device that cannot take a new credential: it sends no HMAC."""
+
+    def _reused(self, offer: SetupDevicePayload) -> bool:
+        self.pending = Onboarded(None, offer.owner_key.raw, None)
+        return True
+
+
+def test_a_device_that_cannot_take_a_new_credential_keeps_its_own(
+    fdo_chain: Chain,
+) -> None:
+    device = fdo_chain.bought()
+    guid = device.credential.guid
+    for _ in range(2):
+        role = WithoutResale(device.to2_env())
+        Wire.to(fdo_chain.owner.url).run(role)
+        shown = call(fdo_chain, "GET", f"/devices/{guid}")
+        assert (shown["state"], shown["credential"]) == ("owned", "kept")
+        (only,) = call(fdo_chain, "GET", f"/vouchers/{guid}/lineage")["items"]
+        assert (only["guid"], only["entries"]) == (str(guid), 1)
 
 
 BAD_PLANS: dict[str, tuple[dict[str, Any], str]] = {

@@ -60,6 +60,9 @@ class SoftDevice:
         return To1Device(To1DeviceEnv(self.credential.guid, self.key))
 
     def to2(self, **changed: Any) -> To2Device:
+        return To2Device(self.to2_env(**changed))
+
+    def to2_env(self, **changed: Any) -> To2DeviceEnv:
         values: dict[str, Any] = {
             "credential": self.credential,
             "device_key": self.key,
@@ -68,7 +71,7 @@ class SoftDevice:
             "new_kex_key": ec.generate_private_key,
             "devmod": FACTS,
         }
-        return To2Device(To2DeviceEnv(**{**values, **changed}))
+        return To2DeviceEnv(**{**values, **changed})
 
     def onboard(self, wire: Wire, **changed: Any) -> Onboarded:
         """Run TO2 and keep the new credential."""
