@@ -45,6 +45,7 @@ COMMANDS = {
     "serve": "onboarding.cli.serve",
     "voucher": "onboarding.cli.voucher",
     "device": "onboarding.cli.device",
+    "service-info": "onboarding.cli.service_info",
     "keys": "onboarding.cli.keys",
     "apikey": "onboarding.cli.apikey",
     "doctor": "onboarding.cli.doctor_command",

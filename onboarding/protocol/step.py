@@ -70,7 +70,8 @@ class TakeOwnership:
 
     ``new_voucher`` (no entries) takes the place of the voucher of ``guid`` when
     ``credential`` is REPLACED; otherwise it is None and that voucher stays.
-    ``devmod`` maps message names without ``devmod:`` to decoded values.
+    ``devmod`` maps message names without ``devmod:`` to decoded values; ``results``
+    is of each module of ``plan``, in its order.
     """
 
     guid: Guid
@@ -78,6 +79,7 @@ class TakeOwnership:
     new_voucher: Voucher | None
     devmod: Mapping[str, object]
     results: tuple[ModuleResult, ...]
+    plan: str = ""
 
 
 Effect = StoreVoucher | StoreRegistration | TakeOwnership

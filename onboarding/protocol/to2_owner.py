@@ -254,4 +254,6 @@ def _ownership(
         voucher = Voucher.build(header, mac, owned.cert_chain)
     exchange = state.exchange
     facts = exchange.devmod.facts()
-    return TakeOwnership(session.guid, kind, voucher, facts, exchange.results)
+    return TakeOwnership(
+        session.guid, kind, voucher, facts, exchange.results, exchange.plan
+    )

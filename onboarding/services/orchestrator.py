@@ -106,7 +106,7 @@ class Orchestrator:
             self._context.stores.tasks.again(task, self._worker, due, said)
 
     async def _tidy(self, stop: asyncio.Event) -> None:
-        """Forget runs, registrations and old appraisals."""
+        """Forget runs, registrations, old appraisals and old receipts."""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self._prune)
@@ -120,6 +120,8 @@ class Orchestrator:
         self._context.stores.registrations.prune(now)
         kept = self._context.settings.keep_appraisals_days * 86400
         self._context.stores.appraisals.prune(now - kept)
+        kept = self._context.settings.keep_deliveries_days * 86400
+        self._context.stores.deliveries.prune(now - kept)
 
 
 def _report_death(loop: asyncio.Task[None]) -> None:

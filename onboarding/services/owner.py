@@ -12,6 +12,7 @@ from onboarding.services import enrolment, reconcile, to0
 from onboarding.services.api import (
     apikeys,
     decisions,
+    deliveries,
     device_actions,
     devices,
     diagnosis,
@@ -57,6 +58,7 @@ from ownership_vouchers.types import Guid
 ROUTERS = (
     apikeys.router,
     decisions.router,
+    deliveries.router,
     device_actions.router,
     devices.router,
     diagnosis.router,

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     task_poll_seconds: float = Field(default=0.5, gt=0)
     withdraw_cap: int = Field(default=50, ge=0)  # removals an hour without a human
     keep_appraisals_days: int = Field(default=90, ge=1, le=36500)
+    keep_deliveries_days: int = Field(default=90, ge=1, le=36500)
     downloads: tuple[Download, ...] = ()  # files every device is given in TO2
     files_directory: Path | None = None  # whose files plans may send by their path
     background: bool = True  # False: this replica runs no tasks

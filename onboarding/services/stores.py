@@ -9,6 +9,7 @@ from onboarding.store.assignments import AssignmentStore
 from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionStore
+from onboarding.store.deliveries import DeliveryStore
 from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
@@ -38,6 +39,7 @@ class Stores:
     assignments: AssignmentStore
     bindings: BindingStore
     decisions: DecisionStore
+    deliveries: DeliveryStore
     devices: DeviceStore
     ek_acceptances: EkAcceptanceStore
     ek_roots: EkRootStore
@@ -65,6 +67,7 @@ class Stores:
             AssignmentStore(database),
             BindingStore(database),
             DecisionStore(database),
+            DeliveryStore(database),
             DeviceStore(database),
             EkAcceptanceStore(database),
             EkRootStore(database),

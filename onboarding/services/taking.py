@@ -1,5 +1,6 @@
 """The end of TO2: the device, its voucher and its TPM, in one durable commit."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
@@ -10,11 +11,14 @@ from onboarding.protocol.binding_module import NAME as BINDING
 from onboarding.protocol.errors import MessageRefused, RequiredModuleFailed
 from onboarding.protocol.modules import ModuleResult
 from onboarding.protocol.step import State, TakeOwnership
+from onboarding.protocol.to2_states import Serving
 from onboarding.services import rows, to0
 from onboarding.services.context import Context
 from onboarding.services.owned import Owned, OwnedVouchers
+from onboarding.services.serviceinfo import receipts
 from onboarding.services.voucher_records import record_of
 from onboarding.store.bindings import BindingRecord
+from onboarding.store.deliveries import DeliveryRecord
 from onboarding.store.errors import Conflict, EkInUse
 from onboarding.store.events import Event
 from ownership_vouchers import cbor
@@ -47,13 +51,14 @@ class TakingOver:
                 taken.guid.raw,
                 None if new is None else record_of(new, serial, now),
                 cbor.encode(dict(taken.devmod)),
-                cbor.encode([_shown(one) for one in taken.results]),
+                receipts.encode(taken.plan, taken.results),
                 now,
                 run_id=run_id,
                 binding=_binding(taken, owned, now),
                 also=_refusals(taken.guid, taken.results, now),
                 ends=ends,
                 credential=taken.credential.value,
+                uploads=receipts.contents(taken.results),
             )
         except EkInUse as error:
             self._refuse_shared_tpm(taken.guid, error, now)
@@ -67,12 +72,22 @@ class TakingOver:
         guid: Guid | None = getattr(state, "guid", None)
         if guid is None:
             return
-        events = self._context.stores.events
+        why = str(error or "")[:2000]
+        event = _event("ownership.refused", guid, {"at": where, "error": why}, now)
+        exchange = state.exchange if isinstance(state, Serving) else None
+        if exchange is None:
+            self._context.stores.events.append(event)
+            return
+        refused: tuple[Event, ...] = ()
+        results = exchange.results
         if isinstance(error, RequiredModuleFailed):
-            for event in _refusals(guid, error.results, now):
-                events.append(event)
-        detail: dict[str, object] = {"at": where, "error": str(error or "")[:2000]}
-        events.append(_event("ownership.refused", guid, detail, now))
+            results = error.results
+            refused = _refusals(guid, results, now)
+        kept = receipts.encode(exchange.plan, results, where, why)
+        run = DeliveryRecord(secrets.token_bytes(16), guid.raw, now, False, kept)
+        self._context.stores.deliveries.failed(
+            run, receipts.contents(results), (*refused, event)
+        )
 
     def _refuse_shared_tpm(self, guid: Guid, error: EkInUse, now: int) -> NoReturn:
         names = ", ".join(str(Guid(one)) for one in error.guids[:4])
@@ -126,13 +141,3 @@ def _bound(facts: Mapping[str, object], owned: Owned | None, now: int) -> Bindin
         return rows.binding_record(binding, Channel.EVIDENCE, None, now)
     channel = _CHANNELS.get(owned.passport.profile, Channel.EVIDENCE)
     return rows.binding_record(binding, channel, owned.passport_digest, now)
-
-
-def _shown(result: ModuleResult) -> dict[str, object]:
-    """A module's result as the device's record keeps it."""
-    return {
-        "name": result.name,
-        "ok": result.ok,
-        "detail": result.detail,
-        "facts": dict(result.facts),
-    }

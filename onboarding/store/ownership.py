@@ -5,9 +5,10 @@ seen to work with the new credential: when its last message is lost it comes
 back with the old one, and is served.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from onboarding.store import bindings, voucher_rows
+from onboarding.store import bindings, deliveries, voucher_rows
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
@@ -66,6 +67,7 @@ class Taking:
     credential: str
     also: tuple[Event, ...] = ()
     ends: tuple[str, str] | None = None
+    uploads: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 
 def take(connection: Connection, taking: Taking) -> bool:
@@ -78,7 +80,10 @@ def take(connection: Connection, taking: Taking) -> bool:
         return False
     if retired_at is not None:
         raise Conflict("the device was sold or scrapped meanwhile")
+    if last_run is not None:
+        deliveries.lay_aside(connection, current)
     target = _settle_voucher(connection, taking, current)
+    deliveries.upload(connection, taking.run_id, target, taking.at, taking.uploads)
     _settle_device(connection, taking, current, target)
     _settle_binding(connection, taking, target)
     if taking.ends is not None:

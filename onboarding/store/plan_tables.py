@@ -53,3 +53,29 @@ class ModuleFileRow(Base, table=True):
     content: bytes
     added_at: int = seconds()
     added_by: str
+
+
+class DeliveryRow(Base, table=True):
+    """What a run of TO2 delivered, under the GUID that it ended with.
+
+    The last run of a device that ended well is in the device's own row.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_guid_at", "guid", "at"),)
+    run: bytes = Field(primary_key=True)
+    guid: bytes
+    at: int = seconds()
+    completed: int
+    receipts: bytes
+
+
+class UploadRow(Base, table=True):
+    """A file that a device gave, by the run and its place in the run's plan."""
+
+    __tablename__ = "uploads"
+    run: bytes = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    guid: bytes = Field(index=True)
+    at: int = seconds()
+    content: bytes

@@ -1,5 +1,6 @@
 """Vouchers: the bytes that say whose a device is, and what replaced them."""
 
+from collections.abc import Mapping
 from enum import StrEnum, unique
 from typing import assert_never
 
@@ -152,6 +153,7 @@ class VoucherStore:
         binding: BindingRecord | None = None,
         also: tuple[Event, ...] = (),
         ends: tuple[str, str] | None = None,
+        uploads: Mapping[int, bytes] | None = None,
         credential: str | None = None,
     ) -> bool:
         """Commit TO2: one durable transaction, the same again changes nothing.
@@ -167,6 +169,7 @@ class VoucherStore:
             binding: The TPM it was bound to, if it was; takes the new GUID.
             also: Further events of this run, logged in the same commit.
             ends: Kind and subject of the task that is pointless from now on.
+            uploads: Files that the device gave, by their module's place in ``results``.
             credential: What became of the device's credential, if the voucher does
                 not tell: a device that cannot take a new one keeps the old.
 
@@ -191,6 +194,7 @@ class VoucherStore:
             said,
             also,
             ends,
+            uploads or {},
         )
         with self._database.direct.transaction() as connection:
             return ownership.take(connection, taking)

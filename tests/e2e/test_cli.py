@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -226,3 +227,63 @@ def test_a_client_follows_no_redirect_and_no_proxy() -> None:
     with closing(new_client()) as client:
         assert not client.follow_redirects
         assert not client.trust_env
+
+
+def test_a_plan_is_stored_given_and_its_receipts_are_read_by_command(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    directory = tmp_path / "device"
+    made = ["--serial", "SN-7", "--tcti", "none", "--directory", str(directory)]
+    assert run(["device", "di", "--url", site.url, *made]) == 0
+    guid = guid_of(directory, capsys)
+    keys = answer(capsys, "keys", "show")["keys"]
+    ours = {"next_owner_pem": str(keys[2]["public_pem"])}  # type: ignore[index]
+    call(site, "operator", "POST", f"vouchers/{guid}/extend", ours)
+    permits = {"uploads": [str(directory / "downloads")]}
+    (directory / "modules.json").write_text(json.dumps(permits))
+    (tmp_path / "agent").write_bytes(b"agent")
+    steps = [
+        {"module": "fdo.download", "parameters": {"name": "bin/agent", "file": "app"}},
+        {
+            "module": "fdo.upload",
+            "parameters": {"name": str(directory / "downloads" / "bin" / "agent")},
+        },
+        {
+            "module": "fdo.command",
+            "required": False,
+            "parameters": {"command": "/bin/true"},
+        },
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps({"name": "cli", "steps": steps}))
+    where = ["--url", site.url, "--api-key-file", str(site.key("operator"))]
+    info = "service-info"
+    answer(capsys, info, "file", str(tmp_path / "agent"), "--name", "app", *where)
+    stored = answer(capsys, info, "plan", str(tmp_path / "plan.json"), *where)
+    assert stored["version"] == 1
+    rules = answer(capsys, info, "rule", "cli", "--label", "site=none", *where)
+    assert rules["items"] == [
+        {"labels": {"site": "none"}, "plan": "cli", "version": None}
+    ]
+    assert answer(capsys, info, "give", guid, "cli", *where)["plan"] == "cli"
+    taken = answer(
+        capsys, "device", "onboard", "--rounds", "100", "--max-delay", "0.2",
+        "--directory", str(directory),
+    )  # fmt: skip
+    assert taken["modules"] == [
+        "fdo.download: bin/agent, 5 bytes",
+        f"fdo.upload: {directory}/downloads/bin/agent, 5 bytes",
+    ]
+    found: Any = answer(capsys, info, "deliveries", guid, *where)["items"]
+    (last,) = found
+    assert [one["ok"] for one in last["modules"]] == [False, True, True, False]
+    out = tmp_path / "given"
+    fetch = [info, "upload", guid, last["run"], "2", "--out", str(out), *where]
+    assert run(fetch) == 0
+    assert out.read_bytes() == b"agent"
+    capsys.readouterr()
+    assert run([info, "deliveries", guid, *where]) == 0
+    printed = capsys.readouterr().out
+    assert "bin/agent" in printed
+    assert "not run" in printed
+    assert run([info, "rule", "none", "--label", "site=none", *where]) == 0
+    assert run([info, "rule", "none", "--label", "nonsense", *where]) == 2

@@ -19,6 +19,12 @@ ROLES: dict[str, set[str]] = {
     "GET /devices": {"operator", "security", "admin"},
     "GET /devices/{guid}": {"operator", "security", "admin"},
     "GET /devices/{guid}/appraisals": {"operator", "security", "admin"},
+    "GET /devices/{guid}/deliveries": {"operator", "security", "admin"},
+    "GET /devices/{guid}/deliveries/{run}/{position}": {
+        "operator",
+        "security",
+        "admin",
+    },
     "GET /devices/{guid}/service-info": {"operator", "security", "admin"},
     "PUT /devices/{guid}/service-info": {"operator", "admin"},
     "GET /devices/{guid}/timeline": {"operator", "security", "admin"},

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from onboarding.device.errors import DeviceError
 from onboarding.device.modules.command import CommandModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.upload import UploadModule
-from onboarding.protocol.errors import PeerFailed
+from onboarding.protocol.errors import PeerFailed, error_message
 from onboarding.protocol.modules import DeviceModule
 from onboarding.protocol.step import Send
 from onboarding.services.key_material import KeyAlgorithm
@@ -170,6 +171,71 @@ def test_a_required_module_that_is_missing_fails_the_run_and_the_next_one_succee
     assert device.credential == before
     onboard(chain, device, tmp_path)
     assert device.credential.guid != before.guid
+
+
+def deliveries(chain: Chain, device: SoftDevice) -> Any:
+    path = f"/devices/{device.credential.guid}/deliveries"
+    return ask(chain, "GET", path)["items"]
+
+
+def test_each_run_leaves_receipts_the_failed_ones_too(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(
+        chain,
+        "receipts",
+        text("id", "{serial}"),
+        step("fdo.upload", name=str(tmp_path / "id")),
+        step("fdo.command", command=sys.executable, args=["-c", "print(1); exit(3)"]),
+        text("never", ""),
+    )
+    give(chain, device, "receipts")
+    with pytest.raises(PeerFailed):
+        onboard(chain, device, tmp_path)
+    (failed,) = deliveries(chain, device)
+    assert (failed["completed"], failed["stopped_at"]) == (False, "message 68")
+    assert failed["plan"].startswith("receipts@1@")
+    assert "fdo.command" in failed["error"]
+    assert "exit code 3" in failed["error"]
+    _, down, up, run, never = failed["modules"]
+    assert (down["bytes"], down["ok"]) == (4, True)
+    assert (run["ok"], run["exit_code"], run["stdout"]) == (False, 3, "1\n")
+    assert (never["offered"], never["error"]) == (False, "was not reached")
+    path = f"/devices/{device.credential.guid}/deliveries/{failed['run']}"
+    came = call(chain, "GET", f"{path}/{up['position']}")
+    assert (came.content, came.headers["content-disposition"]) == (
+        b"SN-1",
+        "attachment",
+    )
+    assert call(chain, "GET", f"{path}/0").status_code == 404
+    give(chain, device, None)
+    onboard(chain, device, tmp_path)
+    good, before = deliveries(chain, device)
+    assert (good["completed"], good["plan"], good["error"]) == (True, None, None)
+    assert before == failed
+
+
+def test_a_device_that_ends_the_run_itself_leaves_receipts_too(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(chain, "ended", text("a", "x" * 5000))
+    give(chain, device, "ended")
+    wire = Wire.to(chain.owner.url)
+
+    def give_up(move: Send, token: str | None) -> None:
+        if wire.sent.count((int(move.type), move.body)) == 0 and len(wire.sent) > 8:
+            error = error_message(DeviceError("no"), 69, 0)
+            wire.post(MsgType.ERROR, error, token)
+            raise KeyboardInterrupt
+
+    wire.before = give_up
+    with pytest.raises(KeyboardInterrupt):
+        onboard(chain, device, tmp_path, wire=wire)
+    (failed,) = deliveries(chain, device)
+    assert failed["stopped_at"].startswith("the device reported")
+    assert failed["modules"][-1]["error"] == "was under way"
 
 
 def test_an_optional_module_that_fails_is_recorded_and_left_out(

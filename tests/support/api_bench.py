@@ -99,6 +99,7 @@ def filled(route: str) -> tuple[str, str]:
     """Method and path of a route, its parameters filled in."""
     method, path = route.split(" ")
     path = path.replace("{guid}", str(uuid4())).replace("{name}", "none")
+    path = path.replace("{run}", "00").replace("{position}", "0")
     return method, path.replace("{key_id}", "00").replace("{digest}", ZERO)
 
 

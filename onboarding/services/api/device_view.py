@@ -5,14 +5,13 @@ from attestation.release import DecisionRecord
 from onboarding.services.api.fields import JsonObject, guid_text
 from onboarding.services.context import Context
 from onboarding.services.gate import Situation
+from onboarding.services.serviceinfo import receipts
 from onboarding.store.appraisals import AppraisalRecord
 from onboarding.store.assignments import AssignmentRecord
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
 from onboarding.store.releases import ReleaseRecord
 from onboarding.store.state import Removal
-from ownership_vouchers import cbor
-from ownership_vouchers.errors import VoucherError
 
 UNREACHABLE_AFTER = 300  # seconds without a report on a removal
 
@@ -155,11 +154,7 @@ def _decision(made: DecisionRecord) -> JsonObject:
 
 
 def _modules(results: bytes | None) -> list[JsonObject]:
-    """What TO2's modules reported; bytes among their facts are left out."""
-    if results is None:
-        return []
-    try:
-        items = [cbor.mapping(one) for one in cbor.array(cbor.decode(results))]
-    except VoucherError:
-        return []
-    return [{key: one.get(key) for key in ("name", "ok", "detail")} for one in items]
+    """What the modules of the last good TO2 reported, in short."""
+    found = [] if results is None else receipts.shown(results)["modules"]
+    assert isinstance(found, list)  # noqa: S101 - as ``shown`` says
+    return [{key: one[key] for key in ("name", "ok", "detail")} for one in found]

@@ -1,0 +1,206 @@
+"""``vouchgate service-info``: plans for devices while they onboard, and receipts."""
+
+import json as json_text
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from onboarding.cli.api import Ca, connected
+from onboarding.cli.files import read_file, write_file
+from onboarding.cli.output import (
+    CliError,
+    Json,
+    console,
+    plain,
+    print_facts,
+    print_json,
+    print_table,
+    unusable,
+)
+from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.types import Guid
+
+app = typer.Typer(
+    no_args_is_help=True, help="What an owner does with devices while they onboard."
+)
+
+MAX_PLAN = 1024 * 1024
+MAX_FILE = 8 * 1024 * 1024
+Url = Annotated[str, typer.Option(help="The owner service's address.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
+]
+Device = Annotated[str, typer.Argument(help="The device's GUID.")]
+Label = Annotated[
+    list[str] | None, typer.Option(help="KEY=VALUE that a device must have; repeat it.")
+]
+Plan = Annotated[str, typer.Argument(help="Its name, or 'none' to take it back.")]
+Version = Annotated[
+    int | None, typer.Option(min=1, help="Of the plan; else its newest, always.")
+]
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="The plan, JSON.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Check a plan and store it as the next version."""
+    try:
+        document = json_text.loads(read_file(file, MAX_PLAN))
+    except ValueError as error:
+        raise unusable(f"{file}: no JSON: {error}") from error
+    with connected(url, api_key_file, ca) as api:
+        stored = _map(api.json("POST", "service-info/plans", document))
+    if json:
+        return print_json(stored)
+    console().print(f"plan {plain(stored.get('name'))}@{plain(stored.get('version'))}")
+
+
+@app.command()
+def file(
+    path: Annotated[Path, typer.Argument(help="The file to send to devices.")],
+    url: Url,
+    name: Annotated[
+        str | None, typer.Option(help="What plans call it; else its own name.")
+    ] = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Store a file that plans may send."""
+    content = read_file(path, MAX_FILE)
+    called = quote(name or path.name, safe="")
+    where, kind = f"service-info/files?name={called}", "application/octet-stream"
+    with connected(url, api_key_file, ca) as api:
+        stored = _map(api.read(api.request("POST", where, content, kind)))
+    print_json(stored) if json else print_facts(stored)
+
+
+@app.command()
+def give(
+    device: Device,
+    plan: Plan,
+    url: Url,
+    version: Version = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Give one device a plan of its own, from its next TO2 on."""
+    body = {"plan": _named(plan), "version": version}
+    with connected(url, api_key_file, ca) as api:
+        where = f"devices/{_guid(device)}/service-info"
+        given = _map(api.json("PUT", where, body))
+    print_json(given) if json else print_facts(given)
+
+
+@app.command()
+def rule(
+    plan: Plan,
+    url: Url,
+    label: Label = None,
+    version: Version = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Give a plan to devices with these labels, or to all; print every rule."""
+    labels = dict(_label(one) for one in label or [])
+    body = {"labels": labels, "plan": _named(plan), "version": version}
+    with connected(url, api_key_file, ca) as api:
+        found = _map(api.json("PUT", "service-info/rules", body))
+    if json:
+        return print_json(found)
+    rows = [
+        [_words(one.get("labels")), one.get("plan"), one.get("version") or "newest"]
+        for one in _maps(found.get("items"))
+    ]
+    print_table(["labels", "plan", "version"], rows)
+
+
+@app.command()
+def deliveries(
+    device: Device,
+    url: Url,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Newest runs.")] = 5,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Print what each run of TO2 delivered to a device, or failed to."""
+    with connected(url, api_key_file, ca) as api:
+        where = f"devices/{_guid(device)}/deliveries?limit={limit}"
+        found = _map(api.json("GET", where))
+    if json:
+        return print_json(found)
+    for run in _maps(found.get("items")):
+        print_facts({key: run.get(key) for key in ("run", "at", "plan")})
+        how = "done" if run.get("completed") else f"stopped at {run.get('stopped_at')}"
+        print_facts({"ended": how, "error": run.get("error")})
+        headings = ["module", "result", "item", "bytes", "exit code", "detail"]
+        print_table(headings, [_row(one) for one in _maps(run.get("modules"))])
+
+
+@app.command()
+def upload(
+    device: Device,
+    run: Annotated[str, typer.Argument(help="The run, as deliveries names it.")],
+    position: Annotated[int, typer.Argument(help="The module's place in that run.")],
+    out: Annotated[Path, typer.Option(help="Where the file goes.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+) -> None:
+    """Fetch a file that a device gave."""
+    where = f"devices/{_guid(device)}/deliveries/{quote(run, safe='')}/{position}"
+    with connected(url, api_key_file, ca) as api:
+        write_file(out, api.request("GET", where).body)
+    console().print(f"written to {plain(out)}")
+
+
+def _row(module: Mapping[str, object]) -> list[object]:
+    result = "ok" if module.get("ok") else "failed"
+    if not module.get("accepted"):
+        result = "turned down" if module.get("offered") else "not run"
+    values = [module.get(key, "") for key in ("item", "bytes", "exit_code", "detail")]
+    return [module.get("name"), result, *values]
+
+
+def _guid(text: str) -> Guid:
+    try:
+        return Guid.parse(text)
+    except MalformedError as error:
+        raise unusable(f"{text} is not a GUID", "It has 32 hex digits.") from error
+
+
+def _named(plan: str) -> str | None:
+    return None if plan == "none" else plan
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise unusable(f"{text} is no label", "Write --label KEY=VALUE.")
+    return key, value
+
+
+def _words(labels: object) -> str:
+    pairs = [f"{key}={value}" for key, value in _map(labels).items()]
+    return ", ".join(pairs) or "(all devices)"
+
+
+def _map(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise CliError("the service's answer is not what was asked for")
+    return value
+
+
+def _maps(value: object) -> Iterator[Mapping[str, object]]:
+    yield from (_map(one) for one in (value if isinstance(value, list) else []))

@@ -1,0 +1,49 @@
+"""Receipts: what TO2 delivered to a device, run by run."""
+
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.fields import GuidPath, JsonObject, guid_text, parse_guid
+from onboarding.services.api.routing import api_router
+from onboarding.services.serviceinfo import receipts
+from onboarding.store.apikeys import Role
+from onboarding.store.deliveries import DeliveryRecord
+
+router = api_router("service-info")
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+Run = Annotated[str, Path(pattern=r"^([0-9a-f]{2}){1,64}$")]
+Position = Annotated[int, Path(ge=0, le=255)]
+Newest = Annotated[int, Query(ge=1, le=200)]
+
+
+@router.get("/devices/{guid}/deliveries", **needs(*READERS))
+def list_deliveries(guid: GuidPath, context: Ctx, limit: Newest = 20) -> JsonObject:
+    """What each run of TO2 delivered, the newest first, the failed ones too."""
+    found = context.stores.deliveries.of_device(parse_guid(guid).raw, limit)
+    return {"items": [_shown(one) for one in found]}
+
+
+@router.get("/devices/{guid}/deliveries/{run}/{position}", **needs(*READERS))
+def get_upload(guid: GuidPath, run: Run, position: Position, context: Ctx) -> Response:
+    """A file that the device gave: the bytes as they came."""
+    raw, run_id = parse_guid(guid).raw, bytes.fromhex(run)
+    content = context.stores.deliveries.content(raw, run_id, position)
+    # Whatever a device says its file is, no browser shall run it.
+    headers = {
+        "Content-Disposition": "attachment",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def _shown(one: DeliveryRecord) -> JsonObject:
+    return {
+        "run": one.run.hex(),
+        "guid": guid_text(one.guid),
+        "at": one.at,
+        "completed": one.completed,
+        **receipts.shown(one.receipts),
+    }
