@@ -59,6 +59,14 @@ class Tpm:
         """The device key."""
         return tpm_keys.load_device_key(self._link)
 
+    def create_owner_key(self, curve: str = "P-256") -> TpmKey:
+        """A new key for an owner to certify. **Destroys** the one before."""
+        return tpm_keys.create_owner_key(self._link, curve)
+
+    def owner_key(self) -> TpmKey:
+        """The key that an owner has certified."""
+        return tpm_keys.load_owner_key(self._link)
+
     def create_hmac_key(self, hash_type: int = HMAC_SHA256) -> TpmHmac:
         """A new HMAC key of FDO hash type 5 or 6. **Destroys** the one before."""
         return tpm_keys.create_hmac_key(self._link, hash_type)

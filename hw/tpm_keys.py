@@ -1,10 +1,10 @@
-"""The device key and the HMAC key of FDO, inside the TPM.
+"""The device key and the HMAC key of FDO, and a key for the owner, inside the TPM.
 
-Both are primaries that cannot leave the TPM, each under the policy that whoever uses
+All are primaries that cannot leave the TPM, each under the policy that whoever uses
 the key also commands its *unique string*, an NV index from which the key follows: write
-another string and the key is another one. Neither survives a copy to another TPM.
+another string and the key is another one. None survives a copy to another TPM.
 Source: FDO Alliance, "Securing FDO Credentials in the TPM" (handles, NV indices,
-attributes, policy).
+attributes, policy). The owner's key has handle and index beyond those named there.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ from hw.tpm_primary import (
 )
 from hw.tss import ESYS_TR, TPM2_ALG, TPM2_EO, TPMT_SIG_SCHEME, Buffer, Link
 
-DEVICE_KEY, HMAC_KEY = 0x81020002, 0x81020003
-HMAC_UNIQUE, DEVICE_UNIQUE = 0x01D10003, 0x01D10004
+DEVICE_KEY, HMAC_KEY, OWNER_KEY = 0x81020002, 0x81020003, 0x81020010
+HMAC_UNIQUE, DEVICE_UNIQUE, OWNER_UNIQUE = 0x01D10003, 0x01D10004, 0x01D10010
 _DEVICE_KINDS: dict[str, Kind] = {
     "P-256": "ecc256:ecdsa-sha256:null",
     "P-384": "ecc384:ecdsa-sha384:null",
@@ -40,11 +40,12 @@ _HMAC_TYPES = {TPM2_ALG.SHA256: HMAC_SHA256, TPM2_ALG.SHA384: HMAC_SHA384}
 
 @dataclass(frozen=True, slots=True)
 class TpmKey:
-    """The DeviceKey in a TPM."""
+    """A DeviceKey in a TPM: the device key, or the one that is made for an owner."""
 
     area: PublicArea
     handle: int
     _link: Link = field(repr=False)
+    unique_index: int = DEVICE_UNIQUE
 
     @property
     def public_area(self) -> bytes:
@@ -70,7 +71,7 @@ class TpmKey:
         digest = self.area.scheme.hash.digest(data)
         size = 32 if self.alg == ES256 else 48
         with self._link.use("sign with the device key") as esys:
-            with _authorised(self._link, DEVICE_UNIQUE) as session:
+            with _authorised(self._link, self.unique_index) as session:
                 key = self._link.require(self.handle, "device key")
                 scheme = TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL)
                 made = esys.sign(key, digest, scheme, session1=session)
@@ -102,9 +103,7 @@ class TpmHmac:
 
 def create_device_key(link: Link, curve: str) -> TpmKey:
     """A new device key in place of any old one, with a new unique string."""
-    if curve not in _DEVICE_KINDS:
-        raise TpmError(f"device keys are on P-256 or P-384, not {curve}")
-    _create(link, _DEVICE_KINDS[curve], DEVICE_UNIQUE, DEVICE_KEY)
+    _create(link, _device_kind(curve), DEVICE_UNIQUE, DEVICE_KEY)
     return load_device_key(link)
 
 
@@ -112,6 +111,25 @@ def load_device_key(link: Link) -> TpmKey:
     """The device key; raises TpmError when the TPM has none."""
     public = read_public(link, DEVICE_KEY, "device key")
     return TpmKey(PublicArea.from_bytes(public.marshal()), DEVICE_KEY, link)
+
+
+def create_owner_key(link: Link, curve: str) -> TpmKey:
+    """A new key for an owner's certificate in place of any old one."""
+    _create(link, _device_kind(curve), OWNER_UNIQUE, OWNER_KEY)
+    return load_owner_key(link)
+
+
+def load_owner_key(link: Link) -> TpmKey:
+    """The key of the owner's certificate; raises TpmError when there is none."""
+    public = read_public(link, OWNER_KEY, "owner's key")
+    area = PublicArea.from_bytes(public.marshal())
+    return TpmKey(area, OWNER_KEY, link, OWNER_UNIQUE)
+
+
+def _device_kind(curve: str) -> Kind:
+    if curve not in _DEVICE_KINDS:
+        raise TpmError(f"device keys are on P-256 or P-384, not {curve}")
+    return _DEVICE_KINDS[curve]
 
 
 def create_hmac_key(link: Link, hash_type: int) -> TpmHmac:

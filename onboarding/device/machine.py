@@ -68,6 +68,13 @@ class Machine:
         key = self._tpm.create_device_key(curve)
         return key, self._tpm.create_hmac_key(hash_type)
 
+    def create_owner_key(self) -> DeviceKey:
+        """Make a new key for the owner to certify, in place of the one before."""
+        curve = self.config.curve
+        if self._tpm is None:
+            return self._soft.create_owner_key(curve)
+        return self._tpm.create_owner_key(curve)
+
     @property
     def device_key(self) -> DeviceKey:
         """The key every proof of this device is made with."""

@@ -19,22 +19,23 @@ _HASH_TYPES = {32: HMAC_SHA256, 48: HMAC_SHA384}
 
 
 class SoftKeys:
-    """``device-key.der`` and ``hmac.secret`` in the device's directory."""
+    """``device-key.der``, ``owner-key.der`` and ``hmac.secret`` in its directory."""
 
     def __init__(self, directory: Path) -> None:
         self._key = directory / "device-key.der"
+        self._owner_key = directory / "owner-key.der"
         self._secret = directory / "hmac.secret"
 
     def create(self, curve: str, hash_type: int) -> tuple[SoftKey, SoftHmac]:
         """Make and keep both keys, in place of any before."""
-        key = new_soft_key(curve)
         secret = secrets.token_bytes(32 if hash_type == HMAC_SHA256 else 48)
-        der = key.private_key.private_bytes(
-            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-        )
-        write_private(self._key, der)
+        key = _new_key(curve, self._key)
         write_private(self._secret, secret)
         return key, SoftHmac(secret, hash_type)
+
+    def create_owner_key(self, curve: str) -> SoftKey:
+        """Make and keep a key for an owner to certify, in place of any before."""
+        return _new_key(curve, self._owner_key)
 
     def device_key(self) -> SoftKey:
         """Raises NotOnboarded or DeviceError."""
@@ -52,6 +53,13 @@ class SoftKeys:
         if len(secret) not in _HASH_TYPES:
             raise DeviceError(f"{self._secret} is not 32 or 48 bytes long")
         return SoftHmac(secret, _HASH_TYPES[len(secret)])
+
+
+def _new_key(curve: str, path: Path) -> SoftKey:
+    key = new_soft_key(curve)
+    form = Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+    write_private(path, key.private_key.private_bytes(*form))
+    return key
 
 
 def _read(path: Path) -> bytes:

@@ -8,15 +8,19 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
 
+from hw.keys import new_soft_key
 from onboarding.device.errors import DeviceError
 from onboarding.device.modules.command import CommandModule
+from onboarding.device.modules.csr import CERTIFICATE, CsrModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.upload import UploadModule
 from onboarding.protocol.errors import PeerFailed, error_message
 from onboarding.protocol.modules import DeviceModule
 from onboarding.protocol.step import Send
 from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_store import KeyKind
 from onboarding.wire.message import MsgType
 from tests.support.fdo_chain import Chain, joined
 from tests.support.services import Wire
@@ -171,6 +175,23 @@ def test_a_required_module_that_is_missing_fails_the_run_and_the_next_one_succee
     assert device.credential == before
     onboard(chain, device, tmp_path)
     assert device.credential.guid != before.guid
+
+
+def test_a_device_is_given_a_certificate_by_the_owners_ca(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(chain, "certified", step("fdo.csr", common_name="{serial}", days=7))
+    give(chain, device, "certified")
+    made = CsrModule(tmp_path, lambda: new_soft_key("P-256"), "SN-1")
+    onboard(chain, device, tmp_path, modules=(made,))
+    certificate = x509.load_pem_x509_certificate((tmp_path / CERTIFICATE).read_bytes())
+    ca = chain.site.keys[KeyKind.DEVICE_CA].certificate_pem or ""
+    authority = x509.load_pem_x509_certificate(ca.encode())
+    certificate.verify_directly_issued_by(authority)
+    assert certificate.subject.rfc4514_string() == "CN=SN-1"
+    (run,) = deliveries(chain, device)
+    assert run["modules"][-1]["serial"] == f"{certificate.serial_number:x}"
 
 
 def deliveries(chain: Chain, device: SoftDevice) -> Any:

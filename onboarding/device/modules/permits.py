@@ -1,7 +1,7 @@
 """What owners may do to this device in TO2, as its own configuration says.
 
 ``modules.json`` in the device's directory; without it an owner may put files into
-``downloads`` there, and nothing else.
+``downloads`` there and certify a key that is made for it, and nothing else.
 """
 
 import json
@@ -28,6 +28,7 @@ class Permits:
         commands: Programs by their absolute path, each with its arguments word for
             word; a last word ``*`` permits any further ones.
         urls: http and https URLs below which may be fetched.
+        certificates: Whether an owner may certify a key that is made for it.
         file_bytes, upload_bytes, output_bytes: The longest file taken, the longest
             one given, and what is kept of a program's output.
         command_seconds, fetch_seconds: After these, programs and fetches are ended.
@@ -37,6 +38,7 @@ class Permits:
     uploads: tuple[str, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
     urls: tuple[str, ...] = ()
+    certificates: bool = True
     file_bytes: int = download.MAX_FILE
     upload_bytes: int = upload.MAX_FILE
     output_bytes: int = command.MAX_OUTPUT
@@ -96,6 +98,9 @@ def _value(name: str, value: object, default: object) -> object:
         return _commands(value) if name == "commands" else _texts(name, value)
     if isinstance(default, str):
         _check(isinstance(value, str), f"{name} is no text")
+        return value
+    if isinstance(default, bool):
+        _check(isinstance(value, bool), f"{name} is neither true nor false")
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     _check(number, f"{name} is no number")

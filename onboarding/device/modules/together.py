@@ -10,6 +10,7 @@ from onboarding.device.http import new_client
 from onboarding.device.machine import Machine
 from onboarding.device.modules.binding import BindingModule
 from onboarding.device.modules.command import CommandModule
+from onboarding.device.modules.csr import CsrModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.journal import Journal
 from onboarding.device.modules.permits import Permits
@@ -53,7 +54,8 @@ class DeviceModules:
         if machine.has_tpm:
             ak_alg = machine.config.profile.ak_alg
             binding = BindingModule(machine.tpm, ak_alg, guid)
-        optional = (binding, download, wget, *_permitted(permits, journal))
+        csr = _csr(machine, journal) if permits.certificates else None
+        optional = (binding, download, csr, wget, *_permitted(permits, journal))
         present = tuple(one for one in optional if one is not None)
         return cls(present, journal, download, wget, binding, client)
 
@@ -71,6 +73,11 @@ class DeviceModules:
     def close(self) -> None:
         if self.client is not None:
             self.client.close()
+
+
+def _csr(machine: Machine, journal: Journal) -> CsrModule:
+    name = machine.config.serial
+    return CsrModule(machine.directory, machine.create_owner_key, name, journal)
 
 
 def _wget(

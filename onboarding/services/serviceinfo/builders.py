@@ -6,10 +6,18 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from onboarding.protocol import fdo_command, fdo_download, fdo_upload, fdo_wget
+from onboarding.protocol import (
+    fdo_command,
+    fdo_csr,
+    fdo_download,
+    fdo_upload,
+    fdo_wget,
+)
 from onboarding.protocol.fdo_command import Arguments
 from onboarding.protocol.fdo_download import FilePush
 from onboarding.protocol.modules import OwnerModule
+from onboarding.services.key_store import KeyStore
+from onboarding.services.serviceinfo.certifying import Certifier
 from onboarding.services.serviceinfo.files import FileSource
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -67,6 +75,14 @@ class WgetParameters(Parameters):
     name: Annotated[str, StringConstraints(max_length=255)] = ""
     sha384: Digest384 | None = None
     length: Annotated[int, Field(ge=0)] | None = None
+
+
+class CsrParameters(Parameters):
+    """fdo.csr: the certificate's name, its life, and which device CA issues it."""
+
+    common_name: Annotated[str, StringConstraints(max_length=64)] = ""
+    days: Annotated[int, Field(ge=1, le=36500)] = 365
+    ca: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,23 @@ def _wget(order: Order) -> OwnerModule:
     )
 
 
+def csr_builder(store: KeyStore) -> Builder:
+    """Return what makes fdo.csr modules; CAs are opened once, when first asked for."""
+    opened: dict[tuple[str | None, int], Certifier] = {}
+
+    def build(order: Order) -> OwnerModule:
+        asked = _read(CsrParameters, order)
+        which = asked.ca, asked.days
+        if which not in opened:
+            opened[which] = Certifier.open(store, *which)
+        one = opened[which]
+        return fdo_csr.CsrModule(
+            one.authorities, one.issue, asked.common_name, order.required
+        )
+
+    return build
+
+
 def _read(kind: type[ParametersT], order: Order) -> ParametersT:
     try:
         return kind.model_validate(dict(order.parameters))
@@ -138,9 +171,12 @@ def _read(kind: type[ParametersT], order: Order) -> ParametersT:
         raise ValueError(f"{where}: {first['msg']}") from error
 
 
-BUILT_IN: Mapping[str, Builder] = {
-    fdo_command.NAME: _command,
-    fdo_download.NAME: _download,
-    fdo_upload.NAME: _upload,
-    fdo_wget.NAME: _wget,
-}
+def built_in(store: KeyStore) -> Mapping[str, Builder]:
+    """Return the built-in modules by name; ``store`` has the device CAs."""
+    return {
+        fdo_command.NAME: _command,
+        fdo_csr.NAME: csr_builder(store),
+        fdo_download.NAME: _download,
+        fdo_upload.NAME: _upload,
+        fdo_wget.NAME: _wget,
+    }

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.context import Context
-from onboarding.services.serviceinfo.builders import BUILT_IN, Builder
+from onboarding.services.serviceinfo.builders import Builder, built_in
 from onboarding.services.serviceinfo.files import PlanFiles, Signature
 from onboarding.services.serviceinfo.plan import CompiledPlan, PlanDocument, compiled
 from onboarding.store.errors import NotFound
@@ -31,7 +31,7 @@ class Plans:
     def __init__(self, context: Context) -> None:
         stores = context.stores
         self._records, self._rules = stores.module_plans, stores.plan_rules
-        self._builders: Mapping[str, Builder] = BUILT_IN
+        self._builders: Mapping[str, Builder] = built_in(context.key_store)
         self.files = PlanFiles(stores.module_files, context.settings.files_directory)
         self._documents: dict[tuple[str, int], PlanDocument] = {}
         self._kept: OrderedDict[_Key, CompiledPlan] = OrderedDict()

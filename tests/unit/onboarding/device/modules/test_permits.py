@@ -33,6 +33,7 @@ CHANGES: dict[str, dict[str, object]] = {
     "a size that is no number": {"file_bytes": "1"},
     "a size that is true": {"file_bytes": True},
     "no size": {"file_bytes": 0},
+    "a switch that is neither": {"certificates": 1},
     "no time": {"command_seconds": 0},
     "uploads that are no list": {"uploads": "/etc"},
     "uploads that are no texts": {"uploads": [1]},
@@ -45,7 +46,9 @@ def write(directory: Path, document: object) -> Path:
     return directory
 
 
-def test_without_a_file_nothing_but_downloads_is_permitted(tmp_path: Path) -> None:
+def test_without_a_file_only_downloads_and_certificates_are_permitted(
+    tmp_path: Path,
+) -> None:
     permits = Permits.load(tmp_path)
     assert permits == Permits()
     assert (permits.uploads, permits.commands, permits.urls) == ((), (), ())
@@ -74,8 +77,8 @@ def test_a_device_names_only_what_it_permits(tmp_path: Path) -> None:
     config = DeviceConfig("SN-1", "generic-sbc", "model", tcti=None)
     with Machine(config, tmp_path) as machine:
         bare = DeviceModules.of(machine, Guid(bytes(16)))
-        assert [one.name for one in bare.all] == ["fdo.download"]
-        write(tmp_path, GOOD)
+        assert [one.name for one in bare.all] == ["fdo.download", "fdo.csr"]
+        write(tmp_path, {**GOOD, "certificates": False})
         whole = DeviceModules.of(machine, Guid(bytes(16)))
         assert sorted(one.name for one in whole.all) == [
             "fdo.command",

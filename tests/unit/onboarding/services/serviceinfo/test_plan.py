@@ -11,7 +11,8 @@ from onboarding.protocol.fdo_command import CommandModule
 from onboarding.protocol.fdo_download import DownloadModule
 from onboarding.protocol.fdo_wget import WgetModule
 from onboarding.services.errors import Problem
-from onboarding.services.serviceinfo.builders import BUILT_IN
+from onboarding.services.key_store import KeyStore
+from onboarding.services.serviceinfo.builders import built_in
 from onboarding.services.serviceinfo.files import PlanFiles
 from onboarding.services.serviceinfo.plan import CompiledPlan, PlanDocument, compiled
 from onboarding.store.database import Database
@@ -19,6 +20,7 @@ from onboarding.store.module_files import ModuleFileStore
 from tests.support.store_records import ACTOR, NOW
 
 CONTENT = b"agent"
+BUILDERS = built_in(KeyStore(Path("none"), b""))  # without any device CA
 URL = "https://files.example.test/{devmod.arch}/agent"
 NONE = "0" * 64
 
@@ -42,7 +44,7 @@ def step(module: str, **parameters: Any) -> dict[str, Any]:
 
 def made(files: PlanFiles, *steps: dict[str, Any]) -> CompiledPlan:
     document = PlanDocument.model_validate({"steps": steps}).pinned(files)
-    return compiled("base", 1, document, BUILT_IN, files)
+    return compiled("base", 1, document, BUILDERS, files)
 
 
 def test_a_step_becomes_its_module(files: PlanFiles) -> None:
@@ -121,6 +123,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "cannot be chosen",
     ),
     "a URL of another kind": (step("fdo.wget", url="ftp://a/b"), "not http"),
+    "a certificate of no CA": (step("fdo.csr"), "no device CA"),
     "too many bytes": (step("fdo.upload", name="/a", max_bytes=1 << 20), "max_bytes"),
 }
 
