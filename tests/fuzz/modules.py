@@ -1,6 +1,6 @@
 """Targets for ServiceInfo modules, the owner's side: any messages of a device."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from attestation.binding import BindingEvidence
@@ -37,21 +37,23 @@ def _context(active: bool, number: int) -> ModuleContext:
     return ModuleContext(CHAIN.guid, device, NOW, bytes, {}, active, number)
 
 
-def _hear(name: str, data: bytes) -> None:
-    """Read messages out of the bytes: a name, a length, a value, and so on."""
-    module, at, number = MODULES[name], 0, 1
-    state, _, _ = module.produce(
-        module.start(_context(False, 1)), BUDGET, _context(False, 1)
-    )
+def heard(data: bytes, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Read messages out of any bytes: one for a name, one for a length, a value."""
+    at = 0
     while at + 2 <= len(data):
-        said = SAID[name][data[at] % len(SAID[name])]
-        value = data[at + 2 : at + 2 + data[at + 1]]
-        at, number = at + 2 + len(value), number + 1
+        end = at + 2 + data[at + 1]
+        yield names[data[at] % len(names)], data[at + 2 : end]
+        at = end
+
+
+def _hear(name: str, data: bytes) -> None:
+    module, first = MODULES[name], _context(False, 1)
+    state, _, _ = module.produce(module.start(first), BUDGET, first)
+    for number, (said, value) in enumerate(heard(data, SAID[name]), 2):
+        ctx = _context(True, number)
         state = cbor.decode(cbor.encode(state))  # as between two messages
-        state = module.receive(state, said, value, _context(True, number))
-        state, messages, progress = module.produce(
-            state, BUDGET, _context(True, number)
-        )
+        state = module.receive(state, said, value, ctx)
+        state, messages, progress = module.produce(state, BUDGET, ctx)
         assert sum(len(key) + len(value) for key, value in messages) <= 2 * BUDGET
         if progress is Progress.DONE:
             assert module.result(state).name == module.name
