@@ -176,11 +176,10 @@ def run_(
 def status(directory: Directory = STATE, json: Json = False) -> None:
     """Print who this device is, whom it obeys and what it runs.
 
-    The previous GUID is kept until the owner has been seen to use the new one.
+    A GUID is pending when TO2 was cut off before its last message: onboard again.
     """
     with Machine.load(directory) as machine:
         identity = machine.identity()
-        before = identity.previous  # kept until the owner has used the new one
         standing = Standing.load(directory)
         facts: dict[str, object] = {
             "serial": machine.config.serial,
@@ -188,7 +187,6 @@ def status(directory: Directory = STATE, json: Json = False) -> None:
             "keys": "TPM" if machine.has_tpm else "files",
             "guid": str(identity.active.guid),
             "owner": None if identity.owner is None else identity.owner.url,
-            "previous_guid": None if before is None else str(before.guid),
             "pending_guid": pending_guid(identity),
             "onboarding": story_told(Story.load(directory)),
             "workload": None if standing is None else standing.describe(),

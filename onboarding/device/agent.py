@@ -15,7 +15,7 @@ from onboarding.device.errors import NotOnboarded
 from onboarding.device.machine import Machine
 from onboarding.device.owner_api import OwnerApi
 from onboarding.device.push import PushChannel, enrol
-from onboarding.device.workload import Change, Outcome, WorkloadGate
+from onboarding.device.workload import Outcome, WorkloadGate
 
 ENROLLED = "enrolled.json"
 SESSION_OVER = (401, 403)  # of the owner's proxy, or of Keylime behind it
@@ -79,10 +79,7 @@ class Agent:
             self._applier,
             self._machine.directory,
         )
-        outcome = gate.sync()
-        if outcome.change is not Change.UNCHANGED:  # that word alone is not signed
-            self._known_to_owner()
-        return outcome
+        return gate.sync()
 
     def enrol(self) -> None:
         """Show Keylime's registrar the keys that the owner enrolled; once an owner."""
@@ -108,16 +105,6 @@ class Agent:
         if self._push is None:
             self._push = PushChannel(self._api, self._machine.tpm)
         return self._push
-
-    def _known_to_owner(self) -> None:
-        """The owner signed for the new credential's GUID: the old one may go.
-
-        Nothing less will do: an answer that is not signed could be anybody's, and a
-        device that forgets its old credential too early can be locked out for good.
-        """
-        if self._identity.previous is not None:
-            self._identity = self._identity.confirmed()
-            self._machine.keep(self._identity)
 
 
 def _load(path: Path) -> object:

@@ -2,11 +2,11 @@
 
 Source: FDO 1.1, section 2.4.1, and the TPM profile's DCTPM for one credential; the
 envelope around it is ours. A new credential is kept before TO2's last message is
-sent, taken on when the answer has come, and the previous one goes when the new one has
-been seen to work: a lost message locks nobody out.
+sent and takes the old one's place when the answer has come: a lost message locks nobody
+out, and no owner of before can have the device back.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from onboarding.device.errors import CredentialUnreadable
@@ -18,7 +18,7 @@ from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import load_spki, spki
 from ownership_vouchers.types import Guid, Hash
 
-FIRST_LAYOUT, LAYOUT = 1, 2  # the first had no credential that is pending
+FIRST_LAYOUT, LAYOUT = 1, 2
 DEVICE_KEY_FDO = 0  # DeviceKeyType: made for FDO, neither IDevID nor LDevID
 DEVICE_KEY_HANDLE = 0x81020002
 MAX_STORED = 8192
@@ -56,13 +56,11 @@ class Pending:
 class Identity:
     """Everything the device keeps between runs.
 
-    ``pending`` is there from the moment TO2 is about to end until its last message.
-    ``previous`` is there from then on, until the device has seen the owner use the
-    ``active`` credential. All that are there are tried; there are never three.
+    ``pending`` is there from the moment TO2 is about to end until its last message:
+    the owner may know that credential by then, or not yet, so both are tried.
     """
 
     active: DeviceCredential
-    previous: DeviceCredential | None = None
     owner: Owner | None = None
     pending: Pending | None = None
 
@@ -71,9 +69,9 @@ class Identity:
 
         The newest first: whoever bought the device in between knows only that one.
         """
-        newer = () if self.pending is None else (self.pending.credential,)
-        older = () if self.previous is None else (self.previous,)
-        return (*newer, self.active, *older)
+        if self.pending is None:
+            return (self.active,)
+        return (self.pending.credential, self.active)
 
     def awaiting(
         self, used: DeviceCredential, new: DeviceCredential, owner: Owner
@@ -82,21 +80,17 @@ class Identity:
 
         The owner has shown to know ``used``, so what else was in doubt is settled.
         """
-        return Identity(used, None, self._owner_of(used), Pending(new, owner))
+        return Identity(used, self._owner_of(used), Pending(new, owner))
 
     def taken(self) -> "Identity":
         """The identity once the last message has come."""
         if self.pending is None:
             return self
-        return Identity(self.pending.credential, self.active, self.pending.owner)
+        return Identity(self.pending.credential, self.pending.owner)
 
     def reused(self, used: DeviceCredential, owner: Owner) -> "Identity":
         """The identity once an owner left the credential as it was."""
-        return Identity(used, None, owner)
-
-    def confirmed(self) -> "Identity":
-        """The identity once the owner has been seen to know the active one."""
-        return replace(self, previous=None)
+        return Identity(used, owner)
 
     def _owner_of(self, credential: DeviceCredential) -> Owner | None:
         if credential == self.active:
@@ -108,7 +102,7 @@ class Identity:
     def encode(self) -> bytes:
         """Return at most what the memory of a TPM holds, if owners keep to reason."""
         pending = self.pending
-        other = self.previous if pending is None else pending.credential
+        other = None if pending is None else pending.credential
         same = other is not None and other.rv_info == self.active.rv_info
         return cbor.encode(
             [
@@ -139,14 +133,24 @@ class Identity:
             raise MalformedError(f"layout {layout} is not known to this version")
         active = _credential(active_item)
         other = None if other_item is None else _credential(other_item, active.rv_info)
-        owner, next_owner = (
-            None if one is None else Owner.from_item(one) for one in (*owners, None)[:2]
-        )
-        if next_owner is None:
-            return cls(active, other, owner)
-        if other is None:
-            raise MalformedError("an owner to be, without a credential")
-        return cls(active, None, owner, Pending(other, next_owner))
+        found = [None if one is None else Owner.from_item(one) for one in owners]
+        if layout == FIRST_LAYOUT:
+            return cls._of_first_layout(active, other, found[0])
+        owner, next_owner = found
+        if (other is None) != (next_owner is None):
+            raise MalformedError("half of what is pending")
+        if other is None or next_owner is None:
+            return cls(active, owner)
+        return cls(active, owner, Pending(other, next_owner))
+
+    @classmethod
+    def _of_first_layout(
+        cls, new: DeviceCredential, old: DeviceCredential | None, owner: Owner | None
+    ) -> Self:
+        """There the new one came first, as long as nobody had seen it to work."""
+        if old is None or owner is None:
+            return cls(new, owner)
+        return cls(old, None, Pending(new, owner))
 
 
 def _item(

@@ -119,7 +119,7 @@ def test_the_device_is_onboarded_and_its_status_says_by_whom(
     told = found["onboarding"]
     assert isinstance(told, dict)
     assert (told["state"], told["trying"], told["failed"]) == ("taken", site.url, [])
-    assert (found["guid"] != guid, found["previous_guid"]) == (True, guid)
+    assert (found["guid"] != guid, found["pending_guid"]) == (True, None)
 
 
 def test_a_device_tells_what_it_tried_and_status_tells_it_later(

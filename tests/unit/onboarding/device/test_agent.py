@@ -13,7 +13,7 @@ from attestation.withdrawal import RemovalOrder, sign_order
 from onboarding.device.agent import Agent
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity, Owner
-from onboarding.device.errors import NotOnboarded, Problem
+from onboarding.device.errors import NotOnboarded
 from onboarding.device.loop import Event, run
 from onboarding.device.machine import Machine
 from onboarding.device.standing import Standing
@@ -41,11 +41,11 @@ def credential(guid: Guid) -> DeviceCredential:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A device in doubt: TO2 has ended, but who knows whether the owner saw it."""
+    """A device that met its owner."""
     machine = Machine(DeviceConfig("SN-1", "generic-sbc-tpm", "b", None), tmp_path)
     machine.create_keys()
     owner = Owner(OWNER.public_key, "http://owner.test")
-    machine.keep(Identity(credential(NEW), credential(OLD), owner))
+    machine.keep(Identity(credential(NEW), owner))
     return machine
 
 
@@ -56,18 +56,6 @@ def owner(machine: Machine) -> ScriptedOwner:
     bundle = sign_bundle(MANIFEST, OWNER)
     answer: dict[str, object] = {"ticket": ticket, "bundle": bundle}
     return ScriptedOwner(machine.device_key.public_key, NEW, answer)
-
-
-def in_doubt(machine: Machine) -> bool:
-    return machine.identity().previous is not None
-
-
-def test_the_owners_signature_for_the_new_guid_ends_the_doubt(
-    machine: Machine, owner: ScriptedOwner
-) -> None:
-    with owner.client() as client:
-        Agent(machine, client).sync()
-    assert not in_doubt(machine)
 
 
 def test_what_the_owner_took_back_is_no_longer_said_to_stand(
@@ -86,25 +74,6 @@ def test_what_the_owner_took_back_is_no_longer_said_to_stand(
     standing = Standing.load(machine.directory)
     assert standing is not None
     assert standing.describe() is None
-
-
-@pytest.mark.parametrize("kind", ["denied", "unchanged"])
-def test_an_answer_that_nobody_signed_leaves_both_credentials(
-    machine: Machine, owner: ScriptedOwner, kind: str
-) -> None:
-    with owner.client() as client:
-        agent = Agent(machine, client)
-        if kind == "denied":
-            owner.refusal = DENIED
-            with pytest.raises(Problem):
-                agent.sync()
-        else:
-            agent.sync()
-            identity = machine.identity()
-            machine.keep(Identity(identity.active, credential(OLD), identity.owner))
-            owner.answer = {"unchanged": True}
-            Agent(machine, client).sync()
-    assert in_doubt(machine)
 
 
 def test_a_device_without_an_owner_says_what_to_do(

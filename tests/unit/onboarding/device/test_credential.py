@@ -30,43 +30,38 @@ OWNER = Owner(ec.generate_private_key(ec.SECP256R1()).public_key(), "http://[::1
     "identity",
     [
         Identity(FIRST),
-        Identity(SECOND, FIRST),
-        Identity(SECOND, FIRST, OWNER),
+        Identity(SECOND, OWNER),
         Identity(FIRST, pending=Pending(SECOND, OWNER)),
-        Identity(FIRST, None, OWNER, Pending(ELSEWHERE, OTHER_OWNER)),
+        Identity(FIRST, OWNER, Pending(ELSEWHERE, OTHER_OWNER)),
     ],
-    ids=["fresh from the factory", "unconfirmed", "owned", "in doubt", "both in doubt"],
+    ids=["fresh from the factory", "owned", "in doubt", "owned and in doubt"],
 )
 def test_an_identity_survives_storage(identity: Identity) -> None:
     assert Identity.decode(identity.encode()) == identity
 
 
-def test_both_credentials_are_tried_until_the_new_one_is_seen_to_work() -> None:
+def test_both_credentials_are_tried_until_the_last_message_has_come() -> None:
     awaiting = Identity(FIRST).awaiting(FIRST, SECOND, OWNER)
     assert (awaiting.active, awaiting.owner) == (FIRST, None)  # no owner before 71
     assert awaiting.candidates() == (SECOND, FIRST)
     taken = awaiting.taken()
     assert (taken.active, taken.owner, taken.pending) == (SECOND, OWNER, None)
-    assert taken.candidates() == (SECOND, FIRST)
-    assert taken.confirmed().candidates() == (SECOND,)
+    assert taken.candidates() == (SECOND,)  # no owner of before can have it back
 
 
 def test_a_reused_credential_leaves_no_second_one() -> None:
     in_doubt = Identity(FIRST, pending=Pending(SECOND, OWNER))
-    assert in_doubt.reused(FIRST, OWNER) == Identity(FIRST, None, OWNER)
+    assert in_doubt.reused(FIRST, OWNER) == Identity(FIRST, OWNER)
 
 
 def test_an_owner_that_knows_the_older_credential_settles_the_doubt() -> None:
-    in_doubt = Identity(FIRST, None, OWNER, Pending(SECOND, OTHER_OWNER))
+    in_doubt = Identity(FIRST, OWNER, Pending(SECOND, OTHER_OWNER))
     again = in_doubt.awaiting(FIRST, ELSEWHERE, OTHER_OWNER)
     assert again.candidates() == (ELSEWHERE, FIRST)
     assert again.owner == OWNER
     bought = in_doubt.awaiting(SECOND, ELSEWHERE, OWNER)
     assert bought.candidates() == (ELSEWHERE, SECOND)
     assert bought.owner == OTHER_OWNER
-    fallen_back = Identity(SECOND, FIRST, OWNER).awaiting(FIRST, ELSEWHERE, OWNER)
-    assert fallen_back.candidates() == (ELSEWHERE, FIRST)
-    assert fallen_back.owner is None
 
 
 def test_an_identity_in_doubt_fits_the_memory_of_a_tpm() -> None:
@@ -78,7 +73,7 @@ def test_an_identity_in_doubt_fits_the_memory_of_a_tpm() -> None:
         for _ in range(2)
     ]
     old, new = replace(FIRST, rv_info=rv_info), replace(SECOND, rv_info=rv_info)
-    identity = Identity(old, None, owners[0], Pending(new, owners[1]))
+    identity = Identity(old, owners[0], Pending(new, owners[1]))
     assert len(identity.encode()) <= MAX_CREDENTIAL
     assert Identity.decode(identity.encode()) == identity
 
@@ -100,12 +95,19 @@ BAD = {
     "other protocol": cbor.encode([2, [100, *GOOD[1][1:]], *[None] * 3]),
     "owner without a key": cbor.encode([2, GOOD[1], None, [b"", "http://x"], None]),
     "an owner to be, without a credential": cbor.encode([*GOOD[:4], OWNER_ITEM]),
+    "a credential to be, without an owner": cbor.encode(
+        [2, GOOD[1], GOOD[1], None, None]
+    ),
 }
 
 
 def test_what_the_first_layout_kept_is_still_read() -> None:
-    old = cbor.encode([1, GOOD[1], GOOD[1], OWNER_ITEM])
-    assert Identity.decode(old) == Identity(FIRST, FIRST, OWNER)
+    second = [*GOOD[1][:2], SECOND.guid.raw, *GOOD[1][3:]]
+    settled = cbor.encode([1, second, None, OWNER_ITEM])
+    assert Identity.decode(settled) == Identity(SECOND, OWNER)
+    in_doubt = cbor.encode([1, second, GOOD[1], OWNER_ITEM])
+    pending = Pending(SECOND, OWNER)
+    assert Identity.decode(in_doubt) == Identity(FIRST, None, pending)
 
 
 def test_the_item_the_bad_ones_are_made_from_is_good() -> None:

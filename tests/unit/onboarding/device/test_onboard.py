@@ -116,7 +116,7 @@ def test_a_reused_credential_stays_as_it_is(tmp_path: Path) -> None:
     machine = machine_of(roles, tmp_path)
     taken = Onboarder(machine, network(roles, b"\0").client()).run()
     assert taken.guid == roles.credential.guid
-    assert machine.identity().previous is None
+    assert machine.identity().candidates() == (roles.credential,)
 
 
 def test_a_lost_last_message_leaves_the_device_with_both_credentials(
@@ -156,8 +156,7 @@ def test_a_device_that_lost_71_goes_on_in_the_next_round_with_what_still_works(
     failed = [one.detail for one in seen if one.kind is Kind.FAILED]
     assert "connection reset" in failed[0]
     assert "rv2.example.test" in failed[1]  # where the newer one leads, tried first
-    assert machine.identity().pending is None
-    assert machine.identity().previous == roles.credential
+    assert [one.guid for one in machine.identity().candidates()] == [taken.guid]
 
 
 def test_a_device_in_doubt_is_taken_by_an_owner_that_knows_the_old_one_only(
