@@ -83,6 +83,7 @@ class Onboarder:
                 self.tell(Progress(Kind.TAKEN, taken.owner_url))
                 return taken
             number += 1
+        self.tell(Progress(Kind.GIVEN_UP, f"after {_rounds(number)}"))
         raise NobodyThere(tuple(failures))
 
     def _round(
@@ -196,6 +197,10 @@ class _Attempt:
     def _failed(self, where: str, error: Exception, failures: deque[Failure]) -> None:
         failures.append((where, error))
         self._tell(Progress(Kind.FAILED, where, str(error)))
+
+
+def _rounds(number: int) -> str:
+    return "one round" if number == 1 else f"{number} rounds"
 
 
 def _owner_urls(to1d: bytes) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     TAKEN = "taken"
+    GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Progress:
                 return f"{self.seconds:.0f} s, {self.detail}"
             case Kind.SKIPPED | Kind.FAILED:
                 return f"{self.where}: {self.detail}"
-        return f"{self.where} {self.detail}".strip()
+        return self.where
 
 
 Tell = Callable[[Progress], None]
@@ -124,4 +125,6 @@ class Diary:
                 return Story("waiting", "", next_at, story.failures)
             case Kind.TAKEN:
                 return Story("taken", progress.where)
+            case Kind.GIVEN_UP:
+                return Story("given up", "", None, story.failures)
         return story

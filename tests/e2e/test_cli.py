@@ -132,9 +132,10 @@ def test_a_device_tells_what_it_tried_and_status_tells_it_later(
     assert (found["onboarding"], found["pending_guid"]) == (None, None)
     assert run(["device", "onboard", *here]) == 1  # nobody announced it
     lines = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert lines == ["trying", "failed"]
+    assert lines == ["trying", "failed", "given"]
     told = answer(capsys, "device", "status", *here)["onboarding"]
     assert isinstance(told, dict)
+    assert told["state"] == "given up"
     (failed,) = told["failed"]
     assert failed["where"] == f"rendezvous {site.url}"
     assert "error 6" in failed["why"]

@@ -14,6 +14,7 @@ SENTENCES = {
     Progress(Kind.SKIPPED, "directive 2", "not for us"): "directive 2: not for us",
     Progress(Kind.WAITING, "", "then again", 96.4): "96 s, then again",
     Progress(Kind.TAKEN, "http://owner"): "http://owner",
+    Progress(Kind.GIVEN_UP, "after 2 rounds"): "after 2 rounds",
 }
 
 
@@ -63,6 +64,12 @@ def test_an_owner_ends_the_story(tmp_path: Path) -> None:
     failed = Progress(Kind.FAILED, "http://rv", "no answer")
     story = journal(tmp_path, failed, Progress(Kind.TAKEN, "http://owner"))
     assert story == Story("taken", "http://owner")
+
+
+def test_a_device_that_gave_up_says_so_and_why(tmp_path: Path) -> None:
+    failed = Progress(Kind.FAILED, "http://rv", "no answer")
+    story = journal(tmp_path, failed, Progress(Kind.GIVEN_UP, "after one round"))
+    assert story == Story("given up", failures=(("http://rv", "no answer", int(NOW)),))
 
 
 def test_a_device_that_is_made_anew_has_no_story(tmp_path: Path) -> None:
