@@ -49,6 +49,12 @@ class AddressRefused(ProtocolError):
     code = ErrorCode.INVALID_IP_ADDRESS
 
 
+class GuidRefused(ProtocolError):
+    """What the voucher has for a GUID is none."""
+
+    code = ErrorCode.INVALID_GUID
+
+
 class NotFound(ProtocolError):
     """Nothing is known here of the GUID."""
 

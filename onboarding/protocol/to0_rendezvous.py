@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from onboarding.protocol.env import To0RendezvousEnv
 from onboarding.protocol.errors import (
     AddressRefused,
+    GuidRefused,
     MessageRefused,
     OwnerSignRefused,
     UnexpectedMessage,
@@ -27,10 +28,11 @@ from onboarding.wire.to0 import (
     To0d,
     To1dPayload,
 )
+from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError, SignatureError, VoucherError
 from ownership_vouchers.keys import spki
 from ownership_vouchers.to2_address import to2_addresses_from_item
-from ownership_vouchers.types import NONCE_SIZE, Hash
+from ownership_vouchers.types import NONCE_SIZE, Guid, Hash
 from ownership_vouchers.verify import verify
 from ownership_vouchers.voucher import Voucher
 
@@ -109,15 +111,33 @@ def _verified(data: bytes, env: To0RendezvousEnv) -> Voucher:
             raise VoucherRefused("manufacturer or owner is not admitted here")
         return verify(voucher, device_roots=env.device_roots).voucher
     except VoucherError as error:
+        _check_guid(data)
         raise VoucherRefused(str(error)) from error
+
+
+def _check_guid(data: bytes) -> None:
+    """A wrong GUID has an error code of its own, in a voucher that can be read so far.
+
+    Raises:
+        GuidRefused: It is there, and is no GUID.
+    """
+    try:
+        header = cbor.bstr(cbor.decode(cbor.split(data, limit=5)[1]))
+        raw = cbor.split(header)[1]
+    except (VoucherError, IndexError):
+        return
+    try:
+        Guid(cbor.bstr(cbor.decode(raw)))
+    except MalformedError as error:
+        raise GuidRefused(str(error)) from error
 
 
 def _check_addresses(items: list[object]) -> None:
     """A wrong IP address has an error code of its own."""
     for item in items:
-        if isinstance(item, list | tuple) and item and isinstance(item[0], bytes):
-            if len(item[0]) not in (4, 16):
-                raise AddressRefused(f"IP address of {len(item[0])} bytes")
+        if isinstance(item, list | tuple) and item and item[0] is not None:
+            if not isinstance(item[0], bytes) or len(item[0]) not in (4, 16):
+                raise AddressRefused("an IP address that is none")
     try:
         addresses = to2_addresses_from_item(items)
     except MalformedError as error:

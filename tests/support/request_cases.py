@@ -64,6 +64,11 @@ def _voucher(alteration: Alteration) -> Change:
     return in_to0d(lambda _cast: in_item(0, alteration))
 
 
+def _in_header(alteration: Alteration) -> Alteration:
+    """Change the header of a voucher."""
+    return in_item(1, lambda raw: cbor.encode(alteration(cbor.bstr(cbor.decode(raw)))))
+
+
 def _mfg_info(position: int, value: object) -> Change:
     return just(change(put(value, position), 0))
 
@@ -129,6 +134,7 @@ TO0: Mapping[str, Case] = {
     "to1d claims ES384": Case(_22, W.SUITE, just(put(cbor.encode({1: -35}), 1, 0)), 3),
     "no address": Case(_22, W.ADDRESS, in_to1d(put([], 0)), 101),
     "IP address of 5 bytes": Case(_22, W.ADDRESS, in_to1d(put(bytes(5), 0, 0, 0)), 4),
+    "IP address as text": Case(_22, W.ADDRESS, in_to1d(put("192.0.2.7", 0, 0, 0)), 4),
     "neither IP nor name": Case(
         _22, W.ADDRESS, in_to1d(put([None, None, 80, 3], 0, 0)), 101
     ),
@@ -143,6 +149,12 @@ TO0: Mapping[str, Case] = {
         3,
     ),
     "voucher is no voucher": Case(_22, W.VOUCHER, _voucher(lambda _d: b"\x80"), 2),
+    "voucher with a GUID of 15 bytes": Case(
+        _22, W.IDENTITY, _voucher(_in_header(put(bytes(15), 1))), 5
+    ),
+    "voucher with a GUID as text": Case(
+        _22, W.IDENTITY, _voucher(_in_header(put("x" * 16, 1))), 5
+    ),
     "voucher without entries": Case(
         _22, W.VOUCHER, _voucher(in_item(4, lambda _d: b"\x80")), 2
     ),

@@ -26,7 +26,7 @@ from ownership_vouchers.errors import CheckFailed, UnsupportedKeyError, VoucherE
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:vouchgate:problem:"
 
-_STORE: tuple[tuple[type[StoreError], int, str, str | None], ...] = (
+STORE_CODES: tuple[tuple[type[StoreError], int, str, str | None], ...] = (
     (NotFound, 404, "not-found", None),
     (Conflict, 409, "conflict", None),
     (InvalidRecord, 422, "invalid", None),
@@ -34,6 +34,15 @@ _STORE: tuple[tuple[type[StoreError], int, str, str | None], ...] = (
     (ApiKeyRefused, 401, "api-key-refused", "Ask an admin for a key."),
     (TokenRefused, 401, "token-refused", "Ask for a new one and try again."),
 )
+
+HTTP_CODES: Mapping[int, str] = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "body-too-slow",
+    413: "body-too-large",
+    422: "invalid",
+}
 
 
 def document(problem: Problem) -> dict[str, object]:
@@ -103,7 +112,7 @@ def _from_attestation(error: AttestationError) -> Problem:
 
 
 def _from_store(error: StoreError) -> Problem:
-    for kind, status, code, remedy in _STORE:
+    for kind, status, code, remedy in STORE_CODES:
         if isinstance(error, kind):
             return Problem(status, code, str(error), remedy=remedy)
     return Problem(
@@ -125,15 +134,7 @@ def _problem(error: Exception) -> Problem:
 
 
 def _from_http(error: HTTPException) -> Problem:
-    codes = {
-        400: "bad-request",
-        408: "body-too-slow",
-        404: "not-found",
-        405: "method-not-allowed",
-        413: "body-too-large",
-        422: "invalid",
-    }
-    code = codes.get(error.status_code, "http-error")
+    code = HTTP_CODES.get(error.status_code, "http-error")
     return Problem(error.status_code, code, str(error.detail))
 
 

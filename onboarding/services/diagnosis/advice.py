@@ -6,6 +6,7 @@ need first; the first that fits speaks. Pure: the same facts, the same sentence.
 
 from collections.abc import Callable
 
+from onboarding.protocol.binding_module import NAME as BINDING
 from onboarding.services.diagnosis import runs
 from onboarding.services.diagnosis.facts import Facts
 from onboarding.services.diagnosis.words import Advice, Why, ago
@@ -41,16 +42,24 @@ def _onboarded(facts: Facts) -> Advice | None:
     if facts.to0.planned:
         return None  # its voucher is ours anew: it is to be onboarded again
     since = ago(facts.now - facts.device.facts.owned_at)
-    if facts.failed_modules:
-        name, detail = facts.failed_modules[0]
+    failed = [one for one in facts.failed_modules if one[0] != BINDING]
+    if failed:
+        name, detail = failed[0]
         return Advice(
             Why.MODULE_FAILED,
             f"The device was onboarded {since}, but {name} failed:"
             f" {detail.rstrip('.') or 'it gave no reason'}. Mend that and onboard the"
             " device again, if it matters.",
         )
+    unbound = dict(facts.failed_modules).get(BINDING)
+    if unbound is None:
+        told = "there is nothing to do."
+        return Advice(Why.ONBOARDED, f"The device was onboarded {since}; {told}")
     return Advice(
-        Why.ONBOARDED, f"The device was onboarded {since}; there is nothing to do."
+        Why.ONBOARDED,
+        f"The device was onboarded {since}, and is not bound to a TPM:"
+        f" {unbound.rstrip('.') or 'it gave no reason'}. So nothing that is gated is"
+        " released to it.",
     )
 
 

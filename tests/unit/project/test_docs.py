@@ -17,7 +17,9 @@ from attestation.errors import DocumentFault
 from attestation.quote_rules import QuoteCode
 from onboarding.cli.app import COMMANDS, command_line
 from onboarding.services import server
+from onboarding.services.api import problems
 from onboarding.services.app import build
+from onboarding.services.diagnosis.words import Why
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Role, Settings
@@ -119,7 +121,7 @@ def test_every_state_is_in_the_reference() -> None:
 
 @pytest.mark.parametrize(
     "codes",
-    [Check, BindingCode, EkCode, DenyCode, DocumentFault, QuoteCode],
+    [Check, BindingCode, EkCode, DenyCode, DocumentFault, QuoteCode, Why],
     ids=lambda codes: codes.__name__,
 )
 def test_every_code_of_a_refusal_is_in_the_reference(codes: type[StrEnum]) -> None:
@@ -139,6 +141,8 @@ def test_every_code_of_a_problem_document_is_in_the_reference() -> None:
     source = (ROOT / "onboarding/services").rglob("*.py")
     codes = {code for path in source for code in found.findall(path.read_text())}
     assert len(codes) > 30
+    codes |= {"http-error", *problems.HTTP_CODES.values()}
+    codes |= {code for _, _, code, _ in problems.STORE_CODES}
     assert {code for code in codes if f"`{code}`" not in text} == set()
 
 

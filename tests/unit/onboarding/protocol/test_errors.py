@@ -20,6 +20,7 @@ CODES: list[tuple[Exception, int]] = [
     (CheckFailed(Check.ENTRIES, "x"), 2),
     (errors.OwnerSignRefused("x"), 3),
     (errors.AddressRefused("x"), 4),
+    (errors.GuidRefused("x"), 5),
     (errors.NotFound("x"), 6),
     (voucher_errors.MalformedError("x"), 100),
     (voucher_errors.DecryptError("x"), 100),

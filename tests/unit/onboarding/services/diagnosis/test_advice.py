@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from onboarding.protocol.binding_module import NAME as BINDING
 from onboarding.services.diagnosis.advice import advise
 from onboarding.services.diagnosis.facts import Facts, To0Facts, VoucherFacts, name_of
 from onboarding.services.diagnosis.words import Why, ago, remedy_of
@@ -234,6 +235,15 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         ),
         Why.MODULE_FAILED,
         "fdo.wget failed: 404.",
+    ),
+    "onboarded without a TPM": (
+        at(
+            device=device(owned_at=NOW - 60),
+            to0=To0Facts(),
+            failed_modules=((BINDING, "the device does not have it"),),
+        ),
+        Why.ONBOARDED,
+        "not bound to a TPM: the device does not have it.",
     ),
     "owned, and to be onboarded anew": (
         at(device=device(owned_at=NOW - 60)),
