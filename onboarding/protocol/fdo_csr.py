@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from ownership_vouchers import cbor
+from ownership_vouchers.keys import UNREADABLE
 
 NAME = "fdo.csr"
 CERTS_ONLY, PKIX_CERT = 281, 287  # media types, as CoAP numbers them
@@ -117,7 +118,7 @@ class CsrModule:
         try:
             request = x509.load_der_x509_csr(base64.b64decode(text))
             _check_request(request)
-        except (ValueError, UnsupportedAlgorithm, binascii.Error) as error:
+        except (*UNREADABLE, UnsupportedAlgorithm, binascii.Error) as error:
             failure = f"the device's certificate request is refused: {error}"[:500]
             return replace(now, failure=failure).saying("error", BAD_REQUEST)
         name = self.common_name or str(ctx.guid)

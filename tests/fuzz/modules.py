@@ -1,11 +1,15 @@
 """Targets for ServiceInfo modules, the owner's side: any messages of a device."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.binding import BindingEvidence
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.fdo_command import CommandModule
+from onboarding.protocol.fdo_csr import CsrModule
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
 from onboarding.protocol.fdo_upload import UploadModule
 from onboarding.protocol.fdo_wget import WgetModule
@@ -13,8 +17,9 @@ from onboarding.protocol.modules import ModuleContext, OwnerModule, Progress
 from ownership_vouchers import cbor
 from tests.fuzz.target import Target, reads
 from tests.support.fdo_roles import NOW
-from tests.support.short_roles import CHAIN
+from tests.support.short_roles import CHAIN, DEVICE_KEY, request_for
 
+ROOT = CHAIN.device_root.public_bytes(Encoding.DER)
 BUDGET = 1200  # bytes, about what a 69 has room for
 SAID: Mapping[str, tuple[str, ...]] = {
     "binding": ("evidence", "answer", "odd"),
@@ -22,6 +27,7 @@ SAID: Mapping[str, tuple[str, ...]] = {
     "upload": ("length", "data", "sha-384"),
     "command": ("stdout", "stderr", "exitcode"),
     "wget": ("done", "error", "odd"),
+    "csr": ("cacerts-req", "simpleenroll-req", "csrattrs-req", "odd"),
 }
 MODULES: Mapping[str, OwnerModule] = {
     "binding": BindingModule(None, (), required=False),
@@ -29,6 +35,7 @@ MODULES: Mapping[str, OwnerModule] = {
     "upload": UploadModule("file", max_bytes=2048),
     "command": CommandModule("true", ("-x",)),
     "wget": WgetModule("http://files.example.test/file", "file"),
+    "csr": CsrModule((ROOT,), lambda _request, _name, _now: ROOT),
 }
 
 
@@ -60,6 +67,15 @@ def _hear(name: str, data: bytes) -> None:
             return
 
 
+def _certify(data: bytes) -> None:
+    """Any bytes as a certificate request, wrapped as fdo.csr has it."""
+    module, ctx = MODULES["csr"], _context(True, 2)
+    asked = cbor.encode(base64.b64encode(data).decode())
+    state = module.receive(module.start(ctx), "simpleenroll-req", asked, ctx)
+    assert module.produce(state, BUDGET, ctx)[2] is Progress.DONE
+    module.result(state)
+
+
 def _seeds(name: str) -> list[bytes]:
     def message(index: int, item: object) -> bytes:
         value = cbor.encode(item)
@@ -72,11 +88,15 @@ def _seeds(name: str) -> list[bytes]:
         "upload": [message(0, 3), message(1, b"abc"), message(2, bytes(48))],
         "command": [message(0, b"out"), message(1, b"err"), message(2, 0)],
         "wget": [message(0, 5), message(1, "no")],
+        "csr": [message(0, 281), message(0, 287), message(1, "MIIB"), message(2, 0)],
     }
     return [*values[name], b"".join(values[name])]
 
 
-TARGETS = tuple(
-    Target(f"module-{name}", reads(partial(_hear, name)), partial(_seeds, name))
-    for name in MODULES
+TARGETS = (
+    *(
+        Target(f"module-{name}", reads(partial(_hear, name)), partial(_seeds, name))
+        for name in MODULES
+    ),
+    Target("certificate-request", reads(_certify), lambda: [request_for(DEVICE_KEY)]),
 )
