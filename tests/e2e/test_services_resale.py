@@ -133,6 +133,23 @@ def test_a_device_is_given_other_rendezvous_info_and_another_key_of_its_owner(
         assert voucher.hmac.value == device.mac.mac(voucher.header.raw)
 
 
+def test_a_key_that_is_gone_ends_to2_and_nothing_is_changed(tmp_path: Path) -> None:
+    """The device is to be given to a key of ours, and that key's file is lost."""
+    for chain in joined(tmp_path, KeyAlgorithm.P256):
+        keys = chain.site.directory / "keys"
+        before = {*keys.iterdir()}
+        store = KeyStore(keys, PASSPHRASE)
+        other = store.create("second", KeyKind.OWNER, KeyAlgorithm.P256)
+        device = chain.bought()
+        plan(chain, device, mode="replace", owner_fingerprint=other.fingerprint)
+        for lost in {*keys.iterdir()} - before:
+            lost.unlink()
+        with pytest.raises(PeerFailed) as refused:
+            device.onboard(Wire.to(chain.replica().url))
+        assert int(refused.value.message.code) == 500
+        assert state_of(chain, device) in ("imported", "registered")
+
+
 def test_a_device_is_sold_on_and_onboarded_by_its_buyer(
     fdo_chain: Chain, buyer: Buyer
 ) -> None:

@@ -12,6 +12,7 @@ from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from onboarding.wire.to2 import HelloDevice
 from tests.support.fdo_chain import Chain, state_of
+from tests.support.fdo_roles import KeepingModule
 from tests.support.services import Wire
 
 pytest_plugins = ["tests.support.service_fixtures"]
@@ -81,6 +82,24 @@ def test_after_the_last_message_there_is_no_other(fdo_chain: Chain, late: int) -
 def _copy(chain: Chain, sent: tuple[int, bytes], token: str | None) -> tuple[int, int]:
     reply = Wire.to(chain.owner.url).post(*sent, token=token)
     return reply.status_code, int(ErrorMessage.from_cbor(reply.content).code)
+
+
+def test_a_device_is_held_to_the_limits_that_are_set(fdo_chain: Chain) -> None:
+    limits = {"to2_message_bytes": 300, "to2_received_bytes": 4096}
+    settings = fdo_chain.owner_settings.model_copy(update=limits)
+    names = [f"org.example.module-{number:03}" for number in range(200)]
+    with fdo_chain.site.serve(settings) as owner:
+        device = fdo_chain.bought()
+        wire = Wire.to(owner.url)
+        many = tuple(KeepingModule(name, lambda _w, _v: []) for name in names)
+        with pytest.raises(PeerFailed) as refused:
+            device.onboard(wire, modules=many)
+        assert int(refused.value.message.code) == 101
+        sizes = [len(body) for kind, body in wire.sent if kind == 68]
+        assert len(sizes) > 10
+        assert 250 < max(sizes) < 400  # as 67 said, and the tunnel around it
+        device.onboard(Wire.to(owner.url), modules=many[:40])
+    assert state_of(fdo_chain, device) == "owned"
 
 
 def test_an_entry_may_be_asked_for_twice(fdo_chain: Chain) -> None:
