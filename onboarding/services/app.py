@@ -86,10 +86,10 @@ def _handlers(
     }
 
 
-def _prune_traces(context: Context, now: int) -> int:
+def _prune_traces(context: Context) -> int:
     """Keep what the settings say of runs; return how many rows went."""
     settings = context.settings
-    before = now - settings.trace_days * 86400
+    before = context.now() - settings.trace_days * 86400
     kept = settings.trace_runs_per_device, settings.trace_runs
     return context.stores.traces.prune(before, *kept)
 
@@ -100,7 +100,7 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
         async with AsyncExitStack() as stack:
             stack.callback(context.close)
             prune = partial(_prune_traces, context)
-            await stack.enter_async_context(context.tracer.working(context.now, prune))
+            await stack.enter_async_context(context.tracer.working(prune))
             for part in parts:
                 for work in part.background:
                     await stack.enter_async_context(asynccontextmanager(work)())

@@ -30,7 +30,8 @@ class RunNote:
     run: bytes
     role: ServerRole
     subject: Subject
-    at: int
+    started: int
+    updated: int = 0
     messages: int = 0
     passed: int | None = None
     last: NotedStep | None = None
@@ -58,7 +59,7 @@ class RunNote:
 
     def _add(self, kind: int, at: int, code: int) -> None:
         """Add a step; the same again is counted, not listed."""
-        self.messages += 1
+        self.messages, self.updated = self.messages + 1, at
         last = self.last
         if last is not None and last.kind == kind and last.code == code:
             last.times += 1
@@ -67,7 +68,7 @@ class RunNote:
         if len(self.steps) < STEPS_NOTED:
             self.steps.append(self.last)
 
-    def trace(self, now: int) -> Trace:
+    def trace(self) -> Trace:
         """Return the note as it is stored."""
         last, guid = self.last, self.subject.guid
         stopped = last is not None and last.code != 0
@@ -77,8 +78,8 @@ class RunNote:
             protocol=self.role.name,
             guid=None if guid is None else guid.raw,
             serial=self.subject.serial,
-            started=self.at,
-            updated=now,
+            started=self.started,
+            updated=self.updated,
             messages=self.messages,
             passed=self.passed,
             refused=last.kind if last is not None and stopped else None,

@@ -117,7 +117,7 @@ class Tracer:
                 note.refused(previous, code, text, now, by_peer=True)
         return told
 
-    def flush(self, now: int) -> None:
+    def flush(self) -> None:
         """Write what was noted; if the store fails, it is lost."""
         with self._lock:
             notes, strangers = self._notes, self._strangers
@@ -126,36 +126,33 @@ class Tracer:
         if not notes and not strangers:
             return
         try:
-            traces = (one.trace(now) for one in notes.values())
+            traces = (one.trace() for one in notes.values())
             self._traces.write(traces, strangers.values())
         except StoreError:
             log.exception("could not write down %d runs", len(notes))
 
     @asynccontextmanager
-    async def working(
-        self, clock: Callable[[], int], prune: Callable[[int], object]
-    ) -> AsyncIterator[None]:
+    async def working(self, prune: Callable[[], object]) -> AsyncIterator[None]:
         """Write every second while the block lasts and at its end; prune at times."""
         stop = asyncio.Event()
-        loop = asyncio.create_task(self._work(stop, clock, prune))
+        loop = asyncio.create_task(self._work(stop, prune))
         try:
             yield
         finally:
             stop.set()
             await loop
-            await asyncio.to_thread(self.flush, clock())
+            await asyncio.to_thread(self.flush)
 
     async def _work(
         self,
         stop: asyncio.Event,
-        clock: Callable[[], int],
-        prune: Callable[[int], object],
+        prune: Callable[[], object],
     ) -> None:
         rounds = 0
         while not stop.is_set():
-            await asyncio.to_thread(self.flush, clock())
+            await asyncio.to_thread(self.flush)
             if rounds % int(PRUNE_EVERY / WRITE_EVERY) == 0:
-                await asyncio.to_thread(_tried, prune, clock())
+                await asyncio.to_thread(_tried, prune)
             rounds += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), WRITE_EVERY)
@@ -203,8 +200,8 @@ def read_report(body: bytes) -> tuple[int, int, str]:
     return message.previous, message.code or UNREADABLE, text
 
 
-def _tried(prune: Callable[[int], object], now: int) -> None:
+def _tried(prune: Callable[[], object]) -> None:
     try:
-        prune(now)
+        prune()
     except StoreError:
         log.exception("could not prune what is remembered of runs")

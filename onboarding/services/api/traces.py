@@ -25,7 +25,7 @@ Before = Annotated[int, Query(ge=0, le=2**53)]
 @router.get("/traces", **needs(*READERS))
 def list_traces(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
     """Runs of DI, TO0, TO1 and TO2, as far as each came, newest first."""
-    context.tracer.flush(context.now())
+    context.tracer.flush()
     page = context.stores.traces.page(cursor, limit)
     return {"items": [shown_trace(one) for one in page.items], "next": page.cursor}
 
@@ -41,7 +41,7 @@ def list_sightings(
     context: Ctx, limit: Limit = 100, cursor: Cursor = None
 ) -> JsonObject:
     """GUIDs that devices asked for and nothing is known of, the last first."""
-    context.tracer.flush(context.now())
+    context.tracer.flush()
     page = context.stores.traces.sightings(cursor, limit)
     return {"items": [shown_sighting(one) for one in page.items], "next": page.cursor}
 

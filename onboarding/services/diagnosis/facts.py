@@ -93,7 +93,7 @@ class Facts:
 
 def of_guid(context: Context, guid: bytes) -> Facts:
     """Gather what is known about a device by any GUID it ever had, or claims."""
-    context.tracer.flush(context.now())
+    context.tracer.flush()
     device = None
     with suppress(NotFound):
         device = context.stores.devices.get(guid)
@@ -106,7 +106,7 @@ def of_guid(context: Context, guid: bytes) -> Facts:
 
 def of_serial(context: Context, serial: str) -> Facts:
     """What is known about a serial number that no device here has."""
-    context.tracer.flush(context.now())
+    context.tracer.flush()
     runs = context.stores.traces.of_serial(serial)
     return Facts(context.now(), context.settings.role, (), serial, runs=runs)
 

@@ -59,8 +59,8 @@ class Bench:
         kind = _30 if run is None else _32
         self.tracer.refused(TO1, run, kind, body, error, now)
 
-    def written(self, now: int = NOW) -> Sequence[Trace]:
-        self.tracer.flush(now)
+    def written(self) -> Sequence[Trace]:
+        self.tracer.flush()
         return self.store.page(limit=500).items
 
 
@@ -72,20 +72,21 @@ def bench(sqlite_database: Database) -> Bench:
 def test_a_run_is_written_once_with_its_steps(bench: Bench) -> None:
     bench.open(b"run")
     bench.end(b"run", NOW + 1)
-    (found,) = bench.written(NOW + 2)
+    (found,) = bench.written()
     assert (found.protocol, found.version, found.guid) == ("TO1", 101, GUID.raw)
     assert (found.messages, found.passed, found.done) == (2, 32, True)
     assert found.steps == f"30,{NOW},1,0;32,{NOW + 1},1,0;"
-    assert bench.written(NOW + 9) == (found,)
+    assert bench.written() == (found,)
 
 
 def test_a_run_over_two_writes_is_one_trace(bench: Bench) -> None:
     bench.open(b"run")
     (before,) = bench.written()
     bench.end(b"run", NOW + 60)
-    (after,) = bench.written(NOW + 60)
+    (after,) = bench.written()
     assert (before.passed, before.done) == (30, False)
     assert (after.passed, after.done, after.started) == (32, True, NOW)
+    assert (before.updated, after.updated) == (NOW, NOW + 60)
 
 
 def test_a_refusal_is_kept_with_our_words_and_cleared_by_what_passes(
@@ -134,7 +135,7 @@ def test_a_guid_asked_for_in_vain_is_counted_and_no_run(bench: Bench) -> None:
         bench.refuse(None, NOT_THERE, hello(), NOW + second)
     assert bench.written() == ()
     bench.refuse(None, NOT_THERE, hello(), NOW + 9)
-    bench.tracer.flush(NOW)
+    bench.tracer.flush()
     seen = bench.store.sighting(GUID.raw)
     assert seen is not None
     assert (seen.count, seen.message) == (4, 30)
@@ -144,7 +145,7 @@ def test_a_guid_asked_for_in_vain_is_counted_and_no_run(bench: Bench) -> None:
 def test_a_flood_of_strangers_is_cut_short(bench: Bench) -> None:
     for number in range(tracing.STRANGERS_NOTED + 50):
         bench.refuse(None, NOT_THERE, hello(Guid(number.to_bytes(16, "big"))))
-    bench.tracer.flush(NOW)
+    bench.tracer.flush()
     found = bench.store.sightings(limit=500).items
     assert len(found) == tracing.STRANGERS_NOTED
 
@@ -243,7 +244,7 @@ def test_a_store_that_fails_loses_notes_and_breaks_nothing(
     database = Database(f"sqlite:///{tmp_path / 'never-migrated.db'}")
     tracer = Tracer(TraceStore(database))
     tracer.passed(TO1, b"run", None, _30, asked(), NOW)
-    tracer.flush(NOW)
+    tracer.flush()
     assert "could not write down 1 runs" in caplog.text
     database.close()
 
@@ -252,7 +253,7 @@ def test_the_last_notes_are_written_when_the_service_ends(bench: Bench) -> None:
     pruned: list[int] = []
 
     async def serve() -> None:
-        async with bench.tracer.working(lambda: NOW, pruned.append):
+        async with bench.tracer.working(lambda: pruned.append(1)):
             bench.open(b"run")
 
     asyncio.run(serve())
