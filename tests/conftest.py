@@ -3,6 +3,7 @@
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.support.plugins",
     "tests.support.databases",
     "tests.support.keylime_stack",
     "tests.support.swtpm",

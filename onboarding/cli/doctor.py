@@ -14,6 +14,7 @@ from attestation.keylime.http import admin_http
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.cli.doctor_stores import check_database, check_keys
 from onboarding.cli.finding import Finding, Health, attempt
+from onboarding.plugins import DEVICE_GROUP, OWNER_GROUP, load
 from onboarding.services.settings import Role, Settings
 
 BUILT_AFTER = 1_760_000_000  # no clock that is right shows less: October 2025
@@ -31,6 +32,7 @@ def examine(settings: Settings, tcti: str | None) -> Iterator[Finding]:
     yield check_ports(settings)
     yield from check_keys(settings)
     yield from check_database(settings)
+    yield check_plugins()
     yield check_keylime(settings)
     yield check_tpm(tcti)
 
@@ -73,6 +75,23 @@ def check_ports(settings: Settings) -> Finding:
             "Fine if the service is running; else set VOUCHGATE_PORT to a free one.",
         )
     return Finding("ports", Health.OK, f"{where} is free")
+
+
+def check_plugins() -> Finding:
+    """Whether the ServiceInfo modules that others wrote can be loaded."""
+    groups = [load(OWNER_GROUP), load(DEVICE_GROUP)]
+    broken = [f"{name}: {why}" for one in groups for name, why in one.broken.items()]
+    found = sorted({name for one in groups for name in one.found})
+    if broken:
+        return Finding(
+            "plug-ins",
+            Health.BAD,
+            "; ".join(broken),
+            "Mend or uninstall the package; plans that name the module fail.",
+        )
+    if not found:
+        return Finding("plug-ins", Health.SKIPPED, "none installed")
+    return Finding("plug-ins", Health.OK, ", ".join(found))
 
 
 def check_keylime(settings: Settings) -> Finding:

@@ -1,8 +1,8 @@
 """What ends a protocol run, and the code the peer is told.
 
 Source: FDO 1.1, section 5.1.1. The peer learns a code and a text that is the same
-for all causes of it, but that a required module is named; the exception's own words
-are for our log.
+for all causes of it, but that a module that ended the run is named; the exception's
+own words are for our log.
 """
 
 from collections.abc import Mapping
@@ -112,6 +112,21 @@ class RequiredModuleFailed(MessageRefused):
         return f"required ServiceInfo module {self.failed.name} {how}"
 
 
+class ModuleStopped(ProtocolError):
+    """A ServiceInfo module on the device failed, and with it the run.
+
+    The owner learns which one; why is for who looks after the device.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+
+    @property
+    def told(self) -> str:
+        return f"ServiceInfo module {self.name} failed"
+
+
 class PeerFailed(ProtocolError):
     """The peer ended the run with a message 255."""
 
@@ -164,5 +179,7 @@ def error_message(
     """
     code = error_code(error)
     kept = previous if 0 <= previous < 256 else 0
-    text = error.told if isinstance(error, RequiredModuleFailed) else _TEXTS[code]
+    text = _TEXTS[code]
+    if isinstance(error, RequiredModuleFailed | ModuleStopped):
+        text = error.told
     return ErrorMessage(code, kept, text, now, correlation).encode()

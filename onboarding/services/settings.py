@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     keep_appraisals_days: int = Field(default=90, ge=1, le=36500)
     keep_deliveries_days: int = Field(default=90, ge=1, le=36500)
     downloads: tuple[Download, ...] = ()  # files every device is given in TO2
+    conformance_token_file: Path | None = None  # turns the module fido_alliance on
     files_directory: Path | None = None  # whose files plans may send by their path
     background: bool = True  # False: this replica runs no tasks
 

@@ -1,6 +1,7 @@
 """ServiceInfo plans over real HTTP: set over the API, run in the next TO2."""
 
 import hashlib
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography import x509
 from hw.keys import new_soft_key
 from onboarding.device.errors import DeviceError
 from onboarding.device.modules.command import CommandModule
+from onboarding.device.modules.conformance import ConformanceModule
 from onboarding.device.modules.csr import CERTIFICATE, CsrModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.upload import UploadModule
@@ -192,6 +194,31 @@ def test_a_device_is_given_a_certificate_by_the_owners_ca(
     assert certificate.subject.rfc4514_string() == "CN=SN-1"
     (run,) = deliveries(chain, device)
     assert run["modules"][-1]["serial"] == f"{certificate.serial_number:x}"
+
+
+def test_a_labs_token_is_given_only_where_the_service_was_told_to(
+    chain: Chain, tmp_path: Path
+) -> None:
+    body = {"name": "lab", "steps": [step("fido_alliance")]}
+    refused = call(chain, "POST", "/service-info/plans", json=body)
+    assert "no such module" in refused.json()["detail"]
+    (tmp_path / "token").write_text("secret-of-the-lab\n")
+    settings = chain.owner_settings.model_copy(
+        update={"conformance_token_file": tmp_path / "token"}
+    )
+    with chain.site.serve(settings) as lab:
+        stored = lab.call(chain.owner_key, "POST", "/service-info/plans", json=body)
+        assert stored.status_code == 201
+        device = chain.bought()
+        give(chain, device, "lab")
+        made = ConformanceModule(tmp_path)
+        device.onboard(Wire.to(lab.url), modules=(made,))
+    kept = tmp_path / "conformance-token"
+    assert kept.read_text() == "secret-of-the-lab"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    shown = deliveries(chain, device)
+    assert shown[0]["modules"][-1]["ok"]
+    assert "secret-of-the-lab" not in str(shown) + stored.text
 
 
 def deliveries(chain: Chain, device: SoftDevice) -> Any:

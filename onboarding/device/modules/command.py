@@ -5,9 +5,9 @@ Source: FIDO FDO ServiceInfo modules, fdo.command.
 
 from collections.abc import Sequence
 
-from onboarding.device.errors import DeviceError
 from onboarding.device.modules.journal import Journal
 from onboarding.device.modules.running import NOT_PERMITTED, Ended, run
+from onboarding.protocol.errors import ModuleStopped
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
 
@@ -70,7 +70,7 @@ class CommandModule:
 
         Raises:
             MalformedError: The value is not of the message's type.
-            DeviceError: The program failed, and may not.
+            ModuleStopped: The program failed, and may not.
         """
         item = cbor.decode(value)
         match message:
@@ -99,7 +99,7 @@ class CommandModule:
         else:
             self._journal.failed(self.name, what)
         if ended.exit_code and not may_fail:
-            raise DeviceError(f"{self.name}: {what}, and may not fail")
+            raise ModuleStopped(self.name, f"{what}, and may not fail")
         messages = _pieces("stdout", ended.stdout) if stdout else []
         messages += _pieces("stderr", ended.stderr) if stderr else []
         return [*messages, ("exitcode", cbor.encode(ended.exit_code))]

@@ -5,7 +5,9 @@
 """
 
 import json
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +16,7 @@ from onboarding.device.modules import command, download, upload, wget
 
 FILE = "modules.json"
 _MAX_ENTRIES = 256
+_MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _MAX_CONFIG = 256 * 1024
 
 
@@ -29,6 +32,8 @@ class Permits:
             word; a last word ``*`` permits any further ones.
         urls: http and https URLs below which may be fetched.
         certificates: Whether an owner may certify a key that is made for it.
+        conformance: Whether a conformance lab's token is taken (fido_alliance).
+        plugins: Modules of installed plug-ins by their names, each with its settings.
         file_bytes, upload_bytes, output_bytes: The longest file taken, the longest
             one given, and what is kept of a program's output.
         command_seconds, fetch_seconds: After these, programs and fetches are ended.
@@ -39,6 +44,8 @@ class Permits:
     commands: tuple[tuple[str, ...], ...] = ()
     urls: tuple[str, ...] = ()
     certificates: bool = True
+    conformance: bool = False
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     file_bytes: int = download.MAX_FILE
     upload_bytes: int = upload.MAX_FILE
     output_bytes: int = command.MAX_OUTPUT
@@ -94,6 +101,8 @@ def _values(document: object) -> dict[str, Any]:
 
 def _value(name: str, value: object, default: object) -> object:
     """Read one member, of the kind that its default has."""
+    if name == "plugins":
+        return _plugins(value)
     if isinstance(default, tuple):
         return _commands(value) if name == "commands" else _texts(name, value)
     if isinstance(default, str):
@@ -118,6 +127,15 @@ def _commands(value: object) -> tuple[tuple[str, ...], ...]:
     if not isinstance(value, list) or len(value) > _MAX_ENTRIES:
         raise DeviceError(f"commands is no list of at most {_MAX_ENTRIES}")
     return tuple(_texts("commands", one) for one in value)
+
+
+def _plugins(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or len(value) > _MAX_ENTRIES:
+        raise DeviceError(f"plugins is no object of at most {_MAX_ENTRIES}")
+    for name, settings in value.items():
+        _check(bool(_MODULE.fullmatch(name)), f"{name!r} is no module's name")
+        _check(isinstance(settings, dict), f"the settings of {name} are no object")
+    return value
 
 
 def _check(holds: bool, why: str) -> None:

@@ -10,10 +10,12 @@ from onboarding.device.http import new_client
 from onboarding.device.machine import Machine
 from onboarding.device.modules.binding import BindingModule
 from onboarding.device.modules.command import CommandModule
+from onboarding.device.modules.conformance import ConformanceModule
 from onboarding.device.modules.csr import CsrModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.journal import Journal
 from onboarding.device.modules.permits import Permits
+from onboarding.device.modules.plugged import plugged
 from onboarding.device.modules.upload import UploadModule
 from onboarding.device.modules.wget import WgetModule
 from onboarding.protocol.modules import DeviceModule
@@ -55,8 +57,11 @@ class DeviceModules:
             ak_alg = machine.config.profile.ak_alg
             binding = BindingModule(machine.tpm, ak_alg, guid)
         csr = _csr(machine, journal) if permits.certificates else None
-        optional = (binding, download, csr, wget, *_permitted(permits, journal))
-        present = tuple(one for one in optional if one is not None)
+        serial = machine.config.serial
+        others = plugged(permits.plugins, machine.directory, serial, journal)
+        permitted = _permitted(permits, machine.directory, journal)
+        built_in = (binding, download, csr, wget, *permitted)
+        present = tuple(one for one in (*built_in, *others) if one is not None)
         return cls(present, journal, download, wget, binding, client)
 
     @property
@@ -87,9 +92,13 @@ def _wget(
     return WgetModule(files, permits.urls, client, limit, seconds, journal)
 
 
-def _permitted(permits: Permits, journal: Journal) -> tuple[DeviceModule, ...]:
+def _permitted(
+    permits: Permits, directory: Path, journal: Journal
+) -> tuple[DeviceModule, ...]:
     """What is there only if something is permitted to it."""
     found: list[DeviceModule] = []
+    if permits.conformance:
+        found.append(ConformanceModule(directory, journal))
     if permits.uploads:
         paths = [Path(one) for one in permits.uploads]
         found.append(UploadModule(paths, permits.upload_bytes, journal))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -12,13 +13,16 @@ from onboarding.protocol import (
     fdo_download,
     fdo_upload,
     fdo_wget,
+    fido_alliance,
 )
 from onboarding.protocol.fdo_command import Arguments
 from onboarding.protocol.fdo_download import FilePush
 from onboarding.protocol.modules import OwnerModule
+from onboarding.services.errors import SettingsError
 from onboarding.services.key_store import KeyStore
 from onboarding.services.serviceinfo.certifying import Certifier
 from onboarding.services.serviceinfo.files import FileSource
+from onboarding.services.settings import read_secret
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Digest256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -171,9 +175,34 @@ def _read(kind: type[ParametersT], order: Order) -> ParametersT:
         raise ValueError(f"{where}: {first['msg']}") from error
 
 
-def built_in(store: KeyStore) -> Mapping[str, Builder]:
-    """Return the built-in modules by name; ``store`` has the device CAs."""
+def conformance_builder(token_file: Path) -> Builder:
+    """Return what makes fido_alliance modules; the token is in no plan."""
+
+    def build(order: Order) -> OwnerModule:
+        _read(Parameters, order)
+        try:
+            token = read_secret(token_file).decode()
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        return fido_alliance.ConformanceModule(token, order.required)
+
+    return build
+
+
+def built_in(
+    store: KeyStore, conformance_token_file: Path | None = None
+) -> Mapping[str, Builder]:
+    """Return the built-in modules by name.
+
+    Args:
+        store: Has the device CAs.
+        conformance_token_file: Without it there is no ``fido_alliance``.
+    """
+    lab: dict[str, Builder] = {}
+    if conformance_token_file is not None:
+        lab[fido_alliance.NAME] = conformance_builder(conformance_token_file)
     return {
+        **lab,
         fdo_command.NAME: _command,
         fdo_csr.NAME: csr_builder(store),
         fdo_download.NAME: _download,

@@ -12,6 +12,7 @@ from onboarding.services.context import Context
 from onboarding.services.serviceinfo.builders import Builder, built_in
 from onboarding.services.serviceinfo.files import PlanFiles, Signature
 from onboarding.services.serviceinfo.plan import CompiledPlan, PlanDocument, compiled
+from onboarding.services.serviceinfo.plugin_builders import plugin_builders
 from onboarding.store.errors import NotFound
 from onboarding.store.module_plans import PlanRecord
 from onboarding.store.plan_rules import PlanChoice
@@ -31,7 +32,10 @@ class Plans:
     def __init__(self, context: Context) -> None:
         stores = context.stores
         self._records, self._rules = stores.module_plans, stores.plan_rules
-        self._builders: Mapping[str, Builder] = built_in(context.key_store)
+        self._builders: Mapping[str, Builder] = {
+            **plugin_builders(),
+            **built_in(context.key_store, context.settings.conformance_token_file),
+        }
         self.files = PlanFiles(stores.module_files, context.settings.files_directory)
         self._documents: dict[tuple[str, int], PlanDocument] = {}
         self._kept: OrderedDict[_Key, CompiledPlan] = OrderedDict()

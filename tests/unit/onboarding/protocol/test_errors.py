@@ -26,6 +26,7 @@ CODES: list[tuple[Exception, int]] = [
     (voucher_errors.DecryptError("x"), 100),
     (errors.MessageRefused("x"), 101),
     (errors.ModuleFailed("x"), 101),
+    (errors.ModuleStopped("m", "x"), 500),
     (errors.UnexpectedMessage("x"), 101),
     (errors.Unsupported("x"), 101),
     (errors.RequiredModuleFailed(FAILED, (FAILED,)), 101),
@@ -57,6 +58,11 @@ def test_a_device_is_told_which_required_module_failed_but_not_why() -> None:
     text = ErrorMessage.from_cbor(body).text
     assert FAILED.name in text
     assert FAILED.detail not in text
+
+
+def test_an_owner_is_told_which_module_of_the_device_ended_the_run() -> None:
+    body = errors.error_message(errors.ModuleStopped("m", "secret"), 69, 0)
+    assert ErrorMessage.from_cbor(body).text == "ServiceInfo module m failed"
 
 
 def test_every_error_class_of_the_protocol_is_in_the_table() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from onboarding.device.errors import DeviceError
 from onboarding.device.modules.command import CommandModule, permits
 from onboarding.device.modules.running import run
+from onboarding.protocol.errors import ModuleStopped
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
@@ -88,7 +88,7 @@ def test_output_that_was_not_asked_for_is_not_sent() -> None:
 
 def test_a_program_that_may_not_fail_and_does_ends_the_run() -> None:
     module = CommandModule([(PYTHON, "*")])
-    with pytest.raises(DeviceError, match="may not fail"):
+    with pytest.raises(ModuleStopped, match="may not fail"):
         order(module, args=["-c", "raise SystemExit(1)"], may_fail=False)
 
 
