@@ -18,7 +18,7 @@ from onboarding.device.fdo_run import REFUSALS
 from onboarding.device.machine import Machine
 from onboarding.device.progress import Kind, Progress, Tell, silent
 from onboarding.device.reach import Network, Resolve, Route, resolve
-from onboarding.device.takeover import Clock, Taken, ask_rendezvous, meet_owner
+from onboarding.device.takeover import Clock, Meeting, Taken, ask_rendezvous
 from onboarding.protocol.device_env import DeviceCredential
 from onboarding.protocol.rv_plan import Skip, Try, Wait, jittered, plan
 from onboarding.tls import PUBLIC, Trust
@@ -96,8 +96,8 @@ class Onboarder:
         for place, step in enumerate(steps, 1):
             match step:
                 case Try(credential, candidates):
-                    attempt = _Attempt(self, credentials[credential], candidates)
-                    taken = attempt.run(failures)
+                    used = credentials[credential]
+                    taken = _Attempt(self, used, candidates, failures).run()
                     if taken is not None:
                         return taken
                 case Wait() if not (last and place == len(steps)):
@@ -119,7 +119,11 @@ class _Attempt:
     """Everything that one directive leads to, for one credential."""
 
     def __init__(
-        self, onboarder: Onboarder, credential: DeviceCredential, found: Candidates
+        self,
+        onboarder: Onboarder,
+        credential: DeviceCredential,
+        found: Candidates,
+        failures: deque[Failure],
     ) -> None:
         self._machine = onboarder.machine
         self._network = Network(onboarder.client, onboarder.trust, onboarder.resolve)
@@ -127,40 +131,39 @@ class _Attempt:
         self._tell = onboarder.tell
         self._credential = credential
         self._found = found
+        self._failures = failures
         self._believed: set[bytes] = set()  # each to1d that was followed
 
-    def run(self, failures: deque[Failure]) -> Taken | None:
+    def run(self) -> Taken | None:
         """Try each address until one leads to the owner; note how the others ended."""
         for url in self._found.urls:
-            for route in self._routes(url, failures):
-                taken = self._try(route, failures)
+            for route in self._routes(url):
+                taken = self._try(route)
                 if taken is not None:
                     return taken
         return None
 
-    def _try(self, route: Route, failures: deque[Failure]) -> Taken | None:
+    def _try(self, route: Route) -> Taken | None:
         if self._found.bypass:
-            return self._meet(route, None, self._found, failures)
+            return self._meet(route, None, self._found)
         try:
             self._tell(Progress(Kind.TRYING, f"rendezvous {route}"))
             with self._network.channel(route, self._found) as channel:
                 to1d = ask_rendezvous(self._machine, channel, self._credential)
             owners = _owner_urls(to1d)
         except REFUSALS as error:
-            self._failed(f"rendezvous {route}", error, failures)
+            self._failed(f"rendezvous {route}", error)
             return None
-        return self._follow(to1d, owners, failures)
+        return self._follow(to1d, owners)
 
-    def _follow(
-        self, to1d: bytes, owners: Sequence[str], failures: deque[Failure]
-    ) -> Taken | None:
+    def _follow(self, to1d: bytes, owners: Sequence[str]) -> Taken | None:
         """Try the owner at each address of to1d; once, if many servers say the same."""
         if to1d in self._believed:
             return None
         self._believed.add(to1d)
         for url in owners:
-            for route in self._routes(url, failures):
-                taken = self._meet(route, to1d, None, failures)
+            for route in self._routes(url):
+                taken = self._meet(route, to1d, None)
                 if taken is not None:
                     return taken
         return None
@@ -170,12 +173,11 @@ class _Attempt:
         route: Route,
         to1d: bytes | None,
         pinned: Candidates | None,
-        failures: deque[Failure],
     ) -> Taken | None:
         try:
             self._tell(Progress(Kind.TRYING, f"owner {route}"))
             with self._network.channel(route, pinned) as channel:
-                return meet_owner(
+                return Meeting(
                     self._machine,
                     channel,
                     self._credential,
@@ -183,19 +185,19 @@ class _Attempt:
                     to1d,
                     self._network.trust,
                     self._clock,
-                )
+                ).run()
         except REFUSALS as error:
-            self._failed(f"owner {route}", error, failures)
+            self._failed(f"owner {route}", error)
             return None
 
-    def _routes(self, url: str, failures: deque[Failure]) -> Iterator[Route]:
+    def _routes(self, url: str) -> Iterator[Route]:
         try:
             yield from self._network.routes(url)
         except Unreachable as error:
-            self._failed(url, error, failures)
+            self._failed(url, error)
 
-    def _failed(self, where: str, error: Exception, failures: deque[Failure]) -> None:
-        failures.append((where, error))
+    def _failed(self, where: str, error: Exception) -> None:
+        self._failures.append((where, error))
         self._tell(Progress(Kind.FAILED, where, str(error)))
 
 

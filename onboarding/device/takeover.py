@@ -25,7 +25,7 @@ from onboarding.protocol.device_env import (
 )
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
-from onboarding.tls import Trust
+from onboarding.tls import PUBLIC, Trust
 from onboarding.wire.message import MsgType
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Guid
@@ -66,95 +66,94 @@ def ask_rendezvous(
     return drive(channel, role)
 
 
-def meet_owner(
-    machine: Machine,
-    channel: FdoChannel,
-    credential: DeviceCredential,
-    url: str,
-    to1d: bytes | None,
-    trust: Trust,
-    clock: Clock,
-) -> Taken:
-    """Run TO2 with the owner at ``url``; the device is the owner's when this returns.
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """One run of TO2 with the owner at ``url``; ``to1d`` is None without rendezvous.
 
-    The new credential is kept before message 70 leaves, and taken on after 71.
-
-    Raises:
-        DeviceError, ProtocolError, VoucherError, AttestationError, HwError, OSError:
-            The credential is what it was, and what was pending is kept beside it.
+    ``trust`` says which servers modules may fetch files from.
     """
-    modules = DeviceModules.of(machine, credential.guid, trust)
-    role = To2Device(_env(machine, credential, to1d, modules))
-    latest = clock.monotonic() + LONGEST_RUN
 
-    def before(kind: MsgType) -> None:
-        if clock.monotonic() > latest:
-            raise DeviceError(f"TO2 takes longer than {LONGEST_RUN:.0f} s")
-        if kind is MsgType.TO2_DEVICE_SERVICE_INFO and role.idle:
-            clock.sleep(IDLE_PAUSE)
-        if kind is MsgType.TO2_DONE:
-            _await(machine, credential, role.pending, url)
+    machine: Machine
+    channel: FdoChannel
+    credential: DeviceCredential
+    url: str
+    to1d: bytes | None
+    trust: Trust = PUBLIC
+    clock: Clock = Clock()
 
-    with closing(modules):
+    def run(self) -> Taken:
+        """Become the owner's device.
+
+        The new credential is kept before message 70 leaves, and taken on after 71.
+
+        Raises:
+            DeviceError, ProtocolError, VoucherError, AttestationError, HwError,
+            OSError: The credential is what it was; one that is pending is kept, too.
+        """
+        modules = DeviceModules.of(self.machine, self.credential.guid, self.trust)
+        with closing(modules):
+            onboarded = self._drive(modules)
+        guid = self._settle(onboarded)
+        return Taken(
+            guid,
+            self.credential.guid,
+            self.url,
+            modules.received,
+            modules.verdict,
+            modules.journal.entries,
+        )
+
+    def _drive(self, modules: DeviceModules) -> Onboarded:
+        role = To2Device(self._env(modules))
+        latest = self.clock.monotonic() + LONGEST_RUN
+
+        def before(kind: MsgType) -> None:
+            if self.clock.monotonic() > latest:
+                raise DeviceError(f"TO2 takes longer than {LONGEST_RUN:.0f} s")
+            if kind is MsgType.TO2_DEVICE_SERVICE_INFO and role.idle:
+                self.clock.sleep(IDLE_PAUSE)
+            if kind is MsgType.TO2_DONE:
+                self._await(role.pending)
+
         try:
-            onboarded = drive(channel, role, before)
+            return drive(self.channel, role, before)
         except REFUSALS as error:
             if modules.journal.failures:
                 raise ModulesFailed(error, modules.journal.failures) from error
             raise
-    return Taken(
-        _settle(machine, credential, onboarded, url),
-        credential.guid,
-        url,
-        modules.received,
-        modules.verdict,
-        modules.journal.entries,
-    )
 
+    def _await(self, pending: Onboarded | None) -> None:
+        """From here on the owner may know the new credential, and only that one."""
+        if pending is not None and pending.credential is not None:
+            identity, owner = self.machine.identity(), self._owner(pending)
+            awaiting = identity.awaiting(self.credential, pending.credential, owner)
+            self.machine.keep(awaiting)
 
-def _await(
-    machine: Machine, used: DeviceCredential, pending: Onboarded | None, url: str
-) -> None:
-    """From here on the owner may know the new credential, and only that one."""
-    if pending is not None and pending.credential is not None:
-        owner = _owner(pending, url)
-        identity = machine.identity()
-        machine.keep(identity.awaiting(used, pending.credential, owner))
+    def _settle(self, onboarded: Onboarded) -> Guid:
+        identity = self.machine.identity()
+        if onboarded.credential is None:
+            identity = identity.reused(self.credential, self._owner(onboarded))
+        else:
+            identity = identity.taken()
+        self.machine.keep(identity)
+        return identity.active.guid
 
+    def _owner(self, onboarded: Onboarded) -> Owner:
+        return Owner(PublicKey.from_cbor(onboarded.owner_key).key, self.url)
 
-def _settle(
-    machine: Machine, used: DeviceCredential, onboarded: Onboarded, url: str
-) -> Guid:
-    identity = machine.identity()
-    if onboarded.credential is None:
-        identity = identity.reused(used, _owner(onboarded, url))
-    else:
-        identity = identity.taken()
-    machine.keep(identity)
-    return identity.active.guid
-
-
-def _owner(onboarded: Onboarded, url: str) -> Owner:
-    return Owner(PublicKey.from_cbor(onboarded.owner_key).key, url)
-
-
-def _env(
-    machine: Machine,
-    credential: DeviceCredential,
-    to1d: bytes | None,
-    modules: DeviceModules,
-) -> To2DeviceEnv:
-    return To2DeviceEnv(
-        credential=credential,
-        device_key=machine.device_key,
-        mac_key=machine.mac_key,
-        random=secrets.token_bytes,
-        new_kex_key=ec.generate_private_key,
-        devmod=_devmod(machine),
-        modules=modules.all,
-        to1d=to1d,
-        allow_reuse=machine.config.allow_reuse,
-    )
+    def _env(self, modules: DeviceModules) -> To2DeviceEnv:
+        machine = self.machine
+        return To2DeviceEnv(
+            credential=self.credential,
+            device_key=machine.device_key,
+            mac_key=machine.mac_key,
+            random=secrets.token_bytes,
+            new_kex_key=ec.generate_private_key,
+            devmod=_devmod(machine),
+            modules=modules.all,
+            to1d=self.to1d,
+            allow_reuse=machine.config.allow_reuse,
+        )
 
 
 def _devmod(machine: Machine) -> DevmodFacts:

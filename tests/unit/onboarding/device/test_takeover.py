@@ -7,10 +7,9 @@ import pytest
 
 from onboarding.device.errors import DeviceError
 from onboarding.device.http import FdoChannel
-from onboarding.device.takeover import IDLE_PAUSE, LONGEST_RUN, Clock, meet_owner
+from onboarding.device.takeover import IDLE_PAUSE, LONGEST_RUN, Clock, Meeting
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from onboarding.protocol.registry import TO2
-from onboarding.tls import PUBLIC
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from tests.support.fdo_http import FdoHttp
@@ -47,7 +46,7 @@ class Slow:
         return ModuleResult(self.name, ok=True, detail="waited")
 
 
-class Meeting:
+class Bench:
     """One device and its owner, who takes ``rounds`` rounds of ServiceInfo."""
 
     def __init__(self, directory: Path, rounds: int, passing: float = 0.0) -> None:
@@ -62,7 +61,7 @@ class Meeting:
         channel = FdoChannel(self.net.client(), url)
         credential = self.machine.identity().active
         clock = Clock(self.slept.append, self._monotonic)
-        meet_owner(self.machine, channel, credential, url, None, PUBLIC, clock)
+        Meeting(self.machine, channel, credential, url, None, clock=clock).run()
 
     def _monotonic(self) -> float:
         self._now += self._passing
@@ -72,7 +71,7 @@ class Meeting:
 def test_a_device_pauses_while_neither_side_has_anything_to_say(
     tmp_path: Path,
 ) -> None:
-    meeting = Meeting(tmp_path, rounds=6)
+    meeting = Bench(tmp_path, rounds=6)
     meeting.run()
     asked = [kind for _, kind in meeting.net.asked]
     assert asked.count(MsgType.TO2_DEVICE_SERVICE_INFO) == 7
@@ -80,7 +79,7 @@ def test_a_device_pauses_while_neither_side_has_anything_to_say(
 
 
 def test_a_device_does_not_let_an_owner_go_on_for_ever(tmp_path: Path) -> None:
-    meeting = Meeting(tmp_path, rounds=10_000, passing=LONGEST_RUN / 20)
+    meeting = Bench(tmp_path, rounds=10_000, passing=LONGEST_RUN / 20)
     with pytest.raises(DeviceError, match="longer than 3600 s"):
         meeting.run()
     assert len(meeting.net.asked) < 25
