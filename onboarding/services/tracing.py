@@ -50,6 +50,7 @@ class Tracer:
         self._notes: dict[bytes, RunNote] = {}
         self._hellos: Counter[Subject] = Counter()
         self._strangers: dict[bytes, Sighting] = {}
+        self._missed = 0
 
     def passed(
         self,
@@ -123,6 +124,9 @@ class Tracer:
             notes, strangers = self._notes, self._strangers
             self._notes, self._strangers = {}, {}
             self._hellos.clear()
+            missed, self._missed = self._missed, 0
+        if missed:
+            log.warning("%d messages were not noted: too many runs at a time", missed)
         if not notes and not strangers:
             return
         try:
@@ -168,6 +172,7 @@ class Tracer:
         self, run: bytes, role: ServerRole, subject: Subject, now: int
     ) -> RunNote | None:
         if len(self._notes) >= RUNS_NOTED:
+            self._missed += 1
             return None
         note = self._notes[run] = RunNote(run, role, subject, now)
         return note

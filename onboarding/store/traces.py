@@ -5,6 +5,7 @@ Rows are written after the fact, many in one commit; what a run needs is not her
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Row, Sql, Value
@@ -22,10 +23,10 @@ _COLUMNS = (
 # was said of its end stands.
 _NEWER = {"passed": "COALESCE(excluded.passed, traces.passed)"}
 _STANDS = ("updated", "passed", "refused", "code", "error", "by_peer")
-_WRITE = Sql(
-    f"INSERT INTO traces ({_COLUMNS}) "  # noqa: S608 - our own columns
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (run) DO UPDATE SET "
+_WIDTH = _COLUMNS.count(",") + 1
+_TOGETHER = 32  # rows in one statement
+_MERGE = (
+    " ON CONFLICT (run) DO UPDATE SET "
     "guid = COALESCE(traces.guid, excluded.guid), "
     "serial = CASE WHEN traces.serial = '' THEN excluded.serial "
     "ELSE traces.serial END, messages = traces.messages + excluded.messages, "
@@ -39,6 +40,15 @@ _WRITE = Sql(
     "steps = CASE WHEN length(traces.steps) + length(excluded.steps) <= "
     f"{STEPS_LIMIT} THEN traces.steps || excluded.steps ELSE traces.steps END"
 )
+
+
+@cache
+def _writing(rows: int) -> Sql:
+    row = f"({', '.join('?' * _WIDTH)})"
+    values = ", ".join([row] * rows)
+    return Sql(f"INSERT INTO traces ({_COLUMNS}) VALUES {values}{_MERGE}")  # noqa: S608
+
+
 _SIGHT = Sql(
     "INSERT INTO sightings (guid, message, count, first_at, last_at) "
     "VALUES (?, ?, ?, ?, ?) ON CONFLICT (guid) DO UPDATE SET "
@@ -130,8 +140,11 @@ class TraceStore:
     def write(self, traces: Iterable[Trace], sightings: Iterable[Sighting]) -> None:
         """Add to what is known, in one commit; how a run ended stays as it is."""
         with self._direct.transaction() as connection:
-            for trace in sorted(traces, key=lambda one: one.run):
-                connection.count(_WRITE, _values(trace))
+            ordered = sorted(traces, key=lambda one: one.run)
+            for start in range(0, len(ordered), _TOGETHER):
+                part = ordered[start : start + _TOGETHER]
+                values = [value for one in part for value in _values(one)]
+                connection.count(_writing(len(part)), values)
             for one in sorted(sightings, key=lambda one: one.guid):
                 sight = (one.guid, one.message, one.count, one.first_at, one.last_at)
                 connection.count(_SIGHT, sight)

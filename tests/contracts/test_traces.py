@@ -106,6 +106,14 @@ def test_the_steps_of_a_long_run_are_bounded(traces: TraceStore) -> None:
     assert found.messages == 5
 
 
+def test_many_runs_are_written_together(traces: TraceStore) -> None:
+    for _ in range(2):
+        traces.write([trace(number) for number in range(101)], [])
+    found = traces.page(limit=500).items
+    assert [one.run[-1] for one in found] == list(range(100, -1, -1))
+    assert {one.messages for one in found} == {2}
+
+
 def test_all_replicas_may_write_at_once(traces: TraceStore) -> None:
     parts = [trace(number) for number in range(6)]
     strangers = [replace(STRANGER, guid=bytes([n]) * 16) for n in range(6)]

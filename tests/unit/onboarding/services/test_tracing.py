@@ -167,13 +167,14 @@ def test_hellos_that_name_nobody_are_not_noted(bench: Bench) -> None:
 
 
 def test_so_many_runs_are_noted_at_a_time(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tracing, "RUNS_NOTED", 10)
     for number in range(20):
         bench.open(bytes([number]) * 16, Guid(bytes([number]) * 16))
         bench.refuse(bytes([number]) * 16, errors.MessageRefused("no"))
     assert len(bench.written()) == 10
+    assert "20 messages were not noted" in caplog.text
 
 
 def test_a_long_run_is_counted_and_its_steps_are_bounded(bench: Bench) -> None:
