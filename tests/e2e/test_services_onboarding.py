@@ -230,6 +230,8 @@ def test_a_device_is_resold_and_onboarded_at_its_second_owner_through_rendezvous
         announced(buyer, key, first.guid)
         second = Onboarder(machine, client).run()
         assert (second.owner_url, second.previous_guid) == (buyer.url, first.guid)
+        kept = [one.guid for one in machine.identity().candidates()]
+        assert kept == [second.guid]  # the seller's voucher opens nothing any more
         shown = buyer.call(key, "GET", f"/devices/{second.guid}").json()
         assert (shown["state"], shown["credential"]) == ("owned", "replaced")
     assert state_of(chain, first.guid) == "retired"
