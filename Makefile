@@ -40,6 +40,9 @@ fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements/fuzz.txt || true
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
 
+interop: setup-test ## Try other FDO implementations against ours; writes docs/interop.md
+	INTEROP=full INTEROP_REPORT=docs/interop.md $(BIN)/pytest -q tests/interop $(PYTEST_ARGS)
+
 bench: setup ## Measure DI, TO1 and TO2; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 

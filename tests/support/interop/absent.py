@@ -1,0 +1,60 @@
+"""Peers that cannot be had by name here, shown by asking for them."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+from tests.support.interop.report import Peer
+from tests.support.interop.toolchain import SOURCES
+
+SECONDS = 120
+_ASKED = {
+    "go-fdo-server (Go)": (
+        "go mod download github.com/fido-device-onboard/go-fdo-server@v1.0.0",
+    ),
+    "fido-device-onboard-rs (Rust)": (
+        "cargo info fdo-client-linuxapp",
+        "cargo info fdo-manufacturing-client",
+    ),
+    "pri-fidoiot (Java)": (
+        "mvn -q -B -U -N dependency:get -Dtransitive=false"
+        " -Dartifact=org.fidoalliance.fdo:protocol:1.1.11",
+    ),
+    "client-sdk-fidoiot (C)": ("apt-cache show client-sdk-fidoiot",),
+}
+_TELLING = re.compile(
+    r"403 Forbidden|404 Not Found|Could not find artifact|was not found|Empty crate"
+    r"|No packages found|could not find|[Uu]nable to locate"
+)
+
+
+def absent_peers() -> Iterable[Peer]:
+    """Ask for each; yield what was asked and the answer, as this machine has it."""
+    for name, commands in _ASKED.items():
+        for command in commands:
+            yield Peer(name, f"`{command}`", _answer(command.split()))
+
+
+def _answer(command: list[str]) -> str:
+    program = shutil.which(command[0])
+    if program is None:
+        return f"not asked: there is no `{command[0]}` on this machine"
+    try:
+        done = subprocess.run(  # noqa: S603 - package managers, asked by name
+            [program, *command[1:]],
+            cwd=SOURCES,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer in {SECONDS} s"
+    return _telling(done.stdout + done.stderr, done.returncode)
+
+
+def _telling(output: str, code: int) -> str:
+    """The words that say why, and no registry's address."""
+    found = _TELLING.search(output)
+    return f"{found[0]}, exit code {code}" if found else f"exit code {code}"
