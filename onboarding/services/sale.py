@@ -13,7 +13,7 @@ from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.errors import UnsupportedKeyError
 from ownership_vouchers.extend import extend, next_owner_key
-from ownership_vouchers.keys import certificate_key
+from ownership_vouchers.keys import UNREADABLE, certificate_key
 from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.types import Guid
 from ownership_vouchers.voucher import Voucher
@@ -68,7 +68,7 @@ def _buyer(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
             chain = tuple(x509.load_pem_x509_certificates(data))
             return certificate_key(chain[0]), chain
         key = load_pem_public_key(data)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (*UNREADABLE, UnsupportedAlgorithm) as error:
         raise Problem(
             422, "not-a-public-key", "Neither a public key nor a certificate."
         ) from error

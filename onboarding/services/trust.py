@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.services.errors import Problem
 from onboarding.store.errors import NotFound
 from onboarding.store.settings_rows import SettingStore
-from ownership_vouchers.keys import PublicKey
+from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.keys import UNREADABLE, PublicKey, load_certificate
 
 TRUST = "trust"
 MAX_CERTIFICATES = 64
@@ -85,7 +87,9 @@ def read_certificates(pem: str) -> tuple[x509.Certificate, ...]:
         return ()
     try:
         found = tuple(x509.load_pem_x509_certificates(pem.encode()))
-    except ValueError as error:
+        for one in found:
+            load_certificate(one.public_bytes(Encoding.DER))  # reads every part
+    except (*UNREADABLE, MalformedError) as error:
         raise Problem(
             422, "not-certificates", "The text is not PEM certificates."
         ) from error

@@ -1,11 +1,13 @@
 """Odd input at the management API: every refusal is a problem document."""
 
+import base64
 import json
 import socket
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import (
@@ -15,6 +17,7 @@ from tests.support.api_bench import (
     is_problem,
     send,
 )
+from tests.support.supply_chain import SupplyChain
 
 pytest_plugins = ["tests.support.service_fixtures"]
 
@@ -45,6 +48,15 @@ ODD: list[Any] = [
 ]
 
 
+def odd_certificate() -> str:
+    """A certificate that says it is of version 10, as PEM."""
+    der = SupplyChain().device_root.public_bytes(Encoding.DER)
+    odd = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09", 1)
+    assert odd != der
+    text = base64.encodebytes(odd).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+
+
 REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "no such route": ("GET", "/nothing", {}, 404, "not-found"),
     "no such device": ("GET", f"/devices/{uuid4()}", {}, 404, "not-found"),
@@ -64,6 +76,13 @@ REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         "POST",
         "/ek-roots",
         {"content": b"x"},
+        422,
+        "not-certificates",
+    ),
+    "a device CA of no known version": (
+        "PUT",
+        "/trust",
+        {"json": {"manufacturers": [], "device_cas_pem": odd_certificate()}},
         422,
         "not-certificates",
     ),

@@ -5,6 +5,7 @@ program or server would do is not tried here, so none of them is there.
 """
 
 import atexit
+import base64
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,9 +13,12 @@ from functools import cache, partial
 from pathlib import Path
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from hw.keys import new_soft_key
 from onboarding.device.fdo_run import REFUSALS
 from onboarding.device.modules.command import CommandModule
+from onboarding.device.modules.csr import CsrModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.upload import UploadModule
 from onboarding.device.modules.wget import WgetModule
@@ -22,12 +26,14 @@ from onboarding.protocol.modules import DeviceModule
 from ownership_vouchers import cbor
 from tests.fuzz.modules import heard
 from tests.fuzz.target import Target
+from tests.support.short_roles import CHAIN
 
 SAID: Mapping[str, tuple[str, ...]] = {
     "download": ("name", "length", "sha-384", "data", "odd"),
     "upload": ("name", "need-sha", "odd"),
     "command": ("command", "args", "may_fail", "return_stdout", "execute", "sig"),
     "wget": ("sha-384", "name", "url", "odd"),
+    "csr": ("cacerts-res", "simpleenroll-res", "error", "odd"),
 }
 URL = "http://files.example.test/"
 
@@ -58,6 +64,7 @@ def _modules() -> Mapping[str, Callable[[], DeviceModule]]:
         "upload": lambda: UploadModule([_root() / "given"], 4096),
         "command": lambda: CommandModule([["/nowhere/program", "*"]], 1.0),
         "wget": lambda: WgetModule(files, [URL], _client(), 4096, 1.0),
+        "csr": lambda: CsrModule(files, partial(new_soft_key, "P-256"), "SN-1"),
     }
 
 
@@ -106,10 +113,38 @@ def _seeds(name: str) -> list[bytes]:
             message(0, bytes(48)) + message(2, "http://elsewhere.example.test/x"),
         ],
     }
+    values = {**values, "csr": [message(0, "MIIB"), message(1, "MIIB"), message(2, 1)]}
     return values[name]
 
 
-TARGETS = tuple(
-    Target(f"device-{name}", partial(_obey, name), partial(_seeds, name))
-    for name in SAID
+def _enrolled(data: bytes) -> None:
+    """Any bytes as the certificate that an owner issued, and as its authorities."""
+    for asked in ("cacerts-res", "simpleenroll-res"):
+        module = _modules()["csr"]()
+        module.activated()
+        if asked == "simpleenroll-res":
+            certs = pkcs7.serialize_certificates([CHAIN.device_root], Encoding.DER)
+            module.receive("cacerts-res", _text(certs))
+        module.receive(asked, _text(data))
+        shutil.rmtree(_root() / "files", ignore_errors=True)
+
+
+def _text(der: bytes) -> bytes:
+    return cbor.encode(base64.b64encode(der).decode())
+
+
+def _certificates() -> list[bytes]:
+    root = CHAIN.device_root
+    return [
+        root.public_bytes(Encoding.DER),
+        pkcs7.serialize_certificates([root], Encoding.DER),
+    ]
+
+
+TARGETS = (
+    *(
+        Target(f"device-{name}", partial(_obey, name), partial(_seeds, name))
+        for name in SAID
+    ),
+    Target("device-enrolled", _enrolled, _certificates),
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from hw.keys import DeviceKey
@@ -22,7 +22,7 @@ from onboarding.device.modules.journal import Journal
 from onboarding.protocol.fdo_csr import CERTS_ONLY
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
-from ownership_vouchers.keys import spki
+from ownership_vouchers.keys import UNREADABLE, spki
 
 CERTIFICATE, AUTHORITIES = "owner-cert.pem", "owner-ca.pem"
 MAX_TEXT = 65535
@@ -75,7 +75,7 @@ class CsrModule:
                 case "error":
                     number = cbor.uint(item, 16)
                     return self._give_up(f"the owner answers with error {number}")
-        except (DeviceError, ValueError) as error:
+        except (DeviceError, UnsupportedAlgorithm, *UNREADABLE) as error:
             return self._give_up(str(error))
         return []
 
