@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from onboarding.protocol import devmod
 from onboarding.protocol.device_env import DevmodFacts
 from onboarding.protocol.errors import MessageRefused
-from onboarding.protocol.modules import DeviceModule, Message
+from onboarding.protocol.modules import DeviceModule, Expectant, Message
 from onboarding.wire.chunks import pack, reassemble
 from onboarding.wire.serviceinfo import DeviceServiceInfo, Kv, OwnerServiceInfo
 from ownership_vouchers import cbor
@@ -48,7 +48,18 @@ class DeviceExchange:
         self._done = self._done or message.done
         if self._done and not self._queue:
             return None
+        if not (message.kvs or self._queue or self._partial):
+            self._queue = self._on_silence()
         return self._send()
+
+    def _on_silence(self) -> tuple[Kv, ...]:
+        """Ask who waits for what may never come."""
+        said: tuple[Kv, ...] = ()
+        for name in sorted(self._active):
+            module = self._modules[name]
+            if isinstance(module, Expectant):
+                said += self._said(name, module.silence())
+        return said
 
     def _check(self, message: OwnerServiceInfo) -> None:
         if message.done and message.more:

@@ -8,7 +8,7 @@ Source: FDO 1.1, section 3.9.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
@@ -126,3 +126,11 @@ class DeviceModule(Protocol):
         The ``active`` messages are dealt with before this is called. An answer
         ``active`` false turns the module down, and ends it until it is asked again.
         """
+
+
+@runtime_checkable
+class Expectant(Protocol):
+    """A device module that has something to say when the owner says nothing."""
+
+    def silence(self) -> Sequence[Message]:
+        """Both sides said nothing in the last round; return what to say."""

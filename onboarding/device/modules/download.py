@@ -21,7 +21,8 @@ class DownloadModule:
     """Receives files into ``directory``, one after the other.
 
     A name is a relative path of plain components; any other is answered with -1.
-    Without a length a file is a stream, and an empty chunk ends it.
+    Without a length a file is a stream, and an empty chunk ends it. Some owners send
+    no chunk at all of an empty file: then their silence ends it.
     """
 
     name = "fdo.download"
@@ -48,6 +49,11 @@ class DownloadModule:
         """Wait for a file; one that had begun is given up."""
         self._abandon()
         return []
+
+    def silence(self) -> Sequence[Message]:
+        """End an empty file of which nothing will come any more."""
+        empty = self._name is not None and self._length == 0
+        return self._data(b"") if empty else []
 
     def receive(self, message: str, value: bytes) -> Sequence[Message]:
         """Take one message; answer ``done`` when the file is complete or lost.

@@ -324,6 +324,26 @@ def test_a_module_that_turns_itself_down_is_deaf_until_it_is_activated() -> None
     assert module.received == [("x", b"\1"), ("z", b"\3")]
 
 
+class Waits(KeepingModule):
+    """Says ``x`` when both sides are silent."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, lambda what, _: [("y", b"\1")] if what == "y" else [])
+
+    def silence(self) -> list[Message]:
+        return [("x", b"\0")]
+
+
+def test_a_module_that_waits_is_heard_when_both_sides_are_silent() -> None:
+    exchange, _ = device(Waits("m"), echo("n"))
+    assert exchange.receive(says()) == DeviceServiceInfo(False)  # nobody is active
+    exchange.receive(says(("m:active", YES), ("n:active", YES)))
+    assert exchange.receive(says()) == DeviceServiceInfo(False, (("m:x", b"\0"),))
+    reply = exchange.receive(says(("m:y", b"\0")))
+    assert reply == DeviceServiceInfo(False, (("m:y", b"\1"),))
+    assert exchange.receive(says(done=True)) is None
+
+
 def test_device_is_silent_while_the_owner_has_more() -> None:
     exchange, _ = device(echo("m"))
     exchange.receive(says(("m:active", YES)))

@@ -20,23 +20,29 @@ from onboarding.protocol.env import (
     To2OwnerEnv,
 )
 from onboarding.protocol.errors import NotFound, Unsupported, error_code
+from onboarding.protocol.fdo_command import CommandModule
+from onboarding.protocol.fdo_upload import UploadModule
+from onboarding.protocol.fdo_wget import WgetModule
 from onboarding.protocol.kex import KexParameter
 from onboarding.protocol.modules import (
     Message,
     ModuleContext,
     ModulePlan,
     ModuleResult,
+    OwnerModule,
     Progress,
 )
 from onboarding.protocol.step import StoreRegistration, StoreVoucher, TakeOwnership
 from onboarding.protocol.to2_states import AwaitingReady, Opening
+from onboarding.wire.chunks import reassemble
 from onboarding.wire.message import MsgType
-from onboarding.wire.serviceinfo import OwnerServiceInfo
+from onboarding.wire.serviceinfo import DeviceServiceInfo, Kv, OwnerServiceInfo
 from onboarding.wire.to2 import HelloDevice, ProveOvHdr
 from onboarding.wire.to2_secure import SetupDevice
 from ownership_vouchers.cose import Aead, Sign1
 from ownership_vouchers.verify import verify
 from tests.support.fdo_roles import NOW
+from tests.support.module_pair import context
 from tests.support.transcripts import CTR256, EC384, FSIMS, Drawn, Transcript, items
 
 COMPLETE = (FSIMS, EC384)
@@ -252,6 +258,34 @@ def test_owner_modules_hear_what_the_recorded_device_said() -> None:
         "fdo.command": ["stdout", "exitcode"],
         "fdo.wget": ["done"],
     }
+
+
+OURS: dict[str, OwnerModule] = {
+    "fdo.upload": UploadModule("/any", max_bytes=4096),
+    "fdo.command": CommandModule("/any"),
+    "fdo.wget": WgetModule("https://files.example.test/any"),
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_modules_take_what_the_recorded_device_said(name: str) -> None:
+    module, ctx = OURS[name], context()
+    state, _, _ = module.produce(module.start(ctx), 1300, ctx)
+    partial: Kv | None = None
+    for one in Transcript(FSIMS).of(MsgType.TO2_DEVICE_SERVICE_INFO):
+        message = DeviceServiceInfo.from_cbor(one.plain)
+        items, partial = reassemble(partial, message.kvs, more=message.more)
+        for key, value in items:
+            kind, _, said = key.partition(":")
+            if kind == name and said != "active":
+                state = module.receive(state, said, value, ctx)
+    _, _, progress = module.produce(state, 1300, ctx)
+    assert progress is Progress.DONE
+    result = module.result(state)
+    assert result.ok
+    told = result.facts["bytes"]
+    assert isinstance(told, int)
+    assert told > 0
 
 
 def test_a_cipher_suite_of_private_dialect_is_refused_in_60() -> None:

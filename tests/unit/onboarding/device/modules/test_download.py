@@ -50,6 +50,28 @@ def test_an_empty_file_arrives(tmp_path: Path) -> None:
     assert (tmp_path / "config" / "app.json").read_bytes() == b""
 
 
+def test_an_empty_file_without_a_single_piece_ends_with_the_owners_silence(
+    tmp_path: Path,
+) -> None:
+    module = DownloadModule(tmp_path)
+    assert module.silence() == []
+    module.receive("name", cbor.encode("empty"))
+    assert module.silence() == []  # it may be a stream that pauses
+    module.receive("length", cbor.encode(0))
+    module.receive("sha-384", cbor.encode(hashlib.sha384(b"").digest()))
+    assert module.silence() == [("done", cbor.encode(0))]
+    assert (tmp_path / "empty").read_bytes() == b""
+    assert module.silence() == []
+
+
+def test_a_file_that_pauses_is_not_ended_by_silence(tmp_path: Path) -> None:
+    module = DownloadModule(tmp_path)
+    for message, value in (("name", "a"), ("length", 3), ("data", b"ab")):
+        assert module.receive(message, cbor.encode(value)) == []
+    assert module.silence() == []
+    assert module.receive("data", cbor.encode(b"c")) == [("done", cbor.encode(3))]
+
+
 def test_two_files_arrive_one_after_the_other(tmp_path: Path) -> None:
     module = DownloadModule(tmp_path)
     assert push(module, "a") + push(module, "b") == [len(CONTENT)] * 2
