@@ -36,6 +36,7 @@ AT_IMPORT: Mapping[str, str | None] = {
     "over 64 KiB": "malformed",
 }
 AT_RENDEZVOUS: Mapping[str, int | None] = {
+    "GUID of 15 bytes": 5,
     "no entry yet": 2,
     "HMAC of another device": None,
     "over 64 KiB": 100,
