@@ -1,7 +1,7 @@
 """The end of TO2: the device, its voucher and its TPM, in one durable commit."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from attestation.appraisal import Channel
@@ -61,8 +61,9 @@ class TakingOver:
                 uploads=receipts.contents(taken.results),
             )
         except EkInUse as error:
-            self._refuse_shared_tpm(taken.guid, error, now)
+            self._refuse_shared_tpm(taken, error, now)
         except Conflict as error:
+            self._refuse(taken, str(error), (), now)
             raise MessageRefused(str(error)) from error
 
     def failed(
@@ -84,20 +85,38 @@ class TakingOver:
             results = error.results
             refused = _refusals(guid, results, now)
         kept = receipts.encode(exchange.plan, results, where, why)
-        run = DeliveryRecord(secrets.token_bytes(16), guid.raw, now, False, kept)
-        self._context.stores.deliveries.failed(
-            run, receipts.contents(results), (*refused, event)
-        )
+        self._keep(guid, kept, results, (*refused, event), now)
 
-    def _refuse_shared_tpm(self, guid: Guid, error: EkInUse, now: int) -> NoReturn:
+    def _refuse(
+        self, taken: TakeOwnership, why: str, events: tuple[Event, ...], now: int
+    ) -> None:
+        """Keep the receipts of a run that came to its last message, and no further."""
+        kept = receipts.encode(taken.plan, taken.results, "message 70", why)
+        self._keep(taken.guid, kept, taken.results, events, now)
+
+    def _keep(
+        self,
+        guid: Guid,
+        kept: bytes,
+        results: Sequence[ModuleResult],
+        events: tuple[Event, ...],
+        now: int,
+    ) -> None:
+        run = DeliveryRecord(secrets.token_bytes(16), guid.raw, now, False, kept)
+        contents = receipts.contents(results)
+        self._context.stores.deliveries.failed(run, contents, events)
+
+    def _refuse_shared_tpm(
+        self, taken: TakeOwnership, error: EkInUse, now: int
+    ) -> NoReturn:
         names = ", ".join(str(Guid(one)) for one in error.guids[:4])
         told = {
             "code": "ek-of-another-device",
             "sentence": f"this TPM is bound to {names} already",
             "remedy": "retire the other device, if this one takes its place",
         }
-        event = _event("binding.refused", guid, told, now)
-        self._context.stores.events.append(event)
+        event = _event("binding.refused", taken.guid, told, now)
+        self._refuse(taken, told["sentence"], (event,), now)
         raise MessageRefused(told["sentence"]) from error
 
 

@@ -264,6 +264,28 @@ def test_each_run_leaves_receipts_the_failed_ones_too(
     assert before == failed
 
 
+def test_a_run_that_is_refused_at_its_very_end_leaves_receipts(
+    chain: Chain, tmp_path: Path
+) -> None:
+    device = chain.bought()
+    store(chain, "late", text("a", "there"))
+    give(chain, device, "late")
+    wire = Wire.to(chain.owner.url)
+
+    def retire(move: Send, _token: str | None) -> None:
+        if move.type is MsgType.TO2_DONE:
+            path = f"/devices/{device.credential.guid}/retire"
+            ask(chain, "POST", path, json={"reason": "stolen on its way"})
+
+    wire.before = retire
+    with pytest.raises(PeerFailed):
+        onboard(chain, device, tmp_path, wire=wire)
+    (refused,) = deliveries(chain, device)
+    assert (refused["completed"], refused["stopped_at"]) == (False, "message 70")
+    assert "sold or scrapped" in refused["error"]
+    assert refused["modules"][-1]["ok"]
+
+
 def test_a_device_that_ends_the_run_itself_leaves_receipts_too(
     chain: Chain, tmp_path: Path
 ) -> None:

@@ -96,6 +96,15 @@ def test_a_file_that_is_not_right_leaves_nothing_behind(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_a_link_in_the_directory_leads_no_file_outside(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for directory in (inside, outside):
+        directory.mkdir()
+    (inside / "etc").symlink_to(outside)
+    assert push(DownloadModule(inside), "etc/passwd") == [-1]
+    assert list(outside.iterdir()) == []
+
+
 def test_an_old_file_stays_when_its_successor_is_not_right(tmp_path: Path) -> None:
     module = DownloadModule(tmp_path)
     push(module)
