@@ -2,18 +2,27 @@
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from hw.keys import SoftHmac, SoftKey
 from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Send
+from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.transport import MAX_BODY
 from onboarding.store.database import Database
 from onboarding.store.runs import RunStore
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from onboarding.wire.to2 import HelloDevice
+from ownership_vouchers.extend import extend
+from ownership_vouchers.keys import PublicKey
+from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.voucher import MAX_ENTRIES
 from tests.support.fdo_chain import Chain, state_of
-from tests.support.fdo_roles import KeepingModule
-from tests.support.services import Wire
+from tests.support.fdo_roles import KeepingModule, Roles
+from tests.support.services import PASSPHRASE, Wire
+from tests.support.soft_device import SoftDevice
+from tests.support.supply_chain import SupplyChain
 
 pytest_plugins = ["tests.support.service_fixtures"]
 
@@ -99,6 +108,25 @@ def test_a_device_is_held_to_the_limits_that_are_set(fdo_chain: Chain) -> None:
         assert len(sizes) > 10
         assert 250 < max(sizes) < 400  # as 67 said, and the tunnel around it
         device.onboard(Wire.to(owner.url), modules=many[:40])
+    assert state_of(fdo_chain, device) == "owned"
+
+
+def test_a_device_that_was_sold_255_times_is_onboarded(fdo_chain: Chain) -> None:
+    sold = SupplyChain().make_device()
+    for number in range(MAX_ENTRIES - 1):
+        sold.sell_to(f"dealer {number % 2}")
+    store = KeyStore(fdo_chain.site.directory / "keys", PASSPHRASE)
+    ours = PublicKey.of(store.signer(KeyKind.OWNER.value).public_key)
+    last = sold.owner
+    voucher = extend(sold.verified, last.signer, last.public_key, ours)
+    assert fdo_chain.take(dump_pem(voucher)).json()["imported"] == 1
+    roles = Roles(sold)
+    assert isinstance(sold.device_key, EllipticCurvePrivateKey)
+    mac = SoftHmac(sold.hmac_secret, int(sold.hash_type.keyed))
+    device = SoftDevice(SoftKey(sold.device_key), mac, roles.credential)
+    wire = Wire.to(fdo_chain.owner.url)
+    device.onboard(wire)
+    assert [kind for kind, _ in wire.sent].count(62) == 255
     assert state_of(fdo_chain, device) == "owned"
 
 
