@@ -28,6 +28,7 @@ from ownership_vouchers.errors import VoucherError
 RUNS_NOTED = 1024
 HELLOS_NOTED = 4  # of one device, between two writes
 STRANGERS_NOTED = 64
+UNPROVEN_NOTED = 64  # runs that proved nothing, and were not noted at their hello
 WRITE_EVERY, PRUNE_EVERY = 1.0, 60.0  # seconds
 _PEER_TEXT = 200
 UNREADABLE = int(ErrorCode.INTERNAL_SERVER_ERROR)  # where the peer gave no code
@@ -50,6 +51,7 @@ class Tracer:
         self._notes: dict[bytes, RunNote] = {}
         self._hellos: Counter[Subject] = Counter()
         self._strangers: dict[bytes, Sighting] = {}
+        self._unproven = 0
         self._missed = 0
 
     def passed(
@@ -70,7 +72,9 @@ class Tracer:
                 subject = subject_of(step, before)
                 if note is None and before is None and not self._welcome(subject):
                     return
-                note = note or self._new(run, role, subject, now)
+                proven = step.state is None or not step.state.sealed
+                known = proven or before is None
+                note = note or self._new(run, role, subject, now, known=known)
                 if note is None:
                     return
                 note.subject = subject
@@ -113,7 +117,10 @@ class Tracer:
             return told
         with self._lock:
             subject = subject_of(None, state)
-            note = self._notes.get(run) or self._new(run, role, subject, now)
+            known = not state.sealed
+            note = self._notes.get(run) or self._new(
+                run, role, subject, now, known=known
+            )
             if note is not None:
                 note.refused(previous, code, text, now, by_peer=True)
         return told
@@ -124,7 +131,7 @@ class Tracer:
             notes, strangers = self._notes, self._strangers
             self._notes, self._strangers = {}, {}
             self._hellos.clear()
-            missed, self._missed = self._missed, 0
+            missed, self._missed, self._unproven = self._missed, 0, 0
         if missed:
             log.warning("%d messages were not noted: too many runs at a time", missed)
         if not notes and not strangers:
@@ -169,9 +176,18 @@ class Tracer:
         return self._hellos[subject] <= HELLOS_NOTED
 
     def _new(
-        self, run: bytes, role: ServerRole, subject: Subject, now: int
+        self,
+        run: bytes,
+        role: ServerRole,
+        subject: Subject,
+        now: int,
+        *,
+        known: bool = False,
     ) -> RunNote | None:
-        if len(self._notes) >= RUNS_NOTED:
+        """Begin a note; ``known`` if the run's peer is one, and no stranger."""
+        self._unproven += not known
+        full = len(self._notes) >= RUNS_NOTED
+        if full or (not known and self._unproven > UNPROVEN_NOTED):
             self._missed += 1
             return None
         note = self._notes[run] = RunNote(run, role, subject, now)

@@ -160,6 +160,16 @@ def test_a_flood_of_hellos_of_one_device_is_cut_short(bench: Bench) -> None:
     assert last.guid == GUID.raw
 
 
+def test_a_flood_of_wrong_messages_is_cut_short(bench: Bench) -> None:
+    for number in range(500):
+        about = errors.Unsupported(f"suite {number}")
+        bench.refuse(None, about, hello())
+        bench.refuse(number.to_bytes(16, "big"), errors.MessageRefused("no"))
+    assert len(bench.written()) == tracing.UNPROVEN_NOTED
+    bench.end(b"run")  # who proves itself is noted all the same
+    assert len(bench.written()) == tracing.UNPROVEN_NOTED + 1
+
+
 def test_hellos_that_name_nobody_are_not_noted(bench: Bench) -> None:
     step = Step(AwaitingSign(bytes(16)), MsgType.TO0_HELLO_ACK, b"")
     bench.tracer.passed(TO0, b"run", None, MsgType.TO0_HELLO, step, NOW)
