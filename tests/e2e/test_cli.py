@@ -288,3 +288,37 @@ def test_a_plan_is_stored_given_and_its_receipts_are_read_by_command(
     assert "not run" in printed
     assert run([info, "rule", "none", "--label", "site=none", *where]) == 0
     assert run([info, "rule", "none", "--label", "nonsense", *where]) == 2
+
+
+def test_a_required_program_that_is_not_permitted_is_named_on_both_sides(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    directory = tmp_path / "device"
+    made = ["--serial", "SN-8", "--tcti", "none", "--directory", str(directory)]
+    assert run(["device", "di", "--url", site.url, *made]) == 0
+    guid = guid_of(directory, capsys)
+    keys = answer(capsys, "keys", "show")["keys"]
+    ours = {"next_owner_pem": str(keys[2]["public_pem"])}  # type: ignore[index]
+    call(site, "operator", "POST", f"vouchers/{guid}/extend", ours)
+    program = {"command": "/bin/echo", "args": ["ready"]}
+    steps = [{"module": "fdo.command", "parameters": program}]
+    body = {"name": "strict", "steps": steps}
+    call(site, "operator", "POST", "service-info/plans", body)
+    where = f"devices/{guid}/service-info"
+    call(site, "operator", "PUT", where, {"plan": "strict"})
+    permits = directory / "modules.json"
+    permits.write_text(json.dumps({"commands": [["/bin/echo"]]}))
+    onboard = ["device", "onboard", "--max-delay", "0.2", "--directory", str(directory)]
+    answer(capsys, *onboard, "--rounds", "1", code=1)  # or not announced yet
+    for _ in range(200):
+        refused = str(answer(capsys, *onboard, "--rounds", "1", code=1)["error"])
+        if "fdo.command" in refused:
+            break
+        time.sleep(0.1)
+    assert "required ServiceInfo module fdo.command failed" in refused
+    assert "fdo.command: '/bin/echo' is not permitted like that" in refused
+    (last, *_) = call(site, "operator", "GET", f"devices/{guid}/deliveries")["items"]
+    assert last["modules"][-1]["stderr"] == "not permitted on this device\n"
+    permits.write_text(json.dumps({"commands": [["/bin/echo", "ready"]]}))
+    taken = answer(capsys, *onboard, "--rounds", "100")
+    assert taken["modules"] == ["fdo.command: '/bin/echo' ended with exit code 0"]

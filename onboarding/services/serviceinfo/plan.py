@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from onboarding.protocol.fdo_download import DownloadModule
+from onboarding.protocol.fdo_upload import UploadModule
 from onboarding.protocol.invocation import PlanStep, Values
 from onboarding.protocol.modules import OwnerModule
 from onboarding.services.serviceinfo.builders import Builder, Order, Parameters
@@ -18,6 +19,7 @@ from onboarding.services.serviceinfo.variables import filled, names_in
 
 MAX_STEPS = 64
 MAX_FILES = 16 * 1024 * 1024  # bytes, all of a plan's files together
+MAX_UPLOADS = 1024 * 1024  # bytes that devices may give in one run, as asked for
 _SHORT = 16
 
 ModuleName = Annotated[
@@ -102,18 +104,21 @@ def compiled(
         ValueError: Says which step is wrong, and why.
     """
     steps: list[PlanStep] = []
-    digest, size = hashlib.sha256(document.encode()), 0
+    digest, size, asked = hashlib.sha256(document.encode()), 0, 0
     for number, step in enumerate(document.steps, start=1):
         try:
             made, module = _compiled(step, builders, files)
         except ValueError as error:
             raise ValueError(f"step {number}, {step.module}: {error}") from error
         steps.append(made)
+        asked += module.max_bytes if isinstance(module, UploadModule) else 0
         for push in module.files if isinstance(module, DownloadModule) else ():
             digest.update(push.digest)
             size += len(push.content)
     if size > MAX_FILES:
         raise ValueError(f"its files have {size} bytes, over {MAX_FILES}")
+    if asked > MAX_UPLOADS:
+        raise ValueError(f"its uploads may have {asked} bytes, over {MAX_UPLOADS}")
     return CompiledPlan(f"{name}@{version}@{digest.hexdigest()[:_SHORT]}", tuple(steps))
 
 

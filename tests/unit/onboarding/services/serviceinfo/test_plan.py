@@ -155,6 +155,13 @@ def test_files_that_are_too_much_together_are_refused(
         made(files, big, big, big)
 
 
+def test_uploads_that_are_too_much_together_are_refused(files: PlanFiles) -> None:
+    large = step("fdo.upload", name="/a", max_bytes=256 * 1024)
+    made(files, *[large] * 4)
+    with pytest.raises(ValueError, match="over 1048576"):
+        made(files, *[large] * 5)
+
+
 @pytest.mark.parametrize("steps", [[], [step("fdo.upload", name="/a")] * 65])
 def test_a_plan_has_some_steps_but_not_too_many(steps: list[dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match="steps"):
