@@ -325,6 +325,8 @@ def test_an_optional_module_that_fails_is_recorded_and_left_out(
     assert [one["ok"] for one in shown[-3:]] == [False, False, True]
     assert "does not have it" in shown[-3]["detail"]
     assert "126" in shown[-2]["detail"]
+    why = ask(chain, "GET", f"/diagnosis?guid={device.credential.guid}")
+    assert "fdo.command" in str(why)  # it says that something was left out
 
 
 BAD_PLANS: dict[str, tuple[dict[str, Any], str]] = {

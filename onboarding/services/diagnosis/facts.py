@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from onboarding.services import to0
 from onboarding.services.context import Context
+from onboarding.services.serviceinfo import receipts
 from onboarding.services.settings import Role
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
@@ -13,8 +14,6 @@ from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
 from onboarding.store.traces import Sighting, Trace
 from onboarding.wire.message import MsgType
-from ownership_vouchers import cbor
-from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.rendezvous import owner_addresses
 from ownership_vouchers.voucher import Voucher
 
@@ -156,17 +155,7 @@ def _to0(task: Task | None) -> To0Facts:
 
 
 def _failed(results: bytes | None) -> tuple[tuple[str, str], ...]:
-    if results is None:
-        return ()
-    try:
-        items = [cbor.mapping(one) for one in cbor.array(cbor.decode(results))]
-    except VoucherError:
-        return ()
-    return tuple(
-        (str(one.get("name", "")), str(one.get("detail", "")))
-        for one in items
-        if one.get("ok") is False
-    )
+    return () if results is None else receipts.failures(results)
 
 
 def name_of(number: int | None) -> str | None:

@@ -39,17 +39,34 @@ def contents(results: Sequence[ModuleResult]) -> dict[int, bytes]:
 
 def shown(receipts: bytes) -> dict[str, object]:
     """Return stored receipts for people: bytes of output as text, digests in hex."""
-    try:
-        plan, stopped, error, items = cbor.array(cbor.decode(receipts), 4)
-        modules = [cbor.mapping(one, limit=16) for one in cbor.array(items)]
-    except VoucherError:
-        return {"plan": None, "stopped_at": None, "error": None, "modules": []}
+    plan, stopped, error, modules = _opened(receipts)
     return {
         "plan": plan or None,
         "stopped_at": stopped or None,
         "error": error or None,
         "modules": [_shown(at, one) for at, one in enumerate(modules)],
     }
+
+
+def failures(receipts: bytes) -> tuple[tuple[str, str], ...]:
+    """Return name and detail of each module that did not succeed, in order."""
+    return tuple(
+        (str(one.get("name", "")), str(one.get("detail", "")))
+        for one in _opened(receipts)[3]
+        if one.get("ok") is not True
+    )
+
+
+def _opened(
+    receipts: bytes,
+) -> tuple[object, object, object, list[dict[object, object]]]:
+    """Plan, where it stopped, why, and the modules; nothing of what is no receipt."""
+    try:
+        plan, stopped, error, items = cbor.array(cbor.decode(receipts), 4)
+        modules = [cbor.mapping(one, limit=16) for one in cbor.array(items)]
+    except VoucherError:
+        return None, None, None, []
+    return plan, stopped, error, modules
 
 
 def _receipt(result: ModuleResult, limit: int) -> dict[str, object]:

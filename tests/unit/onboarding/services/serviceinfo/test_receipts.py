@@ -56,6 +56,13 @@ def test_a_receipt_tells_what_came_of_a_module() -> None:
     json.dumps(shown)
 
 
+def test_what_failed_is_named_with_its_reason() -> None:
+    good = ModuleResult("fdo.download", True, "1 files written")
+    stored = receipts.encode("", [good, RESULT])
+    assert receipts.failures(stored) == (("fdo.command", RESULT.detail),)
+    assert receipts.failures(b"no receipt") == ()
+
+
 def test_files_are_kept_apart_by_their_place() -> None:
     bare = ModuleResult("a", True, "")
     assert receipts.contents([bare, RESULT]) == {1: b"elsewhere"}
