@@ -80,9 +80,10 @@ def _handlers(
     roles: dict[int, list[ProtocolRole]] = {}
     for one in protocols:
         roles.setdefault(one.server.version, []).append(one)
-    keys, runs, clock = context.server_keys, context.stores.runs, context.clock
+    keys, runs = context.server_keys, context.stores.runs
     return {
-        version: FdoRole(found, keys, runs, clock) for version, found in roles.items()
+        version: FdoRole(found, keys, runs, context.tracer, context.clock)
+        for version, found in roles.items()
     }
 
 

@@ -11,18 +11,19 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
+from onboarding.services.tracing import Tracer
 from onboarding.services.transport import FdoResponse
 from onboarding.services.warm_runs import Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
 from onboarding.store.server_keys import ServerKeys
-from onboarding.store.tokens import TokenSealer
-from onboarding.wire.message import MsgType
+from onboarding.store.tokens import TokenSealer, id_of
 from ownership_vouchers.errors import DecryptError, MalformedError, VoucherError
 
 log = logging.getLogger(__name__)
@@ -52,22 +53,30 @@ class ProtocolRole:
 
 
 class FdoRole:
-    """The message handler of a service: one or several protocol roles."""
+    """The message handler of a service: one or several protocol roles.
+
+    Each message is noted by ``tracer``, which decides nothing.
+    """
 
     def __init__(
         self,
         roles: Iterable[ProtocolRole],
         keys: ServerKeys,
         runs: RunStore,
+        tracer: Tracer,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._roles = tuple(roles)
         self._by_type = {
-            kind: role for role in self._roles for kind in role.server.messages
+            int(kind): (role, kind)
+            for role in self._roles
+            for kind in role.server.messages
         }
         self._keys = keys
         self._runs = runs
+        self._tracer = tracer
         self._clock = clock
+        self._opened = WarmRuns()
         self._warm = WarmRuns()
 
     def handle(
@@ -79,11 +88,11 @@ class FdoRole:
             ProtocolError, VoucherError: The message is refused.
             StoreError: The store failed; nothing was promised to the peer.
         """
-        role = self._by_type.get(number)  # type: ignore[call-overload]
-        if role is None:
+        found = self._by_type.get(number)
+        if found is None:
             raise errors.UnexpectedMessage(f"this service takes no message {number}")
+        role, kind = found
         now = int(self._clock())
-        kind = MsgType(number)
         if kind is role.server.opening:
             return self._open(role, body, now)
         return self._continue(role, kind, body, authorization, now)
@@ -91,31 +100,45 @@ class FdoRole:
     def peer_error(self, body: bytes, authorization: str | None) -> None:
         """End the run of a peer that reports an error of its own."""
         now = int(self._clock())
-        log.info("a peer reports: %r", body[:512])
         for role in self._roles:
             try:
                 run = self._load(role, authorization, now)
             except (errors.ProtocolError, store_errors.StoreError):
                 continue
-            self._fail(role, run, "the device reported an error", None, now)
+            server, run_id = role.server, run.token_id
+            told = self._tracer.reported(server, run_id, run.state, body, now)
+            log.info("a peer ended %s: %s", server.name, told)
+            said = errors.ProtocolError(told)
+            self._fail(role, run, "the device reported an error", said, now)
+            return
+        log.info("a peer that has no run reports an error")
 
     def _open(self, role: ProtocolRole, body: bytes, now: int) -> FdoResponse:
-        step = role.server.step(None, role.server.opening, body, role.env(now))
+        server, kind = role.server, role.server.opening
+        try:
+            step = server.step(None, kind, body, role.env(now))
+        except (errors.ProtocolError, VoucherError) as error:
+            self._tracer.refused(server, None, kind, body, error, now)
+            raise
         if step.state is None or not step.state.sealed or step.effects:
-            raise AssertionError(f"{role.server.name} opens with a state for the token")
-        sealer = self._keys.sealer(now)
-        token = sealer.seal(role.server.name, step.state.encode(), now + role.seconds)
+            raise AssertionError(f"{server.name} opens with a state for the token")
+        scope, expires = server.scope, now + role.seconds
+        token = self._keys.sealer(now).seal(scope, step.state.encode(), expires)
+        run = Run(key_of(scope, token), id_of(token), step.state, None, expires)
+        self._opened.put(run)
+        self._tracer.passed(server, run.token_id, None, kind, step, now)
         return FdoResponse(step.reply_type, step.reply, f"Bearer {token}")
 
     def _continue(
         self,
         role: ProtocolRole,
-        kind: MsgType,
+        kind: IntEnum,
         body: bytes,
         authorization: str | None,
         now: int,
     ) -> FdoResponse:
-        warm = self._warm.get(key_of(role.server.name, _bearer(authorization)), now)
+        key = key_of(role.server.scope, _bearer(authorization))
+        warm = self._warm.get(key, now) or self._opened.get(key, now)
         if warm is not None:
             taken = self._take_warm(role, kind, body, warm, now)
             if taken is not None:
@@ -124,47 +147,67 @@ class FdoRole:
         try:
             step = role.server.step(run.state, kind, body, role.env(now))
         except (errors.ProtocolError, VoucherError) as error:
+            self._tracer.refused(role.server, run.token_id, kind, body, error, now)
             if not isinstance(error, _HARMLESS):
                 self._fail(role, run, f"message {int(kind)}", error, now)
             raise
         if not self._advance(role, run, step, now):
             raise errors.MessageRefused("the run has gone on without this message")
-        return self._reply(role, run, step, now)
+        return self._reply(role, run, kind, body, step, now)
 
     def _take_warm(
-        self, role: ProtocolRole, kind: MsgType, body: bytes, run: Run, now: int
+        self, role: ProtocolRole, kind: IntEnum, body: bytes, run: Run, now: int
     ) -> FdoResponse | None:
         """Take the message where the run stood here; None when the row must tell."""
         try:
             step = role.server.step(run.state, kind, body, role.env(now))
-        except (errors.ProtocolError, VoucherError):
-            return None
+        except (errors.ProtocolError, VoucherError) as error:
+            if run.step is not None or self._has_row(run, now):
+                return None
+            # The token holds this very state: it would refuse as well.
+            self._tracer.refused(role.server, run.token_id, kind, body, error, now)
+            raise
+        if step.state is not None and step.state.sealed and self._has_row(run, now):
+            return None  # it moves nothing, and so would not see another's proof
         if not self._advance(role, run, step, now):
             return None
-        return self._reply(role, run, step, now)
+        return self._reply(role, run, kind, body, step, now)
 
-    def _reply(self, role: ProtocolRole, run: Run, step: Step, now: int) -> FdoResponse:
-        for effect in step.effects:
-            role.commit(effect, now, run.token_id)
+    def _has_row(self, run: Run, now: int) -> bool:
+        return self._runs.load(run.token_id, now) is not None
+
+    def _reply(
+        self,
+        role: ProtocolRole,
+        run: Run,
+        kind: IntEnum,
+        body: bytes,
+        step: Step,
+        now: int,
+    ) -> FdoResponse:
+        try:
+            for effect in step.effects:
+                role.commit(effect, now, run.token_id)
+        except (errors.ProtocolError, store_errors.StoreError) as error:
+            self._tracer.refused(role.server, run.token_id, kind, body, error, now)
+            raise
+        self._tracer.passed(role.server, run.token_id, run.state, kind, step, now)
         return FdoResponse(step.reply_type, step.reply)
 
     def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> Run:
-        name, sealer, token = (
-            role.server.name,
-            self._keys.sealer(now),
-            _bearer(authorization),
-        )
+        scope, token = role.server.scope, _bearer(authorization)
+        sealer = self._keys.sealer(now)
         try:
-            opened = sealer.open(token, name, now)
+            opened = sealer.open(token, scope, now)
             row = self._runs.load(opened.id, now)
             step, payload = None, opened.payload
             if row is not None:
                 step, sealed = row
-                payload = sealer.open_bytes(sealed, name, now, opened.id)
+                payload = sealer.open_bytes(sealed, scope, now, opened.id)
         except store_errors.TokenRefused as error:
             raise errors.TokenRefused(str(error)) from error
         state = role.server.decode_state(payload)
-        return Run(key_of(name, token), opened.id, state, step, opened.expires)
+        return Run(key_of(scope, token), opened.id, state, step, opened.expires)
 
     def _advance(self, role: ProtocolRole, run: Run, step: Step, now: int) -> bool:
         """Move the run on; False when a copy of the message was faster."""
@@ -180,6 +223,7 @@ class FdoRole:
         sealed = self._seal(role, run, state, expires)
         if run.step is None:
             at, won = 0, self._runs.begin(run.token_id, 0, sealed, expires)
+            self._opened.drop(run.key)
         else:
             at = run.step + 1
             won = self._runs.advance(run.token_id, run.step, at, sealed, now)
@@ -189,6 +233,7 @@ class FdoRole:
 
     def _end(self, run: Run, expires: int) -> bool:
         self._warm.drop(run.key)
+        self._opened.drop(run.key)
         if run.step is None:
             return self._runs.spend(run.token_id, expires)
         return self._runs.finish(run.token_id, run.step)
@@ -196,7 +241,7 @@ class FdoRole:
     def _seal(self, role: ProtocolRole, run: Run, state: State, expires: int) -> bytes:
         sealer: TokenSealer = self._keys.sealer(expires - role.seconds)
         return sealer.seal_bytes(
-            role.server.name, state.encode(), expires, run.token_id
+            role.server.scope, state.encode(), expires, run.token_id
         )
 
     def _fail(

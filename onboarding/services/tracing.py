@@ -48,6 +48,7 @@ class Tracer:
         self._traces = traces
         self._enabled = enabled
         self._lock = Lock()
+        self._writing = Lock()
         self._notes: dict[bytes, RunNote] = {}
         self._hellos: Counter[Subject] = Counter()
         self._strangers: dict[bytes, Sighting] = {}
@@ -126,7 +127,14 @@ class Tracer:
         return told
 
     def flush(self) -> None:
-        """Write what was noted; if the store fails, it is lost."""
+        """Write what was noted; if the store fails, it is lost.
+
+        Once it returns, what others began to write before is written, too.
+        """
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
             notes, strangers = self._notes, self._strangers
             self._notes, self._strangers = {}, {}

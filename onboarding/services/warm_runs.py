@@ -28,9 +28,10 @@ class Run:
 class WarmRuns:
     """Where each run stood when it was last moved on here; nothing a run needs.
 
-    A run is found by the whole of a token that was opened before. What is kept may
-    be older than the row, when another replica moved the run: who uses it moves the
-    row by compare-and-swap, and reads the row when that fails or the step refuses.
+    A run is found by the whole of a token that was sealed or opened here. What is
+    kept may be older than the row, when another replica moved the run: who uses it
+    moves the row by compare-and-swap, and reads it when that fails or the step
+    refuses.
     The least recently moved go first, and a run that has ended is forgotten.
     """
 

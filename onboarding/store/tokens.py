@@ -31,6 +31,11 @@ def key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"vouchgate server key id" + key).digest()[:4]
 
 
+def id_of(token: str) -> bytes:
+    """The id of a token that was sealed, or opened, here."""
+    return urlsafe_b64decode(token[:24])[_ID]
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedToken:
     """A token of ours: its 16-byte id, its payload, and when it expires."""

@@ -233,6 +233,20 @@ def certificate_key(certificate: x509.Certificate) -> VerifyKey:
         raise UnsupportedKeyError("the certificate's key is not taken") from error
 
 
+def leaf_key(der: bytes) -> VerifyKey:
+    """Return the key in one DER certificate of which nothing else is asked.
+
+    Raises:
+        MalformedError: Not a certificate.
+        UnsupportedKeyError: Its key is of no kind FDO knows.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except UNREADABLE as error:
+        raise MalformedError("not a DER certificate") from error
+    return certificate_key(certificate)
+
+
 def _known(key: object) -> VerifyKey:
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise UnsupportedKeyError(f"key of kind {type(key).__name__}")

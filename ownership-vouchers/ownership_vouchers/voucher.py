@@ -19,7 +19,7 @@ from ownership_vouchers.errors import (
     UnsupportedKeyError,
 )
 from ownership_vouchers.header import PROTOCOL_VERSION, Header
-from ownership_vouchers.keys import PublicKey, certificate_key, load_certificate
+from ownership_vouchers.keys import PublicKey, leaf_key
 from ownership_vouchers.types import Guid, Hash
 
 __all__ = ["Entry", "Header", "Voucher", "decode_hmac"]
@@ -133,11 +133,13 @@ class Voucher:
 def device_key_of(leaf: bytes) -> VerifyKey:
     """Return the public key of a device's DER certificate.
 
+    The rest of the certificate is read where the chain is checked.
+
     Raises:
         CheckFailed: ``device_chain``, if it cannot be read or is none of FDO's.
     """
     try:
-        return certificate_key(load_certificate(leaf))
+        return leaf_key(leaf)
     except (MalformedError, UnsupportedKeyError) as error:
         raise CheckFailed(Check.DEVICE_CHAIN, str(error)) from error
 

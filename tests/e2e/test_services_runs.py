@@ -4,7 +4,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from hw.keys import SoftHmac, SoftKey
+from hw.keys import SoftHmac, SoftKey, new_soft_key
 from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Send
 from onboarding.services.key_store import KeyKind, KeyStore
@@ -252,3 +252,15 @@ def test_an_error_of_the_device_is_answered_with_nothing_and_ends_its_run(
     path = f"/devices/{device.credential.guid}/timeline"
     events = fdo_chain.owner.call(fdo_chain.owner_key, "GET", path).json()["items"]
     assert "ownership.refused" in [one["cause"] for one in events]
+
+
+def test_each_run_leaves_a_trace_of_how_far_it_came(fdo_chain: Chain) -> None:
+    device = fdo_chain.bought()
+    url, sold_as = fdo_chain.owner.url, str(device.credential.guid)
+    with pytest.raises(PeerFailed):
+        device.onboard(Wire.to(url), device_key=new_soft_key("P-256"))
+    device.onboard(Wire.to(url))
+    answer = fdo_chain.owner.call(fdo_chain.owner_key, "GET", "/traces").json()
+    came = {(one["passed"], one["refused"], one["done"]) for one in answer["items"]}
+    assert came == {(62, 64, False), (70, None, True)}
+    assert {one["guid"] for one in answer["items"]} == {sold_as}

@@ -1,6 +1,6 @@
 """Runs between messages: what is stored, what a copy of a message gets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,14 +11,18 @@ from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Credential, Effect, State, Step, TakeOwnership
 from onboarding.services.roles import FdoRole, ProtocolRole
+from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
 from onboarding.store.runs import RunStore
 from onboarding.store.server_keys import ServerKeys
+from onboarding.store.traces import Trace, TraceStore
+from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Guid
 
 NOW = 1_800_000_000
-TAKEN = TakeOwnership(Guid(bytes(16)), Credential.REUSED, None, {}, ())
+GUID = Guid(bytes(16))
+TAKEN = TakeOwnership(GUID, Credential.REUSED, None, {}, ())
 HELLO, ENTRY, PROVE, READY, INFO, DONE = (
     MsgType.TO2_HELLO_DEVICE,
     MsgType.TO2_GET_OV_NEXT_ENTRY,
@@ -32,6 +36,7 @@ HELLO, ENTRY, PROVE, READY, INFO, DONE = (
 @dataclass(frozen=True)
 class Unproven:
     sealed: ClassVar[bool] = True
+    guid: ClassVar[Guid] = GUID
 
     def encode(self) -> bytes:
         return b"u"
@@ -40,6 +45,7 @@ class Unproven:
 @dataclass(frozen=True)
 class Proven:
     sealed: ClassVar[bool] = False
+    guid: ClassVar[Guid] = GUID
     count: int = 0
 
     def encode(self) -> bytes:
@@ -78,13 +84,24 @@ class Bench:
     first: FdoRole
     second: FdoRole
     runs: RunStore
+    traces: TraceStore
+    tracers: list[Tracer]
     committed: list[Effect]
     failures: list[str]
+    now: int = NOW
+    sold: bool = False
 
     def start(self) -> str:
         reply = self.first.handle(HELLO, b"", None)
         assert reply.authorization is not None
         return reply.authorization
+
+    def trace(self) -> Trace:
+        """What both replicas wrote of the one run there was."""
+        for tracer in self.tracers:
+            tracer.flush()
+        (found,) = self.traces.page().items
+        return found
 
 
 @pytest.fixture
@@ -92,21 +109,31 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
     database.migrate()
     runs = RunStore(database)
+    traces = TraceStore(database)
+    tracers: list[Tracer] = []
     committed: list[Effect] = []
     failures: list[str] = []
 
-    def replica(clock: Callable[[], float] = lambda: NOW) -> FdoRole:
+    def commit(effect: Effect, _now: int, _run: bytes) -> None:
+        if site.sold:
+            raise errors.MessageRefused("it was sold meanwhile")
+        committed.append(effect)
+
+    def replica() -> FdoRole:
         messages = frozenset({HELLO, ENTRY, PROVE, READY, INFO, DONE})
         role = ProtocolRole(
             ServerRole("toy", HELLO, messages, step, decode),
             600,
             lambda now: None,
-            lambda effect, now, run: committed.append(effect),
+            commit,
             lambda state, where, error, now: failures.append(where),
         )
-        return FdoRole([role], ServerKeys(database, b"k" * 32), runs, clock)
+        keys = ServerKeys(database, b"k" * 32)
+        tracers.append(Tracer(traces))
+        return FdoRole([role], keys, runs, tracers[-1], lambda: site.now)
 
-    yield Bench(replica(), replica(), runs, committed, failures)
+    site = Bench(replica(), replica(), runs, traces, tracers, committed, failures)
+    yield site
     database.close()
 
 
@@ -153,6 +180,29 @@ def test_a_run_that_ended_elsewhere_is_not_ended_again(bench: Bench) -> None:
     with pytest.raises(errors.MessageRefused):
         bench.first.handle(DONE, b"", token)
     assert bench.committed == [TAKEN]
+
+
+def test_a_replica_does_not_forget_that_another_was_given_the_proof(
+    bench: Bench,
+) -> None:
+    token = bench.start()
+    assert bench.first.handle(ENTRY, b"0", token).body == b"0"
+    bench.second.handle(PROVE, b"proof", token)
+    with pytest.raises(errors.UnexpectedMessage):
+        bench.first.handle(ENTRY, b"0", token)
+    with pytest.raises(errors.ProtocolError):
+        bench.first.handle(PROVE, b"proof", token)
+    bench.first.handle(READY, b"", token)
+    assert not bench.failures
+
+
+def test_a_run_that_was_opened_here_ends_with_its_token(bench: Bench) -> None:
+    token = bench.start()
+    bench.now += 599
+    assert bench.first.handle(ENTRY, b"0", token).body == b"0"
+    bench.now += 1
+    with pytest.raises(errors.TokenRefused):
+        bench.first.handle(ENTRY, b"0", token)
 
 
 def test_the_token_is_minted_once(bench: Bench) -> None:
@@ -253,3 +303,60 @@ def test_the_opening_message_ignores_what_token_it_brings(bench: Bench) -> None:
 def test_a_message_of_another_service_is_refused(bench: Bench) -> None:
     with pytest.raises(errors.UnexpectedMessage, match="no message 30"):
         bench.first.handle(30, b"", None)
+
+
+def test_every_message_that_was_taken_is_in_the_trace_of_its_run(bench: Bench) -> None:
+    token = bench.start()
+    bench.second.handle(ENTRY, b"0", token)
+    bench.first.handle(PROVE, b"proof", token)
+    bench.second.handle(READY, b"", token)
+    bench.first.handle(DONE, b"", token)
+    found = bench.trace()
+    assert (found.protocol, found.guid, found.done) == ("toy", GUID.raw, True)
+    assert (found.messages, found.passed, found.refused) == (5, 70, None)
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_refused_message_is_in_the_trace_once_and_says_why(
+    bench: Bench, *, warm: bool
+) -> None:
+    token = bench.start()
+    bench.first.handle(PROVE, b"proof", token)
+    bench.first.handle(READY, b"", token)
+    with pytest.raises(errors.MessageRefused):
+        (bench.first if warm else bench.second).handle(DONE, b"bad", token)
+    found = bench.trace()
+    assert (found.passed, found.refused, found.messages) == (66, 70, 4)
+    assert found.error == "the nonce is another"
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_proof_that_is_refused_is_in_the_trace_once(
+    bench: Bench, *, warm: bool
+) -> None:
+    token = bench.start()
+    with pytest.raises(errors.UnexpectedMessage):
+        (bench.first if warm else bench.second).handle(PROVE, b"forged", token)
+    found = bench.trace()
+    assert (found.passed, found.refused, found.messages) == (60, 64, 2)
+
+
+def test_a_commit_that_is_refused_is_in_the_trace(bench: Bench) -> None:
+    token = bench.start()
+    bench.first.handle(PROVE, b"proof", token)
+    bench.first.handle(READY, b"", token)
+    bench.sold = True
+    with pytest.raises(errors.MessageRefused):
+        bench.first.handle(DONE, b"", token)
+    found = bench.trace()
+    assert (found.refused, found.error) == (70, "it was sold meanwhile")
+
+
+def test_what_a_peer_reports_is_in_the_trace_as_its_word(bench: Bench) -> None:
+    token = bench.start()
+    bench.first.handle(PROVE, b"proof", token)
+    said = ErrorMessage(6, 65, "no such owner", NOW, 1).encode()
+    bench.first.peer_error(said, token)
+    found = bench.trace()
+    assert (found.by_peer, found.refused, found.code) == (True, 65, 6)
+    assert found.error == "no such owner"

@@ -1,7 +1,8 @@
 """Notes of runs: what is kept of whom, and that nobody can make them grow."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from onboarding.services import tracing
 from onboarding.services.run_notes import STEPS_NOTED
 from onboarding.services.tracing import Tracer, plain, read_report
 from onboarding.store.database import Database
-from onboarding.store.traces import ERROR_LIMIT, Trace, TraceStore
+from onboarding.store.traces import ERROR_LIMIT, Sighting, Trace, TraceStore
 from onboarding.wire.common import SigInfo
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
@@ -67,6 +68,39 @@ class Bench:
 @pytest.fixture
 def bench(sqlite_database: Database) -> Bench:
     return Bench(sqlite_database)
+
+
+class Slow(TraceStore):
+    """A store whose writes wait to be let go."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def write(self, traces: Iterable[Trace], sightings: Iterable[Sighting]) -> None:
+        self.begun.set()
+        self.go.wait(30)
+        super().write(traces, sightings)
+
+
+def test_who_asks_while_another_writes_waits_for_what_is_written(
+    sqlite_database: Database,
+) -> None:
+    store = Slow(sqlite_database)
+    tracer = Tracer(store)
+    tracer.passed(TO1, b"run", None, _30, asked(), NOW)
+    other = threading.Thread(target=tracer.flush)
+    other.start()
+    assert store.begun.wait(30)
+    asking = threading.Thread(target=tracer.flush)
+    asking.start()
+    asking.join(0.2)
+    waited = asking.is_alive()
+    store.go.set()
+    for thread in (asking, other):
+        thread.join(30)
+    assert waited
+    assert len(store.page().items) == 1
 
 
 def test_a_run_is_written_once_with_its_steps(bench: Bench) -> None:
