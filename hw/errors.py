@@ -21,6 +21,10 @@ class TpmUnavailableError(TpmError):
     """No TPM, or no library to talk to one."""
 
 
+class LogUnavailableError(HwError):
+    """The kernel hands out no such log, or not to us."""
+
+
 class CredentialError(HwError):
     """The stored device credential cannot be read or written."""
 

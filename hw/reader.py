@@ -1,7 +1,7 @@
-"""A cursor over big-endian TPM bytes that never reads past the end."""
+"""A cursor over TPM bytes, or those of a boot's log, that never reads past the end."""
 
 from enum import IntEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from hw.errors import StructureError
 
@@ -11,13 +11,28 @@ E = TypeVar("E", bound=IntEnum)
 class Reader:
     """Takes fields off the front of ``data``; each refusal is a StructureError."""
 
-    def __init__(self, data: bytes, what: str, limit: int) -> None:
-        """Refuse input longer than ``limit`` bytes before anything is read."""
+    def __init__(
+        self,
+        data: bytes,
+        what: str,
+        limit: int,
+        order: Literal["big", "little"] = "big",
+    ) -> None:
+        """Refuse input longer than ``limit`` bytes before anything is read.
+
+        A TPM's own structures are big endian, what firmware and kernel log is little.
+        """
         if len(data) > limit:
             raise StructureError(f"{what} has {len(data)} bytes, limit {limit}")
         self._data = data
         self._at = 0
         self._what = what
+        self._order = order
+
+    @property
+    def left(self) -> int:
+        """Bytes not taken yet."""
+        return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
         """The next ``size`` bytes."""
@@ -30,7 +45,7 @@ class Reader:
 
     def uint(self, size: int) -> int:
         """An unsigned integer of ``size`` bytes."""
-        return int.from_bytes(self.take(size), "big")
+        return int.from_bytes(self.take(size), self._order)
 
     def sized(self, limit: int) -> bytes:
         """A TPM2B: a 16-bit size, at most ``limit``, and that many bytes."""
@@ -50,6 +65,5 @@ class Reader:
 
     def end(self) -> None:
         """Refuse bytes left over."""
-        rest = len(self._data) - self._at
-        if rest:
-            raise StructureError(f"{self._what} has {rest} bytes too many")
+        if self.left:
+            raise StructureError(f"{self._what} has {self.left} bytes too many")

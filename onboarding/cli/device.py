@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.api import Api, Ca, connected, trust_of
+from onboarding.cli.device_log import log
 from onboarding.cli.device_telling import (
     Teller,
     binding_told,
@@ -39,6 +40,7 @@ from onboarding.device.standing import Standing
 
 app = typer.Typer(no_args_is_help=True, help="The device's own side, and why not.")
 app.command("why")(why)
+app.command("log")(log)
 
 Directory = Annotated[
     Path, typer.Option(help="The device's directory.", envvar="VOUCHGATE_DEVICE")

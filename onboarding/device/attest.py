@@ -1,10 +1,11 @@
 """Answering for what runs, over the evidence channel: a quote on the owner's nonce."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hw.errors import LogUnavailableError
 from hw.evidence import AkAlg
+from hw.kernel_logs import KernelLogs
 from onboarding.device.errors import DeviceError, Unreachable
 from onboarding.device.owner_api import OwnerApi, text_field
 from ownership_vouchers import cbor
@@ -13,10 +14,9 @@ from ownership_vouchers.errors import MalformedError
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
-IMA_LOG = Path("/sys/kernel/security/ima/ascii_runtime_measurements")
-UEFI_LOG = Path("/sys/kernel/security/tpm0/binary_bios_measurements")
-MAX_LOG = 3 * 1024 * 1024
+MAX_LOG = 3 * 1024 * 1024  # bytes of the IMA list in one answer
 NONCE_SIZE = 32
+_OWN_LOGS = KernelLogs()
 MAX_PCRS = 24
 
 
@@ -44,7 +44,9 @@ class _Asked:
     uefi: bool
 
 
-def attest(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> Verdict:
+def attest(
+    api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg, logs: KernelLogs = _OWN_LOGS
+) -> Verdict:
     """Quote what the owner asks for, hand it over and return the verdict.
 
     Raises:
@@ -61,11 +63,34 @@ def attest(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> Verdict:
         "signature": quote.signature,
         "pcr_blob": quote.pcr_blob,
     }
-    if asked.ima:
-        fields["ima_log"] = _log(IMA_LOG).decode("utf-8", "surrogateescape")
-    if asked.uefi:
-        fields["uefi_log"] = _log(UEFI_LOG)
+    fields |= _logs(asked, logs)
     return _verdict(api.ask("attest", fields))
+
+
+def _logs(asked: _Asked, logs: KernelLogs) -> dict[str, object]:
+    """The logs that the owner asks for, read after the quote."""
+    fields: dict[str, object] = {}
+    try:
+        if asked.ima:
+            fields["ima_log"] = _ima_list(logs)
+        if asked.uefi:
+            fields["uefi_log"] = logs.event_log()
+    except LogUnavailableError as error:
+        raise DeviceError(
+            f"the owner asks for a log that is not to be had here ({error}): assign a"
+            " policy without that log, or run the agent where it is"
+        ) from error
+    return fields
+
+
+def _ima_list(logs: KernelLogs) -> str:
+    part = logs.ima_list(limit=MAX_LOG)
+    if part.more:
+        raise DeviceError(f"the IMA list is over {MAX_LOG} bytes")
+    try:
+        return part.lines.decode()
+    except UnicodeDecodeError as error:
+        raise DeviceError("the IMA list names a file not in UTF-8") from error
 
 
 def _read(answer: dict[object, object]) -> _Asked:
@@ -100,18 +125,3 @@ def _verdict(answer: dict[object, object]) -> Verdict:
 def _sentence(item: object) -> str:
     kind, message = (cbor.tstr(one, 4096) for one in cbor.array(item, 2))
     return f"{kind}: {message}" if message else kind
-
-
-def _log(path: Path) -> bytes:
-    """Read a measurement log as the kernel has it now."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_LOG + 1)
-    except OSError as error:
-        raise DeviceError(
-            f"the owner asks for {path}, which cannot be read ({error.strerror}):"
-            " assign a policy without that log, or run the agent where it is"
-        ) from error
-    if len(data) > MAX_LOG:
-        raise DeviceError(f"{path} is over {MAX_LOG} bytes")
-    return data

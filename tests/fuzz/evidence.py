@@ -11,13 +11,20 @@ from attestation.binding import Binding, BindingEvidence, BindingRequest
 from attestation.device_auth import claimed_guid
 from attestation.documents import ContentType, sign_payload
 from attestation.ek_trust import EkEvidence, judge
+from hw.eventlog import read_event_log
+from hw.eventlog_data import coverage, describe
+from hw.eventlog_replay import compare
+from hw.ima import read_ascii, read_binary
+from hw.ima_replay import ImaState, match
 from hw.pcr_blob import parse_pcr_blob
 from hw.public_area import PublicArea
 from hw.structures import Attest
 from ownership_vouchers.cose import Sign1
 from tests.fuzz.target import Target, judges
+from tests.support.boot_logs import RECORDED, LogBuilder, recorded_log, recorded_pcrs
 from tests.support.documents import KEY, KINDS, SIGNER
 from tests.support.ek_authority import NOW, TpmVendor
+from tests.support.ima_lists import ENTRIES
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -79,6 +86,24 @@ def _binding() -> list[bytes]:
     ]
 
 
+def _event_log(data: bytes) -> None:
+    log = read_event_log(data)
+    for event in log.events:
+        assert len(describe(event)) < 16384
+        coverage(event, "sha256")
+    str(compare(log, "sha256", recorded_pcrs("secure-boot")).first)
+
+
+def _event_logs() -> list[bytes]:
+    built = LogBuilder(None).event(0, 0x8, b"1.0").event(8, 0xD, b"grub_cmd: boot")
+    return [*map(recorded_log, RECORDED), built.build()]
+
+
+def _ima_text(data: bytes) -> None:
+    entries = read_ascii(data)
+    match(ImaState.at_boot("sha256"), entries, bytes(32))
+
+
 TARGETS = (
     *(
         Target(
@@ -96,6 +121,11 @@ TARGETS = (
     Target("tpm-public", judges(PublicArea.from_bytes), lambda: _of_both("public")),
     Target(
         "tpm-attest", judges(Attest.from_bytes), lambda: _of_both("quote", "certify")
+    ),
+    Target("event-log", judges(_event_log), _event_logs),
+    Target("ima-text", judges(_ima_text), lambda: [one.line() for one in ENTRIES]),
+    Target(
+        "ima-binary", judges(read_binary), lambda: [one.binary() for one in ENTRIES]
     ),
     Target("tpm-pcr-blob", judges(parse_pcr_blob), lambda: _of_both("pcr_blob")),
 )
