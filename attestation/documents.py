@@ -36,6 +36,7 @@ class ContentType(StrEnum):
     REMOVAL_REPORT = "application/vouchgate-removal-report+cbor"
     DEVICE_REPORT = "application/vouchgate-report+cbor"
     DEVICE_REQUEST = "application/vouchgate-device-request+cbor"
+    CHECKPOINT = "application/vouchgate-audit-checkpoint+cbor"
 
 
 def sign_document(

@@ -50,6 +50,7 @@ COMMANDS = {
     "apikey": "onboarding.cli.apikey",
     "doctor": "onboarding.cli.doctor_command",
     "trace": "onboarding.cli.trace",
+    "audit": "onboarding.cli.audit",
 }
 
 

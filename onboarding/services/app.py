@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from onboarding.services import health
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
+from onboarding.services.audit import Checkpoints
 from onboarding.services.context import Context, open_context
 from onboarding.services.health import Health
 from onboarding.services.keylime_link import KeylimeLink
@@ -102,6 +103,8 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
             stack.callback(context.close)
             prune = partial(_prune_traces, context)
             await stack.enter_async_context(context.tracer.working(prune))
+            signing = Checkpoints(context).run
+            await stack.enter_async_context(asynccontextmanager(signing)())
             for part in parts:
                 for work in part.background:
                     await stack.enter_async_context(asynccontextmanager(work)())

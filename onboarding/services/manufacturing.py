@@ -8,6 +8,7 @@ from onboarding.protocol.registry import DI
 from onboarding.protocol.step import Effect, StoreVoucher
 from onboarding.services.api import (
     apikeys,
+    audit,
     device_cas,
     diagnosis,
     events,
@@ -30,6 +31,7 @@ from onboarding.services.voucher_records import record_of
 ACTOR = "service:manufacturing"
 ROUTERS = (
     apikeys.router,
+    audit.router,
     device_cas.router,
     diagnosis.router,
     events.router,

@@ -11,6 +11,7 @@ from onboarding.protocol.step import Effect, TakeOwnership
 from onboarding.services import enrolment, reconcile, to0
 from onboarding.services.api import (
     apikeys,
+    audit,
     decisions,
     deliveries,
     device_actions,
@@ -57,6 +58,7 @@ from ownership_vouchers.types import Guid
 
 ROUTERS = (
     apikeys.router,
+    audit.router,
     decisions.router,
     deliveries.router,
     device_actions.router,

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     trace_runs_per_device: int = Field(default=20, ge=1, le=10_000)  # of each protocol
     trace_days: int = Field(default=30, ge=1, le=36500)
 
+    audit_checkpoint_seconds: Seconds = 3600  # how often the log's head is signed
+
     # Rendezvous: what a registration may last.
     rendezvous_max_seconds: Seconds = 30 * 86400
     insecure_rendezvous_accept_any: bool = False

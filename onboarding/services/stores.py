@@ -7,6 +7,7 @@ from onboarding.store.apikeys import ApiKeyStore
 from onboarding.store.appraisals import AppraisalStore
 from onboarding.store.assignments import AssignmentStore
 from onboarding.store.bindings import BindingStore
+from onboarding.store.checkpoints import CheckpointStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionStore
 from onboarding.store.deliveries import DeliveryStore
@@ -38,6 +39,7 @@ class Stores:
     appraisals: AppraisalStore
     assignments: AssignmentStore
     bindings: BindingStore
+    checkpoints: CheckpointStore
     decisions: DecisionStore
     deliveries: DeliveryStore
     devices: DeviceStore
@@ -66,6 +68,7 @@ class Stores:
             AppraisalStore(database),
             AssignmentStore(database),
             BindingStore(database),
+            CheckpointStore(database),
             DecisionStore(database),
             DeliveryStore(database),
             DeviceStore(database),

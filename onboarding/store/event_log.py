@@ -23,6 +23,10 @@ class ChainHead:
     digest: bytes
 
 
+START = ChainHead(0, GENESIS)
+"""Before the first event."""
+
+
 class EventLog:
     """The audit log: append, read, verify; nothing else changes it."""
 
@@ -63,13 +67,19 @@ class EventLog:
             found = tuple(_logged(row) for row in session.exec(query))
         return found[::-1]
 
-    def verify_chain(self) -> ChainHead:
-        """Recompute every digest from the first event to the head.
+    def digest_of(self, seq: int) -> bytes | None:
+        """The digest of one event, as it is stored; None when it is not there."""
+        with self._database.session() as session:
+            row = session.get(EventRow, seq)
+            return None if row is None else row.digest
+
+    def verify_chain(self, after: ChainHead = START) -> ChainHead:
+        """Recompute every digest from the event after ``after`` to the head.
 
         Raises:
             ChainBroken: Names the first event that does not fit.
         """
-        seq, digest = 0, GENESIS
+        seq, digest = after.seq, after.digest
         with self._database.session() as session:
             head = session.get(EventHeadRow, 1)
             if head is None:

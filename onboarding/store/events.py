@@ -4,18 +4,15 @@ Appending is one function over a plain connection, so that it joins whatever
 transaction makes the change. Callers append last: the log's head is a lock.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import cbor2
-
+from attestation.audit_log import GENESIS, LoggedEvent
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import ChainBroken, InvalidRecord
 
-GENESIS = bytes(32)
-"""What the first event names as its predecessor."""
+__all__ = ["GENESIS", "Event", "LoggedEvent", "append"]
 
 _DETAIL_LIMIT = 16 * 1024
 
@@ -41,35 +38,6 @@ class Event:
     guid: bytes | None = None
     evidence_digest: bytes | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """An event as it stands in the log; ``detail`` is the JSON text digested."""
-
-    seq: int
-    guid: bytes | None
-    cause: str
-    actor: str
-    at: int
-    evidence_digest: bytes | None
-    detail: str
-    previous: bytes
-    digest: bytes
-
-    def computed_digest(self) -> bytes:
-        """SHA-256 over the CBOR array of all other fields, ``previous`` first."""
-        fields = (
-            self.previous,
-            self.seq,
-            self.guid,
-            self.cause,
-            self.actor,
-            self.at,
-            self.evidence_digest,
-            self.detail,
-        )
-        return hashlib.sha256(cbor2.dumps(fields)).digest()
 
 
 def append(connection: Connection, *events: Event) -> None:

@@ -151,6 +151,17 @@ class EventHeadRow(Base, table=True):
     digest: bytes
 
 
+class CheckpointRow(Base, table=True):
+    """Where the log stood at a time, signed by a key of the log's keeper."""
+
+    __tablename__ = "audit_checkpoints"
+    seq: int = counter_key()
+    digest: bytes
+    at: int = seconds()
+    key_fingerprint: str
+    document: bytes
+
+
 class RegistrationRow(Base, table=True):
     """A rendezvous registration: where a device finds its owner."""
 

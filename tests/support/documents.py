@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from attestation import device_auth, manifest, passport, ticket, withdrawal
+from attestation import (
+    audit_log,
+    device_auth,
+    manifest,
+    passport,
+    ticket,
+    withdrawal,
+)
 from attestation.documents import ContentType
 from ownership_vouchers.algorithms import SoftSigner, VerifyKey
 from ownership_vouchers.types import Guid
@@ -35,6 +42,9 @@ REQUEST = device_auth.DeviceRequest(
 )
 
 
+CHECKPOINT = audit_log.Checkpoint(bytes(32), 7, b"\x07" * 32, NOW)
+
+
 @dataclass(frozen=True)
 class Kind:
     """How one kind of document is signed and opened by whoever should."""
@@ -45,6 +55,11 @@ class Kind:
 
 
 KINDS: dict[ContentType, Kind] = {
+    ContentType.CHECKPOINT: Kind(
+        CHECKPOINT,
+        lambda signer: audit_log.sign_checkpoint(CHECKPOINT, signer),
+        audit_log.open_checkpoint,
+    ),
     ContentType.PASSPORT: Kind(
         PASSPORT,
         lambda signer: passport.issue(PASSPORT, signer),

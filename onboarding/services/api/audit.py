@@ -1,0 +1,59 @@
+"""Checkpoints of the audit log, to be kept where this service cannot reach them."""
+
+from fastapi import Response
+
+from onboarding.services import audit
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.fields import Cursor, JsonObject, Limit
+from onboarding.services.api.routing import api_router
+from onboarding.services.errors import Problem
+from onboarding.store.apikeys import Role
+from onboarding.store.checkpoints import CheckpointRecord
+from onboarding.store.errors import ChainBroken
+
+router = api_router("audit")
+
+COSE = "application/cose"
+
+
+@router.post("/audit/checkpoints", **needs(Role.SECURITY))
+def make_checkpoint(context: Ctx) -> Response:
+    """Sign where the log stands now, and return the signed document.
+
+    If nothing happened since the newest checkpoint, that one is returned.
+    """
+    try:
+        record = audit.checkpoint(context)
+    except ChainBroken as error:
+        raise Problem(
+            409,
+            "audit-log-broken",
+            f"The audit log is not vouched for: {error}.",
+            remedy="Keep this database as evidence, and restore the last good backup.",
+        ) from error
+    return Response(record.document, media_type=COSE)
+
+
+@router.get("/audit/checkpoints", **needs(Role.SECURITY))
+def list_checkpoints(
+    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+) -> JsonObject:
+    """What was signed so far, newest first."""
+    page = context.stores.checkpoints.page(cursor, limit)
+    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+
+
+@router.get("/audit/checkpoints/latest", **needs(Role.SECURITY))
+def latest_checkpoint(context: Ctx) -> Response:
+    """The newest checkpoint, as it was signed."""
+    record = context.stores.checkpoints.latest()
+    return Response(record.document, media_type=COSE)
+
+
+def _shown(one: CheckpointRecord) -> JsonObject:
+    return {
+        "seq": one.seq,
+        "digest": one.digest.hex(),
+        "at": one.at,
+        "key_fingerprint": one.key_fingerprint,
+    }
