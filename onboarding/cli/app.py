@@ -49,6 +49,7 @@ COMMANDS = {
     "keys": "onboarding.cli.keys",
     "apikey": "onboarding.cli.apikey",
     "doctor": "onboarding.cli.doctor_command",
+    "rendezvous": "onboarding.cli.rendezvous",
     "trace": "onboarding.cli.trace",
     "audit": "onboarding.cli.audit",
 }

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.protocol.modules import ModulePlan
-from onboarding.protocol.registration import Registration
+from onboarding.protocol.registration import USUAL_TERMS, Registration, Terms
 from ownership_vouchers.algorithms import Signer, VerifyKey, alg_for
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
 from ownership_vouchers.rendezvous import RendezvousInfo
@@ -46,20 +46,26 @@ class To0RendezvousEnv:
 
     ``find_registration`` returns the live registration of a GUID.
     ``device_roots`` None trusts whichever root a voucher's chain ends in;
-    ``admits`` is the operator's word on a manufacturer and an owner key.
+    ``objection`` is what the operator has against a manufacturer's key, or else an
+    owner's, in words for the log; None admits both.
     """
 
     now: int
     random: Callable[[int], bytes] = field(repr=False)
     find_registration: Callable[[Guid], Registration | None]
-    max_wait_seconds: int = 7 * 24 * 3600
+    terms: Terms = USUAL_TERMS
     device_roots: Sequence[x509.Certificate] | None = None
-    admits: Callable[[PublicKey, PublicKey], bool] = lambda _maker, _owner: True
+    objection: Callable[[PublicKey, PublicKey], str | None] = lambda _maker, _owner: (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class To1RendezvousEnv:
-    """The rendezvous server in TO1."""
+    """The rendezvous server in TO1.
+
+    ``find_registration`` raises `errors.NotServed` for one that the operator denies.
+    """
 
     random: Callable[[int], bytes] = field(repr=False)
     find_registration: Callable[[Guid], Registration | None]

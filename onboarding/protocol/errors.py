@@ -61,6 +61,12 @@ class NotFound(ProtocolError):
     code = ErrorCode.RESOURCE_NOT_FOUND
 
 
+class NotServed(ProtocolError):
+    """It is registered here, and the operator will not have it given out."""
+
+    code = ErrorCode.RESOURCE_NOT_FOUND
+
+
 class MessageRefused(ProtocolError):
     """A well-formed message with a wrong nonce, signature, index or hash."""
 

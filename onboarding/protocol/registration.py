@@ -1,10 +1,9 @@
-"""What a rendezvous server keeps of one registered device."""
+"""What a rendezvous server keeps of one registered device, and what may replace it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.keys import load_spki
 from ownership_vouchers.types import Guid, Hash, HashType
@@ -12,87 +11,86 @@ from ownership_vouchers.voucher import Voucher
 
 load_device_key = lru_cache(maxsize=4096)(load_spki)
 
+ABSURD_SECONDS = 2**31  # 68 years; one peer always asks for twice that
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose device a registration says it is, by digests (SHA-256) alone.
+
+    ``owner`` is the fingerprint of the key that signed it; entries oldest first.
+    """
+
+    owner: str
+    header_digest: bytes
+    entry_digests: tuple[bytes, ...]
+
+    def objection(self, newer: Self) -> str | None:
+        """Say why ``newer`` may not take this one's place while it lasts; or None.
+
+        The same owner may, with a voucher as long; and whoever comes later in the
+        chain that stands here. Who sold the device may not: its voucher is shorter.
+        Source: FDO 1.1, section 5.3 (re-registration).
+        """
+        if newer.header_digest != self.header_digest:
+            return "another voucher with that GUID is registered"
+        count = len(self.entry_digests)
+        if newer.entry_digests[:count] == self.entry_digests:
+            return None
+        if len(newer.entry_digests) < count:
+            return (
+                f"a voucher of {count} entries is registered, and this one has"
+                f" {len(newer.entry_digests)}: the device was sold on since"
+            )
+        if newer.owner == self.owner:
+            return None
+        return "another owner is registered, and this voucher does not go on from its"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long registrations last, in seconds: at least, at most, and usually."""
+
+    minimum: int = 1
+    maximum: int = 7 * 24 * 3600
+    usual: int = 7 * 24 * 3600
+
+    def grant(self, asked: int) -> int:
+        """Return what is granted; who asks for nothing sensible gets the usual."""
+        if not 0 < asked < ABSURD_SECONDS:
+            return self.usual
+        return max(self.minimum, min(asked, self.maximum))
+
+
+USUAL_TERMS = Terms()
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A verified TO0 registration; ``to1d`` is given out unmodified.
 
-    The digests (SHA-256) let a later registration of the same GUID be held
-    against this one without its voucher.
+    ``maker`` is the fingerprint of the manufacturer's key.
     """
 
     guid: Guid
     to1d: bytes
     device_spki: bytes
     owner_spki: bytes
-    header_digest: bytes
-    entry_count: int
-    last_entry_digest: bytes
+    maker: str
+    claim: Claim
 
     @classmethod
     def of(cls, voucher: Voucher, device_spki: bytes, to1d: bytes) -> Self:
         """Summarise ``voucher``, which the caller has verified."""
-        return cls(
-            voucher.guid,
-            to1d,
-            device_spki,
-            voucher.owner_key.spki,
-            _digest(voucher.header.raw),
-            len(voucher.entries),
-            _digest(voucher.entries[-1].raw),
-        )
+        owner = voucher.owner_key
+        entries = tuple(_digest(entry.raw) for entry in voucher.entries)
+        claim = Claim(owner.fingerprint(), _digest(voucher.header.raw), entries)
+        maker = voucher.header.manufacturer_key.fingerprint()
+        return cls(voucher.guid, to1d, device_spki, owner.spki, maker, claim)
 
     @property
     def device_key(self) -> VerifyKey:
         return load_device_key(self.device_spki)
-
-    @property
-    def owner_fingerprint(self) -> str:
-        """SHA-256 of the owner key's SubjectPublicKeyInfo, hexadecimal."""
-        return _digest(self.owner_spki).hex()
-
-    def yields_to(self, voucher: Voucher) -> bool:
-        """Tell whether ``voucher`` may register in place of this one.
-
-        Only the same voucher (same header, same owner) or a longer one that
-        goes on from its last entry may.
-        """
-        if _digest(voucher.header.raw) != self.header_digest:
-            return False
-        if len(voucher.entries) < self.entry_count:
-            return False
-        shared = voucher.entries[self.entry_count - 1]
-        return _digest(shared.raw) == self.last_entry_digest
-
-    def encode(self) -> bytes:
-        """Return one CBOR array, for the store."""
-        return cbor.encode(
-            [
-                self.guid.raw,
-                self.to1d,
-                self.device_spki,
-                self.owner_spki,
-                self.header_digest,
-                self.entry_count,
-                self.last_entry_digest,
-            ]
-        )
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Raises MalformedError."""
-        guid, to1d, device, owner, header, count, last = cbor.array(
-            cbor.decode(data), 7
-        )
-        return cls(
-            Guid(cbor.bstr(guid)),
-            cbor.bstr(to1d),
-            cbor.bstr(device, limit=2048),
-            cbor.bstr(owner, limit=2048),
-            cbor.bstr(header, 32),
-            cbor.uint(count, 8),
-            cbor.bstr(last, 32),
-        )
 
 
 def _digest(data: bytes) -> bytes:

@@ -93,11 +93,13 @@ def _owner_sign(nonce: bytes, message: OwnerSign, env: To0RendezvousEnv) -> Step
 
 
 def _accept(voucher: Voucher, to1d: bytes, asked: int, env: To0RendezvousEnv) -> Step:
-    before = env.find_registration(voucher.guid)
-    if before is not None and not before.yields_to(voucher):
-        raise VoucherRefused("the GUID is registered with another voucher")
-    granted = min(asked, env.max_wait_seconds)
     registration = Registration.of(voucher, spki(voucher.device_key), to1d)
+    before = env.find_registration(voucher.guid)
+    if before is not None:
+        objection = before.claim.objection(registration.claim)
+        if objection is not None:
+            raise VoucherRefused(objection)
+    granted = env.terms.grant(asked)
     effect = StoreRegistration(registration, granted)
     return Step(None, AcceptOwner.TYPE, AcceptOwner(granted).encode(), (effect,))
 
@@ -107,8 +109,9 @@ def _verified(data: bytes, env: To0RendezvousEnv) -> Voucher:
         voucher = Voucher.from_cbor(data)
         if not voucher.entries:
             raise VoucherRefused("the voucher names no owner")
-        if not env.admits(voucher.header.manufacturer_key, voucher.owner_key):
-            raise VoucherRefused("manufacturer or owner is not admitted here")
+        objection = env.objection(voucher.header.manufacturer_key, voucher.owner_key)
+        if objection is not None:
+            raise VoucherRefused(objection)
         return verify(voucher, device_roots=env.device_roots).voucher
     except VoucherError as error:
         _check_guid(data)

@@ -20,6 +20,7 @@ from onboarding.services.settings import Settings
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
 from onboarding.store.module_files import MAX_FILE
+from onboarding.store.registrations import PRUNED
 
 TITLE = "Vouchgate"
 LARGER_BODIES = {
@@ -88,12 +89,15 @@ def _handlers(
     }
 
 
-def _prune_traces(context: Context) -> int:
-    """Keep what the settings say of runs; return how many rows went."""
-    settings = context.settings
-    before = context.now() - settings.trace_days * 86400
+def _tidy(context: Context) -> None:
+    """Forget what ran out in any role; of runs keep what the settings say."""
+    settings, now = context.settings, context.now()
+    context.stores.runs.prune(now)
+    while context.stores.registrations.prune(now) == PRUNED:
+        pass
+    before = now - settings.trace_days * 86400
     kept = settings.trace_runs_per_device, settings.trace_runs
-    return context.stores.traces.prune(before, *kept)
+    context.stores.traces.prune(before, *kept)
 
 
 def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
@@ -101,7 +105,7 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(context.close)
-            prune = partial(_prune_traces, context)
+            prune = partial(_tidy, context)
             await stack.enter_async_context(context.tracer.working(prune))
             signing = Checkpoints(context).run
             await stack.enter_async_context(asynccontextmanager(signing)())

@@ -35,6 +35,7 @@ class Health:
     tally: Tally
     keylime: Cached[str] | None
     devices: Cached[Mapping[DeviceState, int]]
+    registrations: Cached[int]
 
     @classmethod
     def of(cls, context: Context, tally: Tally, link: KeylimeLink | None) -> Self:
@@ -45,6 +46,7 @@ class Health:
             tally,
             None if link is None else Cached(lambda: _keylime(link), KEYLIME_SECONDS),
             Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
+            Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
         )
 
     def checks(self) -> dict[str, str]:
@@ -129,7 +131,7 @@ def metrics(request: Request) -> Response:
         ),
         f"vouchgate_runs {stores.runs.live(now)}",
         *_family("registrations", "gauge", "Live registrations at this rendezvous."),
-        f"vouchgate_registrations {stores.registrations.count(now)}",
+        f"vouchgate_registrations {health.registrations.get()}",
         *_family(
             "refusals_total", "counter", "Refusals by this process since its start."
         ),

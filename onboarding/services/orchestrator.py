@@ -106,7 +106,7 @@ class Orchestrator:
             self._context.stores.tasks.again(task, self._worker, due, said)
 
     async def _tidy(self, stop: asyncio.Event) -> None:
-        """Forget runs, registrations, old appraisals and old receipts."""
+        """Forget old appraisals and old receipts."""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self._prune)
@@ -116,8 +116,6 @@ class Orchestrator:
 
     def _prune(self) -> None:
         now = self._context.now()
-        self._context.stores.runs.prune(now)
-        self._context.stores.registrations.prune(now)
         kept = self._context.settings.keep_appraisals_days * 86400
         self._context.stores.appraisals.prune(now - kept)
         kept = self._context.settings.keep_deliveries_days * 86400

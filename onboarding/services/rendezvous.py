@@ -1,18 +1,17 @@
 """The rendezvous service: owners register (TO0), devices ask (TO1)."""
 
-import hashlib
 import secrets
-from dataclasses import dataclass, replace
 
 from onboarding.protocol.env import To0RendezvousEnv, To1RendezvousEnv
-from onboarding.protocol.errors import VoucherRefused
-from onboarding.protocol.registration import Registration
+from onboarding.protocol.errors import NotServed, VoucherRefused
+from onboarding.protocol.registration import Registration, Terms
 from onboarding.protocol.registry import TO0, TO1
-from onboarding.protocol.step import Effect, State, Step, StoreRegistration
+from onboarding.protocol.step import Effect, StoreRegistration
 from onboarding.services.api import (
     apikeys,
     diagnosis,
     events,
+    key_rules,
     registrations,
     traces,
 )
@@ -24,18 +23,17 @@ from onboarding.services.settings import Settings
 from onboarding.services.transport import AsgiApp
 from onboarding.services.trust import Trust, load_trust
 from onboarding.store.errors import NotFound, RegistrationRefused
+from onboarding.store.key_rules import Holder, Verdict
 from onboarding.store.registrations import RegistrationRecord
-from onboarding.wire.message import MsgType
-from onboarding.wire.to0 import OwnerSign, To0d
 from ownership_vouchers import cbor
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Guid
-from ownership_vouchers.voucher import Voucher
 
 ROUTERS = (
     apikeys.router,
     diagnosis.router,
     events.router,
+    key_rules.router,
     registrations.router,
     traces.router,
     trust_api.router,
@@ -54,34 +52,41 @@ def create_app(settings: Settings) -> AsgiApp:
 
 def _to0(context: Context) -> ProtocolRole:
     settings = context.settings
+    terms = Terms(
+        settings.rendezvous_min_seconds,
+        settings.rendezvous_max_seconds,
+        settings.rendezvous_default_seconds,
+    )
 
     def env(now: int) -> To0RendezvousEnv:
         trust = load_trust(context.stores.settings)
         return To0RendezvousEnv(
             now,
             secrets.token_bytes,
-            lambda guid: _find(context, guid),
-            settings.rendezvous_max_seconds,
+            lambda guid: _registration(_find(context, guid)),
+            terms,
             trust.roots,
-            lambda maker, _owner: _admits(settings, trust, maker),
+            lambda maker, owner: _objection(context, trust, maker, owner),
         )
 
     def commit(effect: Effect, now: int, _run: bytes) -> None:
-        if not isinstance(effect, _Announced):
+        if not isinstance(effect, StoreRegistration):
             return
-        record = _record(effect, now + effect.wait_seconds)
+        record = _record(effect.registration, now + effect.wait_seconds)
+        quota = settings.rendezvous_owner_quota
         try:
-            context.stores.registrations.put(record, now)
+            context.stores.registrations.put(record, now, quota)
         except RegistrationRefused as error:
             raise VoucherRefused(str(error)) from error
 
-    role = replace(TO0, step=_announcing)
-    return ProtocolRole(role, settings.run_seconds, env, commit)
+    return ProtocolRole(TO0, settings.run_seconds, env, commit)
 
 
 def _to1(context: Context) -> ProtocolRole:
     def env(now: int) -> To1RendezvousEnv:
-        return To1RendezvousEnv(secrets.token_bytes, lambda guid: _find(context, guid))
+        return To1RendezvousEnv(
+            secrets.token_bytes, lambda guid: _served(_find(context, guid))
+        )
 
     def commit(_effect: Effect, _now: int, _run: bytes) -> None:
         """TO1 changes nothing."""
@@ -89,68 +94,66 @@ def _to1(context: Context) -> ProtocolRole:
     return ProtocolRole(TO1, context.settings.run_seconds, env, commit)
 
 
-def _admits(settings: Settings, trust: Trust, maker: PublicKey) -> bool:
+def _objection(
+    context: Context, trust: Trust, maker: PublicKey, owner: PublicKey
+) -> str | None:
     """An operator has to name somebody; until then nobody is let in."""
-    if trust.is_empty:
-        return settings.insecure_rendezvous_accept_any
-    return trust.admits(maker)
+    made, owned = maker.fingerprint(), owner.fingerprint()
+    said = context.stores.key_rules.admission(made, owned)
+    if said.manufacturer is Verdict.DENY:
+        return f"the manufacturer's key {made} is denied here"
+    if said.owner is Verdict.DENY:
+        return f"the owner's key {owned} is denied here"
+    if said.owners_listed and said.owner is not Verdict.ALLOW:
+        return f"only allowed owners register here, and key {owned} is none of them"
+    if not trust.admits(maker):
+        return f"the manufacturer's key {made} is not trusted here"
+    named = said.owners_listed or not trust.is_empty
+    if not named and not context.settings.insecure_rendezvous_accept_any:
+        return "nobody is trusted here yet: no manufacturer, device CA or owner"
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Announced(StoreRegistration):
-    """A registration with the SHA-256 of each entry of its voucher.
-
-    The store tells with them, in the transaction that stores it, whether what
-    stands there gives way.
-    """
-
-    entry_digests: tuple[bytes, ...]
-
-
-def _announcing(
-    state: State | None, kind: MsgType, body: bytes, env: To0RendezvousEnv
-) -> Step:
-    step = TO0.step(state, kind, body, env)
-    return replace(
-        step, effects=tuple(_with_digests(one, body) for one in step.effects)
-    )
-
-
-def _with_digests(effect: Effect, body: bytes) -> Effect:
-    if not isinstance(effect, StoreRegistration):
-        return effect
-    to0d = To0d.from_cbor(OwnerSign.from_cbor(body).to0d)
-    entries = Voucher.from_cbor(to0d.voucher).entries
-    digests = tuple(hashlib.sha256(entry.raw).digest() for entry in entries)
-    return _Announced(effect.registration, effect.wait_seconds, digests)
-
-
-def _record(announced: _Announced, expires: int) -> RegistrationRecord:
-    registration = announced.registration
+def _record(registration: Registration, expires: int) -> RegistrationRecord:
     keys = cbor.encode([registration.device_spki, registration.owner_spki])
+    claim = registration.claim
     return RegistrationRecord(
         registration.guid.raw,
         registration.to1d,
-        registration.owner_fingerprint,
-        registration.header_digest,
-        announced.entry_digests,
+        claim.owner,
+        claim.header_digest,
+        claim.entry_digests,
         keys,
         expires,
+        registration.maker,
     )
 
 
-def _find(context: Context, guid: Guid) -> Registration | None:
+def _find(context: Context, guid: Guid) -> RegistrationRecord | None:
     try:
-        record = context.stores.registrations.get(guid.raw, context.now())
+        return context.stores.registrations.get(guid.raw, context.now())
     except NotFound:
+        return None
+
+
+def _served(record: RegistrationRecord | None) -> Registration | None:
+    """Raises NotServed: the operator denies one of its keys by now."""
+    if record is not None and record.denied is not None:
+        whose = record.denied
+        key = record.key_fingerprint if whose == Holder.OWNER else record.maker
+        raise NotServed(f"it is registered, but the {whose}'s key {key} is denied here")
+    return _registration(record)
+
+
+def _registration(record: RegistrationRecord | None) -> Registration | None:
+    if record is None:
         return None
     device, owner = cbor.array(cbor.decode(record.device_key), 2)
     return Registration(
-        guid,
+        Guid(record.guid),
         record.to1d,
         cbor.bstr(device),
         cbor.bstr(owner),
-        record.header_digest,
-        len(record.entry_digests),
-        record.entry_digests[-1],
+        record.maker or "",
+        record.claim,
     )

@@ -69,8 +69,11 @@ class Settings(BaseSettings):
 
     audit_checkpoint_seconds: Seconds = 3600  # how often the log's head is signed
 
-    # Rendezvous: what a registration may last.
+    # Rendezvous: what a registration may last, and how many an owner may hold.
+    rendezvous_min_seconds: Seconds = 300
+    rendezvous_default_seconds: Seconds = 7 * 86400  # who asks for nothing sensible
     rendezvous_max_seconds: Seconds = 30 * 86400
+    rendezvous_owner_quota: int = Field(default=1_000_000, ge=0, le=2**31 - 1)
     insecure_rendezvous_accept_any: bool = False
 
     # Owner
@@ -131,6 +134,12 @@ class Settings(BaseSettings):
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
+        least, usual = self.rendezvous_min_seconds, self.rendezvous_default_seconds
+        if not least <= usual <= self.rendezvous_max_seconds:
+            raise ValueError(
+                "rendezvous_min_seconds, rendezvous_default_seconds and"
+                " rendezvous_max_seconds must not fall"
+            )
         return self
 
 

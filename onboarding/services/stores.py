@@ -15,6 +15,7 @@ from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
+from onboarding.store.key_rules import KeyRuleStore
 from onboarding.store.lineage import LineageStore
 from onboarding.store.manifests import ManifestStore
 from onboarding.store.module_files import ModuleFileStore
@@ -46,6 +47,7 @@ class Stores:
     ek_acceptances: EkAcceptanceStore
     ek_roots: EkRootStore
     events: EventLog
+    key_rules: KeyRuleStore
     lineage: LineageStore
     manifests: ManifestStore
     module_files: ModuleFileStore
@@ -75,6 +77,7 @@ class Stores:
             EkAcceptanceStore(database),
             EkRootStore(database),
             EventLog(database),
+            KeyRuleStore(database),
             LineageStore(database),
             ManifestStore(database),
             ModuleFileStore(database),

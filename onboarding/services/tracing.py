@@ -152,7 +152,10 @@ class Tracer:
 
     @asynccontextmanager
     async def working(self, prune: Callable[[], object]) -> AsyncIterator[None]:
-        """Write every second while the block lasts and at its end; prune at times."""
+        """Write every second while the block lasts and at its end; prune at times.
+
+        ``prune`` tidies up for the whole service: this is the one loop of all roles.
+        """
         stop = asyncio.Event()
         loop = asyncio.create_task(self._work(stop, prune))
         try:
@@ -233,4 +236,4 @@ def _tried(prune: Callable[[], object]) -> None:
     try:
         prune()
     except StoreError:
-        log.exception("could not prune what is remembered of runs")
+        log.exception("could not tidy up what ran out")

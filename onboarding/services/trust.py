@@ -7,6 +7,7 @@ nothing; an owner without it takes what its authenticated operators import.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
@@ -77,6 +78,7 @@ def load_trust(settings: SettingStore) -> Trust:
     return Trust.build(frozenset(map(str, names)), str(stored["device_cas_pem"]))
 
 
+@lru_cache(maxsize=8)
 def read_certificates(pem: str) -> tuple[x509.Certificate, ...]:
     """Read PEM certificates; none from an empty text.
 

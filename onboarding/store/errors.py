@@ -42,7 +42,11 @@ class DuplicateVoucher(Conflict):
 
 
 class RegistrationRefused(Conflict):
-    """A live registration of another owner holds that GUID."""
+    """A live registration that does not give way holds that GUID."""
+
+
+class QuotaReached(RegistrationRefused):
+    """The owner's key holds as many registrations as it may."""
 
 
 class TokenRefused(StoreError):

@@ -173,6 +173,28 @@ class RegistrationRow(Base, table=True):
     entry_digests: bytes
     device_key: bytes
     expires: int = Field(sa_type=BigInteger, index=True)
+    maker: str | None = None  # the manufacturer's key; unknown in rows of before
+
+
+class RegistrationOwnerRow(Base, table=True):
+    """How many rows of registrations an owner's key has, the expired ones too."""
+
+    __tablename__ = "registration_owners"
+    fingerprint: str = Field(primary_key=True)
+    held: int = Field(sa_type=BigInteger)
+
+
+class KeyRuleRow(Base, table=True):
+    """What a rendezvous server's operator said of one key."""
+
+    __tablename__ = "key_rules"
+    holder: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    verdict: str | None = None
+    quota: int | None = maybe_seconds()
+    reason: str
+    set_at: int = seconds()
+    set_by: str
 
 
 class SettingRow(Base, table=True):

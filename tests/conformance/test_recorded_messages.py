@@ -10,10 +10,10 @@ import pytest
 
 from onboarding.protocol import to0_rendezvous, to1_rendezvous
 from onboarding.protocol.env import To0RendezvousEnv, To1RendezvousEnv
-from onboarding.protocol.registration import Registration
+from onboarding.protocol.registration import Registration, Terms
 from onboarding.protocol.step import StoreRegistration
 from onboarding.wire.message import MsgType as M
-from onboarding.wire.to0 import HelloAck
+from onboarding.wire.to0 import AcceptOwner, HelloAck
 from onboarding.wire.to1 import HelloRv, HelloRvAck
 from onboarding.wire.to2 import HelloDevice, OvNextEntry, ProveDevice, ProveOvHdr
 from onboarding.wire.to2_secure import Done, Done2, SetupDevice
@@ -67,7 +67,9 @@ def test_every_voucher_holds(name: str) -> None:
 def test_a_rendezvous_server_answers_as_recorded(name: str) -> None:
     record = Transcript(name)
     _, ack, sign, accept = record.messages("to0")
-    env = To0RendezvousEnv(NOW, Drawn(), lambda _guid: None, 1 << 32)
+    granted = AcceptOwner.from_cbor(accept.wire).wait_seconds
+    terms = Terms(maximum=granted, usual=granted)
+    env = To0RendezvousEnv(NOW, Drawn(), lambda _guid: None, terms)
     state = to0_rendezvous.AwaitingSign(HelloAck.from_cbor(ack.wire).nonce)
     step = to0_rendezvous.step(state, M.TO0_OWNER_SIGN, sign.wire, env)
     assert step.reply == accept.wire

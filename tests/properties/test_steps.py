@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from onboarding.protocol.devmod import Devmod
 from onboarding.protocol.exchange import Exchange
 from onboarding.protocol.kex import KexParameter
-from onboarding.protocol.registration import Registration
 from onboarding.protocol.registry import ROLES, TO2, ServerRole
 from onboarding.protocol.step import ProtocolVersion, Send
 from onboarding.protocol.to2_states import AwaitingReady, Serving
@@ -108,7 +107,6 @@ def test_no_bytes_escape_the_device(answered: int, data: st.DataObject) -> None:
 STATES: dict[str, Callable[[bytes], object]] = {
     role.name: role.decode_state for role in ROLES[ProtocolVersion.FDO_1_1]
 } | {
-    "registration": Registration.decode,
     "exchange": lambda data: Exchange.from_item(cbor.decode(data)),
     "devmod": lambda data: Devmod.from_item(cbor.decode(data)),
     "ECDH256": lambda data: KexParameter.decode(data, KexSuite.ECDH256),

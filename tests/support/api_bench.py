@@ -53,6 +53,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "steps": [{"module": "fdo.upload", "parameters": {"name": "/etc/machine-id"}}],
     },
     "PUT /service-info/rules": {"labels": {"site": "here"}, "plan": "p"},
+    "PUT /key-rules/{holder}/{fingerprint}": {"verdict": "deny", "reason": "r"},
     "PUT /rvinfo": {"directives": [{"dns": "rv.example", "protocol": "http"}]},
     "PUT /to2-address": {
         "addresses": [{"dns": "o.example", "ip": None, "port": 1, "protocol": "http"}]
@@ -99,6 +100,7 @@ def filled(route: str) -> tuple[str, str]:
     """Method and path of a route, its parameters filled in."""
     method, path = route.split(" ")
     path = path.replace("{guid}", str(uuid4())).replace("{name}", "none")
+    path = path.replace("{holder}", "owner").replace("{fingerprint}", ZERO)
     path = path.replace("{run}", "00").replace("{position}", "0")
     return method, path.replace("{key_id}", "00").replace("{digest}", ZERO)
 

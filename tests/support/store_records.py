@@ -9,6 +9,7 @@ from onboarding.store.appraisals import AppraisalRecord, FailureRecord, Outcome
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.database import Database
 from onboarding.store.devices import DeviceStore
+from onboarding.store.key_rules import Holder, KeyRule, Verdict
 from onboarding.store.registrations import RegistrationRecord
 from onboarding.store.voucher_rows import VoucherRecord
 from onboarding.store.vouchers import VoucherStore
@@ -81,6 +82,13 @@ def registration(
         device_key=b"device key",
         expires=expires,
     )
+
+
+def rule(
+    holder: Holder, fingerprint: str, verdict: Verdict | None, quota: int | None = None
+) -> KeyRule:
+    """What an operator says of a key."""
+    return KeyRule(holder, fingerprint, verdict, quota, "because", NOW, ACTOR)
 
 
 def appraisal(

@@ -72,10 +72,13 @@ _REMEDIES: dict[tuple[str, int | None, int | None], str] = {
     ("DI", None, 100): "The device's firmware sends what this service cannot read:"
     " compare its DI client with the guide for device builders.",
     ("DI", None, 101): "Mend what it names, at the device or among the factory's keys.",
-    ("TO0", None, 2): "Trust the voucher's manufacturer at the rendezvous server, or"
-    " have the owner send its newest voucher.",
+    ("TO0", None, 2): "Trust the voucher's manufacturer at the rendezvous server, let"
+    " its owner register there (`vouchgate rendezvous`), or have the owner send its"
+    " newest voucher.",
     ("TO0", None, 3): "The owner signs with a key that is not the voucher's last one.",
     ("TO0", None, 4): "Correct the owner's TO2 address.",
+    ("TO1", None, 6): "Whoever runs the rendezvous server said so, and can take it"
+    " back: `vouchgate rendezvous rules` lists why.",
     ("TO1", 32, 101): "The device's key is not the one of its voucher: if it was"
     " initialised again, its newer voucher has to be registered.",
     ("TO2", 60, 101): "Device and owner have no suite in common: give the voucher an"

@@ -6,15 +6,16 @@ from functools import partial
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from onboarding.protocol.registration import Registration
+from onboarding.protocol.errors import VoucherRefused
+from onboarding.protocol.registration import Registration, Terms
 from onboarding.protocol.registry import TO0
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
+from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Guid, HashType
 from tests.support.alterations import (
     NO_CBOR,
     Alteration,
-    append,
     change,
     flipped,
     put,
@@ -29,7 +30,19 @@ M = MsgType
 
 def test_rendezvous_registers_the_owner_for_as_long_as_it_likes() -> None:
     assert to0().run() == 3600
-    assert to0(wait=0xFFFFFFFF, max_wait_seconds=60).run() == 60
+    terms = Terms(minimum=60, maximum=600, usual=300)
+    for asked, granted in (
+        (1, 60),
+        (60, 60),
+        (61, 61),
+        (600, 600),
+        (601, 600),
+        (2**31 - 1, 600),
+        (0, 300),
+        (2**31, 300),
+        (0xFFFFFFFF, 300),
+    ):
+        assert to0(wait=asked, terms=terms).run() == granted
 
 
 def owner_signs(alter: Alteration) -> Alteration:
@@ -146,7 +159,17 @@ def test_to0d_may_come_unwrapped() -> None:
 
 
 def test_rendezvous_admits_whom_its_operator_admits() -> None:
-    assert code_of(to0(admits=lambda _maker, _owner: False).run) == 2
+    heard = []
+
+    def objection(maker: PublicKey, owner: PublicKey) -> str:
+        heard.append((maker.fingerprint(), owner.fingerprint()))
+        return "not them"
+
+    with pytest.raises(VoucherRefused, match="not them"):
+        to0(objection=objection).run()
+    voucher = CHAIN.voucher
+    ends = (voucher.header.manufacturer_key, voucher.owner_key)
+    assert heard == [tuple(one.fingerprint() for one in ends)]
 
 
 def test_rendezvous_wants_device_chains_of_its_roots() -> None:
@@ -156,25 +179,18 @@ def test_rendezvous_wants_device_chains_of_its_roots() -> None:
 def test_a_longer_chain_takes_over_and_a_shorter_or_foreign_one_does_not() -> None:
     guid = Guid(secrets.token_bytes(16))
     chain = SupplyChain().make_device(guid=guid).sell_to("first")
+    shorter = chain.voucher
     first = registered(chain)
     again = registered(chain, find_registration=lambda _guid: first)
-    assert again.entry_count == 1
+    assert len(again.claim.entry_digests) == 1
     second = registered(chain.sell_to("second"), find_registration=lambda _guid: again)
-    assert second.owner_fingerprint == chain.owner.public_key.fingerprint()
+    assert second.claim.owner == chain.owner.public_key.fingerprint()
+    assert second.claim.objection(Registration.of(shorter, b"", b"").claim)
 
     foreign = SupplyChain().make_device(guid=guid).sell_to("thief").sell_to("thief")
     for other in (foreign, foreign.sell_to("thief")):
         held = to0(chain=other, find_registration=lambda _guid: second)
         assert code_of(held.run) == 2
-
-
-def test_a_registration_survives_its_bytes() -> None:
-    kept = registered()
-    assert Registration.decode(kept.encode()) == kept
-    assert kept.device_key == CHAIN.voucher.device_key
-    good = kept.encode()
-    for wrong in (good[:-1], append(good), put(256, 5)(good), put(b"", 4)(good)):
-        assert code_of(partial(Registration.decode, wrong)) == 100
 
 
 @pytest.mark.parametrize("wrong", NO_CBOR)

@@ -1,0 +1,86 @@
+"""Which keys a rendezvous server allows, denies, or holds to a quota of their own."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+from pydantic import Field
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    Body,
+    Cursor,
+    Fingerprint,
+    JsonObject,
+    Limit,
+    Line,
+)
+from onboarding.services.api.routing import api_router
+from onboarding.store.apikeys import Role
+from onboarding.store.key_rules import MAX_QUOTA, Holder, KeyRule, Verdict
+
+router = api_router("rendezvous")
+
+KeyPath = Annotated[Fingerprint, Path()]
+
+
+class KeyRuleIn(Body):
+    """A verdict, a quota of live registrations, or both; and why, for the record."""
+
+    verdict: Verdict | None = None
+    quota: Annotated[int, Field(ge=0, le=MAX_QUOTA)] | None = None
+    reason: Line = ""
+
+
+@router.get("/key-rules/{holder}", **needs(Role.OPERATOR, Role.SECURITY))
+def list_key_rules(
+    holder: Holder, context: Ctx, limit: Limit = 100, cursor: Cursor = None
+) -> JsonObject:
+    """Rules for owners' keys, or for manufacturers', by fingerprint."""
+    page = context.stores.key_rules.page(holder, cursor, limit)
+    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+
+
+@router.put("/key-rules/{holder}/{fingerprint}", **needs(Role.SECURITY))
+def put_key_rule(
+    holder: Holder,
+    fingerprint: KeyPath,
+    body: KeyRuleIn,
+    context: Ctx,
+    caller: Caller,
+) -> JsonObject:
+    """Allow, deny or limit a key from now on; devices registered before as well."""
+    rule = KeyRule(
+        holder,
+        fingerprint,
+        body.verdict,
+        body.quota,
+        body.reason,
+        context.now(),
+        actor(caller),
+    )
+    context.stores.key_rules.put(rule)
+    return _shown(rule)
+
+
+@router.delete(
+    "/key-rules/{holder}/{fingerprint}", status_code=204, **needs(Role.SECURITY)
+)
+def forget_key_rule(
+    holder: Holder, fingerprint: KeyPath, context: Ctx, caller: Caller
+) -> Response:
+    """Treat a key like any other again."""
+    now = context.now()
+    context.stores.key_rules.remove(holder, fingerprint, actor(caller), now)
+    return Response(status_code=204)
+
+
+def _shown(rule: KeyRule) -> JsonObject:
+    return {
+        "holder": rule.holder.value,
+        "fingerprint": rule.fingerprint,
+        "verdict": rule.verdict and rule.verdict.value,
+        "quota": rule.quota,
+        "reason": rule.reason,
+        "set_at": rule.set_at,
+        "set_by": rule.set_by,
+    }
