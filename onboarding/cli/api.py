@@ -19,6 +19,10 @@ from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 LIMIT = 64 * 1024 * 1024
 MAX_CA = 4 * 1024 * 1024
 KEY_VARIABLE = "VOUCHGATE_API_KEY"
+Url = Annotated[str, typer.Option(help="The service's address.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
+]
 Ca = Annotated[
     Path | None,
     typer.Option(

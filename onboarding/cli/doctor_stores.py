@@ -13,6 +13,7 @@ from onboarding.store.database import Database
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.errors import ChainBroken, StoreError
 from onboarding.store.event_log import EventLog
+from onboarding.store.owner_keys import KeyState, OwnerKeyStore
 from onboarding.store.vouchers import VoucherStore
 
 PAGE = 200
@@ -68,6 +69,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
     try:
         yield attempt("database", lambda: _current(database))
         yield attempt("vouchers", lambda: _vouchers(settings, database))
+        yield attempt("owner keys", lambda: _owner_keys(settings, database))
         yield attempt("EK store", lambda: _ek_roots(settings, database))
         yield _audit_log(database)
     finally:
@@ -106,6 +108,29 @@ def _vouchers(settings: Settings, database: Database) -> Finding:
             "Restore that key file, or have them extended to a key of yours.",
         )
     return Finding("vouchers", Health.OK, f"{count}, each with its owner key here")
+
+
+def _owner_keys(settings: Settings, database: Database) -> Finding:
+    """What was said of owner keys must not leave vouchers without one that signs."""
+    store = OwnerKeyStore(database)
+    here = {i.fingerprint: i for i in KeyStore(settings.key_directory, b"").list()}
+    told, health = [], Health.OK
+    for one in store.all():
+        needed = sum(
+            n for hold, n in store.holdings(one.fingerprint).items() if hold.needed
+        )
+        if one.state is KeyState.ACTIVE:
+            continue
+        known = here.get(one.fingerprint)
+        name = one.fingerprint[:16] if known is None else known.name
+        told.append(f"{name} is {one.state}, {needed} still hang on it")
+        if needed and not one.state.usable:
+            health = Health.WARNING
+        if one.state is KeyState.RETIRING and one.successor not in here:
+            told[-1] += ", and its successor's file is not here"
+            health = Health.BAD
+    mend = "" if health is Health.OK else "See `vouchgate keys owned` and the guide."
+    return Finding("owner keys", health, "; ".join(told) or "all active", mend)
 
 
 def _ek_roots(settings: Settings, database: Database) -> Finding:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from onboarding.cli import key_questions, key_rotation
 from onboarding.cli.files import write_file
 from onboarding.cli.output import CliError, Json, console, print_json, print_table
 from onboarding.cli.settings import KeyDirectory, PassphraseFile, load_settings
@@ -76,3 +77,15 @@ def _facts(info: KeyInfo) -> dict[str, object]:
         "public_pem": info.public_pem,
         "certificate_pem": info.certificate_pem,
     }
+
+
+for _command in (
+    key_questions.owned,
+    key_questions.match,
+    key_rotation.rotate,
+    key_rotation.hand_over,
+    key_rotation.retire,
+    key_rotation.revoke,
+    key_rotation.reinstate,
+):
+    app.command()(_command)

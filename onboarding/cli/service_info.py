@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from onboarding.cli.api import Ca, connected
+from onboarding.cli.api import Ca, KeyFile, connected
 from onboarding.cli.files import read_file, write_file
 from onboarding.cli.output import (
     CliError,
@@ -30,9 +30,6 @@ app = typer.Typer(
 MAX_PLAN = 1024 * 1024
 MAX_FILE = 8 * 1024 * 1024
 Url = Annotated[str, typer.Option(help="The owner service's address.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 Device = Annotated[str, typer.Argument(help="The device's GUID.")]
 Label = Annotated[
     list[str] | None, typer.Option(help="KEY=VALUE that a device must have; repeat it.")

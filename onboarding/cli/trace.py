@@ -1,20 +1,15 @@
 """``vouchgate trace``: what a service remembers of runs."""
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Ca, connected
+from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.output import Json, console, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="What a service remembers of runs.")
 
-Url = Annotated[str, typer.Option(help="The service's address.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 DAY = 86400
 
 

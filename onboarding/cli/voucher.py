@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Api, Ca, connected
+from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.files import (
     read_file,
     read_private_key,
@@ -47,10 +47,6 @@ app = typer.Typer(no_args_is_help=True, help="Ownership vouchers, one or many a 
 File = Annotated[Path, typer.Argument(help="Vouchers, PEM or CBOR.")]
 PEM_TYPE = "application/x-pem-file"
 ALL_REFUSED = "vouchers-refused"
-Url = Annotated[str, typer.Option(help="The service's address.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 
 
 @app.command()

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from onboarding.cli.api import Ca, connected
+from onboarding.cli.api import Ca, KeyFile, connected
 from onboarding.cli.output import (
     CliError,
     Json,
@@ -19,9 +19,6 @@ from onboarding.cli.output import (
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 RUNS_SHOWN = 5
 NOT_SEEN = "not-seen"  # the owner knows no more: a rendezvous server may
 

@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import make_url
 
+from onboarding.services.errors import KeyStoreError
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
+from onboarding.services.owner_keys import OwnerKeys
 from onboarding.services.settings import Role, Settings, read_passphrase, read_secret
 from onboarding.services.stores import Stores
 from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
+from onboarding.store.owner_keys import KeyState
 from onboarding.store.server_keys import ServerKeys, load_key_file
 from ownership_vouchers.algorithms import SoftSigner
 
@@ -33,6 +37,7 @@ class Context:
     server_keys: ServerKeys
     key_store: KeyStore
     keyrings: Mapping[KeyKind, Keyring]
+    owner_keys: OwnerKeys
     tracer: Tracer = field(repr=False)
     clock: Callable[[], float] = time.time
 
@@ -41,9 +46,27 @@ class Context:
         return int(self.clock())
 
     def signer(self, fingerprint: str) -> SoftSigner | None:
-        """Return the private key of a public one, if it is ours."""
+        """Return the private key of a public one, if it is ours and may be used."""
+        if not self.owner_keys.usable(fingerprint):
+            return None
         found = (ring.find(fingerprint) for ring in self.keyrings.values())
         return next((signer for signer in found if signer is not None), None)
+
+    def speaker(self) -> SoftSigner:
+        """The owner key that signs where any of ours will do: the first active one.
+
+        Raises:
+            KeyStoreError: None may be used.
+        """
+        ring, keys = self.keyrings[KeyKind.OWNER], self.owner_keys
+        with suppress(KeyStoreError):
+            return ring.first(lambda one: keys.standing(one).state is KeyState.ACTIVE)
+        return ring.first(keys.usable)
+
+    def key_mark(self) -> bytes:
+        """Changes with the keys that are here, and with what they may be used for."""
+        versions = [ring.version for ring in self.keyrings.values()]
+        return self.owner_keys.mark + repr(versions).encode()
 
     def close(self) -> None:
         """Give back what the context holds open."""
@@ -90,6 +113,7 @@ def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> 
         ServerKeys(database, wrapping),
         key_store,
         keyrings,
+        OwnerKeys(stores.owner_keys),
         Tracer(stores.traces, enabled=settings.trace_runs > 0),
         clock,
     )

@@ -30,6 +30,8 @@ _SUFFIX = ".key"
 _MAX_FILE = 65536
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
 
+Stamp = frozenset[tuple[str, int, int, int]]
+
 
 @unique
 class KeyKind(StrEnum):
@@ -92,6 +94,19 @@ class KeyStore:
         found = [_info(_read(path)) for path in paths]
         return tuple(one for one in found if kind in (None, one.kind))
 
+    def stamp(self) -> Stamp:
+        """What changes whenever a key file comes, goes or is written anew.
+
+        Raises:
+            KeyStoreError: The directory cannot be read.
+        """
+        try:
+            with os.scandir(self._directory) as entries:
+                files = [one for one in entries if one.name.endswith(_SUFFIX)]
+                return frozenset(_stamp(one.name, one.stat()) for one in files)
+        except OSError as error:
+            raise KeyStoreError(f"{self._directory}: {error.strerror}") from error
+
     def signer(self, name: str) -> SoftSigner:
         """Open a signing key. Raises KeyStoreError."""
         return SoftSigner(self.private_key(name))
@@ -142,6 +157,10 @@ class KeyStore:
             raise KeyStoreError(
                 f"key {name} does not open: wrong passphrase, or an altered file"
             ) from error
+
+
+def _stamp(name: str, status: os.stat_result) -> tuple[str, int, int, int]:
+    return name, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _authenticated(fields: Mapping[str, object]) -> bytes:

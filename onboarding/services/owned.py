@@ -28,7 +28,9 @@ LATELY_KEPT = 256
 class Owned:
     """One of our vouchers, with the key that speaks for its owner.
 
-    ``signer`` is None when the key is not here (any more); ``passport_digest`` is the
+    ``signer`` is None when the key is not here (any more) or is blocked; ``speaker``
+    is the key that the device knows us by: another one from when its voucher is
+    signed over to a new key of ours until its next TO2. ``passport_digest`` is the
     SHA-256 of the passport as ``GET /vouchers/{guid}/passport`` gives it out.
     """
 
@@ -36,6 +38,7 @@ class Owned:
     serial: str
     device_key: VerifyKey
     signer: SoftSigner | None = field(repr=False)
+    speaker: SoftSigner | None = field(repr=False)
     passport: Passport | None
     passport_digest: bytes | None
     to2: OwnedVoucher | None
@@ -63,7 +66,9 @@ class OwnedVouchers:
         digest.update(record.passport or b"")
         digest.update(record.plan or b"")
         digest.update(b"retired" if record.retired else b"")
+        digest.update((record.known_key or "").encode())
         digest.update(info or b"")
+        digest.update(self._context.key_mark())
         return self._cache.get(
             guid.raw, digest.digest(), lambda: self._parse(record, info)
         )
@@ -86,7 +91,8 @@ class OwnedVouchers:
 
     def _parse(self, record: VoucherRecord, info: bytes | None) -> Owned:
         voucher = Voucher.from_cbor(record.cbor)
-        signer = self._context.signer(voucher.owner_key.fingerprint())
+        owner = voucher.owner_key.fingerprint()
+        signer = self._context.signer(owner)
         passport, passport_digest = None, None
         if record.passport is not None:
             stored = StoredPassport.decode(record.passport)
@@ -101,6 +107,7 @@ class OwnedVouchers:
             record.serial,
             voucher.device_key,
             signer,
+            self._context.signer(record.known_key or owner),
             passport,
             passport_digest,
             to2,
@@ -117,13 +124,16 @@ class OwnedVouchers:
         plan = self._plan(record)
         if plan.mode is Mode.REUSE:
             return None
+        wanted = plan.owner_fingerprint
+        if wanted is None:
+            wanted = self._context.owner_keys.successor(record.key_fingerprint)
         other = None
-        if plan.owner_fingerprint is not None:
-            other = self._context.signer(plan.owner_fingerprint)
+        if wanted is not None:
+            other = self._context.signer(wanted)
             if other is None:
                 raise KeyStoreError(
-                    f"the owner key {plan.owner_fingerprint} that this device is to"
-                    " be given is not here"
+                    f"the owner key {wanted} that this device is to be given is not"
+                    " here, or is blocked"
                 )
         rv_info = plan.rv_info or site or voucher.header.rv_info.raw
         return replacement(voucher, signer, other, rv_info)
@@ -132,4 +142,6 @@ class OwnedVouchers:
         if record.plan is not None:
             return CredentialPlan.decode(record.plan)
         reuse = self._context.settings.credential_reuse
+        if self._context.owner_keys.successor(record.key_fingerprint) is not None:
+            reuse = False  # else no device would ever leave a key that is retiring
         return CredentialPlan(Mode.REUSE if reuse else Mode.REPLACE)

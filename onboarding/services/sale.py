@@ -23,11 +23,13 @@ def sold(context: Context, record: VoucherRecord, next_owner_pem: str) -> Vouche
     """Return the voucher with one more entry, which names the buyer; nothing is stored.
 
     Raises:
-        Problem: 409; its present owner is none of our keys. 422; no public key.
+        Problem: 409; its present owner is none of our keys, or one that is blocked, as
+            may be the buyer. 422; no public key.
         UnsupportedKeyError: The buyer's key is not of the voucher's type.
         CheckFailed: The voucher is full.
     """
     voucher = Voucher.from_cbor(record.cbor)
+    context.owner_keys.require_usable(record.key_fingerprint)
     signer = context.signer(record.key_fingerprint)
     if signer is None:
         raise Problem(
@@ -38,6 +40,7 @@ def sold(context: Context, record: VoucherRecord, next_owner_pem: str) -> Vouche
         )
     key, chain = _buyer(next_owner_pem)
     buyer = next_owner_key(voucher, key, chain)
+    context.owner_keys.require_usable(buyer.fingerprint())
     longer = extend(voucher, signer, voucher.owner_key, buyer)
     return record_of(longer, record.serial, context.now(), record.passport)
 

@@ -20,6 +20,7 @@ from onboarding.store.lineage import LineageStore
 from onboarding.store.manifests import ManifestStore
 from onboarding.store.module_files import ModuleFileStore
 from onboarding.store.module_plans import ModulePlanStore
+from onboarding.store.owner_keys import OwnerKeyStore
 from onboarding.store.plan_rules import PlanRuleStore
 from onboarding.store.policies import PolicyStore
 from onboarding.store.registrations import RegistrationStore
@@ -52,6 +53,7 @@ class Stores:
     manifests: ManifestStore
     module_files: ModuleFileStore
     module_plans: ModulePlanStore
+    owner_keys: OwnerKeyStore
     plan_rules: PlanRuleStore
     policies: PolicyStore
     registrations: RegistrationStore
@@ -82,6 +84,7 @@ class Stores:
             ManifestStore(database),
             ModuleFileStore(database),
             ModulePlanStore(database),
+            OwnerKeyStore(database),
             PlanRuleStore(database),
             PolicyStore(database),
             RegistrationStore(database),

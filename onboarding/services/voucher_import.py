@@ -100,6 +100,7 @@ def _item(work: _Import, index: int, block: bytes) -> ItemResult:
 
 
 def _store(work: _Import, index: int, voucher: Voucher) -> ItemResult:
+    _require_usable(work.context, voucher)
     verify(voucher, device_roots=work.trust.roots, owner_keys=work.owner_keys)
     if not work.trust.admits(voucher.header.manufacturer_key):
         raise UntrustedManufacturer("the manufacturer's key is not a trusted one")
@@ -135,6 +136,19 @@ def _passport(
     return stored, passport, "stored"
 
 
+def _require_usable(context: Context, voucher: Voucher) -> None:
+    one = context.owner_keys.standing(voucher.owner_key.fingerprint())
+    if not one.state.usable:
+        raise OwnerKeyBlocked(
+            f"the voucher ends in owner key {one.fingerprint}, which is"
+            f" {one.state}: {one.reason}"
+        )
+
+
+class OwnerKeyBlocked(VoucherError):
+    """The voucher is ours, by a key that was retired or revoked."""
+
+
 class UntrustedManufacturer(VoucherError):
     """The voucher holds, but nobody said that its maker is to be trusted."""
 
@@ -143,6 +157,8 @@ def _code(error: Exception) -> str:
     match error:
         case CheckFailed():
             return error.check.value
+        case OwnerKeyBlocked():
+            return "key_blocked"
         case UntrustedManufacturer():
             return "manufacturer"
         case UnsupportedKeyError():

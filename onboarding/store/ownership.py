@@ -8,7 +8,7 @@ back with the old one, and is served.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from onboarding.store import bindings, deliveries, voucher_rows
+from onboarding.store import bindings, deliveries, owner_keys, voucher_rows
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
@@ -41,7 +41,8 @@ _OWN = Sql(
     "devmod = ?, module_results = ?, credential = ?, last_run = ?, owned_at = ?, "
     "bound_at = ?, registered_until = NULL, enrolled_at = NULL, appraised_at = NULL, "
     "appraisal_passed = 0, lease_expires = NULL, released_at = NULL, "
-    "withdrawn_at = NULL, removal = NULL, retired_at = NULL WHERE guid = ?"
+    "withdrawn_at = NULL, removal = NULL, retired_at = NULL, owner_key = "
+    "(SELECT v.key_fingerprint FROM vouchers v WHERE v.guid = ?) WHERE guid = ?"
 )
 _END_TASK = Sql("DELETE FROM tasks WHERE kind = ? AND subject = ?")
 _NEW_GUID = Sql(
@@ -83,6 +84,7 @@ def take(connection: Connection, taking: Taking) -> bool:
     if last_run is not None:
         deliveries.lay_aside(connection, current)
     target = _settle_voucher(connection, taking, current)
+    owner_keys.require_usable(connection, taking.old_guid, target)
     deliveries.upload(connection, taking.run_id, target, taking.at, taking.uploads)
     _settle_device(connection, taking, current, target)
     _settle_binding(connection, taking, target)
@@ -151,6 +153,7 @@ def _settle_device(
         taking.run_id,
         taking.at,
         taking.at if taking.binding is not None else None,
+        target,
         current,
     )
     connection.count(_OWN, values)

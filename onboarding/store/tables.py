@@ -69,6 +69,7 @@ class VoucherRow(VoucherColumns, table=True):
     """A voucher that stands."""
 
     __tablename__ = "vouchers"
+    __table_args__ = (Index("ix_vouchers_key", "key_fingerprint", "guid"),)
     guid: bytes = guid_key()
     plan: bytes | None = None  # what the next TO2 makes of the credential, if unusual
 
@@ -77,6 +78,7 @@ class VoucherHistoryRow(VoucherColumns, table=True):
     """A voucher that TO2 replaced, kept while its device may still need it."""
 
     __tablename__ = "voucher_history"
+    __table_args__ = (Index("ix_voucher_history_key", "key_fingerprint", "guid"),)
     guid: bytes = guid_key()
     replaced_by: bytes = Field(index=True)  # the GUID that the device has now
     used_at: int = seconds()
@@ -87,7 +89,7 @@ class DeviceRow(Base, table=True):
     """A device by the GUID it has now, and the facts its state follows from."""
 
     __tablename__ = "devices"
-    __table_args__ = ONE_TREE
+    __table_args__ = (Index("ix_devices_owner_key", "owner_key", "guid"), ONE_TREE)
     guid: bytes = guid_key()
     previous_guid: bytes | None = None
     serial: str = Field(default="", index=True)
@@ -98,6 +100,7 @@ class DeviceRow(Base, table=True):
     devmod: bytes | None = None
     module_results: bytes | None = None
     credential: str | None = None  # what the last TO2 made of it
+    owner_key: str | None = None  # the key of ours that it learned to know there
     last_run: bytes | None = None
     imported_at: int = seconds()
     registered_until: int | None = maybe_seconds()
@@ -206,6 +209,18 @@ class SettingRow(Base, table=True):
     version: int
     updated_at: int = seconds()
     updated_by: str
+
+
+class OwnerKeyRow(Base, table=True):
+    """What was said of an owner key; one of which nothing was said is active."""
+
+    __tablename__ = "owner_keys"
+    fingerprint: str = Field(primary_key=True)
+    state: str
+    successor: str | None = None
+    reason: str
+    changed_at: int = seconds()
+    changed_by: str
 
 
 class ApiKeyRow(Base, table=True):

@@ -11,20 +11,21 @@ GUID_SIZE = 16
 VOUCHER_LIMIT = 64 * 1024
 PASSPORT_LIMIT = 16 * 1024
 
-# What ``read`` takes; of a voucher that was replaced the last two are NULL.
+# What ``read`` takes; of a voucher that was replaced the last three are NULL.
 LIVE = Sql(
     "SELECT cbor, header_digest, entry_digests, serial, device_info, "
     "key_fingerprint, passport, added_at, plan, (SELECT d.retired_at FROM devices d "
+    "WHERE d.guid = vouchers.guid), (SELECT d.owner_key FROM devices d "
     "WHERE d.guid = vouchers.guid) FROM vouchers WHERE guid = ?"
 )
 REPLACED = Sql(
     "SELECT cbor, header_digest, entry_digests, serial, device_info, "
-    "key_fingerprint, passport, added_at, NULL, NULL FROM voucher_history "
+    "key_fingerprint, passport, added_at, NULL, NULL, NULL FROM voucher_history "
     "WHERE guid = ?"
 )
 SERVED = Sql(
     "SELECT cbor, header_digest, entry_digests, serial, device_info, "
-    "key_fingerprint, passport, added_at, NULL, NULL FROM voucher_history "
+    "key_fingerprint, passport, added_at, NULL, NULL, NULL FROM voucher_history "
     "WHERE guid = ? AND confirmed = 0"
 )
 _INSERT = Sql(
@@ -49,7 +50,8 @@ class VoucherRecord:
     the last owner's key. ``superseded`` marks one that TO2 replaced but whose
     device may still hold the older credential. ``plan`` is what the operator wants
     the next TO2 to make of the device's credential, None for the usual; ``retired``
-    that its device was sold or scrapped.
+    that its device was sold or scrapped. ``known_key`` is of the owner key that the
+    device learned to know in its last TO2.
     """
 
     guid: bytes
@@ -64,6 +66,7 @@ class VoucherRecord:
     superseded: bool = False
     plan: bytes | None = None
     retired: bool = False
+    known_key: str | None = None
 
 
 def check(record: VoucherRecord) -> None:
@@ -114,7 +117,7 @@ def _values(record: VoucherRecord) -> Sequence[Value]:
 def read(guid: bytes, row: Row, *, superseded: bool = False) -> VoucherRecord:
     """The record of a row of ``LIVE``, ``REPLACED`` or ``SERVED``."""
     cbor, header, entries, serial, info, fingerprint, passport, added_at, *rest = row
-    plan, retired_at = rest
+    plan, retired_at, known_key = rest
     return VoucherRecord(
         guid,
         cbor,
@@ -128,4 +131,5 @@ def read(guid: bytes, row: Row, *, superseded: bool = False) -> VoucherRecord:
         superseded,
         plan,
         retired_at is not None,
+        known_key,
     )

@@ -29,7 +29,7 @@ _NEW_DEVICE = Sql(
     "ON CONFLICT (guid) DO UPDATE SET retired_at = NULL, registered_until = NULL, "
     "owned_at = NULL, bound_at = NULL, enrolled_at = NULL, appraised_at = NULL, "
     "lease_expires = NULL, released_at = NULL, withdrawn_at = NULL, removal = NULL, "
-    "credential = NULL"
+    "credential = NULL, owner_key = NULL"
 )
 _NEW_GUID = Sql(
     "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -180,7 +180,7 @@ class VoucherStore:
             NotFound: We know no device or no voucher of ``old_guid``.
             InvalidRecord: The replacement keeps the old GUID.
             EkInUse: The TPM is bound to another live device.
-            Conflict: The device was sold or scrapped.
+            Conflict: The device was sold or scrapped, or its owner key was blocked.
         """
         said = credential or ("reused" if new_voucher is None else "replaced")
         taking = ownership.Taking(

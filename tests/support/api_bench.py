@@ -27,6 +27,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /devices/{guid}/retire": {"reason": "r"},
     "POST /devices/{guid}/withdraw": {"reason": "r"},
     "POST /ek-acceptances": {"ek_digest": "ab" * 32, "reason": "r"},
+    "POST /keys/{fingerprint}/rotate": {"reason": "r", "successor": ZERO},
+    "POST /keys/{fingerprint}/retire": {"reason": "r", "accept_loss": False},
+    "POST /keys/{fingerprint}/revoke": {"reason": "r"},
+    "POST /keys/{fingerprint}/reinstate": {"reason": "r"},
     "POST /manifests": {
         "name": "m",
         "version": 1,

@@ -3,6 +3,8 @@
 from onboarding.services.api.auth import ANY, Ctx, needs
 from onboarding.services.api.fields import JsonObject
 from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.key_store import KeyInfo
 
 router = api_router("keys")
 
@@ -11,15 +13,18 @@ router = api_router("keys")
 def list_keys(context: Ctx) -> JsonObject:
     """Keys by kind and name; an owner's key is what a seller extends to."""
     infos = [info for ring in context.keyrings.values() for info in ring.infos()]
+    return {"items": [_shown(context, info) for info in infos]}
+
+
+def _shown(context: Context, info: KeyInfo) -> JsonObject:
+    standing = context.owner_keys.standing(info.fingerprint)
     return {
-        "items": [
-            {
-                "name": info.name,
-                "kind": info.kind.value,
-                "algorithm": info.algorithm.value,
-                "fingerprint": info.fingerprint,
-                "public_pem": info.public_pem,
-            }
-            for info in infos
-        ]
+        "name": info.name,
+        "kind": info.kind.value,
+        "algorithm": info.algorithm.value,
+        "fingerprint": info.fingerprint,
+        "public_pem": info.public_pem,
+        "state": standing.state.value,
+        "successor": standing.successor,
+        "reason": standing.reason,
     }

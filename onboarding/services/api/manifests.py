@@ -20,7 +20,6 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.routing import api_router
 from onboarding.services.errors import Problem
-from onboarding.services.key_store import KeyKind
 from onboarding.store.apikeys import Role
 from onboarding.store.manifests import ManifestRecord
 
@@ -62,7 +61,7 @@ def post_manifest(
     """Sign and store a version; the same again is no change."""
     files = tuple((one.path, _content(one)) for one in body.files)
     manifest = Manifest(body.name, body.version, body.kind, files)
-    bundle = sign_bundle(manifest, context.keyrings[KeyKind.OWNER].first())
+    bundle = sign_bundle(manifest, context.speaker())
     record = ManifestRecord(
         manifest.name,
         str(manifest.version),

@@ -13,7 +13,7 @@ from onboarding.store.apikeys import Role
 
 router = api_router("vouchers")
 
-_BODY = {
+VOUCHER_FILE = {
     "requestBody": {
         "required": True,
         "content": {
@@ -23,7 +23,7 @@ _BODY = {
     }
 }
 _NEEDS = needs(Role.OPERATOR)
-_NEEDS["openapi_extra"] = {**_NEEDS["openapi_extra"], **_BODY}
+_NEEDS["openapi_extra"] = {**_NEEDS["openapi_extra"], **VOUCHER_FILE}
 
 
 @router.post("/vouchers", **_NEEDS)

@@ -45,11 +45,15 @@ class DeviceCall:
         """The owner's key that the device trusts.
 
         Raises:
-            Problem: 503; it is not here.
+            Problem: 503; it is not here, or is blocked.
         """
-        if self.owned.signer is None:
-            raise Problem(503, "owner-key-missing", "This owner's key is not here.")
-        return self.owned.signer
+        if self.owned.speaker is None:
+            raise Problem(
+                503,
+                "owner-key-missing",
+                "The owner key that this device knows is not here, or is blocked.",
+            )
+        return self.owned.speaker
 
 
 class DeviceRequests:

@@ -81,6 +81,21 @@ def _stranger(facts: Facts) -> Advice | None:
     )
 
 
+def _blocked(facts: Facts) -> Advice | None:
+    voucher = facts.voucher
+    if voucher is None or voucher.blocked is None:
+        return None
+    if not facts.role.includes(Role.OWNER):
+        return None
+    return Advice(
+        Why.KEY_BLOCKED,
+        f"The voucher ends in owner key {voucher.owner}, which is"
+        f" {voucher.blocked.rstrip('.')}. So nothing is signed with it: have it"
+        " reinstated, or have whoever sold the device extend its voucher to another"
+        " key of ours.",
+    )
+
+
 def _foreign(facts: Facts) -> Advice | None:
     voucher = facts.voucher
     if voucher is None or not facts.role.includes(Role.OWNER):
@@ -176,6 +191,7 @@ def _unknown(facts: Facts) -> str:
 
 _RULES: tuple[Rule, ...] = (
     _retired,
+    _blocked,
     runs.under_way,
     runs.stopped,
     runs.silent,

@@ -23,7 +23,8 @@ class VoucherFacts:
     """The voucher of the present GUID.
 
     ``owner`` is the fingerprint of the key that its last entry names, the
-    manufacturer's if there is none; ``key_here`` whether we have that key.
+    manufacturer's if there is none; ``key_here`` whether we have that key, and
+    ``blocked`` says why it may not be used, if so.
     ``servers`` are the addresses its rendezvous information has for owners.
     """
 
@@ -31,6 +32,7 @@ class VoucherFacts:
     key_here: bool
     entries: int
     servers: tuple[str, ...]
+    blocked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,12 @@ def _voucher(context: Context, guid: bytes) -> VoucherFacts | None:
     info = Voucher.from_cbor(record.cbor).header.rv_info
     servers = tuple(url for one in owner_addresses(info) for url in one.urls[:1])
     owner, count = record.key_fingerprint, len(record.entry_digests)
-    return VoucherFacts(owner, context.signer(owner) is not None, count, servers)
+    standing = context.owner_keys.standing(owner)
+    blocked = None
+    if not standing.state.usable:
+        blocked = f"{standing.state}: {standing.reason}"
+    here = context.signer(owner) is not None
+    return VoucherFacts(owner, here, count, servers, blocked)
 
 
 def _to0(task: Task | None) -> To0Facts:

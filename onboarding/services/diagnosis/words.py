@@ -22,6 +22,7 @@ class Why(StrEnum):
     ASKED_IN_VAIN = "asked-in-vain"
     UNKNOWN = "unknown"
     NOT_OUR_VOUCHER = "not-our-voucher"
+    KEY_BLOCKED = "key-blocked"
     MADE = "made"
     NO_RENDEZVOUS = "no-rendezvous"
     NOT_REGISTERED = "not-registered"

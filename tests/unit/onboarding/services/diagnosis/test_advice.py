@@ -98,6 +98,14 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         Why.NOT_OUR_VOUCHER,
         KEY,
     ),
+    "voucher of a key that was blocked": (
+        replace(
+            stopped(60, 6, "no voucher", passed=None),
+            voucher=replace(VOUCHER, key_here=False, blocked="revoked: stolen in May."),
+        ),
+        Why.KEY_BLOCKED,
+        "is revoked: stolen in May. So nothing is signed",
+    ),
     "voucher without an entry": (
         at(voucher=replace(VOUCHER, entries=0)),
         Why.NOT_OUR_VOUCHER,
@@ -347,3 +355,9 @@ def test_tries_are_those_since_it_last_went_well(case: str) -> None:
     runs, count = TRIES[case]
     assert at(runs=runs()).tries("TO2") == count
     assert at(runs=runs()).tries("TO1") == 0
+
+
+def test_only_an_owner_tells_that_its_key_is_blocked() -> None:
+    blocked = replace(VOUCHER, key_here=False, blocked="revoked: stolen")
+    for role in (RENDEZVOUS, FACTORY):
+        assert advise(at(role=role, voucher=blocked)).why is not Why.KEY_BLOCKED

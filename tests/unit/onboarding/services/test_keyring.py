@@ -1,0 +1,116 @@
+"""Keys of one kind while their files come and go. TEST KEYS."""
+
+from pathlib import Path
+
+import pytest
+
+from onboarding.services.errors import KeyStoreError, SettingsError
+from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
+from onboarding.services.keyring import Keyring
+
+
+class Watch:
+    """A clock that a test moves on."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    found = KeyStore(tmp_path / "keys", b"test passphrase")
+    create(found, "b")
+    return found
+
+
+def create(store: KeyStore, name: str) -> KeyInfo:
+    return store.create(name, KeyKind.OWNER, KeyAlgorithm.P256)
+
+
+def names(ring: Keyring) -> list[str]:
+    return [info.name for info in ring.infos()]
+
+
+def test_a_file_that_came_is_noticed_after_a_second(
+    store: KeyStore, watch: Watch
+) -> None:
+    ring = Keyring(store, KeyKind.OWNER, watch)
+    create(store, "a")
+    assert names(ring) == ["b"]
+    watch.now = 1.0
+    assert names(ring) == ["a", "b"]
+    assert ring.version == 1
+    assert len(ring.public_keys()) == 2
+
+
+def test_a_key_that_is_asked_for_is_looked_for_at_once(
+    store: KeyStore, watch: Watch
+) -> None:
+    ring = Keyring(store, KeyKind.OWNER, watch)
+    made = create(store, "a")
+    assert ring.find(made.fingerprint) is not None
+    assert ring.find("0" * 64) is None
+
+
+def test_a_key_whose_file_is_gone_signs_no_more(
+    store: KeyStore, tmp_path: Path, watch: Watch
+) -> None:
+    gone = create(store, "a")
+    ring = Keyring(store, KeyKind.OWNER, watch)
+    assert ring.find(gone.fingerprint) is not None
+    (tmp_path / "keys" / "a.key").unlink()
+    watch.now = 1.0
+    assert ring.find(gone.fingerprint) is None
+    assert ring.version == 1
+
+
+def test_what_cannot_be_read_costs_no_key_that_is_here(
+    store: KeyStore, tmp_path: Path, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ring = Keyring(store, KeyKind.OWNER, watch)
+    broken = tmp_path / "keys" / "a.key"
+    broken.write_text("{}")
+    for _ in range(3):
+        watch.now += 1.0
+        assert names(ring) == ["b"]
+    assert len(caplog.records) == 1
+    assert "stay as they were" in caplog.text
+    broken.unlink()
+    (tmp_path / "keys").rename(tmp_path / "elsewhere")
+    watch.now += 1.0
+    assert names(ring) == ["b"]
+    (tmp_path / "elsewhere").rename(tmp_path / "keys")
+    create(store, "a")
+    watch.now += 1.0
+    assert names(ring) == ["a", "b"]
+
+
+def test_a_broken_file_or_no_key_is_an_error_at_the_start(
+    store: KeyStore, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="no manufacturer key"):
+        Keyring(store, KeyKind.MANUFACTURER)
+    with pytest.raises(KeyStoreError):
+        Keyring(KeyStore(tmp_path / "none", b""), KeyKind.OWNER)
+    (tmp_path / "keys" / "a.key").write_text("{}")
+    with pytest.raises(KeyStoreError):
+        Keyring(store, KeyKind.OWNER)
+
+
+def test_the_first_key_by_name_speaks_unless_it_is_left_out(store: KeyStore) -> None:
+    made = create(store, "a")
+    ring = Keyring(store, KeyKind.OWNER)
+    first = ring.first()
+    other = ring.first(lambda one: one != made.fingerprint)
+    assert first is ring.find(made.fingerprint)
+    assert other is not first
+    with pytest.raises(KeyStoreError, match="no owner key may be used"):
+        ring.first(lambda _: False)
