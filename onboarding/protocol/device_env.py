@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from onboarding.protocol.env import NewKexKey
+from onboarding.protocol.ciphers import CipherSuite
+from onboarding.protocol.kex import NewDhKey, NewKexKey
+from onboarding.protocol.kex.group import new_dh_key
 from onboarding.protocol.modules import DeviceModule
 from onboarding.wire.di import MfgInfo
 from onboarding.wire.message import KexSuite
 from ownership_vouchers.algorithms import Signer
-from ownership_vouchers.cose import Aead
 from ownership_vouchers.rendezvous import To2Address
 from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.voucher import Voucher
@@ -85,8 +86,9 @@ class DevmodFacts:
 class To2DeviceEnv:
     """The device in TO2.
 
-    ``to1d`` is what TO1 gave, None when rendezvous was bypassed. ``kex`` and
-    ``cipher`` None follow from the kind of device key.
+    ``to1d`` is what TO1 gave, None when rendezvous was bypassed. The owner's
+    key decides which ``kex`` there can be: None takes it to be of the device key's
+    kind. ``cipher`` None is one as strong as the key exchange.
     """
 
     credential: DeviceCredential
@@ -99,10 +101,11 @@ class To2DeviceEnv:
     to1d: bytes | None = None
     allow_reuse: bool = False
     kex: KexSuite | None = None
-    cipher: Aead | None = None
+    cipher: CipherSuite | None = None
     max_message: int = 65535  # bytes of any message
     max_service_info: int = 1300  # bytes of one 69
     max_rounds: int = 100_000
+    new_dh_key: NewDhKey = field(default=new_dh_key, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

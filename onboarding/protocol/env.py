@@ -9,19 +9,18 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from onboarding.protocol.ciphers import AEADS, CipherSuite
+from onboarding.protocol.kex import NewDhKey, NewKexKey
+from onboarding.protocol.kex.group import new_dh_key
 from onboarding.protocol.modules import ModulePlan
 from onboarding.protocol.registration import USUAL_TERMS, Registration, Terms
-from ownership_vouchers.algorithms import Signer, VerifyKey, alg_for
+from ownership_vouchers.algorithms import OwnerKey, Signer, VerifyKey, alg_for
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid, HashType
 from ownership_vouchers.verify import VerifiedVoucher
 from ownership_vouchers.voucher import Header
-
-NewKexKey = Callable[[ec.EllipticCurve], ec.EllipticCurvePrivateKey]
-"""A fresh private key on the curve: `ec.generate_private_key`, but in tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +98,14 @@ class OwnedVoucher:
     device_key: VerifyKey
     device_alg: int
     owner_key: PublicKey
-    signer: Signer = field(repr=False)
+    signer: OwnerKey = field(repr=False)
     replacement: Replacement | None
 
     @classmethod
     def of(
         cls,
         verified: VerifiedVoucher,
-        signer: Signer,
+        signer: OwnerKey,
         replacement: Replacement | None = None,
     ) -> Self:
         """Prepare ``verified`` for TO2; ``signer`` is its last owner's key."""
@@ -147,6 +146,7 @@ class To2OwnerEnv:
     ``find_voucher`` should answer from a cache: it is asked in 60, 62 and 64 and
     again in 70. ``modules`` returns a device's modules: with None, those that a run
     begins with in 66; with the id of a plan, the same ones again for each 68.
+    ``ciphers`` are those that a device may choose from.
     """
 
     now: int
@@ -155,3 +155,5 @@ class To2OwnerEnv:
     find_voucher: Callable[[Guid], OwnedVoucher | None]
     modules: Callable[[Guid, str | None], ModulePlan]
     limits: ServiceInfoLimits = ServiceInfoLimits()
+    new_dh_key: NewDhKey = field(default=new_dh_key, repr=False)
+    ciphers: frozenset[CipherSuite] = AEADS

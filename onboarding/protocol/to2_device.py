@@ -7,12 +7,13 @@ start: 60 -> 61: 62 -> 63: 62 again or 64 -> 65: 66 -> 67: 68 -> 69: 68 again or
 import hmac
 from collections.abc import Callable
 
+from onboarding.protocol.ciphers import default_cipher
 from onboarding.protocol.clients import expect
 from onboarding.protocol.device_env import DeviceCredential, Onboarded, To2DeviceEnv
 from onboarding.protocol.di_device import credential_of
 from onboarding.protocol.errors import MessageRefused, ReuseRefused, Unsupported
 from onboarding.protocol.exchange_device import DeviceExchange
-from onboarding.protocol.kex import CURVES, KexHalf, session_key
+from onboarding.protocol.kex import Draw, answer, session_key, suite_for
 from onboarding.protocol.step import Finished, Send
 from onboarding.protocol.to2_checks import VoucherWalk, check_prove_ov_hdr, check_to1d
 from onboarding.protocol.tunnel import Tunnel, mark_of
@@ -37,25 +38,29 @@ from onboarding.wire.to2_secure import (
     SetupDevicePayload,
 )
 from ownership_vouchers.algorithms import Alg
-from ownership_vouchers.cose import Aead, sign1
+from ownership_vouchers.cose import sign1
 from ownership_vouchers.types import NONCE_SIZE, Hash, HashType
 from ownership_vouchers.voucher import Header
 
 _SUITES = {
-    Alg.ES256: (KexSuite.ECDH256, Aead.A128GCM),
-    Alg.ES384: (KexSuite.ECDH384, Aead.A256GCM),
+    Alg.ES256: KexSuite.ECDH256,
+    Alg.ES384: KexSuite.ECDH384,
+    Alg.RS256: KexSuite.DHKEXID14,
+    Alg.PS256: KexSuite.DHKEXID14,
+    Alg.RS384: KexSuite.DHKEXID15,
+    Alg.PS384: KexSuite.DHKEXID15,
 }
 _Answer = Callable[[bytes], Send | Finished[Onboarded]]
 
 
-def default_suites(alg: int) -> tuple[KexSuite, Aead]:
-    """Return what a device whose key signs with ``alg`` offers.
+def default_kex(alg: int) -> KexSuite:
+    """Return what goes with an owner whose key is of the kind that signs with ``alg``.
 
     Raises:
-        Unsupported: A key whose owner's kind cannot be guessed.
+        Unsupported: A kind of key that is not in FDO.
     """
     if alg not in _SUITES:
-        raise Unsupported("no default key exchange for this device key")
+        raise Unsupported(f"no key exchange for keys of algorithm {alg}")
     return _SUITES[Alg(alg)]
 
 
@@ -68,10 +73,8 @@ class To2Device:
     """
 
     def __init__(self, env: To2DeviceEnv) -> None:
-        kex, cipher = env.kex, env.cipher
-        if kex is None or cipher is None:
-            default = default_suites(int(env.device_key.alg))
-            kex, cipher = kex or default[0], cipher or default[1]
+        kex = env.kex or default_kex(int(env.device_key.alg))
+        cipher = env.cipher or default_cipher(kex)
         self._env = env
         self._kex, self._cipher = kex, cipher
         self._hello = HelloDevice(
@@ -85,6 +88,7 @@ class To2Device:
         self._setup_nonce = b""
         self._marks: set[bytes] = set()
         self._rounds = 0
+        self._place = 1  # of the next message we seal: see ``Tunnel``
         self.pending: Onboarded | None = None
         self.idle = False
         self._wanted = MsgType.TO2_PROVE_OV_HDR
@@ -110,7 +114,8 @@ class To2Device:
     def _next_sealed(
         self, send: MsgType, plain: bytes, wanted: MsgType, answer: _Answer
     ) -> Send:
-        body = self._tunnel.seal(plain, self._env.random)
+        body = self._tunnel.seal(plain, self._env.random, self._place)
+        self._place += 2
         return self._next(send, body, wanted, lambda got: answer(self._opened(got)))
 
     def _opened(self, sealed: bytes) -> bytes:
@@ -124,6 +129,7 @@ class To2Device:
     def _prove_ov_hdr(self, body: bytes) -> Send:
         message = ProveOvHdr.from_cbor(body)
         self._walk = check_prove_ov_hdr(message, self._hello, self._env)
+        suite_for(self._kex, self._walk.owner.key)
         self._prove_nonce, self._owner_kex = message.nonce, message.payload.kex
         self._owner_limit = message.payload.max_message_size
         return self._get_entry(self._walk)
@@ -142,13 +148,12 @@ class To2Device:
         return self._prove_device()
 
     def _prove_device(self) -> Send:
-        env, curve = self._env, CURVES[self._kex]
+        env, owner_key = self._env, self._walk.owner.key
         self._setup_nonce = env.random(NONCE_SIZE)
-        private = env.new_kex_key(curve.curve)
-        half = KexHalf.of(self._kex, private, env.random(curve.random))
-        secret = half.device_secret(self._owner_kex)
-        self._tunnel = Tunnel(self._cipher, session_key(self._cipher, secret))
-        eat = Eat(self._prove_nonce, env.credential.guid, half.parameter.encode())
+        draw = Draw(env.random, env.new_kex_key, env.new_dh_key)
+        sent, shared = answer(self._kex, self._owner_kex, owner_key, draw)
+        self._tunnel = Tunnel(self._cipher, session_key(self._cipher, shared))
+        eat = Eat(self._prove_nonce, env.credential.guid, sent)
         headers: dict[object, object] = {EUPH_NONCE: self._setup_nonce}
         signed = sign1(env.device_key, eat.payload(), headers)
         return self._next(

@@ -6,6 +6,7 @@ Serving -> 68 (until IsDone was sent, and after) -> Serving -> 70 -> device is o
 
 import hmac
 
+from onboarding.protocol.ciphers import cipher_for
 from onboarding.protocol.env import OwnedVoucher, To2OwnerEnv
 from onboarding.protocol.errors import (
     MessageRefused,
@@ -14,13 +15,7 @@ from onboarding.protocol.errors import (
 )
 from onboarding.protocol.exchange import Exchange, ModuleRun
 from onboarding.protocol.exchange_steps import Round, take_turn
-from onboarding.protocol.kex import (
-    CURVES,
-    KexHalf,
-    cipher_for,
-    session_key,
-    suite_for,
-)
+from onboarding.protocol.kex import Draw, new_half, session_key, suite_for
 from onboarding.protocol.step import Credential, Step, TakeOwnership
 from onboarding.protocol.to1_rendezvous import check_sig_info
 from onboarding.protocol.to2_states import (
@@ -53,6 +48,7 @@ from onboarding.wire.to2_secure import (
     SetupDevice,
     SetupDevicePayload,
 )
+from ownership_vouchers.algorithms import Signer
 from ownership_vouchers.cose import sign1
 from ownership_vouchers.types import NONCE_SIZE, Guid, Hash
 from ownership_vouchers.voucher import Header, Voucher
@@ -89,20 +85,19 @@ def step(state: State | None, msg: MsgType, body: bytes, env: To2OwnerEnv) -> St
 
 def _hello(message: HelloDevice, body: bytes, env: To2OwnerEnv) -> Step:
     owned = _find(message.guid, env)
-    suite = suite_for(message.kex_suite, owned.owner_key)
-    cipher = cipher_for(message.cipher_suite)
+    decrypts = owned.signer.decrypter is not None
+    suite = suite_for(message.kex_suite, owned.owner_key.key, decrypts=decrypts)
+    cipher = cipher_for(message.cipher_suite, env.ciphers)
     check_sig_info(message.sig_info, owned.device_key)
-    curve = CURVES[suite]
     nonce = env.random(NONCE_SIZE)
-    private = env.new_kex_key(curve.curve)
-    half = KexHalf.of(suite, private, env.random(curve.random))
+    half = new_half(suite, Draw(env.random, env.new_kex_key, env.new_dh_key))
     payload = ProveOvHdrPayload(
         owned.header.raw,
         len(owned.entries),
         owned.hmac_raw,
         message.nonce,
         message.sig_info,
-        half.parameter.encode(),
+        half.sent,
         Hash.of(owned.hash_type, body),
         MAX_MESSAGE_SIZE,
     )
@@ -153,8 +148,8 @@ def _prove(state: Opening, message: ProveDevice, env: To2OwnerEnv) -> Step:
         raise MessageRefused("another nonce than was given out")
     if message.eat.guid != state.guid:
         raise MessageRefused("the token is for another GUID")
-    secret = state.half.owner_secret(message.kex)
-    tunnel = Tunnel(state.cipher, session_key(state.cipher, secret))
+    shared = state.half.owner_shared(message.kex, owned.signer.decrypter)
+    tunnel = Tunnel(state.cipher, session_key(state.cipher, shared))
     step = _setup(state, message.nonce, tunnel, owned, env)
     return _fitting(state.message_limit, step)
 
@@ -167,6 +162,7 @@ def _setup(
     env: To2OwnerEnv,
 ) -> Step:
     new = owned.replacement
+    signer: Signer
     if new is None:
         rv_info, guid = owned.header.rv_info, owned.guid
         owner_key, signer = owned.owner_key, owned.signer
@@ -177,13 +173,17 @@ def _setup(
     limit, reuse = state.message_limit, new is None
     session = Session(state.guid, state.nonce, tunnel, offer, reuse, limit)
     reply = sign1(signer, offer).encode()
-    return _sealed(AwaitingReady(session), SetupDevice.TYPE, reply, env)
+    return _sealed(AwaitingReady(session), SetupDevice.TYPE, reply, env, 0)
 
 
 def _sealed(
-    state: AwaitingReady | Serving, reply_type: MsgType, plain: bytes, env: To2OwnerEnv
+    state: AwaitingReady | Serving,
+    reply_type: MsgType,
+    plain: bytes,
+    env: To2OwnerEnv,
+    place: int,
 ) -> Step:
-    body = state.session.tunnel.seal(plain, env.random)
+    body = state.session.tunnel.seal(plain, env.random, place)
     return Step(state, reply_type, body)
 
 
@@ -197,7 +197,7 @@ def _ready(state: AwaitingReady, plain: bytes, env: To2OwnerEnv) -> Step:
     exchange = Exchange(env.now, runs, plan=plan.id)
     serving = Serving(state.session, message.replacement_hmac, limit, exchange)
     reply = OwnerServiceInfoReady(env.limits.message).encode()
-    return _sealed(serving, OwnerServiceInfoReady.TYPE, reply, env)
+    return _sealed(serving, OwnerServiceInfoReady.TYPE, reply, env, 2)
 
 
 def _service_info(state: Serving, body: bytes, env: To2OwnerEnv) -> Step:
@@ -220,7 +220,8 @@ def _service_info(state: Serving, body: bytes, env: To2OwnerEnv) -> Step:
     hmac_, limit = state.replacement_hmac, state.send_limit
     marks = state.marks + mark
     serving = Serving(state.session, hmac_, limit, exchange, marks)
-    return _sealed(serving, OwnerServiceInfo.TYPE, reply.encode(), env)
+    place = state.next_place
+    return _sealed(serving, OwnerServiceInfo.TYPE, reply.encode(), env, place)
 
 
 def _done(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:
@@ -229,7 +230,8 @@ def _done(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:
         raise MessageRefused("another nonce than was given out")
     offer = SetupDevicePayload.from_cbor(session.offer)
     effect = _ownership(state, offer, env)
-    body = session.tunnel.seal(Done2(offer.nonce).encode(), env.random)
+    reply = Done2(offer.nonce).encode()
+    body = session.tunnel.seal(reply, env.random, state.next_place)
     return Step(None, Done2.TYPE, body, (effect,))
 
 

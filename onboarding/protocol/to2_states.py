@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from onboarding.protocol.ciphers import CipherSuite, known_cipher
 from onboarding.protocol.exchange import Exchange
-from onboarding.protocol.kex import KexHalf
-from onboarding.protocol.tunnel import Tunnel
+from onboarding.protocol.kex import OwnerHalf, half_from_item
+from onboarding.protocol.tunnel import MARK_SIZE, Tunnel
 from onboarding.wire.common import nonce
 from ownership_vouchers import cbor
-from ownership_vouchers.cose import Aead
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import Guid, Hash
 
@@ -23,8 +23,8 @@ class Opening:
     sealed: ClassVar[bool] = True
     guid: Guid
     nonce: bytes  # NonceTO2ProveDv
-    cipher: Aead
-    half: KexHalf
+    cipher: CipherSuite
+    half: OwnerHalf
     message_limit: int  # bytes the device can take, as 60 says; 0: it does not say
 
     def encode(self) -> bytes:
@@ -38,8 +38,8 @@ class Opening:
         return cls(
             Guid(cbor.bstr(guid)),
             nonce(prove),
-            Aead(cbor.integer(cipher)),
-            KexHalf.from_item(half),
+            known_cipher(cipher),
+            half_from_item(half),
             cbor.uint(limit, 16),
         )
 
@@ -74,7 +74,7 @@ class Session:
     def from_item(cls, item: object) -> Self:
         """Raises MalformedError."""
         guid, prove, cipher, key, offer, reuse, limit = cbor.array(item, 7)
-        suite = Aead(cbor.integer(cipher))
+        suite = known_cipher(cipher)
         return cls(
             Guid(cbor.bstr(guid)),
             nonce(prove),
@@ -113,6 +113,11 @@ class Serving:
     send_limit: int  # bytes of one 69
     exchange: Exchange
     marks: bytes = b""
+
+    @property
+    def next_place(self) -> int:
+        """The place in the run of the next message that is sealed: see ``Tunnel``."""
+        return 4 + 2 * (len(self.marks) // MARK_SIZE)
 
     @property
     def guid(self) -> Guid:

@@ -3,21 +3,50 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ownership_vouchers.cose import IV_SIZE, Aead, Encrypt0, encrypt0
+from onboarding.protocol.ciphers import CipherSuite
+from ownership_vouchers.encrypt0 import Encrypt0, encrypt0
+from ownership_vouchers.mac0 import Mac0, MacSuite, mac0
 
-_MARK = 6  # bytes
+MARK_SIZE = 6  # bytes
+_COUNTER = 4  # bytes at the end of an IV: which message, or which block of one
+_AMPLE = 12  # random bytes that no two messages of a run will share
 
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
     """The session key, one for both directions."""
 
-    cipher: Aead
+    cipher: CipherSuite
     key: bytes = field(repr=False)
 
-    def seal(self, plaintext: bytes, random: Callable[[int], bytes]) -> bytes:
-        """Encrypt one message body under a fresh random IV."""
-        return encrypt0(self.cipher, self.key, random(IV_SIZE), plaintext).encode()
+    def seal(
+        self, plaintext: bytes, random: Callable[[int], bytes], place: int
+    ) -> bytes:
+        """Encrypt one message body under a fresh IV.
+
+        Args:
+            place: The message's own in the run: 65 has 0, 66 has 1, the first 68 has 3.
+                The two sides take turns, so none of theirs is one of ours.
+        """
+        iv = self._iv(random, place)
+        if isinstance(self.cipher, MacSuite):
+            return mac0(self.cipher, self.key, iv, plaintext).encode()
+        return encrypt0(self.cipher, self.key, iv, plaintext).encode()
+
+    def _iv(self, random: Callable[[int], bytes], place: int) -> bytes:
+        """Return an IV that no other message of the run has.
+
+        Chance alone is enough where an IV is long. That of CCM is not, so it counts
+        messages; that of CTR counts the blocks of its message, as FDO has it.
+        """
+        size = self.cipher.iv_size
+        if isinstance(self.cipher, MacSuite):
+            if self.cipher.chained:
+                return random(size)
+            return random(_AMPLE) + bytes(_COUNTER)
+        if size >= _AMPLE:
+            return random(size)
+        return random(size - _COUNTER) + place.to_bytes(_COUNTER, "big")
 
     def open(self, body: bytes) -> bytes:
         """Return the plaintext.
@@ -25,7 +54,10 @@ class Tunnel:
         Raises:
             MalformedError, DecryptError: Not sealed by our peer in this run.
         """
-        return Encrypt0.from_cbor(body).open(self.cipher, self.key)
+        cipher = self.cipher
+        if isinstance(cipher, MacSuite):
+            return Mac0.from_cbor(body).open(cipher, self.key)
+        return Encrypt0.from_cbor(body, cipher.iv_size).open(cipher, self.key)
 
 
 def mark_of(body: bytes) -> bytes:
@@ -34,4 +66,4 @@ def mark_of(body: bytes) -> bytes:
     Nothing inside the tunnel says which message is which: whoever is on the way could
     have one taken twice that he cannot read.
     """
-    return body[-_MARK:]
+    return body[-MARK_SIZE:]

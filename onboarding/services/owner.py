@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from onboarding.protocol.ciphers import AEADS, EVERY
 from onboarding.protocol.env import OwnedVoucher, ServiceInfoLimits, To2OwnerEnv
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.step import Effect, TakeOwnership
@@ -127,6 +128,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     modules = OnboardingModules(roots, accepted, downloads, Plans(context))
     taking = TakingOver(context, vouchers)
     limits = _limits(context.settings)
+    ciphers = EVERY if context.settings.to2_hmac_ciphers else AEADS
 
     def for_to2(guid: Guid) -> OwnedVoucher | None:
         owned = vouchers.lately(guid)
@@ -140,6 +142,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             for_to2,
             lambda guid, plan: modules.of(vouchers.lately(guid), plan),
             limits,
+            ciphers=ciphers,
         )
 
     def commit(effect: Effect, now: int, run_id: bytes) -> None:

@@ -54,7 +54,11 @@ class ErrorCode(IntEnum):
 
 @unique
 class KexSuite(StrEnum):
-    """Key exchange suites we run. Source: FDO 1.1, section 3.6."""
+    """Key exchange suites. Source: FDO 1.1, section 3.6."""
 
     ECDH256 = "ECDH256"
     ECDH384 = "ECDH384"
+    DHKEXID14 = "DHKEXid14"
+    DHKEXID15 = "DHKEXid15"
+    ASYMKEX2048 = "ASYMKEX2048"
+    ASYMKEX3072 = "ASYMKEX3072"

@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from ownership_vouchers.errors import SignatureError, UnsupportedKeyError
+from ownership_vouchers.errors import (
+    DecryptError,
+    SignatureError,
+    UnsupportedKeyError,
+)
 
 VerifyKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -52,6 +56,33 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """Sign ``data`` (not yet hashed); ECDSA as raw ``r || s``."""
+
+
+OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+"""How a device encrypts to its owner's RSA key, whatever that key's size."""
+
+
+class Decrypter(Protocol):
+    """A private RSA key, wherever it lives, that opens what was encrypted to it."""
+
+    def decrypt(self, ciphertext: bytes) -> bytes:
+        """Open RSA-OAEP with SHA-256 in both places and no label.
+
+        Raises:
+            DecryptError: It was not encrypted to this key.
+        """
+
+
+class OwnerKey(Signer, Protocol):
+    """An owner's private key, wherever it lives."""
+
+    @property
+    def decrypter(self) -> Decrypter | None:
+        """The same key as one that decrypts.
+
+        None when it is not RSA, or where it lives it may only sign: then whoever
+        configures it learns so, and no device is offered a key exchange that needs it.
+        """
 
 
 def alg_for(key: VerifyKey, *, pss: bool = False) -> Alg:
@@ -128,8 +159,14 @@ class SoftSigner:
 
     @property
     def private_key(self) -> SigningKey:
-        """For key exchanges that need the key itself (ASYMKEX)."""
         return self._key
+
+    @property
+    def decrypter(self) -> Decrypter | None:
+        """See OwnerKey; a key in memory decrypts if it is RSA."""
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            return _SoftDecrypter(self._key)
+        return None
 
     def sign(self, data: bytes) -> bytes:
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
@@ -141,3 +178,18 @@ class SoftSigner:
 
     def __repr__(self) -> str:
         return f"SoftSigner({self.alg.name})"
+
+
+class _SoftDecrypter:
+    """An RSA key held in memory."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+        self._key = key
+
+    def decrypt(self, ciphertext: bytes) -> bytes:
+        try:
+            return self._key.decrypt(ciphertext, OAEP)
+        except ValueError as error:
+            raise DecryptError("not encrypted to this key") from error

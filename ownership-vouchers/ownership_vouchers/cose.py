@@ -1,30 +1,24 @@
-"""COSE_Sign1 and COSE_Encrypt0 as FDO uses them.
+"""COSE_Sign1 as FDO uses it.
 
 Signatures are checked over the received payload and protected header; what
 the header claims must agree with the key. Source: RFC 8152; FDO 1.1, 3.3.4.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum, unique
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Self
 
 from cbor2 import CBORTag
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, Signer, VerifyKey, verify
-from ownership_vouchers.errors import DecryptError, MalformedError, SignatureError
+from ownership_vouchers.errors import SignatureError
 
-TAG_ENCRYPT0 = 16
 TAG_SIGN1 = 18
 LABEL_ALG = 1
 LABEL_CONTENT_TYPE = 3
-LABEL_IV = 5
-IV_SIZE = 12
 
 
 @lru_cache(maxsize=64)
@@ -111,71 +105,3 @@ def sign1(
 def _sig_structure(protected: bytes, payload: bytes) -> bytes:
     """Source: RFC 8152, section 4.4; no external data in FDO."""
     return cbor.encode(["Signature1", protected, b"", payload])
-
-
-@unique
-class Aead(IntEnum):
-    """AEAD cipher suites by their COSE identifiers."""
-
-    A128GCM = 1
-    A256GCM = 3
-
-    @property
-    def key_size(self) -> int:
-        """Key length in bytes."""
-        return 16 if self is Aead.A128GCM else 32
-
-    @property
-    def protected(self) -> bytes:
-        """The protected header of every message under this suite."""
-        return cbor.encode({LABEL_ALG: int(self)})
-
-
-@dataclass(frozen=True, slots=True)
-class Encrypt0:
-    """A COSE_Encrypt0: ``#6.16([protected, {5: iv}, ciphertext])``."""
-
-    protected: bytes
-    iv: bytes
-    ciphertext: bytes = field(repr=False)
-
-    @classmethod
-    def from_cbor(cls, data: bytes) -> Self:
-        """Raises MalformedError on any other shape; the tag may be left out."""
-        inner = cbor.untag(cbor.decode(data), TAG_ENCRYPT0)
-        protected, unprotected, ciphertext = cbor.array(inner, 3)
-        headers = cbor.mapping(unprotected)
-        if set(headers) != {LABEL_IV}:
-            raise MalformedError("COSE_Encrypt0 whose one open header is not the IV")
-        iv = cbor.bstr(headers[LABEL_IV], IV_SIZE)
-        return cls(cbor.bstr(protected, limit=64), iv, cbor.bstr(ciphertext))
-
-    def encode(self) -> bytes:
-        parts = [self.protected, {LABEL_IV: self.iv}, self.ciphertext]
-        return cbor.encode(CBORTag(TAG_ENCRYPT0, parts))
-
-    def open(self, suite: Aead, key: bytes) -> bytes:
-        """Return the plaintext.
-
-        Raises:
-            DecryptError: Another suite than agreed, or the tag does not verify.
-        """
-        if self.protected != suite.protected:
-            raise DecryptError("the message claims another cipher suite")
-        try:
-            return AESGCM(key).decrypt(self.iv, self.ciphertext, _aad(self.protected))
-        except InvalidTag as error:
-            raise DecryptError("the message does not decrypt") from error
-
-
-def encrypt0(suite: Aead, key: bytes, iv: bytes, plaintext: bytes) -> Encrypt0:
-    """Encrypt under ``suite``; ``iv`` is 12 bytes, never used twice."""
-    protected = suite.protected
-    sealed = AESGCM(key).encrypt(iv, plaintext, _aad(protected))
-    return Encrypt0(protected, iv, sealed)
-
-
-@lru_cache(maxsize=8)
-def _aad(protected: bytes) -> bytes:
-    """Source: RFC 8152, section 5.3."""
-    return cbor.encode(["Encrypt0", protected, b""])

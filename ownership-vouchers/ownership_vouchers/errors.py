@@ -34,7 +34,7 @@ class SignatureError(VoucherError):
 
 
 class DecryptError(VoucherError):
-    """A COSE_Encrypt0 does not open under the key and algorithm agreed on."""
+    """What was encrypted does not open under the key and algorithm agreed on."""
 
 
 class UnsupportedKeyError(VoucherError):

@@ -13,7 +13,8 @@ from onboarding.wire.message import MsgType
 from onboarding.wire.serviceinfo import DeviceServiceInfo, Kv, OwnerServiceInfo
 from ownership_vouchers import cbor
 from ownership_vouchers.certificates import hardware_module_name, tpm_attributes
-from ownership_vouchers.cose import Aead, Encrypt0, Sign1
+from ownership_vouchers.cose import Sign1
+from ownership_vouchers.encrypt0 import Aead, Encrypt0
 from ownership_vouchers.entry import Entry
 from ownership_vouchers.keys import PublicKey, load_certificate, load_spki
 from ownership_vouchers.pem import dump_pem, load_vouchers

@@ -85,7 +85,7 @@ def _run(role: ServerRole) -> dict[MsgType, tuple[object, object, bytes]]:
 def _step(role: ServerRole, kind: MsgType, data: bytes) -> None:
     state, env, _ = _run(role)[kind]
     if isinstance(state, AwaitingReady | Serving):
-        data = state.session.tunnel.seal(data, secrets.token_bytes)
+        data = state.session.tunnel.seal(data, secrets.token_bytes, 1 << 31)
     role.step(state, kind, data, env)
 
 

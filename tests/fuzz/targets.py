@@ -4,12 +4,19 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fuzz import device_modules, evidence, formats, messages, modules
+from tests.fuzz import (
+    device_modules,
+    evidence,
+    exchanges,
+    formats,
+    messages,
+    modules,
+)
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = {
     one.name: one
-    for group in (formats, messages, modules, device_modules, evidence)
+    for group in (formats, exchanges, messages, modules, device_modules, evidence)
     for one in group.TARGETS
 }
 FOUND = Path(__file__).parent / "found"

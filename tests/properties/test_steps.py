@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from onboarding.protocol.devmod import Devmod
 from onboarding.protocol.exchange import Exchange
-from onboarding.protocol.kex import KexParameter
+from onboarding.protocol.kex import half_from_item
+from onboarding.protocol.kex.ecdh import EcdhParameter
 from onboarding.protocol.registry import ROLES, TO2, ServerRole
 from onboarding.protocol.step import ProtocolVersion, Send
 from onboarding.protocol.to2_states import AwaitingReady, Serving
@@ -76,7 +77,7 @@ def test_no_bytes_escape_a_step(
     if isinstance(state, AwaitingReady | Serving) and data.draw(st.booleans()):
         tunnel = state.session.tunnel
         plain = data.draw(ANY | mutations(tunnel.open(move.body)))
-        body = tunnel.seal(plain, secrets.token_bytes)
+        body = tunnel.seal(plain, secrets.token_bytes, 1 << 31)
     kind = data.draw(st.just(move.type) | st.sampled_from(EVERY_TYPE))
     env = env_of(role)
     code = outcome(partial(role.step, state, kind, body, env))
@@ -96,7 +97,7 @@ def test_no_bytes_escape_the_device(answered: int, data: st.DataObject) -> None:
     wrong = data.draw(ANY | mutations(body))
     if pair.tunnel is not None and kind >= MsgType.TO2_SETUP_DEVICE:
         plain = data.draw(ANY | mutations(pair.tunnel.open(body)))
-        sealed = pair.tunnel.seal(plain, secrets.token_bytes)
+        sealed = pair.tunnel.seal(plain, secrets.token_bytes, len(pair.passed))
         wrong = data.draw(st.sampled_from([wrong, sealed]))
     said = data.draw(st.just(kind) | st.sampled_from(EVERY_TYPE))
     code = outcome(partial(pair.client.receive, said, wrong))
@@ -109,8 +110,9 @@ STATES: dict[str, Callable[[bytes], object]] = {
 } | {
     "exchange": lambda data: Exchange.from_item(cbor.decode(data)),
     "devmod": lambda data: Devmod.from_item(cbor.decode(data)),
-    "ECDH256": lambda data: KexParameter.decode(data, KexSuite.ECDH256),
-    "ECDH384": lambda data: KexParameter.decode(data, KexSuite.ECDH384),
+    "ECDH256": lambda data: EcdhParameter.decode(data, KexSuite.ECDH256),
+    "half": lambda data: half_from_item(cbor.decode(data)),
+    "ECDH384": lambda data: EcdhParameter.decode(data, KexSuite.ECDH384),
 }
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ownership_vouchers import cbor
 from ownership_vouchers.certificates import hardware_module_name, tpm_attributes
-from ownership_vouchers.cose import Encrypt0, Sign1
+from ownership_vouchers.cose import Sign1
+from ownership_vouchers.encrypt0 import Encrypt0
 from ownership_vouchers.entry import Entry
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.header import Header

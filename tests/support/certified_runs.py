@@ -48,7 +48,8 @@ class Run:
         tunnel = self.tunnel(move)
         if tunnel is None:
             return alter(move.body)
-        sealed: bytes = tunnel.seal(alter(tunnel.open(move.body)), secrets.token_bytes)
+        plain = alter(tunnel.open(move.body))
+        sealed: bytes = tunnel.seal(plain, secrets.token_bytes, 1 << 31)
         return sealed
 
     def tunnel(self, move: Send) -> Any:

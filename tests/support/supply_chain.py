@@ -27,6 +27,7 @@ from ownership_vouchers.verify import VerifiedVoucher, verify
 from ownership_vouchers.voucher import Voucher
 
 KINDS = ("P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-3072-PSS")
+STRONG = {"P-384", "RSA-3072", "RSA-3072-PSS"}
 RENDEZVOUS: tuple[Mapping[str, object], ...] = (
     {
         "dns": "rv.example.test",
@@ -116,6 +117,7 @@ class SupplyChain:
 
     Args:
         curve: The kind of every key; one of ``KINDS``.
+        device: The kind of the device's own key and its authority's, if another.
         encoding: How manufacturer and owners write their keys.
         rendezvous: RendezvousInfo in its JSON form.
     """
@@ -125,17 +127,17 @@ class SupplyChain:
         curve: str = "P-256",
         encoding: KeyEncoding = KeyEncoding.X509,
         rendezvous: Iterable[Mapping[str, object]] = RENDEZVOUS,
+        device: str | None = None,
     ) -> None:
         self.kind = curve
+        self.device_kind = device or curve
         self.encoding = encoding
         self.rv_info = RendezvousInfo.build(rendezvous)
         self.hash_type = (
-            HashType.SHA384
-            if curve in ("P-384", "RSA-3072", "RSA-3072-PSS")
-            else HashType.SHA256
+            HashType.SHA384 if {curve, self.device_kind} <= STRONG else HashType.SHA256
         )
         self.manufacturer = Party.found("manufacturer", curve, encoding)
-        self.device_ca_key = new_key(curve, "device ca")
+        self.device_ca_key = new_key(self.device_kind, "device ca")
         self.device_root = certificate(
             "device ca", self.device_ca_key, "device ca", self.device_ca_key, ca=True
         )
@@ -147,8 +149,9 @@ class SupplyChain:
     ) -> Self:
         """Do what DI does: secret, device key, certificate, empty voucher."""
         self.hmac_secret = secrets.token_bytes(self.hash_type.size)
-        self.device_key = new_key(self.kind, "device")
-        self.device_signer = SoftSigner(self.device_key, pss=self.kind.endswith("PSS"))
+        self.device_key = new_key(self.device_kind, "device")
+        pss = self.device_kind.endswith("PSS")
+        self.device_signer = SoftSigner(self.device_key, pss=pss)
         leaf = certificate(
             "device", self.device_key, "device ca", self.device_ca_key, ca=False
         )

@@ -77,7 +77,7 @@ class WirePair(Generic[ResultT]):
             plain = self.tunnel.open(body)
             if msg in self.alter:
                 plain = self.alter[msg](plain)
-                body = self.tunnel.seal(plain, self.random)
+                body = self.tunnel.seal(plain, self.random, len(self.passed))
         elif msg in self.alter:
             body = plain = self.alter[msg](body)
         if msg in self.alter_wire:

@@ -3,8 +3,8 @@ from cbor2 import CBORTag
 
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, SoftSigner
-from ownership_vouchers.cose import Aead, Encrypt0, Sign1, encrypt0, sign1
-from ownership_vouchers.errors import DecryptError, MalformedError, SignatureError
+from ownership_vouchers.cose import Sign1, sign1
+from ownership_vouchers.errors import MalformedError, SignatureError
 from tests.support.supply_chain import KINDS, new_key
 
 
@@ -89,37 +89,3 @@ def test_nobody_can_change_the_header_others_read() -> None:
     headers = Sign1.from_item(parts).headers
     with pytest.raises(TypeError):
         headers[1] = Alg.ES384  # type: ignore[index]  # that is the point
-
-
-@pytest.mark.parametrize("suite", Aead)
-def test_what_is_encrypted_opens_after_the_wire(suite: Aead) -> None:
-    key, iv = bytes(suite.key_size), bytes(12)
-    wire = encrypt0(suite, key, iv, b"plain").encode()
-    message = Encrypt0.from_cbor(wire)
-    assert message.open(suite, key) == b"plain"
-    assert message.encode() == wire
-    with pytest.raises(DecryptError, match="does not decrypt"):
-        message.open(suite, b"\x01" + key[1:])
-
-
-def test_the_suite_agreed_on_is_the_only_one() -> None:
-    message = encrypt0(Aead.A128GCM, bytes(16), bytes(12), b"plain")
-    with pytest.raises(DecryptError, match="another cipher suite"):
-        message.open(Aead.A256GCM, bytes(32))
-
-
-def test_what_encrypts_nothing_is_refused() -> None:
-    for item in (
-        [b"", {5: bytes(11)}, b""],
-        [b"", {}, b""],
-        [b"", {5: bytes(12), 6: 1}, b""],
-        [b"", {5: bytes(12)}],
-        CBORTag(18, [b"", {5: bytes(12)}, b""]),
-    ):
-        with pytest.raises(MalformedError):
-            Encrypt0.from_cbor(cbor.encode(item))
-    short = Encrypt0.from_cbor(
-        cbor.encode([Aead.A128GCM.protected, {5: bytes(12)}, b"x"])
-    )
-    with pytest.raises(DecryptError):
-        short.open(Aead.A128GCM, bytes(16))

@@ -5,6 +5,7 @@ import pytest
 from onboarding.protocol.device_env import DeviceCredential, Onboarded
 from onboarding.protocol.errors import RequiredModuleFailed
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
+from onboarding.protocol.kex.ecdh import EcdhHalf
 from onboarding.protocol.step import Credential, TakeOwnership
 from onboarding.protocol.to2_states import AwaitingReady, Opening, Serving, decode_state
 from onboarding.wire.message import MsgType
@@ -263,6 +264,7 @@ def test_states_show_no_secret_in_their_repr(roles: Roles) -> None:
             assert repr(key) not in "".join(shown)
             assert not state.sealed
         else:
+            assert isinstance(state.half, EcdhHalf)
             assert str(state.half.scalar) not in "".join(shown)
             assert repr(state.half.parameter.random) not in "".join(shown)
         move = pair.client.receive(*reply)
@@ -275,7 +277,7 @@ def test_a_state_that_is_not_ours_is_malformed(roles: Roles) -> None:
     pair.serve(hello.type, hello.body)
     assert pair.state is not None
     fields = cbor.array(cbor.decode(pair.state))
-    for index, wrong in ((0, 9), (1, b"short"), (3, 2), (4, []), (4, [1, b"", b""])):
+    for index, wrong in ((0, 9), (1, b"short"), (3, 4), (4, []), (4, [1, b"", b""])):
         bent = [*fields]
         bent[index] = wrong
         with pytest.raises(MalformedError):

@@ -261,11 +261,6 @@ def test_device_refuses_a_header_with_its_hmac_but_another_guid() -> None:
     assert code_of(pair.run) == 101
 
 
-def test_a_device_with_an_rsa_key_must_be_told_its_key_exchange() -> None:
-    chain = SupplyChain("RSA-2048").make_device().sell_to("owner")
-    assert code_of(lambda: Roles(chain).to2().run()) == 101
-
-
 def test_the_versions_roles_take_every_request_and_no_reply() -> None:
     roles = ROLES_BY_VERSION[ProtocolVersion.FDO_1_1]
     taken = [msg for role in roles for msg in role.messages]

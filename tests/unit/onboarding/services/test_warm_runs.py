@@ -5,7 +5,7 @@ from dataclasses import replace
 from onboarding.protocol.to2_states import AwaitingReady, Session
 from onboarding.protocol.tunnel import Tunnel
 from onboarding.services.warm_runs import Run, WarmRuns, key_of
-from ownership_vouchers.cose import Aead
+from ownership_vouchers.encrypt0 import Aead
 from ownership_vouchers.types import Guid
 
 NOW = 1_800_000_000

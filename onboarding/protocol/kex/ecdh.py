@@ -1,4 +1,4 @@
-"""ECDH key exchange of TO2. Source: FDO 1.1, section 3.6.
+"""Elliptic-curve Diffie-Hellman of TO2. Source: FDO 1.1, section 3.6.
 
 Each side sends its point and a random; the shared secret is the x-coordinate,
 then the device's random, then the owner's. Coordinates are sent at full length
@@ -11,13 +11,12 @@ from typing import Self
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from onboarding.protocol.errors import MessageRefused, Unsupported
-from onboarding.protocol.kdf import derive
+from onboarding.protocol.errors import MessageRefused
+from onboarding.protocol.kex.shared import Draw, Shared
 from onboarding.wire.message import KexSuite
 from ownership_vouchers import cbor
-from ownership_vouchers.cose import Aead
+from ownership_vouchers.algorithms import Decrypter
 from ownership_vouchers.errors import MalformedError
-from ownership_vouchers.keys import KeyType, PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +32,10 @@ CURVES = {
     KexSuite.ECDH256: Curve(ec.SECP256R1(), 32, 16),
     KexSuite.ECDH384: Curve(ec.SECP384R1(), 48, 48),
 }
-_FOR_OWNER = {
-    KeyType.SECP256R1: KexSuite.ECDH256,
-    KeyType.SECP384R1: KexSuite.ECDH384,
-}
-
-
-def suite_for(name: str, owner_key: PublicKey) -> KexSuite:
-    """Return the suite ``name`` stands for, if the owner's key goes with it.
-
-    Raises:
-        Unsupported: Another suite, or one of a key of another kind.
-    """
-    suite = _FOR_OWNER.get(owner_key.type)
-    if suite is None or suite != name:
-        raise Unsupported(f"key exchange {name!r} with a {owner_key.type.name} owner")
-    return suite
-
-
-def cipher_for(number: int) -> Aead:
-    """Return the cipher suite of that number. Raises Unsupported."""
-    try:
-        return Aead(number)
-    except ValueError as error:
-        raise Unsupported(f"cipher suite {number}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class KexParameter:
+class EcdhParameter:
     """ECDHparam: a point and a random, each with a 16-bit length before it."""
 
     x: bytes
@@ -93,7 +68,7 @@ def _take(data: bytes) -> tuple[bytes, bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class KexHalf:
+class EcdhHalf:
     """Our half of an exchange; ``parameter`` is what the peer is sent (xA or xB).
 
     Kept as numbers, since putting a key together from them is cheaper than
@@ -102,7 +77,7 @@ class KexHalf:
 
     suite: KexSuite
     scalar: int = field(repr=False)
-    parameter: KexParameter = field(repr=False)
+    parameter: EcdhParameter = field(repr=False)
 
     @classmethod
     def of(
@@ -112,19 +87,32 @@ class KexHalf:
         numbers = private.private_numbers()
         point, size = numbers.public_numbers, CURVES[suite].size
         x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
-        return cls(suite, numbers.private_value, KexParameter(x, y, random))
+        return cls(suite, numbers.private_value, EcdhParameter(x, y, random))
 
-    def owner_secret(self, device: bytes) -> bytes:
-        """Return ShSe on the owner's side, given xB."""
-        peer = KexParameter.decode(device, self.suite)
-        return self._agree(peer) + peer.random + self.parameter.random
+    @classmethod
+    def new(cls, suite: KexSuite, draw: Draw) -> Self:
+        curve = CURVES[suite]
+        private = draw.new_ec_key(curve.curve)
+        return cls.of(suite, private, draw.random(curve.random))
 
-    def device_secret(self, owner: bytes) -> bytes:
-        """Return ShSe on the device's side, given xA."""
-        peer = KexParameter.decode(owner, self.suite)
-        return self._agree(peer) + self.parameter.random + peer.random
+    @property
+    def sent(self) -> bytes:
+        """What the peer is sent: xA or xB."""
+        return self.parameter.encode()
 
-    def _agree(self, peer: KexParameter) -> bytes:
+    def owner_shared(
+        self, device: bytes, _decrypter: Decrypter | None = None
+    ) -> Shared:
+        """Return what the owner comes to, given xB."""
+        peer = EcdhParameter.decode(device, self.suite)
+        return Shared(self._agree(peer) + peer.random + self.parameter.random)
+
+    def device_shared(self, owner: bytes) -> Shared:
+        """Return what the device comes to, given xA."""
+        peer = EcdhParameter.decode(owner, self.suite)
+        return Shared(self._agree(peer) + self.parameter.random + peer.random)
+
+    def _agree(self, peer: EcdhParameter) -> bytes:
         curve = CURVES[self.suite].curve
         try:
             theirs = ec.EllipticCurvePublicKey.from_encoded_point(
@@ -147,19 +135,11 @@ class KexHalf:
         return [self.suite.value, scalar, self.parameter.encode()]
 
     @classmethod
-    def from_item(cls, item: object) -> Self:
+    def from_fields(cls, suite: KexSuite, fields: list[object]) -> Self:
         """Raises MalformedError."""
-        name, scalar, parameter = cbor.array(item, 3)
-        if name not in tuple(KexSuite):
-            raise MalformedError("unknown key exchange suite")
-        suite = KexSuite(cbor.tstr(name))
+        scalar, parameter = cbor.array(fields, 2)
         return cls(
             suite,
             int.from_bytes(cbor.bstr(scalar, CURVES[suite].size), "big"),
-            KexParameter.decode(cbor.bstr(parameter), suite),
+            EcdhParameter.decode(cbor.bstr(parameter), suite),
         )
-
-
-def session_key(cipher: Aead, shared_secret: bytes) -> bytes:
-    """Return SEVK, 16 or 32 bytes."""
-    return derive(shared_secret, b"", 8 * cipher.key_size)
