@@ -6,14 +6,20 @@ that are not marked ``full``. ``INTEROP_REPORT`` names the file to write.
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
+from onboarding.device.http import new_client
 from tests.support.interop.absent import absent_peers
+from tests.support.interop.go_services import GoServices, go_services
+from tests.support.interop.our_device import OurDevice, our_device
 from tests.support.interop.report import Case, Report
-from tests.support.interop.services import Trade, trading
+from tests.support.interop.services import Trade, directive, trading
 from tests.support.interop.toolchain import GoPeers, Unavailable, go_peers
+from tests.support.interop.website import website
 
 FULL = os.environ.get("INTEROP") == "full"
 REPORT = os.environ.get("INTEROP_REPORT")
@@ -96,3 +102,37 @@ def trade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trade]:
     """Our three services, as three processes."""
     with trading(tmp_path_factory.mktemp("trade")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def services(
+    go: GoPeers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GoServices]:
+    """The services of go-fdo, as one process."""
+    directory = tmp_path_factory.mktemp("go-services")
+    with go_services(go.program("services"), directory) as found:
+        yield found
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    """What devices of ours speak HTTP with."""
+    with closing(new_client()) as found:
+        yield found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    """A web server with one file on it."""
+    with website(tmp_path / "web") as url:
+        yield url
+
+
+@pytest.fixture
+def device(services: GoServices, tmp_path: Path) -> Iterator[OurDevice]:
+    """Our device, from their factory."""
+    services.policy()
+    services.announce(directive(services.url))
+    with our_device(tmp_path / "device") as made:
+        made.initialise(services.url)
+        yield made

@@ -4,10 +4,6 @@ It puts files where it was started, and takes them from its work directory.
 """
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +12,10 @@ import pytest
 from tests.support.interop.go_client import COMPLETE, GoClient
 from tests.support.interop.services import Trade
 from tests.support.interop.toolchain import GoPeers
+from tests.support.interop.website import CONTENT
 
 PAIR = "go-fdo-client as device; our manufacturing, rendezvous and owner"
 TITLE = "ServiceInfo modules, by plans of ours"
-CONTENT = bytes(range(256)) * 40
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
-    """A web server with one file on it."""
-    directory = tmp_path / "web"
-    directory.mkdir()
-    (directory / "agent").write_bytes(CONTENT)
-    handler = partial(_Quiet, directory=str(directory))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture

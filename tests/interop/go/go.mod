@@ -6,12 +6,12 @@ go 1.25.5
 require github.com/fido-device-onboard/go-fdo-client v1.0.0
 
 require (
-	github.com/fido-device-onboard/go-fdo v0.0.0-20260204145003-2d3d7c734680 // indirect
-	github.com/fido-device-onboard/go-fdo/fsim v0.0.0-20260204145003-2d3d7c734680 // indirect
-	github.com/fido-device-onboard/go-fdo/tpm v0.0.0-20260116133239-94bd9c5d647c // indirect
+	github.com/fido-device-onboard/go-fdo v0.0.0-20260204145003-2d3d7c734680
+	github.com/fido-device-onboard/go-fdo/fsim v0.0.0-20260204145003-2d3d7c734680
+	github.com/fido-device-onboard/go-fdo/tpm v0.0.0-20260116133239-94bd9c5d647c
 	github.com/fsnotify/fsnotify v1.9.0 // indirect
 	github.com/go-viper/mapstructure/v2 v2.4.0 // indirect
-	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/google/go-tpm v0.9.8
 	github.com/neilotoole/jsoncolor v0.7.1 // indirect
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
 	github.com/sagikazarmark/locafero v0.11.0 // indirect

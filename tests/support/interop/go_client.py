@@ -1,10 +1,12 @@
 """go-fdo-client as a device: one directory each, driven by its command line."""
 
+import re
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from onboarding.services.key_material import KeyAlgorithm
+from ownership_vouchers.types import Guid
 from tests.support.interop.programs import Ran, run
 
 ALGORITHMS = {
@@ -47,6 +49,13 @@ class GoClient:
         """Run DI."""
         named = ["--device-info", "go-fdo-client", "--serial-number", self.serial]
         return self._run(["device-init", url, "--key-enc", encoding, *named]).require()
+
+    def guid(self) -> str:
+        """The GUID of the credential that it has."""
+        printed = self._run(["print"]).require().output
+        found = re.search(r"^\s*GUID\s+([0-9a-f]{32})$", printed, re.MULTILINE)
+        assert found is not None, printed
+        return str(Guid(bytes.fromhex(found[1])))
 
     def onboard(self, kex: str, cipher: str, *more: str) -> Ran:
         """Run TO1 and TO2, until they end or first fail."""

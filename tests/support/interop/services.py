@@ -73,10 +73,13 @@ class Trade:
 
     def sold(self, guid: str, buyer_pem: str) -> str:
         """Extend a voucher of our factory; return it as PEM."""
-        path = f"/vouchers/{guid}/extend"
-        return str(
-            self.factory.call("POST", path, {"next_owner_pem": buyer_pem})["pem"]
-        )
+        path, buyer = f"/vouchers/{guid}/extend", {"next_owner_pem": buyer_pem}
+        return str(self.factory.call("POST", path, buyer)["pem"])
+
+    def resold(self, guid: str, buyer_pem: str) -> str:
+        """Have our owner sell a device on; return its voucher as PEM."""
+        path, buyer = f"/vouchers/{guid}/resell", {"next_owner_pem": buyer_pem}
+        return str(self.owner.call("POST", path, buyer)["pem"])
 
     def take(self, pem: str | bytes) -> None:
         """Import a voucher as our owner."""
@@ -134,19 +137,26 @@ def trading(directory: Path) -> Iterator[Trade]:
 
 def introduce(trade: Trade) -> None:
     """Tell each service where the others are and whom to trust."""
-    trade.factory.call("PUT", "/rvinfo", {"directives": [directive(trade.rendezvous)]})
-    trade.owner.call("PUT", "/rvinfo", {"directives": [directive(trade.rendezvous)]})
+    for service in (trade.factory, trade.owner):
+        tell(service, directive(trade.rendezvous.url))
     trade.owner.call("PUT", "/to2-address", {"addresses": [trade.owner.address]})
-    trust = {
-        "manufacturers": [key.fingerprint for key in _makers(trade)],
-        "device_cas_pem": "",
-    }
-    trade.rendezvous.call("PUT", "/trust", trust)
+    trust(trade)
 
 
-def directive(rendezvous: Service, **more: object) -> dict[str, object]:
-    """One directive of rendezvous information; ``delay`` keeps failures short."""
-    url = httpx.URL(rendezvous.url)
+def trust(trade: Trade, *others: str) -> None:
+    """Have our rendezvous take vouchers of our makers, and of those fingerprints."""
+    makers = [*(key.fingerprint for key in _makers(trade)), *others]
+    trade.rendezvous.call("PUT", "/trust", {"manufacturers": makers})
+
+
+def tell(service: Service, *directives: dict[str, object]) -> None:
+    """Set what a factory or an owner of ours tells devices of rendezvous."""
+    service.call("PUT", "/rvinfo", {"directives": directives})
+
+
+def directive(rendezvous: str, **more: object) -> dict[str, object]:
+    """One directive for the server there; ``delay`` keeps failures short."""
+    url = httpx.URL(rendezvous)
     here = {"ip": url.host, "device_port": url.port, "owner_port": url.port}
     return {**here, "protocol": "http", "delay": 1, **more}
 

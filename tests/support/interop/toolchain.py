@@ -20,7 +20,7 @@ from tests.support.interop.report import Peer
 SOURCES = Path(__file__).resolve().parents[2] / "interop" / "go"
 LIBRARY = "github.com/fido-device-onboard/go-fdo"
 CLIENT = "github.com/fido-device-onboard/go-fdo-client"
-PACKAGES = {"go-fdo-client": CLIENT}
+PACKAGES = {"go-fdo-client": CLIENT, "services": "./services"}
 BUILD_SECONDS = int(os.environ.get("INTEROP_BUILD_SECONDS", "300"))
 
 
@@ -40,11 +40,11 @@ class GoPeers:
 
     def peers(self) -> list[Peer]:
         """Name the modules that are peers, for the report."""
+        built = f"`go build {CLIENT}`, from a module proxy"
+        used = "a library: its services, run by our own `tests/interop/go/services`"
         return [
-            Peer(
-                name, self.versions[module], f"`go build {module}`, from a module proxy"
-            )
-            for name, module in (("go-fdo-client", CLIENT),)
+            Peer("go-fdo-client", self.versions[CLIENT], built),
+            Peer("go-fdo", self.versions[LIBRARY], used),
         ]
 
 

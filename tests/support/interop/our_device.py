@@ -1,0 +1,154 @@
+"""Our own device: whole, and as bare protocol roles where a test says which suites."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hw.keys import HMAC_SHA256, HMAC_SHA384, DeviceKey, SoftHmac, new_soft_key
+from onboarding.device.config import DeviceConfig, write_private
+from onboarding.device.csr import certificate_request
+from onboarding.device.factory import initialise
+from onboarding.device.fdo_run import drive
+from onboarding.device.http import FdoChannel, new_client
+from onboarding.device.machine import Machine
+from onboarding.device.modules import permits
+from onboarding.device.onboard import Onboarder, Patience, Taken
+from onboarding.device.takeover import ask_rendezvous
+from onboarding.protocol.device_env import (
+    DeviceCredential,
+    DevmodFacts,
+    DiDeviceEnv,
+    Onboarded,
+    To1DeviceEnv,
+    To2DeviceEnv,
+)
+from onboarding.protocol.di_device import DiDevice
+from onboarding.protocol.to1_device import To1Device
+from onboarding.protocol.to2_device import To2Device
+from onboarding.wire.di import MfgInfo
+from onboarding.wire.message import KexSuite
+from ownership_vouchers.cose import Aead
+from ownership_vouchers.keys import KeyEncoding, KeyType
+
+CURVES = {"ec256": "P-256", "ec384": "P-384"}
+KEY_TYPES = {
+    "ec256": KeyType.SECP256R1,
+    "ec384": KeyType.SECP384R1,
+}
+ENCODINGS = {
+    "x509": KeyEncoding.X509,
+    "x5chain": KeyEncoding.X5CHAIN,
+    "cose": KeyEncoding.COSEKEY,
+}
+FACTS = DevmodFacts("Linux", "x86_64", "1.0", "ours")
+ROUNDS = 2
+_NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class OurDevice:
+    """The device as `vouchgate device` runs it; it waits for nothing."""
+
+    directory: Path
+    serial: str
+    machine: Machine
+    client: httpx.Client
+
+    def initialise(self, url: str) -> str:
+        """Run DI; return the GUID."""
+        initialise(self.machine, self.client, url)
+        return self.guid
+
+    @property
+    def guid(self) -> str:
+        return str(self.machine.identity().active.guid)
+
+    def permit(self, chosen: str) -> None:
+        """Write ``modules.json``."""
+        write_private(self.directory / permits.FILE, chosen.encode())
+
+    def onboard(self) -> Taken:
+        """Run TO1 and TO2, as its rendezvous information says."""
+        patience = Patience(ROUNDS, sleep=lambda _seconds: None)
+        return Onboarder(self.machine, self.client, patience).run()
+
+    def find_owner(self, rendezvous: str) -> bytes:
+        """Run TO1 alone; return to1d."""
+        credential = self.machine.identity().active
+        channel = FdoChannel(self.client, rendezvous)
+        return ask_rendezvous(self.machine, channel, credential)
+
+
+@contextmanager
+def our_device(
+    directory: Path, key: str = "ec256", *, tcti: str | None = None, reuse: bool = True
+) -> Iterator[OurDevice]:
+    """A new device, with keys in files unless ``tcti`` names a TPM."""
+    serial = f"OUR-{next(_NUMBERS):04d}"
+    board = "generic-sbc-tpm"
+    config = DeviceConfig(serial, board, "ours", tcti, CURVES[key], reuse)
+    with Machine(config, directory) as machine, closing(new_client()) as client:
+        yield OurDevice(directory, serial, machine, client)
+
+
+@dataclass(frozen=True)
+class ChosenDevice:
+    """DI, TO1 and TO2 of ours, where a test says which key, encoding and suites."""
+
+    key: DeviceKey
+    mac: SoftHmac
+    credential: DeviceCredential
+    client: httpx.Client
+    serial: str
+
+    @classmethod
+    def made_at(
+        cls, client: httpx.Client, url: str, key: str, encoding: str
+    ) -> "ChosenDevice":
+        """Run DI, asking for a manufacturer's key of that kind and encoding."""
+        serial = f"CHOSEN-{next(_NUMBERS):04d}"
+        device_key = new_soft_key(CURVES[key])
+        size, kind = (32, HMAC_SHA256) if key == "ec256" else (48, HMAC_SHA384)
+        mac = SoftHmac(secrets.token_bytes(size), kind)
+        request = certificate_request(device_key, serial)
+        wanted = (KEY_TYPES[key], ENCODINGS[encoding])
+        info = MfgInfo(*wanted, serial, "ours", request)
+        role = DiDevice(DiDeviceEnv(info, mac))
+        credential = drive(FdoChannel(client, url), role)
+        return cls(device_key, mac, credential, client, serial)
+
+    @property
+    def guid(self) -> str:
+        return str(self.credential.guid)
+
+    def find_owner(self, url: str) -> bytes:
+        """Run TO1; return to1d."""
+        role = To1Device(To1DeviceEnv(self.credential.guid, self.key))
+        return drive(FdoChannel(self.client, url), role)
+
+    def onboard(self, url: str, to1d: bytes | None, **chosen: Any) -> "ChosenDevice":
+        """Run TO2; return the device with its new credential."""
+        values: dict[str, Any] = {
+            "credential": self.credential,
+            "device_key": self.key,
+            "mac_key": self.mac,
+            "random": secrets.token_bytes,
+            "new_kex_key": ec.generate_private_key,
+            "devmod": replace(FACTS, serial=self.serial),
+            "to1d": to1d,
+        }
+        role = To2Device(To2DeviceEnv(**{**values, **chosen}))
+        done: Onboarded = drive(FdoChannel(self.client, url), role)
+        return replace(self, credential=done.credential or self.credential)
+
+
+def suites(kex: str, cipher: str) -> dict[str, object]:
+    """What ``ChosenDevice.onboard`` takes for these names."""
+    return {"kex": KexSuite(kex), "cipher": Aead[cipher]}
