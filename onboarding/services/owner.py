@@ -37,6 +37,7 @@ from onboarding.services.api import (
 from onboarding.services.api import to0 as to0_api
 from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
+from onboarding.services.console.routes import console_routers
 from onboarding.services.context import Context
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
@@ -113,7 +114,9 @@ def part(context: Context) -> Part:
             if link is not None:
                 link.close()
 
-    return Part((_to2(context, vouchers),), (*ROUTERS, devices), (background,), link)
+    pages = console_routers() if context.settings.console else ()
+    routers = (*ROUTERS, devices, *pages)
+    return Part((_to2(context, vouchers),), routers, (background,), link)
 
 
 def create_app(settings: Settings) -> AsgiApp:

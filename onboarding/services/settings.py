@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     files_directory: Path | None = None  # whose files plans may send by their path
     background: bool = True  # False: this replica runs no tasks
 
+    # The console: pages for people at the owner's root
+    console: bool = True
+    console_idle_seconds: Seconds = 1800  # how long a session lasts unused
+    console_tls_proxy: bool = False  # a proxy in front speaks TLS with browsers
+
     # Keylime, all or none
     keylime_verifier_url: str | None = None
     keylime_registrar_url: str | None = None

@@ -27,6 +27,7 @@ from onboarding.store.registrations import RegistrationStore
 from onboarding.store.releases import ReleaseStore
 from onboarding.store.reports import ReportStore
 from onboarding.store.runs import RunStore
+from onboarding.store.sessions import SessionStore
 from onboarding.store.settings_rows import SettingStore
 from onboarding.store.tasks import TaskStore
 from onboarding.store.traces import TraceStore
@@ -60,6 +61,7 @@ class Stores:
     releases: ReleaseStore
     reports: ReportStore
     runs: RunStore
+    sessions: SessionStore
     settings: SettingStore
     tasks: TaskStore
     traces: TraceStore
@@ -91,6 +93,7 @@ class Stores:
             ReleaseStore(database),
             ReportStore(database),
             RunStore(database),
+            SessionStore(database),
             SettingStore(database),
             TaskStore(database),
             TraceStore(database),

@@ -15,7 +15,7 @@ from enum import StrEnum, unique
 from sqlmodel import col, select
 
 from onboarding.store.database import Database
-from onboarding.store.direct import Sql
+from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.tables import ApiKeyRow
@@ -114,10 +114,18 @@ class ApiKeyStore:
         stored = _NO_DIGEST if row is None else row[7]
         if not hmac.compare_digest(stored, _digest(secret)) or row is None:
             raise ApiKeyRefused("the API key is not valid")
-        key = ApiKey(row[0], row[1], Role(row[2]), *row[3:7])
-        if key.revoked_at is not None or _expired(key, now):
+        return _living(row, now)
+
+    def living(self, key_id: str, now: int) -> ApiKey:
+        """The key of that id, for one who has shown its token before.
+
+        Raises:
+            ApiKeyRefused: There is none, or it was revoked or ran out since.
+        """
+        row = self._database.direct.one(_GET, (key_id,))
+        if row is None:
             raise ApiKeyRefused("the API key is not valid")
-        return key
+        return _living(row, now)
 
     def list(self) -> tuple[ApiKey, ...]:
         """Every key, oldest first, the dead ones too."""
@@ -140,6 +148,13 @@ class ApiKeyStore:
                 return
             row.revoked_at = at
             writing.log(Event("apikey.revoked", actor, at, detail={"id": key_id}))
+
+
+def _living(row: Row, now: int) -> ApiKey:
+    key = ApiKey(row[0], row[1], Role(row[2]), *row[3:7])
+    if key.revoked_at is not None or _expired(key, now):
+        raise ApiKeyRefused("the API key is not valid")
+    return key
 
 
 def _digest(secret: str) -> bytes:

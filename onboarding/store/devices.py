@@ -8,6 +8,7 @@ from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database, Writing
+from onboarding.store.device_filter import DeviceFilter, state_column
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
@@ -15,7 +16,6 @@ from onboarding.store.state import DeviceFacts, DeviceState, Removal, state_of
 from onboarding.store.tables import DeviceGuidRow, DeviceRow
 
 _LABELS_LIMIT = 4096
-_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class DeviceStore:
             NotFound: No device ever did.
         """
         with self._database.session() as session:
-            return _record(find(session, guid))
+            return read(find(session, guid))
 
     def known_as(self, guid: bytes) -> tuple[bytes, ...]:
         """Every GUID of the device that has, or had, this one; else none."""
@@ -77,34 +77,35 @@ class DeviceStore:
         cursor: str | None = None,
         limit: int = 100,
         state: DeviceState | None = None,
+        matching: DeviceFilter | None = None,
     ) -> Page[DeviceRecord]:
-        """Devices by GUID, only those in ``state`` at ``now`` if one is given."""
-        size = clamp(limit)
-        after = bytes_cursor(cursor) if cursor is not None else b""
-        found: list[DeviceRecord] = []
-        with self._database.session() as session:
-            while len(found) <= size:
-                batch = _batch(session, after)
-                found += [
-                    device
-                    for device in batch
-                    if state is None or device.state(now) is state
-                ]
-                if len(batch) < _BATCH:
-                    break
-                after = batch[-1].guid
-        more = len(found) > size
-        return Page(tuple(found[:size]), found[size - 1].guid.hex() if more else None)
+        """Devices by GUID, only those in ``state`` at ``now`` if one is given.
 
-    def counts(self, now: int) -> Mapping[DeviceState, int]:
-        """How many devices are in each state at ``now``."""
-        totals = dict.fromkeys(DeviceState, 0)
-        after = b""
+        Or those that match a whole filter, which has a state of its own.
+        """
+        size = clamp(limit)
+        wanted = matching or DeviceFilter(state)
+        query = select(DeviceRow).where(*wanted.conditions(now))
+        if cursor is not None:
+            query = query.where(col(DeviceRow.guid) > bytes_cursor(cursor))
+        query = query.order_by(col(DeviceRow.guid)).limit(size + 1)
         with self._database.session() as session:
-            while batch := _batch(session, after):
-                for device in batch:
-                    totals[device.state(now)] += 1
-                after = batch[-1].guid
+            found = tuple(read(row) for row in session.exec(query))
+        more = len(found) > size
+        return Page(found[:size], found[size - 1].guid.hex() if more else None)
+
+    def counts(
+        self, now: int, matching: DeviceFilter | None = None
+    ) -> Mapping[DeviceState, int]:
+        """How many devices are in each state at ``now``; of those that match."""
+        state = state_column(now).label("state")
+        every = select(state).where(*(matching or DeviceFilter()).conditions(now))
+        states = every.subquery().c.state
+        query = select(states, func.count()).group_by(states)
+        totals = dict.fromkeys(DeviceState, 0)
+        with self._database.session() as session:
+            for name, count in session.exec(query):
+                totals[DeviceState(name)] = count
         return totals
 
     def total(self) -> int:
@@ -236,13 +237,8 @@ def facts_of(row: DeviceRow) -> DeviceFacts:
     )
 
 
-def _batch(session: Session, after: bytes) -> list[DeviceRecord]:
-    query = select(DeviceRow).where(col(DeviceRow.guid) > after)
-    query = query.order_by(col(DeviceRow.guid)).limit(_BATCH)
-    return [_record(row) for row in session.exec(query)]
-
-
-def _record(row: DeviceRow) -> DeviceRecord:
+def read(row: DeviceRow) -> DeviceRecord:
+    """The record that a row keeps."""
     return DeviceRecord(
         row.guid,
         row.previous_guid,

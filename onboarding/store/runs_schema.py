@@ -1,7 +1,7 @@
-"""Tables for runs and spent tokens: made when missing, never migrated.
+"""Tables for runs, spent tokens and people's sessions: made when missing.
 
-They hold minutes of work that a device can start again, so a change of shape
-takes a new table name instead of a migration.
+They hold minutes of work that a device can start again, and who is logged in, so a
+change of shape takes a new table name instead of a migration.
 """
 
 import os
@@ -16,10 +16,13 @@ _TABLES = (
     "runs_1 (run_id {blob} NOT NULL PRIMARY KEY, step INTEGER NOT NULL, "
     "sealed {blob} NOT NULL, expires BIGINT NOT NULL, done INTEGER NOT NULL)",
     "spent_1 (token_id {blob} NOT NULL PRIMARY KEY, expires BIGINT NOT NULL)",
+    "sessions_1 (session {blob} NOT NULL PRIMARY KEY, key_id TEXT NOT NULL, "
+    "begun BIGINT NOT NULL, seen BIGINT NOT NULL)",
 )
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS ix_runs_1_expires ON runs_1 (expires)",
     "CREATE INDEX IF NOT EXISTS ix_spent_1_expires ON spent_1 (expires)",
+    "CREATE INDEX IF NOT EXISTS ix_sessions_1_key_id ON sessions_1 (key_id, seen)",
 )
 
 

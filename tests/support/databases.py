@@ -84,5 +84,5 @@ def _empty(database: Database) -> None:
         for table in reversed(METADATA.sorted_tables):
             writing.session.execute(table.delete())
         writing.session.add(EventHeadRow(id=1, seq=0, digest=GENESIS))
-    for name in ("runs_1", "spent_1"):
-        database.runs.count(Sql(f"DELETE FROM {name}"))  # noqa: S608 - our two tables
+    for name in ("runs_1", "sessions_1", "spent_1"):
+        database.runs.count(Sql(f"DELETE FROM {name}"))  # noqa: S608 - our own tables

@@ -89,22 +89,32 @@ def actor(caller: ApiKey) -> str:
 
 def needs(*roles: Role) -> dict[str, Any]:
     """Route arguments that let in ``roles``, and admins; OpenAPI says so too."""
-    allowed = frozenset(roles) | {Role.ADMIN}
 
     def check(caller: Caller) -> None:
-        if caller.role not in allowed:
-            names = ", ".join(sorted(role.value for role in allowed))
-            raise Problem(
-                403,
-                "role-refused",
-                f"A key of role {caller.role.value} may not do this.",
-                remedy=f"Use a key of one of these roles: {names}.",
-            )
+        require(caller, *roles)
 
+    allowed = sorted(role.value for role in {*roles, Role.ADMIN})
     return {
         "dependencies": [Depends(check), Security(_HEADER), Security(_BEARER)],
-        "openapi_extra": {"x-roles": sorted(role.value for role in allowed)},
+        "openapi_extra": {"x-roles": allowed},
     }
+
+
+def require(caller: ApiKey, *roles: Role) -> None:
+    """Refuse a key of none of these roles; admins may do everything.
+
+    Raises:
+        Problem: 403.
+    """
+    allowed = {*roles, Role.ADMIN}
+    if caller.role not in allowed:
+        names = ", ".join(sorted(role.value for role in allowed))
+        raise Problem(
+            403,
+            "role-refused",
+            f"A key of role {caller.role.value} may not do this.",
+            remedy=f"Use a key of one of these roles: {names}.",
+        )
 
 
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False)

@@ -44,6 +44,18 @@ HTTP_CODES: Mapping[int, str] = {
     422: "invalid",
 }
 
+KINDS: tuple[type[Exception], ...] = (
+    HTTPException,
+    RequestValidationError,
+    Problem,
+    StoreError,
+    VoucherError,
+    ProtocolError,
+    AttestationError,
+    KeyStoreError,
+)
+"""What a handler raises to refuse; anything else is a fault of ours."""
+
 
 def document(problem: Problem) -> dict[str, object]:
     """Return the JSON members of ``problem``."""
@@ -123,7 +135,8 @@ def _from_store(error: StoreError) -> Problem:
     )
 
 
-def _problem(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """As ``from_error``, and what the framework refuses besides."""
     match error:
         case RequestValidationError():
             return _from_validation(error)
@@ -159,20 +172,10 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
     """
 
     def on_error(_request: Request, error: Exception) -> Response:
-        problem = _problem(error)
+        problem = problem_of(error)
         refused(problem.code)
         headers = error.headers if isinstance(error, HTTPException) else None
         return response(problem, headers)
 
-    for kind in (
-        HTTPException,
-        RequestValidationError,
-        Problem,
-        StoreError,
-        VoucherError,
-        ProtocolError,
-        AttestationError,
-        KeyStoreError,
-        Exception,
-    ):
+    for kind in (*KINDS, Exception):
         app.add_exception_handler(kind, on_error)

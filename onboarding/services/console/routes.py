@@ -1,0 +1,12 @@
+"""Every page of the console."""
+
+from fastapi import APIRouter
+
+from onboarding.services.console import assets, fleet
+from onboarding.services.console.attempts import Attempts
+from onboarding.services.console.login import login_router
+
+
+def console_routers() -> tuple[APIRouter, ...]:
+    """Return the routers of the console, with a count of logins of its own."""
+    return (assets.router, login_router(Attempts()), fleet.router)

@@ -1,0 +1,163 @@
+"""The console in a real Chromium: seen, used by keyboard, kept up to date.
+
+Pictures of each page go to ``build/console``: look at them when you change one.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from onboarding.store.apikeys import Role
+from tests.support.browser import ENTER, TAB, Browser
+from tests.support.console_bench import Console
+
+pytest_plugins = ["tests.support.console_fixtures"]
+
+PICTURES = Path(__file__).parents[2] / "build/console"
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+PAGE_BYTES = 150 * 1024  # everything that a first visit transfers
+See = Callable[[Role, str], Browser]
+
+
+def page_of(console: Console, name: str) -> tuple[Role, str]:
+    """Where a picture is taken, and by whom."""
+    return {
+        "fleet": (Role.OPERATOR, "/"),
+        "fleet-filtered": (Role.OPERATOR, "/?state=released"),
+        "refusal": (Role.OPERATOR, "/?cursor=nonsense"),
+    }[name]
+
+
+PAGES = ["fleet", "fleet-filtered", "refusal"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_and_breaks_no_rule_of_its_own(
+    console: Console, seen: See, name: str
+) -> None:
+    browser = seen(*page_of(console, name))
+    for scheme in ("light", "dark"):
+        browser.scheme(scheme)
+        for size, (width, height) in SIZES.items():
+            browser.resize(width, height)
+            browser.picture(PICTURES / f"{name}-{scheme}-{size}.png")
+            assert browser.run("return document.documentElement.scrollWidth") <= width
+    refused = [one for one in browser.complaints() if "422" not in one]
+    assert refused == []
+
+
+def test_the_login_page_is_seen(console: Console, chromium: Browser) -> None:
+    chromium.forget()
+    chromium.open(f"{console.service.url}/login")
+    for scheme in ("light", "dark"):
+        chromium.scheme(scheme)
+        chromium.resize(*SIZES["wide"])
+        chromium.picture(PICTURES / f"login-{scheme}-wide.png")
+    assert chromium.run("return document.activeElement.id") == "key"
+
+
+def test_the_session_cookie_is_out_of_reach_of_scripts(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.OPERATOR, "/")
+    (cookie,) = browser.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    assert browser.run("return document.cookie") == ""
+
+
+def test_a_hostile_device_is_text_and_runs_nothing(console: Console, seen: See) -> None:
+    browser = seen(Role.OPERATOR, "/?q=SBC-0666")
+    assert "<script>alert(1)</script>" in browser.text("table")
+    assert "\\u202egpj.exe" in browser.text("table")
+    assert (
+        browser.run("return document.querySelectorAll('main script, main img').length")
+        == 0
+    )
+    assert browser.complaints() == []
+
+
+INJECTED = """
+setTimeout(() => {
+  const script = document.createElement("script");
+  script.textContent = "window.ran = 'script'";
+  document.body.append(script);
+  const part = document.createElement("div");
+  part.innerHTML = `<a id="x" onclick="window.ran = 'onclick'" style="color: red"></a>
+    <a id="y" hx-on:click="window.ran = 'hx-on'"></a>
+    <a id="z" hx-get="/" hx-vals="js:{a: window.ran = 1}"></a>`;
+  document.body.append(part);
+  htmx.process(part);
+  for (const name of "xyz") document.getElementById(name).click();
+  document.body.dataset.tried = "yes";
+});
+"""  # in a task of the page's own: what the driver runs may evaluate text
+
+
+def test_script_that_found_its_way_into_a_page_does_not_run(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.OPERATOR, "/")
+    browser.run(INJECTED)
+    browser.wait(lambda: browser.run("return document.body.dataset.tried"))
+    assert browser.run("return window.ran") is None
+    refused = [one for one in browser.complaints() if "Content Security Policy" in one]
+    assert len(refused) >= 4
+
+
+def test_the_keyboard_alone_leads_from_login_to_a_filtered_list(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.OPERATOR, "/")
+    browser.press(TAB)
+    assert browser.run("return document.activeElement.className") == "skip"
+    browser.press(ENTER)
+    assert browser.run("return document.activeElement.id") == "main"
+    browser.press(TAB, *"SRV-0001", ENTER)
+    browser.wait(lambda: "q=SRV-0001" in browser.url, "the filtered list")
+    assert "SRV-0001" in browser.text("table")
+    assert "SBC-0001" not in browser.text("table")
+    outline = browser.run(
+        "document.querySelector('#state').focus({focusVisible: true});"
+        "return getComputedStyle(document.activeElement).outlineStyle"
+    )
+    assert outline == "solid"
+
+
+def test_a_page_brings_itself_up_to_date_until_it_is_told_not_to(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.OPERATOR, "/?q=SBC-0003")
+    assert "frozen" not in browser.text("table")
+    freeze(console, True)
+    tick = "document.querySelector('[data-live]').dispatchEvent(new Event('tick'))"
+    browser.run("window.unchanged = true")
+    browser.run(tick)
+    browser.wait(lambda: "frozen" in browser.text("table"), "the freeze")
+    assert browser.run("return window.unchanged") is True  # it was not loaded again
+    browser.click("#live-switch")
+    assert (
+        browser.run("return document.querySelector('#live-switch').ariaPressed")
+        == "false"
+    )
+    assert "stays as it is" in browser.run(
+        "return document.querySelector('#announce').textContent"
+    )
+    freeze(console, False)
+
+
+def freeze(console: Console, frozen: bool) -> None:
+    path = f"/devices/{console.fleet.stale}/freeze"
+    body = {"frozen": frozen, "reason": "tried in a test"}
+    key = console.keys[Role.OPERATOR]
+    assert console.service.call(key, "PUT", path, json=body).status_code == 200
+
+
+def test_a_first_visit_transfers_little(console: Console, seen: See) -> None:
+    browser = seen(Role.OPERATOR, "/")
+    size = browser.run(
+        "return [performance.getEntriesByType('navigation')[0],"
+        " ...performance.getEntriesByType('resource')]"
+        ".reduce((sum, one) => sum + one.decodedBodySize, 0)"
+    )
+    assert 0 < size < PAGE_BYTES

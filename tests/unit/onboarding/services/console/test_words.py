@@ -1,0 +1,68 @@
+"""How values are written for people, hostile ones among them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from onboarding.services.console import words
+from onboarding.store.state import DeviceState
+
+NOW = 1_800_000_000
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("board rev B", "board rev B"),
+        ("Zürich 東京", "Zürich 東京"),
+        ("a\u202egpj.exe", "a\\u202egpj.exe"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("line\nnext\t.", "line\nnext\t."),
+        ("\x00", "\\x00"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_what_plays_tricks_is_made_visible(said: str, shown: str) -> None:
+    assert words.visible(said) == shown
+
+
+@given(st.text(alphabet=st.characters()))
+def test_nothing_that_is_shown_turns_or_clears_the_page(said: str) -> None:
+    shown = words.visible(said)
+    assert isinstance(shown, str)
+    assert all(one.isprintable() or one in "\n\t" for one in shown)
+
+
+def test_markup_of_ours_and_other_values_are_left_alone() -> None:
+    for value in (Markup("<b>\u202e</b>"), 5, None):
+        assert words.visible(value) is value
+
+
+def test_a_time_is_read_by_people_and_programs() -> None:
+    assert words.moment(NOW) == (
+        '<time datetime="2027-01-15T08:00:00Z">2027-01-15 08:00:00</time>'
+    )
+
+
+@pytest.mark.parametrize("seconds", [-1, 2**62])
+def test_a_time_that_is_none_still_shows(seconds: int) -> None:
+    assert str(seconds) in words.moment(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "never"),
+        (NOW, "0 s ago"),
+        (NOW - 180, "3 min ago"),
+        (NOW + 180, "in 3 min"),
+        (NOW - 3 * 86400, "3 days ago"),
+    ],
+)
+def test_how_long_ago_is_said_in_one_unit(seconds: int | None, said: str) -> None:
+    assert words.ago(seconds, NOW) == said
+
+
+def test_every_state_has_a_tone_and_a_sentence() -> None:
+    assert words.STATES.keys() == {state.value for state in DeviceState}
