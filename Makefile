@@ -43,7 +43,7 @@ fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300
 interop: setup-test ## Try other FDO implementations against ours; writes docs/interop.md
 	INTEROP=full INTEROP_REPORT=docs/interop.md $(BIN)/pytest -q tests/interop $(PYTEST_ARGS)
 
-bench: setup ## Measure DI, TO1 and TO2; writes build/bench.json
+bench: setup ## Measure DI, TO1, TO2 and voucher import; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 lock: setup ## Renew requirements/*.txt from pyproject.toml

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from onboarding.protocol.step import Finished, Send
@@ -27,6 +28,7 @@ class Connection:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self.sent = 0  # messages
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -45,6 +47,7 @@ class Connection:
         if token is not None:
             head += f"Authorization: {token}\r\n"
         self._writer.write(head.encode() + b"\r\n" + body)
+        self.sent += 1
         answer = await self._reader.readuntil(b"\r\n\r\n")
         headers = _headers(answer)
         reply = await self._reader.readexactly(int(headers[b"content-length"]))
@@ -76,23 +79,32 @@ async def run_role(connection: Connection, role: Role[ResultT]) -> ResultT:
         move = answer
 
 
+@dataclass(slots=True)
+class Loaded:
+    """Each device's latency in seconds, and how many messages all of them sent."""
+
+    latencies: list[float] = field(default_factory=list)
+    messages: int = 0
+
+
 async def load(
     port: int,
     devices: Sequence[DeviceT],
     concurrency: int,
     one: Callable[[Connection, DeviceT], Awaitable[None]],
-) -> list[float]:
-    """Take ``devices`` through ``one``; return each one's latency in seconds."""
+) -> Loaded:
+    """Take ``devices`` through ``one``, so many at a time."""
     waiting = iter(devices)
-    latencies: list[float] = []
+    loaded = Loaded()
 
     async def worker() -> None:
         connection = Connection(port)
         for device in waiting:
             begun = time.perf_counter()
             await one(connection, device)
-            latencies.append(time.perf_counter() - begun)
+            loaded.latencies.append(time.perf_counter() - begun)
+        loaded.messages += connection.sent
         connection.close()
 
     await asyncio.gather(*(worker() for _ in range(concurrency)))
-    return latencies
+    return loaded

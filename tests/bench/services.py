@@ -17,11 +17,12 @@ from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.store.apikeys import ApiKeyStore, Role
 from onboarding.store.database import Database
+from tests.support.postgres import PrivatePostgres
 
 ROLES = ("manufacturing", "rendezvous", "owner")
 START_SECONDS = 30.0
 FILE_NAME = "motd"
-FILE_SIZE = 1024
+FILE_SIZE = 4096  # sent in four messages, which makes ten of a TO2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,17 @@ class Service:
 
 
 class Services:
-    """Manufacturing, rendezvous and owner on loopback, in ``directory``."""
+    """Manufacturing, rendezvous and owner on loopback, in ``directory``.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        postgres: Where each service gets a database of its own; None: SQLite files.
+    """
+
+    def __init__(
+        self, directory: Path, postgres: PrivatePostgres | None = None
+    ) -> None:
         self._directory = directory
+        self._postgres = postgres
         self._started: dict[str, Service] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.owner_key: KeyInfo
@@ -74,6 +82,11 @@ class Services:
     def __getitem__(self, role: str) -> Service:
         return self._started[role]
 
+    @property
+    def database_pid(self) -> int | None:
+        """PostgreSQL's first process; None where the services use SQLite."""
+        return None if self._postgres is None else self._postgres.pid
+
     def _make_keys(self) -> None:
         passphrase = secrets.token_hex(16).encode()
         (self._directory / "passphrase").write_bytes(passphrase)
@@ -89,6 +102,8 @@ class Services:
     def _start(self, role: str) -> Service:
         place = self._directory / role
         url = f"sqlite:///{place / 'vouchgate.db'}"
+        if self._postgres is not None:
+            url = self._postgres.new_database()
         database = Database(url)
         database.migrate()
         _, key = ApiKeyStore(database).create(

@@ -1,9 +1,16 @@
 """The benchmark measures what it says: a small fleet goes the whole way."""
 
 import json
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from tests.bench.machine import measured
+from tests.support.postgres import binaries
 
 ROOT = Path(__file__).parents[2]
 PHASES = ("di", "to1", "to2")
@@ -11,15 +18,46 @@ PHASES = ("di", "to1", "to2")
 
 def test_a_small_fleet_is_measured_in_every_phase(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
-    asked = [sys.executable, "-m", "tests.bench", "--devices", "6"]
+    asked = [sys.executable, "-m", "tests.bench", "--devices", "6", "--vouchers", "3"]
     asked += ["--concurrency", "2", "--output", str(output)]
     done = subprocess.run(  # noqa: S603
-        asked, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        asked, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
-    for phase in PHASES:
-        assert set(result[phase]) == {"per_s", "cpu_ms", "p50_ms", "p99_ms"}
-        assert result[phase]["p50_ms"] <= result[phase]["p99_ms"]
-    assert result["rss_mib"] > 0
+    stored = [result] if binaries() is None else [result, result["postgresql"]]
+    for part in stored:
+        _check(part)
+    assert result["rss_mib"] == result["rss"]["owner"] > 0
     assert all(name.upper() in done.stdout for name in PHASES)
+
+
+def _check(part: Mapping[str, Any]) -> None:
+    for phase in PHASES:
+        assert set(part[phase]) == {"per_s", "cpu_ms", "p50_ms", "p99_ms"}
+        assert part[phase]["p50_ms"] <= part[phase]["p99_ms"]
+        assert part["foreign_cores"][phase] >= 0
+    for by in ("library", "api"):
+        assert part["import"][by]["per_s"] > 0
+
+
+def test_time_that_others_use_is_told_from_ours() -> None:
+    other = subprocess.Popen(["sleep", "1000"])  # noqa: S607
+    try:
+        with measured(other.pid) as usage:
+            _work(0.5)
+    finally:
+        other.kill()
+        other.wait()
+    assert usage.service < 0.5 <= usage.seconds  # ours, but not the service's
+    assert usage.foreign <= _cores() * usage.seconds - 0.4
+
+
+def _work(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

@@ -22,7 +22,6 @@ _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 30.0
 _SETTINGS = (
     "listen_addresses=",
-    "fsync=off",
     "max_connections=60",
     "shared_buffers=16MB",
     "log_min_messages=fatal",
@@ -39,10 +38,15 @@ def binaries() -> Path | None:
 
 
 class PrivatePostgres:
-    """One server with a unix socket in a short temporary directory."""
+    """One server with a unix socket in a short temporary directory.
 
-    def __init__(self, bin_directory: Path) -> None:
+    Args:
+        durable: Whether a commit waits for the disk; tests need not.
+    """
+
+    def __init__(self, bin_directory: Path, *, durable: bool = False) -> None:
         self._bin = bin_directory
+        self._settings = (*_SETTINGS, f"fsync={'on' if durable else 'off'}")
         self._directory = Path(tempfile.mkdtemp(prefix="vgpg", dir="/tmp"))
         self._account = _account()
         self._server: subprocess.Popen[bytes] | None = None
@@ -72,6 +76,13 @@ class PrivatePostgres:
         name = make_url(url).database
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @property
+    def pid(self) -> int:
+        """The first process, whose children serve the connections."""
+        if self._server is None:
+            raise RuntimeError("PostgreSQL does not run")
+        return self._server.pid
 
     def stop(self) -> None:
         """End the server and remove its directory."""
@@ -110,7 +121,7 @@ class PrivatePostgres:
     def _serve(self) -> None:
         command: list[str | Path] = [self._bin / "postgres", "-k", self._directory]
         command += ["-D", self._directory / "data"]
-        for setting in _SETTINGS:
+        for setting in self._settings:
             command += ["-c", setting]
         self._server = subprocess.Popen(  # noqa: S603 - Debian's postgres
             command, preexec_fn=self._drop(), stdout=subprocess.DEVNULL

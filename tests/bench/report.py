@@ -1,0 +1,53 @@
+"""The figures for people, with a word on what disturbed them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.bench.machine import DISTURBED
+
+_PHASES = ("di", "to1", "to2")
+_COLUMNS = ("per_s", "cpu_ms", "p50_ms", "p99_ms")
+
+
+def show(result: Mapping[str, Any]) -> str:
+    """Return everything that was measured, as lines."""
+    return "\n".join(_lines(result))
+
+
+def _lines(result: Mapping[str, Any]) -> Iterator[str]:
+    counts = ", ".join(f"{name} {n}" for name, n in result["messages"].items())
+    yield f"{result['machine']}; a P-256 check takes {result['p256_verify_us']} us"
+    yield f"{result['devices']} devices, {result['concurrency']} at a time;"
+    yield f"messages of each: {counts}"
+    yield from _fleet("SQLite", result)
+    resident = ", ".join(f"{role} {mib}" for role, mib in result["rss"].items())
+    yield f"resident MiB: {resident}"
+    stored = result["postgresql"]
+    if stored is None:
+        yield "PostgreSQL was not measured: its server is not installed, or not wanted"
+        return
+    yield from _fleet("PostgreSQL", stored)
+    parts = stored["to2_service_ms"], stored["to2_database_ms"]
+    yield f"TO2 on PostgreSQL: {parts[0]} ms in the service, {parts[1]} ms in it"
+
+
+def _fleet(store: str, part: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield f"{store:10}{'per s':>10}{'CPU ms':>10}{'p50 ms':>10}{'p99 ms':>10}"
+    for name in _PHASES:
+        row, foreign = part[name], part["foreign_cores"][name]
+        cells = "".join(f"{row[column]:>10}" for column in _COLUMNS)
+        yield f"{name.upper():10}{cells}{_disturbed(foreign)}"
+    taken = part["import"]
+    for by in ("library", "api"):
+        rates = taken[by]
+        yield (
+            f"import of {taken['vouchers']} vouchers with {taken['entries']} entries,"
+            f" {by}: {rates['per_s']}/s, {rates['per_s_core']}/s for each core"
+        )
+
+
+def _disturbed(foreign: float) -> str:
+    if foreign < DISTURBED:
+        return ""
+    return f"   DISTURBED: others used {foreign} cores, so this is too much"
