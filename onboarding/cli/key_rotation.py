@@ -80,7 +80,8 @@ def hand_over(
 ) -> int:
     """Extend every voucher that ends in a retiring key to its successor.
 
-    Devices that know the old key go on as they are until they are onboarded again.
+    Takes an operator's API key. Devices that know the old key go on as they are until
+    they are onboarded again.
     """
     extended, refused = 0, []
     with connected(url, api_key_file, ca) as api:
@@ -98,6 +99,8 @@ def hand_over(
                 api.json("POST", f"vouchers/{one['guid']}/extend", buyer)
                 extended += 1
             except Problem as problem:
+                if problem.code == "role-refused":
+                    raise
                 refused.append({"guid": one["guid"], "why": problem.detail})
     if json:
         print_json({"extended": extended, "refused": refused})

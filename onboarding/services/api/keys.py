@@ -12,7 +12,10 @@ router = api_router("keys")
 @router.get("/keys", **needs(*ANY))
 def list_keys(context: Ctx) -> JsonObject:
     """Keys by kind and name; an owner's key is what a seller extends to."""
-    infos = [info for ring in context.keyrings.values() for info in ring.infos()]
+    rings = context.keyrings.values()
+    for ring in rings:
+        ring.refresh()
+    infos = [info for ring in rings for info in ring.infos()]
     return {"items": [_shown(context, info) for info in infos]}
 
 
