@@ -71,7 +71,8 @@ class TakeOwnership:
     ``new_voucher`` (no entries) takes the place of the voucher of ``guid`` when
     ``credential`` is REPLACED; otherwise it is None and that voucher stays.
     ``devmod`` maps message names without ``devmod:`` to decoded values; ``results``
-    is of each module of ``plan``, in its order.
+    is of each module of ``plan``, in its order. ``transcript`` is the digest over the
+    run: see `transcript.extend`.
     """
 
     guid: Guid
@@ -80,6 +81,7 @@ class TakeOwnership:
     devmod: Mapping[str, object]
     results: tuple[ModuleResult, ...]
     plan: str = ""
+    transcript: bytes = b""
 
 
 Effect = StoreVoucher | StoreRegistration | TakeOwnership

@@ -5,6 +5,7 @@ Serving -> 68 (until IsDone was sent, and after) -> Serving -> 70 -> device is o
 """
 
 import hmac
+from dataclasses import replace
 
 from onboarding.protocol.ciphers import cipher_for
 from onboarding.protocol.env import OwnedVoucher, To2OwnerEnv
@@ -26,6 +27,7 @@ from onboarding.protocol.to2_states import (
     State,
     decode_state,
 )
+from onboarding.protocol.transcript import START, extend
 from onboarding.protocol.tunnel import Tunnel, mark_of
 from onboarding.wire.chunks import DEFAULT_SIZE, SLACK, send_limit, size_limit
 from onboarding.wire.message import MsgType
@@ -67,6 +69,26 @@ def step(state: State | None, msg: MsgType, body: bytes, env: To2OwnerEnv) -> St
     Raises:
         ProtocolError, VoucherError: See `errors.error_code`.
     """
+    answered = _answer(state, msg, body, env)
+    return answered if answered.state is state else _noted(answered, state, body)
+
+
+def _noted(answered: Step, before: State | None, body: bytes) -> Step:
+    """Add the exchange to the digest over the run, which ends in its effect."""
+    said = extend(START if before is None else before.transcript, body, answered.reply)
+    match answered.state:
+        case Opening() | AwaitingReady() | Serving() as after:
+            return replace(answered, state=replace(after, transcript=said))
+        case _:
+            effects = tuple(
+                replace(one, transcript=said)
+                for one in answered.effects
+                if isinstance(one, TakeOwnership)
+            )
+            return replace(answered, effects=effects)
+
+
+def _answer(state: State | None, msg: MsgType, body: bytes, env: To2OwnerEnv) -> Step:
     match state, msg:
         case None, MsgType.TO2_HELLO_DEVICE:
             return _hello(HelloDevice.from_cbor(body), body, env)

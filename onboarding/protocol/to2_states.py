@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from onboarding.protocol.ciphers import CipherSuite, known_cipher
 from onboarding.protocol.exchange import Exchange
 from onboarding.protocol.kex import OwnerHalf, half_from_item
+from onboarding.protocol.transcript import DIGEST_SIZE, START
 from onboarding.protocol.tunnel import MARK_SIZE, Tunnel
 from onboarding.wire.common import nonce
 from ownership_vouchers import cbor
@@ -26,21 +27,24 @@ class Opening:
     cipher: CipherSuite
     half: OwnerHalf
     message_limit: int  # bytes the device can take, as 60 says; 0: it does not say
+    transcript: bytes = START  # of 60 and 61
 
     def encode(self) -> bytes:
         cipher, half, limit = int(self.cipher), self.half.to_item(), self.message_limit
-        return cbor.encode([_OPENING, self.guid.raw, self.nonce, cipher, half, limit])
+        about = [self.guid.raw, self.nonce, cipher, half, limit, self.transcript]
+        return cbor.encode([_OPENING, *about])
 
     @classmethod
     def from_fields(cls, fields: list[object]) -> Self:
         """Raises MalformedError."""
-        guid, prove, cipher, half, limit = cbor.array(fields, 5)
+        guid, prove, cipher, half, limit, said = cbor.array(fields, 6)
         return cls(
             Guid(cbor.bstr(guid)),
             nonce(prove),
             known_cipher(cipher),
             half_from_item(half),
             cbor.uint(limit, 16),
+            cbor.bstr(said, DIGEST_SIZE),
         )
 
 
@@ -91,13 +95,14 @@ class AwaitingReady:
 
     sealed: ClassVar[bool] = False
     session: Session
+    transcript: bytes = START  # up to 65
 
     @property
     def guid(self) -> Guid:
         return self.session.guid
 
     def encode(self) -> bytes:
-        return cbor.encode([_READY, self.session.to_item()])
+        return cbor.encode([_READY, self.session.to_item(), self.transcript])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Serving:
     send_limit: int  # bytes of one 69
     exchange: Exchange
     marks: bytes = b""
+    transcript: bytes = START  # up to the last 67 or 69
 
     @property
     def next_place(self) -> int:
@@ -133,19 +139,21 @@ class Serving:
                 self.send_limit,
                 self.exchange.to_item(),
                 self.marks,
+                self.transcript,
             ]
         )
 
     @classmethod
     def from_fields(cls, fields: list[object]) -> Self:
         """Raises MalformedError."""
-        session, hmac, limit, exchange, marks = cbor.array(fields, 5)
+        session, hmac, limit, exchange, marks, said = cbor.array(fields, 6)
         return cls(
             Session.from_item(session),
             None if hmac is None else Hash.from_item(hmac),
             cbor.uint(limit, 16),
             Exchange.from_item(exchange),
             cbor.bstr(marks, limit=_MAX_MARKS),
+            cbor.bstr(said, DIGEST_SIZE),
         )
 
 
@@ -160,8 +168,9 @@ def decode_state(data: bytes) -> State:
             case 0:
                 return Opening.from_fields(fields)
             case 1:
-                (session,) = fields
-                return AwaitingReady(Session.from_item(session))
+                session, said = cbor.array(fields, 2)
+                transcript = cbor.bstr(said, DIGEST_SIZE)
+                return AwaitingReady(Session.from_item(session), transcript)
             case 2:
                 return Serving.from_fields(fields)
     except ValueError as error:

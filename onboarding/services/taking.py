@@ -59,6 +59,7 @@ class TakingOver:
                 ends=ends,
                 credential=taken.credential.value,
                 uploads=receipts.contents(taken.results),
+                transcript=taken.transcript,
             )
         except EkInUse as error:
             self._refuse_shared_tpm(taken, error, now)

@@ -69,6 +69,7 @@ class Taking:
     also: tuple[Event, ...] = ()
     ends: tuple[str, str] | None = None
     uploads: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    transcript: bytes | None = None
 
 
 def take(connection: Connection, taking: Taking) -> bool:
@@ -174,7 +175,8 @@ def _log(connection: Connection, taking: Taking, target: bytes) -> None:
         "credential": taking.credential,
         "run": taking.run_id.hex(),
     }
-    events = [Event("ownership.taken", actor, taking.at, target, None, detail)]
+    said = taking.transcript
+    events = [Event("ownership.taken", actor, taking.at, target, said, detail)]
     if taking.binding is not None:
         events.append(bindings.event(taking.binding, target, actor, taking.at))
     append(connection, *events, *taking.also)

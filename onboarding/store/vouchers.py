@@ -155,6 +155,7 @@ class VoucherStore:
         ends: tuple[str, str] | None = None,
         uploads: Mapping[int, bytes] | None = None,
         credential: str | None = None,
+        transcript: bytes | None = None,
     ) -> bool:
         """Commit TO2: one durable transaction, the same again changes nothing.
 
@@ -172,6 +173,7 @@ class VoucherStore:
             uploads: Files that the device gave, by their module's place in ``results``.
             credential: What became of the device's credential, if the voucher does
                 not tell: a device that cannot take a new one keeps the old.
+            transcript: The digest over the run's messages, logged as its evidence.
 
         Returns:
             False when this run had been committed before.
@@ -195,6 +197,7 @@ class VoucherStore:
             also,
             ends,
             uploads or {},
+            transcript,
         )
         with self._database.direct.transaction() as connection:
             return ownership.take(connection, taking)
