@@ -34,7 +34,7 @@ from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
 from onboarding.wire.di import MfgInfo
 from onboarding.wire.message import KexSuite
-from ownership_vouchers.cose import Aead
+from ownership_vouchers.encrypt0 import Aead
 from ownership_vouchers.keys import KeyEncoding, KeyType
 
 CURVES = {"ec256": "P-256", "ec384": "P-384"}

@@ -22,6 +22,7 @@ CODES: list[tuple[Exception, int]] = [
     (errors.AddressRefused("x"), 4),
     (errors.GuidRefused("x"), 5),
     (errors.NotFound("x"), 6),
+    (errors.NotServed("x"), 6),
     (voucher_errors.MalformedError("x"), 100),
     (voucher_errors.DecryptError("x"), 100),
     (errors.MessageRefused("x"), 101),
