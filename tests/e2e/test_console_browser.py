@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from onboarding.store.apikeys import Role
+from ownership_vouchers.types import Guid
 from tests.support.browser import ENTER, TAB, Browser
 from tests.support.console_bench import Console
 
@@ -26,10 +27,22 @@ def page_of(console: Console, name: str) -> tuple[Role, str]:
         "fleet": (Role.OPERATOR, "/"),
         "fleet-filtered": (Role.OPERATOR, "/?state=released"),
         "refusal": (Role.OPERATOR, "/?cursor=nonsense"),
+        "device-story": (Role.OPERATOR, f"/devices/{console.fleet.story}"),
+        "device-failed": (Role.SECURITY, f"/devices/{console.fleet.failed}"),
+        "device-registered": (Role.OPERATOR, f"/devices/{console.fleet.registered}"),
+        "device-hostile": (Role.OPERATOR, f"/devices/{console.fleet.hostile}"),
     }[name]
 
 
-PAGES = ["fleet", "fleet-filtered", "refusal"]
+PAGES = [
+    "fleet",
+    "fleet-filtered",
+    "refusal",
+    "device-story",
+    "device-failed",
+    "device-registered",
+    "device-hostile",
+]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -130,9 +143,8 @@ def test_a_page_brings_itself_up_to_date_until_it_is_told_not_to(
     browser = seen(Role.OPERATOR, "/?q=SBC-0003")
     assert "frozen" not in browser.text("table")
     freeze(console, True)
-    tick = "document.querySelector('[data-live]').dispatchEvent(new Event('tick'))"
     browser.run("window.unchanged = true")
-    browser.run(tick)
+    browser.run(TICK)
     browser.wait(lambda: "frozen" in browser.text("table"), "the freeze")
     assert browser.run("return window.unchanged") is True  # it was not loaded again
     browser.click("#live-switch")
@@ -146,8 +158,27 @@ def test_a_page_brings_itself_up_to_date_until_it_is_told_not_to(
     freeze(console, False)
 
 
-def freeze(console: Console, frozen: bool) -> None:
-    path = f"/devices/{console.fleet.stale}/freeze"
+def test_a_device_is_frozen_by_keyboard_and_an_opened_part_stays_open(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.OPERATOR, f"/devices/{console.fleet.withdrawn}")
+    browser.run("document.querySelector('details.panel summary').focus()")
+    browser.press(ENTER, TAB, *"seen in a browser", ENTER)
+    browser.wait(lambda: "seen in a browser" in browser.text("#live"), "the freeze")
+    part = "[aria-labelledby=decisions-title] details"
+    assert browser.run(f"return document.querySelector('{part}').open") is False
+    browser.click(f"{part} summary")
+    freeze(console, False, console.fleet.withdrawn)
+    browser.run(TICK)
+    browser.wait(lambda: "device.thawed" in browser.text("#live"), "the thaw")
+    assert browser.run(f"return document.querySelector('{part}').open") is True
+
+
+TICK = "document.querySelector('[data-live]').dispatchEvent(new Event('tick'))"
+
+
+def freeze(console: Console, frozen: bool, guid: Guid | None = None) -> None:
+    path = f"/devices/{guid or console.fleet.stale}/freeze"
     body = {"frozen": frozen, "reason": "tried in a test"}
     key = console.keys[Role.OPERATOR]
     assert console.service.call(key, "PUT", path, json=body).status_code == 200

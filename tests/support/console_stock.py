@@ -13,6 +13,7 @@ from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
 from attestation.passport import Passport, issue, key_digest
 from attestation.policy import AttestationPolicy
+from onboarding.protocol.binding_module import NAME as BINDING
 from onboarding.protocol.modules import ModuleResult
 from onboarding.services import rows, to0
 from onboarding.services.context import Context
@@ -99,7 +100,7 @@ class Stock:
             "https://rv2.example.test", now, 3, "connection refused", due=now + 40
         )
         payload = json.dumps([asdict(good), asdict(bad)]).encode()
-        stores.tasks.enqueue(to0.KIND, guid.hex, now + 40, payload)
+        stores.tasks.enqueue(to0.KIND, guid.raw.hex(), now + 40, payload)
 
     def onboarded(self, guid: Guid, *, bound: bool = True) -> None:
         """Through TO2, on the second try."""
@@ -107,7 +108,7 @@ class Stock:
         stores.traces.write([_failed(guid, now - 60), _good(guid, now)], [])
         results = [
             ModuleResult("fdo.download", True, "4096 bytes", {"path": "/etc/ca.pem"}),
-            ModuleResult("vouchgate.bind", bound, "" if bound else "there is no TPM"),
+            ModuleResult(BINDING, bound, "" if bound else "there is no TPM"),
         ]
         stores.vouchers.take_ownership(
             guid.raw,
@@ -117,6 +118,7 @@ class Stock:
             now,
             run_id=secrets.token_bytes(16),
             binding=_binding(guid, now) if bound else None,
+            ends=(to0.KIND, guid.raw.hex()),
         )
         if bound:
             stores.devices.enrolled(guid.raw, "evidence", "task:enrol", now)

@@ -1,9 +1,11 @@
 """Vouchers: listed, exported, extended to the next owner, deleted."""
 
+import hashlib
 from typing import Annotated
 
 from fastapi import Query, Response
 
+from attestation.errors import DocumentRefused
 from onboarding.services import sale, to0
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
@@ -68,6 +70,9 @@ def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
         "owner_fingerprint": record.key_fingerprint,
         "entries": len(record.entry_digests),
         "has_passport": record.passport is not None,
+        "passport": None
+        if record.passport is None
+        else shown_passport(record.passport),
         "added_at": record.added_at,
         "superseded": record.superseded,
         "voucher": describe(Voucher.from_cbor(record.cbor)),
@@ -116,6 +121,26 @@ def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
     context.stores.vouchers.delete(raw, actor(caller), context.now())
     context.stores.tasks.cancel("to0", raw.hex())
     return Response(status_code=204)
+
+
+def shown_passport(stored: bytes) -> JsonObject:
+    """What a passport says, and by whose key; ``error`` if it was altered since."""
+    found = StoredPassport.decode(stored)
+    issuer = hashlib.sha256(found.issuer).hexdigest()
+    try:
+        passport = found.open()
+    except DocumentRefused as error:
+        return {"issuer_fingerprint": issuer, "error": str(error)}
+    return {
+        "issuer_fingerprint": issuer,
+        "guid": str(passport.guid),
+        "serial": passport.serial,
+        "profile": passport.profile,
+        "ek_digest": passport.ek_digest.hex(),
+        "device_key_digest": passport.device_key_digest.hex(),
+        "issued_at": passport.issued_at,
+        "error": None,
+    }
 
 
 def _record(context: Context, guid: str) -> VoucherRecord:

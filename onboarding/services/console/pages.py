@@ -16,6 +16,7 @@ from onboarding.services.console import words
 from onboarding.services.console.assets import assets
 from onboarding.services.console.sessions import NotLoggedIn, Session
 from onboarding.services.context import Context
+from onboarding.services.diagnosis.facts import name_of
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 
@@ -61,7 +62,9 @@ def _environment() -> Environment:
     )
     made.filters.update(
         ago=words.ago,
+        detail=words.detail,
         meaning=words.meaning,
+        message=name_of,
         moment=words.moment,
         number=words.size_of,
         short=words.short,

@@ -2,11 +2,17 @@
 
 from fastapi import APIRouter
 
-from onboarding.services.console import assets, fleet
+from onboarding.services.console import assets, device, device_forms, fleet
 from onboarding.services.console.attempts import Attempts
 from onboarding.services.console.login import login_router
 
 
 def console_routers() -> tuple[APIRouter, ...]:
     """Return the routers of the console, with a count of logins of its own."""
-    return (assets.router, login_router(Attempts()), fleet.router)
+    return (
+        assets.router,
+        login_router(Attempts()),
+        fleet.router,
+        device.router,
+        device_forms.router,
+    )

@@ -79,6 +79,19 @@ def short(text: str | None, size: int = 12) -> str:
     return text if len(text) <= size else f"{text[:size]}…"
 
 
+def detail(value: object, name: str = "") -> object:
+    """One value of an event's detail: lists and maps in a line, times as times."""
+    match value:
+        case dict():
+            return ", ".join(f"{key}={one}" for key, one in value.items()) or "none"
+        case list():
+            return "; ".join(str(one) for one in value)
+        case int() if name == "until" or name.endswith("_at"):
+            return moment(value)
+        case _:
+            return value
+
+
 def tone(state: str) -> str:
     """How much a state is to worry about: good, idle, warn or bad."""
     return STATES.get(state, ("idle", ""))[0]

@@ -66,3 +66,20 @@ def test_how_long_ago_is_said_in_one_unit(seconds: int | None, said: str) -> Non
 
 def test_every_state_has_a_tone_and_a_sentence() -> None:
     assert words.STATES.keys() == {state.value for state in DeviceState}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("labels", {"site": "here", "rack": 1}, "site=here, rack=1"),
+        ("labels", {}, "none"),
+        ("reasons", ["one", "two"], "one; two"),
+        ("until", NOW, words.moment(NOW)),
+        ("entries", 2, 2),
+        ("reason", "why", "why"),
+    ],
+)
+def test_a_detail_of_an_event_is_one_line(
+    name: str, value: object, said: object
+) -> None:
+    assert words.detail(value, name) == said

@@ -1,0 +1,81 @@
+"""One device, from its factory to now: what is known, and why it is where it is."""
+
+from contextlib import suppress
+from typing import Any
+
+from fastapi import Request, Response
+
+from onboarding.services.api import (
+    decisions,
+    deliveries,
+    devices,
+    diagnosis,
+    manifests,
+    policies,
+    resale,
+    vouchers,
+)
+from onboarding.services.api.auth import Ctx
+from onboarding.services.api.fields import GuidPath, JsonObject
+from onboarding.services.console.chart import chart
+from onboarding.services.console.guard import Current, allows
+from onboarding.services.console.pages import pages_router, render
+from onboarding.services.console.way import way
+from onboarding.services.context import Context
+from onboarding.store.errors import NotFound
+
+router = pages_router()
+
+APPRAISALS, DECISIONS, RUNS = 200, 20, 10
+
+
+@router.get("/devices/{guid}", **allows(*devices.READERS))
+def device_page(
+    request: Request, guid: GuidPath, context: Ctx, session: Current
+) -> Response:
+    """One device under any GUID that it has or had."""
+    shown = devices.get_device(guid, context)
+    now, present = context.now(), shown["guid"]
+    appraisals = devices.get_appraisals(guid, context, APPRAISALS)["items"]
+    lineage = _lineage(context, present)
+    # The oldest that is kept came from the factory.
+    origin = vouchers.get_voucher(lineage[-1]["guid"], context) if lineage else None
+    entries = len(origin["voucher"]["entries"]) if origin else 0
+    events = devices.get_timeline(guid, context)["items"][::-1]
+    registered = [one for one in events if one["cause"] == "device.registered"]
+    return render(
+        request,
+        "device.html",
+        session,
+        device=shown,
+        way=way(shown, entries, registered[0]["at"] if registered else None, now),
+        diagnosis=diagnosis.diagnose(context, present),
+        origin=origin,
+        lineage=lineage,
+        appraisals=appraisals,
+        chart=chart(appraisals, now),
+        decisions=decisions.list_decisions(context, DECISIONS, None, guid)["items"],
+        deliveries=deliveries.list_deliveries(guid, context, RUNS)["items"],
+        events=events,
+        registered=registered,
+        **_choices(context),
+    )
+
+
+def _choices(context: Context) -> dict[str, Any]:
+    """What the device can be assigned."""
+    return {
+        "manifests": manifests.list_manifests(context, 200)["items"],
+        "policies": [
+            one
+            for one in policies.list_policies(context)["items"]
+            if one["kind"] == "attestation"
+        ],
+    }
+
+
+def _lineage(context: Context, guid: str) -> list[JsonObject]:
+    with suppress(NotFound):
+        items: list[JsonObject] = resale.get_lineage(guid, context)["items"]
+        return items
+    return []

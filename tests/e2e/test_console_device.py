@@ -1,0 +1,151 @@
+"""One device's page: its whole story, in words; and what can be done to it."""
+
+import html
+import re
+from uuid import uuid4
+
+import pytest
+
+from onboarding.store.apikeys import Role
+from tests.support.console_bench import Console
+from tests.support.console_fleet import HOSTILE
+from tests.support.visitor import tags_of
+
+pytest_plugins = ["tests.support.console_fixtures"]
+
+
+def words_of(page: str) -> str:
+    """What a page says, without its markup."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page)))
+
+
+def shown(console: Console, guid: object, role: Role = Role.OPERATOR) -> str:
+    reply = console.visitor(role).get(f"/devices/{guid}")
+    assert reply.status_code == 200, reply.text
+    return reply.text
+
+
+STORY = [
+    # voucher and passport
+    "Sold to us",
+    "signed by the manufacturer's key",
+    "the one that was bound",
+    # TO0 and TO2
+    "http://rv.example.test:8082",
+    "TO2.ProveDevice",
+    "the device's signature does not verify",
+    "told by us",
+    "fdo.download",
+    # binding
+    "tpm-bound",
+    "EK passport-trusted",
+    "the manufacturer's passport names this EK",
+    # appraisals and what was compared
+    "15 passed",
+    "1 failed",
+    "pcr:sha256:7",
+    "PCR 7 holds another value than the policy allows",
+    # release and withdrawal
+    "The gate is open until",
+    "removal proven",
+    "the last appraisal failed",
+    "ownership.taken",
+]
+
+
+def test_a_device_is_told_from_factory_to_now(console: Console) -> None:
+    said = words_of(shown(console, console.fleet.story))
+    assert [one for one in STORY if one not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("registered", "whether the device asked there, only that server knows"),
+        ("unbound", "is not bound to a TPM: there is no TPM"),
+        ("stale", "last good appraisal is 4 d old, limit 10 min"),
+        ("failed", "PCR 7 holds another value than the policy allows"),
+        ("withdrawn", "The gate is shut"),
+        ("registered", "https://rv2.example.test"),
+        ("registered", "failed 3 times: connection refused"),
+    ],
+)
+def test_why_not_is_said_in_words(console: Console, name: str, sentence: str) -> None:
+    said = words_of(shown(console, getattr(console.fleet, name)))
+    assert sentence in said
+
+
+def test_what_a_device_says_of_itself_stays_text(console: Console) -> None:
+    page = shown(console, console.fleet.hostile)
+    expected = HOSTILE.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b")
+    assert expected in html.unescape(page)
+    assert "\u202e" not in page
+    sources = [
+        attrs.get("src") for tag, attrs in tags_of(page) if tag in ("img", "script")
+    ]
+    assert all(one is not None and one.startswith("/assets/") for one in sources)
+
+
+def test_an_unknown_device_is_a_page_that_says_so(console: Console) -> None:
+    reply = console.visitor(Role.OPERATOR).get(f"/devices/{uuid4()}")
+    assert reply.status_code == 404
+    assert "there is no device with GUID" in reply.text
+    assert reply.headers["content-type"].startswith("text/html")
+
+
+def test_a_freeze_is_set_and_lifted_with_its_reason(console: Console) -> None:
+    visitor, path = console.visitor(Role.SECURITY), f"/devices/{console.fleet.failed}"
+    reply = visitor.form(f"{path}/freeze", path, frozen="yes", reason="looked odd")
+    assert (reply.status_code, reply.headers["location"]) == (303, path)
+    said = words_of(visitor.get(path).text)
+    assert "device.frozen" in said
+    assert "looked odd" in said
+    visitor.form(f"{path}/freeze", path, frozen="no", reason="was nothing")
+    assert "device.thawed" in words_of(visitor.get(path).text)
+
+
+def test_policy_and_manifest_are_chosen_from_lists(console: Console) -> None:
+    visitor, path = console.visitor(Role.OPERATOR), f"/devices/{console.fleet.unbound}"
+    assert visitor.form(f"{path}/policy", path, policy="boot").status_code == 303
+    assert "boot version 2" in words_of(visitor.get(path).text)
+    for manifest, said in (("", "nothing is assigned"), ("edge@3", "edge version 3")):
+        reply = visitor.form(f"{path}/manifest", path, manifest=manifest)
+        assert reply.status_code == 303
+        assert said in words_of(visitor.get(path).text)
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("freeze", {"frozen": "yes"}),
+        ("freeze", {"frozen": "yes", "reason": "\x00"}),
+        ("withdraw", {"reason": ""}),
+        ("withdraw", {"reason": "x" * 257}),
+        ("policy", {"policy": "../x"}),
+        ("policy", {"policy": "none-such"}),
+        ("manifest", {"manifest": "edge@x"}),
+        ("manifest", {"manifest": "edge@99"}),
+    ],
+)
+def test_careless_forms_are_refused_in_words(
+    console: Console, action: str, fields: dict[str, str]
+) -> None:
+    visitor, path = console.visitor(Role.OPERATOR), f"/devices/{console.fleet.stale}"
+    before = words_of(visitor.get(path).text).count("device.frozen")
+    reply = visitor.form(f"{path}/{action}", path, **fields)
+    assert reply.status_code in (404, 422)
+    assert "<h1>" in reply.text
+    assert words_of(visitor.get(path).text).count("device.frozen") == before
+
+
+@pytest.mark.parametrize("word", [None, "", "x", "of-another-session"])
+def test_a_form_from_elsewhere_changes_nothing(
+    console: Console, word: str | None
+) -> None:
+    visitor, path = console.visitor(Role.ADMIN), f"/devices/{console.fleet.released}"
+    if word == "of-another-session":
+        word = console.visitor(Role.ADMIN).word()
+    fields = {"reason": "evil", **({} if word is None else {"csrf": word})}
+    reply = visitor.http.post(f"{path}/withdraw", data=fields)
+    assert reply.status_code == 403
+    assert "evil" not in visitor.get(path).text
