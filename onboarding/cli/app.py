@@ -50,6 +50,7 @@ COMMANDS = {
     "apikey": "onboarding.cli.apikey",
     "doctor": "onboarding.cli.doctor_command",
     "rendezvous": "onboarding.cli.rendezvous",
+    "to0": "onboarding.cli.to0",
     "trace": "onboarding.cli.trace",
     "audit": "onboarding.cli.audit",
 }

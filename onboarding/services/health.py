@@ -4,8 +4,8 @@ So nothing here names a device, a person or a secret, and what costs is asked at
 most every few seconds, whoever asks.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Self
 
 from fastapi import APIRouter, Request, Response
@@ -17,8 +17,11 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.tally import Tally
+from onboarding.services.to0 import KIND
 from onboarding.store.errors import StoreError
+from onboarding.store.rv_servers import Circuit
 from onboarding.store.state import DeviceState
+from onboarding.store.tasks import Backlog
 
 KEYLIME_SECONDS = 5.0
 COUNT_SECONDS = 5.0
@@ -36,6 +39,7 @@ class Health:
     keylime: Cached[str] | None
     devices: Cached[Mapping[DeviceState, int]]
     registrations: Cached[int]
+    to0: Cached[tuple[Backlog, Mapping[Circuit, int]]]
 
     @classmethod
     def of(cls, context: Context, tally: Tally, link: KeylimeLink | None) -> Self:
@@ -47,6 +51,7 @@ class Health:
             None if link is None else Cached(lambda: _keylime(link), KEYLIME_SECONDS),
             Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
+            Cached(lambda: _to0(context), COUNT_SECONDS),
         )
 
     def checks(self) -> dict[str, str]:
@@ -70,6 +75,11 @@ class Health:
         except StoreError as error:
             return str(error)
         return OK
+
+
+def _to0(context: Context) -> tuple[Backlog, Mapping[Circuit, int]]:
+    now, stores = context.now(), context.stores
+    return stores.tasks.backlog(KIND, now), stores.rv_servers.counts(now)
 
 
 def _keylime(link: KeylimeLink) -> str:
@@ -132,6 +142,7 @@ def metrics(request: Request) -> Response:
         f"vouchgate_runs {stores.runs.live(now)}",
         *_family("registrations", "gauge", "Live registrations at this rendezvous."),
         f"vouchgate_registrations {health.registrations.get()}",
+        *_to0_lines(*health.to0.get()),
         *_family(
             "refusals_total", "counter", "Refusals by this process since its start."
         ),
@@ -141,6 +152,17 @@ def metrics(request: Request) -> Response:
         ),
     ]
     return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _to0_lines(backlog: Backlog, circuits: Mapping[Circuit, int]) -> Iterator[str]:
+    yield from _family(
+        "registering", "gauge", "Devices to register: all, due now, failing."
+    )
+    for name, count in asdict(backlog).items():
+        yield f'vouchgate_registering{{which="{name}"}} {count}'
+    yield from _family("rendezvous_servers", "gauge", "Rendezvous servers by circuit.")
+    for circuit, count in circuits.items():
+        yield f'vouchgate_rendezvous_servers{{circuit="{circuit.value}"}} {count}'
 
 
 def _family(name: str, kind: str, words: str) -> tuple[str, str]:

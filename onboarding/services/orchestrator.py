@@ -1,14 +1,16 @@
 """Background work: rows claimed by whichever replica is free.
 
-Tasks are done in threads, since they wait for other machines; a replica that
-dies leaves its claims to the others when they run out.
+Tasks are done in threads of their own, since they wait for other machines; a replica
+that dies leaves its claims to the others when they run out.
 """
 
 import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 from attestation.errors import AttestationError
 from hw.errors import HwError
@@ -20,8 +22,9 @@ from onboarding.store.tasks import Task
 from ownership_vouchers.errors import VoucherError
 
 CLAIM_SECONDS = 120
-BATCH = 8
+SLOTS = 16  # tasks of a kind that one process does at a time
 PRUNE_EVERY = 60.0  # seconds
+KEEP_SERVERS = 30 * 86400  # seconds since they were last heard of
 
 # What the packages a task goes through may raise; a bug of ours ends its loop,
 # loudly, instead of being tried for ever.
@@ -71,29 +74,40 @@ class Orchestrator:
             await asyncio.gather(*loops)
 
     async def _repeat(self, stop: asyncio.Event, kind: str, work: Work) -> None:
-        pause = self._context.settings.task_poll_seconds
-        while not stop.is_set():
-            busy = await self._round(kind, work)
-            if not busy:
-                await _wait(stop, pause)
-
-    async def _round(self, kind: str, work: Work) -> bool:
-        """Do the tasks that are due; whether there were any."""
+        """Keep up to ``SLOTS`` tasks going; one that takes long holds up no other."""
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.ensure_future(stop.wait())
+        running: set[asyncio.Future[None]] = set()
+        pool = ThreadPoolExecutor(SLOTS, thread_name_prefix=f"task-{kind}")
         try:
-            tasks = await asyncio.to_thread(self._claim, kind)
-            await asyncio.gather(
-                *(asyncio.to_thread(self._do, work, task) for task in tasks)
-            )
-        except KNOWN:
-            # A database that is away must not end the loop; tasks keep.
-            log.exception("could not work on tasks of kind %s", kind)
-            return False
-        return bool(tasks)
+            while not stop.is_set():
+                for task in await self._due(kind, SLOTS - len(running)):
+                    running.add(loop.run_in_executor(pool, self._do, work, task))
+                full = len(running) == SLOTS
+                awaited: list[asyncio.Future[Any]] = [stopping, *running]
+                await asyncio.wait(
+                    awaited,
+                    timeout=None if full else self._context.settings.task_poll_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                running = _going_on(running)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            pool.shutdown()
 
-    def _claim(self, kind: str) -> tuple[Task, ...]:
+    async def _due(self, kind: str, limit: int) -> tuple[Task, ...]:
+        """Claim what is due; a database that is away must not end the loop."""
+        try:
+            return await asyncio.to_thread(self._claim, kind, limit)
+        except KNOWN:
+            log.exception("could not claim tasks of kind %s", kind)
+            return ()
+
+    def _claim(self, kind: str, limit: int) -> tuple[Task, ...]:
         now = self._context.now()
         return self._context.stores.tasks.claim(
-            kind, self._worker, now, CLAIM_SECONDS, BATCH
+            kind, self._worker, now, CLAIM_SECONDS, limit
         )
 
     def _do(self, work: Work, task: Task) -> None:
@@ -106,7 +120,7 @@ class Orchestrator:
             self._context.stores.tasks.again(task, self._worker, due, said)
 
     async def _tidy(self, stop: asyncio.Event) -> None:
-        """Forget old appraisals and old receipts."""
+        """Forget old appraisals, receipts, and servers that are tried no more."""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self._prune)
@@ -118,8 +132,17 @@ class Orchestrator:
         now = self._context.now()
         kept = self._context.settings.keep_appraisals_days * 86400
         self._context.stores.appraisals.prune(now - kept)
+        self._context.stores.rv_servers.prune(now - KEEP_SERVERS)
         kept = self._context.settings.keep_deliveries_days * 86400
         self._context.stores.deliveries.prune(now - kept)
+
+
+def _going_on(running: set[asyncio.Future[None]]) -> set[asyncio.Future[None]]:
+    """Those that are not done; a bug in one that is comes out here."""
+    for one in running:
+        if one.done():
+            one.result()
+    return {one for one in running if not one.done()}
 
 
 def _report_death(loop: asyncio.Task[None]) -> None:

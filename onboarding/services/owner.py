@@ -26,6 +26,7 @@ from onboarding.services.api import (
     owner_keys,
     policies,
     resale,
+    rv_servers,
     rvinfo,
     service_info,
     service_info_files,
@@ -45,7 +46,7 @@ from onboarding.services.device_api.proxy import KeylimeProxy
 from onboarding.services.device_api.requests import DeviceRequests
 from onboarding.services.device_api.routes import device_router
 from onboarding.services.device_api.workload import WorkloadDesk
-from onboarding.services.fdo_client import new_client
+from onboarding.services.fdo_client import FdoClients
 from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.onboarding_modules import OnboardingModules
@@ -54,9 +55,10 @@ from onboarding.services.owned import OwnedVouchers
 from onboarding.services.roles import ProtocolRole
 from onboarding.services.roots import AcceptedEks, EkRoots
 from onboarding.services.serviceinfo.plans import Plans
-from onboarding.services.settings import Settings
+from onboarding.services.settings import Settings, read_secret
 from onboarding.services.taking import TakingOver
 from onboarding.services.transport import AsgiApp
+from onboarding.tls import PUBLIC, Trust
 from ownership_vouchers.types import Guid
 
 ROUTERS = (
@@ -75,6 +77,7 @@ ROUTERS = (
     owner_keys.router,
     policies.router,
     resale.router,
+    rv_servers.router,
     rvinfo.router,
     service_info.router,
     service_info_files.router,
@@ -100,9 +103,11 @@ def part(context: Context) -> Part:
         WorkloadDesk(context, gate),
     )
 
+    clients = FdoClients(_trust(context.settings))
+
     async def background() -> AsyncIterator[None]:
-        http = new_client()
-        works: dict[str, Work] = {to0.KIND: to0.To0Work(context, vouchers, http).run}
+        registering = to0.To0Work(context, vouchers, clients)
+        works: dict[str, Work] = {to0.KIND: registering.run}
         if link is not None:
             works[reconcile.KIND] = reconcile.ReconcileWork(context, gate, link).run
             works[enrolment.KIND] = enrolment.EnrolWork(context, gate, link).run
@@ -110,7 +115,8 @@ def part(context: Context) -> Part:
             async for _ in Orchestrator(context, works).run():
                 yield
         finally:
-            http.close()
+            registering.close()
+            clients.close()
             if link is not None:
                 link.close()
 
@@ -153,6 +159,13 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             taking.commit(effect, now, run_id)
 
     return ProtocolRole(TO2, context.settings.to2_seconds, env, commit, taking.failed)
+
+
+def _trust(settings: Settings) -> Trust:
+    """Who vouches for rendezvous servers over TLS. Raises SettingsError."""
+    if settings.to0_ca is None:
+        return PUBLIC
+    return Trust(read_secret(settings.to0_ca))
 
 
 def _limits(settings: Settings) -> ServiceInfoLimits:

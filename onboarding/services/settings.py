@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     # Owner
     credential_reuse: bool = False  # devices keep theirs, unless one is to be replaced
     to0_wait_seconds: Seconds = 7 * 86400  # what we ask of a rendezvous
+    to0_run_seconds: int = Field(default=30, ge=1, le=90)  # all of one attempt
+    to0_ca: Path | None = None  # PEM: vouches for rendezvous servers, and none else
     release_ticket_seconds: Seconds = 300
     device_challenge_seconds: Seconds = 60
     attest_challenge_seconds: Seconds = 120

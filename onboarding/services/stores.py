@@ -27,6 +27,7 @@ from onboarding.store.registrations import RegistrationStore
 from onboarding.store.releases import ReleaseStore
 from onboarding.store.reports import ReportStore
 from onboarding.store.runs import RunStore
+from onboarding.store.rv_servers import RvServerStore
 from onboarding.store.sessions import SessionStore
 from onboarding.store.settings_rows import SettingStore
 from onboarding.store.tasks import TaskStore
@@ -61,6 +62,7 @@ class Stores:
     releases: ReleaseStore
     reports: ReportStore
     runs: RunStore
+    rv_servers: RvServerStore
     sessions: SessionStore
     settings: SettingStore
     tasks: TaskStore
@@ -93,6 +95,7 @@ class Stores:
             ReleaseStore(database),
             ReportStore(database),
             RunStore(database),
+            RvServerStore(database),
             SessionStore(database),
             SettingStore(database),
             TaskStore(database),

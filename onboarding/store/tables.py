@@ -200,6 +200,20 @@ class KeyRuleRow(Base, table=True):
     set_by: str
 
 
+class RvServerRow(Base, table=True):
+    """A rendezvous server that we register at, and how it has answered lately."""
+
+    __tablename__ = "rv_servers"
+    server: str = Field(primary_key=True)
+    failures: int = Field(sa_type=BigInteger)
+    openings: int = Field(sa_type=BigInteger)
+    open_until: int = seconds()
+    probe_until: int = seconds()
+    error: str
+    failed_at: int = seconds()
+    answered_at: int = seconds()
+
+
 class SettingRow(Base, table=True):
     """A named, versioned value, such as RVInfo or the TO2 addresses."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.errors import InvalidRecord
+from onboarding.store.pages import Page, clamp
 
 _ERROR_LIMIT = 500
 
@@ -16,6 +17,15 @@ _ENQUEUE = Sql(
     "ON CONFLICT (kind, subject) DO UPDATE SET payload = excluded.payload, "
     "due = excluded.due, generation = tasks.generation + 1, attempts = 0, "
     "last_error = NULL"
+)
+_URGE = Sql(
+    "INSERT INTO tasks (id, kind, subject, payload, due, generation, attempts, "
+    "claimed_until) VALUES (?, ?, ?, ?, ?, 1, 0, 0) "
+    "ON CONFLICT (kind, subject) DO UPDATE SET due = excluded.due, "
+    "generation = tasks.generation + 1, attempts = 0"
+)
+_URGE_ALL = Sql(
+    "UPDATE tasks SET due = ?, generation = generation + 1, attempts = 0 WHERE kind = ?"
 )
 _DUE = (
     "UPDATE tasks SET claimed_by = ?, claimed_until = ?, attempts = attempts + 1 "
@@ -27,8 +37,8 @@ _CLAIM = Sql(_DUE.format(lock=""))
 _CLAIM_SKIPPING = Sql(_DUE.format(lock=" FOR UPDATE SKIP LOCKED"))
 _DONE = Sql("DELETE FROM tasks WHERE id = ? AND claimed_by = ? AND generation = ?")
 _AGAIN = Sql(
-    "UPDATE tasks SET due = ?, claimed_by = NULL, claimed_until = 0, last_error = ? "
-    "WHERE id = ? AND claimed_by = ? AND generation = ?"
+    "UPDATE tasks SET due = ?, claimed_by = NULL, claimed_until = 0, last_error = ?, "
+    "payload = COALESCE(?, payload) WHERE id = ? AND claimed_by = ? AND generation = ?"
 )
 _RELEASE = Sql(
     "UPDATE tasks SET claimed_by = NULL, claimed_until = 0 "
@@ -43,6 +53,28 @@ _LIST = Sql(
     "SELECT id, kind, subject, payload, due, generation, attempts, last_error "
     "FROM tasks WHERE kind = ? ORDER BY due, id LIMIT 500"
 )
+_PAGE = Sql(
+    "SELECT id, kind, subject, payload, due, generation, attempts, last_error "
+    "FROM tasks WHERE kind = ? AND subject > ? ORDER BY subject LIMIT ?"
+)
+_PAGE_FAILING = Sql(
+    "SELECT id, kind, subject, payload, due, generation, attempts, last_error "
+    "FROM tasks WHERE kind = ? AND last_error IS NOT NULL AND subject > ? "
+    "ORDER BY subject LIMIT ?"
+)
+_BACKLOG = Sql(
+    "SELECT COUNT(*), COALESCE(SUM(CASE WHEN due <= ? THEN 1 ELSE 0 END), 0), "
+    "COUNT(last_error) FROM tasks WHERE kind = ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many tasks of a kind there are, are due, and failed last time."""
+
+    planned: int
+    due: int
+    failing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +106,15 @@ class TaskStore:
         values = (secrets.token_bytes(16), kind, subject, payload, due)
         self._direct.count(_ENQUEUE, values)
 
+    def urge(self, kind: str, subject: str, due: int) -> None:
+        """Plan a task anew as ``enqueue`` does, and let it keep its payload."""
+        values = (secrets.token_bytes(16), kind, subject, b"", due)
+        self._direct.count(_URGE, values)
+
+    def urge_all(self, kind: str, due: int) -> int:
+        """Plan every task of a kind anew; return how many."""
+        return self._direct.count(_URGE_ALL, (due, kind))
+
     def claim(
         self, kind: str, worker: str, now: int, lease_seconds: int, limit: int = 10
     ) -> tuple[Task, ...]:
@@ -100,10 +141,20 @@ class TaskStore:
         self._direct.count(_RELEASE, (task.id, worker))
         return False
 
-    def again(self, task: Task, worker: str, due: int, error: str = "") -> bool:
-        """Put a claimed task off until ``due``; False as for ``done``."""
+    def again(
+        self,
+        task: Task,
+        worker: str,
+        due: int,
+        error: str = "",
+        payload: bytes | None = None,
+    ) -> bool:
+        """Put a claimed task off until ``due``; False as for ``done``.
+
+        With ``payload`` that is what it carries from then on.
+        """
         reason = error[:_ERROR_LIMIT] or None
-        values = (due, reason, task.id, worker, task.generation)
+        values = (due, reason, payload, task.id, worker, task.generation)
         if self._direct.count(_AGAIN, values) == 1:
             return True
         self._direct.count(_RELEASE, (task.id, worker))
@@ -121,6 +172,21 @@ class TaskStore:
     def pending(self, kind: str) -> Sequence[Task]:
         """Up to 500 tasks of a kind, the next due first."""
         return tuple(Task(*row) for row in self._direct.rows(_LIST, (kind,)))
+
+    def page(
+        self, kind: str, cursor: str | None, limit: int, *, failing: bool = False
+    ) -> Page[Task]:
+        """Tasks of a kind, by subject; only those that failed last, if asked for."""
+        count = clamp(limit)
+        sql = _PAGE_FAILING if failing else _PAGE
+        rows = self._direct.rows(sql, (kind, cursor or "", count + 1))
+        items = tuple(Task(*row) for row in rows[:count])
+        return Page(items, items[-1].subject if len(rows) > count else None)
+
+    def backlog(self, kind: str, now: int) -> Backlog:
+        """How many tasks of a kind there are."""
+        row = self._direct.one(_BACKLOG, (now, kind))
+        return Backlog(0, 0, 0) if row is None else Backlog(*map(int, row))
 
 
 def _order(task: Task) -> tuple[int, bytes]:

@@ -17,7 +17,7 @@ from onboarding.store.runs import RunStore
 from onboarding.store.tables import METADATA
 from tests.support.store_records import race
 
-RUN_TABLES = {"runs_1", "spent_1"}
+RUN_TABLES = {"runs_1", "sessions_1", "spent_1"}
 _OPEN = """
 import sys
 from onboarding.store.database import Database

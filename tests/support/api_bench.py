@@ -58,6 +58,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "PUT /service-info/rules": {"labels": {"site": "here"}, "plan": "p"},
     "PUT /key-rules/{holder}/{fingerprint}": {"verdict": "deny", "reason": "r"},
+    "POST /rendezvous-servers/reset": {"server": "https://rv.example"},
     "PUT /rvinfo": {"directives": [{"dns": "rv.example", "protocol": "http"}]},
     "PUT /to2-address": {
         "addresses": [{"dns": "o.example", "ip": None, "port": 1, "protocol": "http"}]

@@ -21,6 +21,7 @@ from onboarding.services.gate import Gate
 from onboarding.services.key_store import KeyKind
 from onboarding.services.passports import StoredPassport
 from onboarding.services.serviceinfo import receipts
+from onboarding.services.to0_attempts import Attempt
 from onboarding.services.voucher_records import record_of
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.bindings import BindingRecord
@@ -95,8 +96,8 @@ class Stock:
         """Announced at one rendezvous server; a second one does not answer."""
         now, stores = self.context.now(), self.context.stores
         stores.devices.registered(guid.raw, now + 86400, RENDEZVOUS, "task:to0", now)
-        good = to0.Attempt(RENDEZVOUS, now, 0, "", 86400, now + 86400, now + 60000)
-        bad = to0.Attempt(
+        good = Attempt(RENDEZVOUS, now, 0, "", 86400, now + 86400, now + 60000)
+        bad = Attempt(
             "https://rv2.example.test", now, 3, "connection refused", due=now + 40
         )
         payload = json.dumps([asdict(good), asdict(bad)]).encode()

@@ -4,9 +4,19 @@ from dataclasses import asdict
 
 from onboarding.services import to0
 from onboarding.services.api.auth import Ctx, needs
-from onboarding.services.api.fields import GuidPath, JsonObject, parse_guid
+from onboarding.services.api.fields import (
+    Cursor,
+    GuidPath,
+    JsonObject,
+    Limit,
+    parse_guid,
+)
 from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.to0_attempts import Attempt, attempts_of
 from onboarding.store.apikeys import Role
+from onboarding.store.errors import NotFound
+from onboarding.store.rv_servers import Circuit
 from onboarding.store.state import DeviceState
 from onboarding.store.tasks import Task
 from ownership_vouchers.types import Guid
@@ -15,16 +25,31 @@ router = api_router("rendezvous")
 
 
 @router.get("/to0", **needs(Role.OPERATOR, Role.SECURITY))
-def list_to0(context: Ctx) -> JsonObject:
-    """Devices that are announced, or are about to be; the next due first."""
-    now = context.now()
-    tasks = context.stores.tasks.pending(to0.KIND)
-    counts = context.stores.devices.counts(now)
+def list_to0(
+    context: Ctx, limit: Limit = 100, cursor: Cursor = None, failing: bool = False
+) -> JsonObject:
+    """Devices that are announced, or are about to be, by GUID.
+
+    With ``failing``: only those that some server did not take last time.
+    """
+    now, stores = context.now(), context.stores
+    page = stores.tasks.page(to0.KIND, cursor, limit, failing=failing)
     return {
-        "items": [_shown(task, now) for task in tasks],
-        "live": counts[DeviceState.REGISTERED],
-        "next": None,
+        "items": [_shown(context, task, now) for task in page.items],
+        "live": stores.devices.counts(now)[DeviceState.REGISTERED],
+        "backlog": asdict(stores.tasks.backlog(to0.KIND, now)),
+        "next": page.cursor,
     }
+
+
+@router.get("/to0/{guid}", **needs(Role.OPERATOR, Role.SECURITY))
+def get_to0(guid: GuidPath, context: Ctx) -> JsonObject:
+    """One device: every server, what it said, until when, and when it is asked next."""
+    raw = parse_guid(guid).raw
+    task = context.stores.tasks.find(to0.KIND, raw.hex())
+    if task is None:
+        raise NotFound("that device is not announced; it may be onboarded by now")
+    return _shown(context, task, context.now())
 
 
 @router.post("/to0/{guid}", status_code=202, **needs(Role.OPERATOR))
@@ -36,8 +61,8 @@ def register_now(guid: GuidPath, context: Ctx) -> JsonObject:
     return {"guid": str(Guid(raw)), "planned": True}
 
 
-def _shown(task: Task, now: int) -> JsonObject:
-    servers = to0.attempts_of(task)
+def _shown(context: Context, task: Task, now: int) -> JsonObject:
+    servers = attempts_of(task)
     live = any(one.until > now for one in servers)
     failing = any(one.error for one in servers) or task.last_error is not None
     state = "registered" if live else "failing" if failing else "waiting"
@@ -46,5 +71,13 @@ def _shown(task: Task, now: int) -> JsonObject:
         "state": state,
         "due": task.due,
         "error": task.last_error,
-        "servers": [asdict(one) for one in servers],
+        "servers": [_server(context, one, now) for one in servers],
     }
+
+
+def _server(context: Context, one: Attempt, now: int) -> JsonObject:
+    try:
+        circuit = context.stores.rv_servers.get(one.server).circuit(now)
+    except NotFound:
+        circuit = Circuit.CLOSED
+    return {**asdict(one), "live": one.until > now, "circuit": circuit.value}

@@ -8,6 +8,7 @@ from onboarding.services import to0
 from onboarding.services.context import Context
 from onboarding.services.serviceinfo import receipts
 from onboarding.services.settings import Role
+from onboarding.services.to0_attempts import Attempt, attempts_of
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
 from onboarding.store.errors import NotFound
@@ -40,7 +41,7 @@ class To0Facts:
     """What came of registering the voucher; ``planned`` whether it is still tried."""
 
     planned: bool = False
-    servers: tuple[to0.Attempt, ...] = ()
+    servers: tuple[Attempt, ...] = ()
     error: str = ""
 
 
@@ -158,7 +159,7 @@ def _voucher(context: Context, guid: bytes) -> VoucherFacts | None:
 def _to0(task: Task | None) -> To0Facts:
     if task is None:
         return To0Facts()
-    return To0Facts(True, to0.attempts_of(task), task.last_error or "")
+    return To0Facts(True, attempts_of(task), task.last_error or "")
 
 
 def _failed(results: bytes | None) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,7 @@
 """Background work: claimed, done, tried again, and ended with grace."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from onboarding.services import orchestrator
 from onboarding.services.errors import ServicesError
-from onboarding.services.orchestrator import Orchestrator, Work
+from onboarding.services.orchestrator import SLOTS, Orchestrator, Work
 from onboarding.store.tasks import Task
 from tests.support.owner_bench import OwnerBench, owner_bench
 
@@ -68,6 +70,49 @@ def test_a_task_that_fails_is_put_off_and_the_others_go_on(
     assert (left.subject, left.last_error) == ("bad", "ServicesError")
     assert left.due > bench.context.now()
     assert "no such luck" in caplog.text
+
+
+def test_a_task_that_takes_long_holds_up_no_other(bench: OwnerBench) -> None:
+    tasks, seen, last = bench.context.stores.tasks, threading.Event(), threading.Event()
+    subjects: list[str] = []
+
+    def work(task: Task, worker: str) -> None:
+        if task.subject == "long":
+            assert last.wait(20)  # so it ends after all the others, or not at all
+            seen.set()
+        subjects.append(task.subject)
+        tasks.done(task, worker)
+        if len(subjects) == 3 * SLOTS:
+            last.set()
+
+    tasks.enqueue(KIND, "long", bench.context.now() - 1)
+    for number in range(3 * SLOTS):
+        tasks.enqueue(KIND, str(number), bench.context.now())
+    serve(bench, work, seen)
+    assert subjects[-1] == "long"
+    assert not tasks.pending(KIND)
+
+
+def test_a_bug_of_ours_ends_the_loop_loudly(
+    bench: OwnerBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks, seen = bench.context.stores.tasks, threading.Event()
+
+    def work(_task: Task, _worker: str) -> None:
+        raise ZeroDivisionError
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno == logging.CRITICAL:
+                seen.set()
+
+    tasks.enqueue(KIND, "a", bench.context.now())
+    heard = Heard()
+    orchestrator.log.addHandler(heard)
+    with pytest.raises(ZeroDivisionError):
+        serve(bench, work, seen)
+    orchestrator.log.removeHandler(heard)
+    assert "background work has ended" in caplog.text
 
 
 def test_what_was_begun_is_finished_before_the_service_ends(

@@ -11,7 +11,7 @@ from onboarding.services.diagnosis.advice import advise
 from onboarding.services.diagnosis.facts import Facts, To0Facts, VoucherFacts, name_of
 from onboarding.services.diagnosis.words import Why, ago, remedy_of
 from onboarding.services.settings import Role
-from onboarding.services.to0 import Attempt
+from onboarding.services.to0_attempts import Attempt
 from onboarding.store.devices import DeviceRecord
 from onboarding.store.state import DeviceFacts
 from onboarding.store.traces import Sighting, Trace
