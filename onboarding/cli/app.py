@@ -52,6 +52,9 @@ COMMANDS = {
     "rendezvous": "onboarding.cli.rendezvous",
     "to0": "onboarding.cli.to0",
     "trace": "onboarding.cli.trace",
+    "line": "onboarding.cli.line",
+    "made": "onboarding.cli.made",
+    "device-key": "onboarding.cli.device_key",
     "audit": "onboarding.cli.audit",
 }
 

@@ -18,6 +18,7 @@ from onboarding.cli.device_telling import (
     story_told,
     tell_progress,
 )
+from onboarding.cli.files import read_secret
 from onboarding.cli.output import (
     FAILED,
     CliError,
@@ -68,6 +69,12 @@ def di(
         Path | None,
         typer.Option(help="API key of the factory station, to have a passport made."),
     ] = None,
+    line: Annotated[
+        str | None, typer.Option(help="Production line; else the service's own.")
+    ] = None,
+    line_key_file: Annotated[
+        Path | None, typer.Option(help="The station's key for its line.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Destroy the device that is there already.")
     ] = False,
@@ -82,12 +89,14 @@ def di(
             "Its keys and credential would be destroyed: say --force if that is meant.",
         )
     where = None if tcti == "none" else tcti
+    key = None if line_key_file is None else read_secret(line_key_file).decode("latin1")
+    at = url.rstrip("/") if line is None else f"{url.rstrip('/')}/line/{line}"
     config = DeviceConfig(serial, board, model, where, curve, not refuse_reuse)
     with (
         closing(new_client(trust_of(ca))) as client,
         Machine(config, directory) as machine,
     ):
-        made = initialise(machine, client, url)
+        made = initialise(machine, client, at, key)
     if station_key_file is not None:
         with connected(url, station_key_file, ca) as station:
             register_passport(station, made)

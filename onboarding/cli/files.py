@@ -1,5 +1,6 @@
 """Files the commands read and write."""
 
+import json
 import os
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
     if len(data) > limit:
         raise unusable(f"{path} is over {limit} bytes", "Is it the right file?")
     return data
+
+
+def read_json(path: Path, limit: int) -> object:
+    """Read a file of JSON. Raises CliError with exit code 2."""
+    try:
+        found: object = json.loads(read_file(path, limit))
+    except (ValueError, RecursionError) as error:
+        raise unusable(f"{path}: no JSON: {error}") from error
+    return found
 
 
 def read_secret(path: Path) -> bytes:

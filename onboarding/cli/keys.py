@@ -1,17 +1,30 @@
 """``vouchgate keys``: the key files that services sign with."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onboarding.cli import key_questions, key_rotation
-from onboarding.cli.files import write_file
-from onboarding.cli.output import CliError, Json, console, print_json, print_table
+from onboarding.cli.files import read_file, write_file
+from onboarding.cli.output import (
+    CliError,
+    Json,
+    console,
+    plain,
+    print_json,
+    print_table,
+)
 from onboarding.cli.settings import KeyDirectory, PassphraseFile, load_settings
+from onboarding.services import device_ca
+from onboarding.services.errors import Problem
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.services.settings import read_passphrase
+
+MAX_CHAIN_FILE = 256 * 1024
+CaName = Annotated[str, typer.Argument(help="The device CA's name.")]
 
 app = typer.Typer(no_args_is_help=True, help="Keys of owner and manufacturer.")
 
@@ -31,11 +44,7 @@ def new(
     json: Json = False,
 ) -> None:
     """Make a key. The private half stays in an encrypted file and is never printed."""
-    settings = load_settings(
-        key_directory=key_directory, key_passphrase_file=key_passphrase_file
-    )
-    passphrase = read_passphrase(settings.key_passphrase_file)
-    store = KeyStore(settings.key_directory, passphrase)
+    store = _store(key_directory, key_passphrase_file)
     info = store.create(name or kind.value, kind, algorithm)
     if public_out is not None:
         write_file(public_out, info.public_pem.encode())
@@ -66,6 +75,52 @@ def show(
         return console().print(found[0].public_pem.strip())
     rows = [(i.name, i.kind, i.algorithm, i.fingerprint) for i in found]
     print_table(["name", "kind", "algorithm", "fingerprint"], rows)
+
+
+@app.command()
+def request(
+    name: CaName,
+    out: Annotated[Path, typer.Option(help="Where the request goes, PEM.")],
+    key_directory: KeyDirectory = None,
+    key_passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Write a certificate request for a device CA, for an authority above it."""
+    store = _store(key_directory, key_passphrase_file)
+    write_file(out, device_ca.request(store, name))
+    if json:
+        return print_json({"name": name, "request": str(out)})
+    console().print(f"request for {plain(name)} written to {plain(out)}")
+
+
+@app.command()
+def chain(
+    name: CaName,
+    file: Annotated[
+        Path, typer.Argument(help="PEM: its certificate, then each one's issuer.")
+    ],
+    key_directory: KeyDirectory = None,
+    key_passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Take what an authority issued for a device CA; new devices carry it."""
+    store = _store(key_directory, key_passphrase_file)
+    pem = read_file(file, MAX_CHAIN_FILE)
+    try:
+        info = device_ca.take_chain(store, name, pem, int(time.time()))
+    except Problem as error:
+        raise CliError(error.detail, error.remedy or "") from error
+    if json:
+        return print_json(_facts(info))
+    console().print(f"{plain(name)} has {info.certificates} certificates now")
+
+
+def _store(directory: Path | None, passphrase_file: Path | None) -> KeyStore:
+    settings = load_settings(
+        key_directory=directory, key_passphrase_file=passphrase_file
+    )
+    passphrase = read_passphrase(settings.key_passphrase_file)
+    return KeyStore(settings.key_directory, passphrase)
 
 
 def _facts(info: KeyInfo) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """``vouchgate service-info``: plans for devices while they onboard, and receipts."""
 
-import json as json_text
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from onboarding.cli.api import Ca, KeyFile, connected
-from onboarding.cli.files import read_file, write_file
+from onboarding.cli.files import read_file, read_json, write_file
 from onboarding.cli.output import (
     CliError,
     Json,
@@ -49,10 +48,7 @@ def plan(
     json: Json = False,
 ) -> None:
     """Check a plan and store it as the next version."""
-    try:
-        document = json_text.loads(read_file(file, MAX_PLAN))
-    except ValueError as error:
-        raise unusable(f"{file}: no JSON: {error}") from error
+    document = read_json(file, MAX_PLAN)
     with connected(url, api_key_file, ca) as api:
         stored = _map(api.json("POST", "service-info/plans", document))
     if json:

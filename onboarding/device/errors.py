@@ -1,6 +1,6 @@
 """What can go wrong on the device; every message says what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
 class DeviceError(Exception):
@@ -52,8 +52,17 @@ class Problem(DeviceError):
         self.document = document
         self.code = self._text("code")
         self.detail = self._text("detail") or self._text("title") or f"HTTP {status}"
+        self.detail += "".join(f"\n{one}" for one in self._faults())
         self.remedy = self._text("remedy")
         super().__init__(self.detail)
+
+    def _faults(self) -> Iterator[str]:
+        """Which parts of what was sent are wrong, where the service says so."""
+        errors = self.document.get("errors")
+        for one in errors[:20] if isinstance(errors, list) else ():
+            if isinstance(one, Mapping):
+                where = ".".join(map(str, one.get("at") or ()))
+                yield f"{where}: {one.get('message')}"[:300]
 
     def _text(self, name: str) -> str:
         value = self.document.get(name)

@@ -17,7 +17,7 @@ from onboarding.device.machine import Machine
 from onboarding.device.progress import forget
 from onboarding.protocol.device_env import DiDeviceEnv
 from onboarding.protocol.di_device import DiDevice
-from onboarding.wire.di import MfgInfo
+from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers.keys import KeyEncoding, type_of
 
 
@@ -31,10 +31,16 @@ class Made:
     endorsement: EndorsementKey | None
 
 
-def initialise(machine: Machine, client: httpx.Client, url: str) -> Made:
+def initialise(
+    machine: Machine, client: httpx.Client, url: str, line_key: str | None = None
+) -> Made:
     """Make new keys, run DI against the manufacturer at ``url``, keep the credential.
 
     Whatever credential the device had before is worthless afterwards.
+
+    Args:
+        url: Of the service, or of one of its production lines.
+        line_key: What the line's station shows for itself.
 
     Raises:
         PeerFailed, Unreachable: The manufacturer refused, or is not there.
@@ -50,7 +56,7 @@ def initialise(machine: Machine, client: httpx.Client, url: str) -> Made:
         certificate_request(key, config.serial),
     )
     role = DiDevice(DiDeviceEnv(info, mac_key))
-    identity = Identity(drive(FdoChannel(client, url), role))
+    identity = Identity(drive(FdoChannel(client, url, line_key=line_key), role))
     machine.keep(identity)
     config.save(machine.directory)
     forget(machine.directory)

@@ -18,6 +18,7 @@ from ownership_vouchers.errors import VoucherError
 FDO_LIMIT = 65535
 DEVICE_API_LIMIT = 32 * 1024 * 1024
 CBOR = "application/cbor"
+LINE_KEY = "Vouchgate-Line-Key"
 OWN_KDF = "x-non-interoperable-kdf"  # a server that cannot follow FDO says so
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
@@ -90,14 +91,20 @@ class FdoChannel:
     """One run of DI, TO1 or TO2 against one server.
 
     ``address`` is the IP address to connect to, None for whichever the name has.
+    ``line_key`` is the key of a production line's station, which only DI is asked for.
     """
 
     def __init__(
-        self, client: httpx.Client, base: str, address: str | None = None
+        self,
+        client: httpx.Client,
+        base: str,
+        address: str | None = None,
+        line_key: str | None = None,
     ) -> None:
         self._client = client
         self._base = base.rstrip("/")
         self._address = address
+        self._more = {} if line_key is None else {LINE_KEY: line_key}
         self._token: str | None = None
 
     def exchange(self, kind: MsgType, body: bytes) -> tuple[MsgType, bytes]:
@@ -122,7 +129,8 @@ class FdoChannel:
             return
 
     def _post(self, kind: MsgType, body: bytes) -> Reply:
-        headers = {"Content-Type": CBOR, "Message-Type": str(int(kind))}
+        own = {"Content-Type": CBOR, "Message-Type": str(int(kind))}
+        headers = {**self._more, **own}
         if self._token is not None:
             headers["Authorization"] = self._token
         url = f"{self._base}/fdo/101/msg/{int(kind)}"

@@ -8,8 +8,8 @@ from onboarding.protocol.ciphers import CipherSuite
 from onboarding.protocol.kex import NewDhKey, NewKexKey
 from onboarding.protocol.kex.group import new_dh_key
 from onboarding.protocol.modules import DeviceModule
-from onboarding.wire.di import MfgInfo
 from onboarding.wire.message import KexSuite
+from onboarding.wire.mfg_info import MfgInfo, NamedDevice
 from ownership_vouchers.algorithms import Signer
 from ownership_vouchers.rendezvous import To2Address
 from ownership_vouchers.types import Guid, Hash, HashType
@@ -46,7 +46,7 @@ class DeviceCredential:
 class DiDeviceEnv:
     """The device in DI; ``mac_key`` is made for this credential."""
 
-    mfg_info: MfgInfo
+    mfg_info: MfgInfo | NamedDevice | None
     mac_key: MacKey
 
 

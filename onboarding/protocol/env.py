@@ -25,18 +25,25 @@ from ownership_vouchers.voucher import Header
 
 @dataclass(frozen=True, slots=True)
 class DiServerEnv:
-    """The manufacturer in DI.
+    """The manufacturer in DI, at one production line.
 
+    ``rv_info`` returns what devices of a device info are told to try.
     ``manufacturer_key`` returns the public key to write into the voucher for
     the type and encoding the device asked for, or None if there is none.
-    ``issue`` returns the device's certificate chain, leaf first, as DER.
+    ``issue`` returns the certificate chain of a device key, leaf first, as DER.
+    ``known_key`` returns the key that the factory knows a device by, which sends none.
+    ``admit`` raises what refuses a serial number with its device key.
     """
 
     now: int
     random: Callable[[int], bytes] = field(repr=False)
-    rv_info: RendezvousInfo
+    rv_info: Callable[[str], RendezvousInfo]
     manufacturer_key: Callable[[KeyType, KeyEncoding], PublicKey | None]
-    issue: Callable[[x509.CertificateSigningRequest, str], tuple[bytes, ...]]
+    issue: Callable[[VerifyKey, str], tuple[bytes, ...]]
+    known_key: Callable[[str], VerifyKey | None] = lambda _name: None
+    admit: Callable[[str, VerifyKey], None] = lambda _serial, _key: None
+    line: str = ""
+    station: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,18 @@ class Unsupported(MessageRefused):
     """A suite, key or form of message that we do not speak."""
 
 
+class DeviceUnsupported(ProtocolError):
+    """A device of a kind that this factory cannot make, whatever it sends."""
+
+    told = "devices of this kind are not supported"
+
+
+class StationRefused(TokenRefused):
+    """Who speaks for a production line did not show that it may."""
+
+    told = "the production line's credential is missing or wrong"
+
+
 class ReuseRefused(ProtocolError):
     """The owner wants to leave the credential as it is, and we do not."""
 
@@ -185,7 +197,5 @@ def error_message(
     """
     code = error_code(error)
     kept = previous if 0 <= previous < 256 else 0
-    text = _TEXTS[code]
-    if isinstance(error, RequiredModuleFailed | ModuleStopped):
-        text = error.told
+    text: str = getattr(error, "told", _TEXTS[code])
     return ErrorMessage(code, kept, text, now, correlation).encode()

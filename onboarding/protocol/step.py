@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum, unique
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from onboarding.protocol.modules import ModuleResult
 from onboarding.protocol.registration import Registration
-from onboarding.wire.di import Board
 from onboarding.wire.message import MsgType
+from onboarding.wire.mfg_info import Board
+from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
 from ownership_vouchers.voucher import Voucher
 
@@ -39,12 +40,43 @@ class State(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """Where and how a device is made.
+
+    ``line`` is the production line, ``station`` what showed that it may speak for
+    it, empty if nothing had to. ``opened`` is when the run began, seconds since 1970.
+    ``proven`` tells whether the device signed with its key; otherwise the key is one
+    that the factory knew by the device's name.
+    """
+
+    line: str
+    station: str
+    opened: int
+    proven: bool
+
+    @classmethod
+    def from_item(cls, item: object) -> Self:
+        """Raises MalformedError on what ``to_item`` did not write."""
+        line, station, opened, proven = cbor.array(item, 4)
+        return cls(
+            cbor.tstr(line),
+            cbor.tstr(station),
+            cbor.uint(opened, 64),
+            cbor.boolean(proven),
+        )
+
+    def to_item(self) -> list[object]:
+        return [self.line, self.station, self.opened, self.proven]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreVoucher:
     """DI is complete: keep this voucher (no entries yet)."""
 
     voucher: Voucher
     serial: str
     board: Board | None
+    making: Making
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def claimed_subject(kind: IntEnum, body: bytes) -> Subject:
     try:
         match kind:
             case MsgType.DI_APP_START:
-                return Subject(serial=AppStart.from_cbor(body).mfg_info.serial)
+                return Subject(serial=AppStart.from_cbor(body).serial)
             case MsgType.TO0_OWNER_SIGN:
                 to0d = To0d.from_cbor(OwnerSign.from_cbor(body).to0d)
                 return Subject(Voucher.from_cbor(to0d.voucher).guid)

@@ -1,77 +1,210 @@
 """The manufacturer's authority over device certificates."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from onboarding.services.errors import KeyStoreError, SettingsError
-from onboarding.services.key_store import KeyKind, KeyStore
+from onboarding.services.errors import KeyStoreError, Problem, SettingsError
+from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore, Stamp
+from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.device_chain import check_authorities
+from ownership_vouchers.errors import VoucherError
+from ownership_vouchers.keys import (
+    UNREADABLE,
+    PublicKey,
+    certificate_key,
+    load_certificate,
+)
 
+MAX_CHAIN = 8  # a voucher holds ten certificates, the device's among them
 _YEARS = timedelta(days=30 * 365)
 _BACKDATE = timedelta(days=1)  # a device's clock may be behind
 
-Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    """A device CA: its key, its certificate and those above it."""
+
+    fingerprint: str
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    chain: tuple[x509.Certificate, ...]
+
+    @property
+    def der(self) -> tuple[bytes, ...]:
+        return tuple(one.public_bytes(Encoding.DER) for one in self.chain)
 
 
 class DeviceCas:
-    """Every device CA in the key store, opened once."""
+    """Every device CA in the key store; a file that is new or changed is read anew."""
 
     def __init__(self, store: KeyStore) -> None:
-        self._issuers = [
-            _open(store, info.name) for info in store.list(KeyKind.DEVICE_CA)
-        ]
-        if not self._issuers:
+        self._store = store
+        self._lock = Lock()
+        self._stamp: Stamp | None = None
+        self._issuers: Mapping[str, _Issuer] = {}
+        if not self._fresh():
             raise SettingsError(
                 "there is no device CA: make one with `vouchgate keys new --kind"
                 " device-ca`"
             )
 
     def issue(
-        self, request: x509.CertificateSigningRequest, serial: str, now: int
+        self, device_key: VerifyKey, serial: str, *, now: int, name: str | None = None
     ) -> tuple[bytes, ...]:
-        """Return the device's chain, leaf first, as DER; valid for 30 years.
+        """Return the device's chain, leaf first, as DER; the leaf lasts 30 years.
 
         The CA of the device key's own curve signs, so that a chain is as strong
         as the key it vouches for; the first CA signs for kinds it has none of.
 
         Args:
-            request: Its signature has been checked; only its key is used.
+            device_key: Its holder has been asked to prove that it is theirs.
             serial: The device's serial number: the certificate's common name.
+            now: Seconds since 1970, UTC.
+            name: The CA of this name signs, and no other.
+
+        Raises:
+            KeyStoreError: There is no such CA, or its certificate is out of date.
         """
-        wanted = getattr(request.public_key(), "key_size", None)
-        fitting = [one for one in self._issuers if one[1].key_size == wanted]
-        authority, key = (fitting or self._issuers)[0]
-        start = datetime.fromtimestamp(now, UTC) - _BACKDATE
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        leaf = (
-            x509.CertificateBuilder()
-            .subject_name(_name(serial))
-            .issuer_name(authority.subject)
-            .public_key(request.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + _YEARS)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-            .add_extension(_SIGNS, critical=True)
-            .add_extension(issuer, critical=False)
-            .sign(key, hashes.SHA384() if key.key_size == 384 else hashes.SHA256())
-        )
-        return leaf.public_bytes(Encoding.DER), authority.public_bytes(Encoding.DER)
+        issuer = self._of(device_key, name)
+        start = datetime.fromtimestamp(now, UTC)
+        _require_dates(issuer.chain, start)
+        leaf = _leaf(issuer, device_key, serial, start - _BACKDATE)
+        return leaf.public_bytes(Encoding.DER), *issuer.der
+
+    def _of(self, device_key: VerifyKey, name: str | None) -> _Issuer:
+        issuers = self._fresh()
+        if name is not None:
+            if name not in issuers:
+                raise KeyStoreError(f"there is no device CA {name}")
+            return issuers[name]
+        wanted = getattr(device_key, "key_size", None)
+        fitting = [one for one in issuers.values() if one.key.key_size == wanted]
+        return (fitting or list(issuers.values()))[0]
+
+    def _fresh(self) -> Mapping[str, _Issuer]:
+        """The CAs by name, read again when a key file changed."""
+        stamp = self._store.stamp()
+        with self._lock:
+            if stamp != self._stamp:
+                self._issuers = {
+                    info.name: self._open(info)
+                    for info in self._store.list(KeyKind.DEVICE_CA)
+                }
+                self._stamp = stamp
+            return self._issuers
+
+    def _open(self, info: KeyInfo) -> _Issuer:
+        chain = self._store.chain(info.name)
+        known = self._issuers.get(info.name)
+        if known is not None and known.fingerprint == info.fingerprint:
+            return _Issuer(known.fingerprint, known.key, chain)
+        key = self._store.private_key(info.name)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise KeyStoreError(f"device CA {info.name} is not an EC key")
+        return _Issuer(info.fingerprint, key, chain)
+
+
+def request(store: KeyStore, name: str) -> bytes:
+    """Return a certificate request (PKCS#10, PEM) for a device CA's key.
+
+    Raises:
+        KeyStoreError: The key is no device CA, or does not open.
+    """
+    subject = store.chain(name)[0].subject
+    basic = x509.BasicConstraints(ca=True, path_length=0)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    builder = builder.add_extension(basic, critical=True)
+    made = builder.sign(store.private_key(name), hashes.SHA256())
+    return made.public_bytes(Encoding.PEM)
+
+
+def take_chain(store: KeyStore, name: str, pem: bytes, now: int) -> KeyInfo:
+    """Give a device CA the certificates that an authority above issued for its key.
+
+    Args:
+        pem: The certificate for the key, then those above it in order. The root
+            comes last if devices' vouchers are to carry it, or is left out.
+        now: Seconds since 1970, UTC.
+
+    Raises:
+        Problem: 422; says which certificate is not what it must be.
+        KeyStoreError: The key is no device CA, or does not open.
+    """
+    chain = _read(pem)
+    wanted = store.chain(name)[0].public_key()
+    if chain[0].public_key() != wanted:
+        raise _refused("The first certificate is not for this key.")
+    try:
+        for one in chain:
+            PublicKey.of(certificate_key(one))
+        check_authorities(chain)
+        _require_dates(chain, datetime.fromtimestamp(now, UTC))
+    except (VoucherError, KeyStoreError) as error:
+        raise _refused(f"The chain does not hold: {error}.") from error
+    return store.set_chain(name, chain)
+
+
+def _read(pem: bytes) -> tuple[x509.Certificate, ...]:
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+        whole = [load_certificate(one.public_bytes(Encoding.DER)) for one in found]
+    except (*UNREADABLE, VoucherError, UnsupportedAlgorithm) as error:
+        raise _refused("There is no readable certificate in it.") from error
+    if len(whole) > MAX_CHAIN:
+        raise _refused(f"A chain has at most {MAX_CHAIN} certificates.")
+    return tuple(whole)
+
+
+def _refused(detail: str) -> Problem:
+    return Problem(
+        422,
+        "ca-chain-refused",
+        detail,
+        remedy="Give the CA's own certificate first, then each one's issuer, in PEM.",
+    )
+
+
+def _require_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
+    """Raises KeyStoreError if a certificate of an authority does not hold now."""
+    for one in chain:
+        if not one.not_valid_before_utc <= now <= one.not_valid_after_utc:
+            raise KeyStoreError(
+                f"certificate {one.subject.rfc4514_string()} is not valid now"
+            )
+
+
+def _leaf(
+    issuer: _Issuer, device_key: VerifyKey, serial: str, start: datetime
+) -> x509.Certificate:
+    key = issuer.key
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(serial))
+        .issuer_name(issuer.chain[0].subject)
+        .public_key(device_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + _YEARS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(_SIGNS, critical=True)
+        .add_extension(above, critical=False)
+    )
+    return builder.sign(
+        key, hashes.SHA384() if key.key_size == 384 else hashes.SHA256()
+    )
 
 
 def _name(serial: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial[:64] or "device")])
-
-
-def _open(store: KeyStore, name: str) -> Issuer:
-    key = store.private_key(name)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise KeyStoreError(f"device CA {name} is not an EC key")
-    return store.certificate(name), key
 
 
 _SIGNS = x509.KeyUsage(

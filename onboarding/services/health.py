@@ -38,6 +38,7 @@ class Health:
     tally: Tally
     keylime: Cached[str] | None
     devices: Cached[Mapping[DeviceState, int]]
+    alarms: Cached[int]
     registrations: Cached[int]
     to0: Cached[tuple[Backlog, Mapping[Circuit, int]]]
 
@@ -50,6 +51,7 @@ class Health:
             tally,
             None if link is None else Cached(lambda: _keylime(link), KEYLIME_SECONDS),
             Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
+            Cached(stores.made.alarms, COUNT_SECONDS),
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
             Cached(lambda: _to0(context), COUNT_SECONDS),
         )
@@ -143,6 +145,8 @@ def metrics(request: Request) -> Response:
         *_family("registrations", "gauge", "Live registrations at this rendezvous."),
         f"vouchgate_registrations {health.registrations.get()}",
         *_to0_lines(*health.to0.get()),
+        *_family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
+        f"vouchgate_serial_alarms {health.alarms.get()}",
         *_family(
             "refusals_total", "counter", "Refusals by this process since its start."
         ),

@@ -2,7 +2,8 @@
 
 A file is JSON: what may be known (name, kind, public key) in clear and
 authenticated, the private key under AES-256-GCM with a key that scrypt makes
-from the passphrase. Files are made with mode 0600 and never overwritten.
+from the passphrase. Files are made with mode 0600; only the certificates of a device
+CA are ever changed in one.
 """
 
 import json
@@ -10,8 +11,8 @@ import os
 import re
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.services import key_material
 from onboarding.services.errors import KeyStoreError
@@ -47,7 +49,7 @@ class KeyInfo:
     """What a key file says without its passphrase.
 
     ``fingerprint`` is the SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal
-    digits; ``certificate_pem`` is a device CA's own certificate.
+    digits; ``certificate_pem`` is a device CA's own certificate, and those above it.
     """
 
     name: str
@@ -56,6 +58,11 @@ class KeyInfo:
     fingerprint: str
     public_pem: str
     certificate_pem: str | None
+
+    @property
+    def certificates(self) -> int:
+        """How many certificates there are: a device CA's own, and those above it."""
+        return (self.certificate_pem or "").count("-----BEGIN CERTIFICATE-----")
 
 
 class KeyStore:
@@ -115,17 +122,36 @@ class KeyStore:
         """Open a signing key as ``cryptography`` knows it. Raises KeyStoreError."""
         return key_material.load_private(self._open(name))
 
-    def certificate(self, name: str) -> x509.Certificate:
-        """Return a device CA's certificate. Raises KeyStoreError."""
+    def chain(self, name: str) -> tuple[x509.Certificate, ...]:
+        """Return a device CA's certificate, then those above it.
+
+        Raises:
+            KeyStoreError: The key is none, or its file was altered.
+        """
         pem = _info(_read(self._path(name))).certificate_pem
         if pem is None:
-            raise KeyStoreError(f"key {name} has no certificate")
-        return x509.load_pem_x509_certificate(pem.encode())
+            raise KeyStoreError(f"key {name} is no device CA, so it has no certificate")
+        return tuple(x509.load_pem_x509_certificates(pem.encode()))
+
+    def set_chain(self, name: str, chain: Sequence[x509.Certificate]) -> KeyInfo:
+        """Put other certificates in the place of a device CA's; nothing is checked.
+
+        Raises:
+            KeyStoreError: The key is no device CA, or does not open.
+        """
+        private = self._open(name)
+        info = _info(_read(self._path(name)))
+        if info.kind is not KeyKind.DEVICE_CA:
+            raise KeyStoreError(f"key {name} is no device CA, so it has no certificate")
+        pem = "".join(one.public_bytes(Encoding.PEM).decode() for one in chain)
+        changed = replace(info, certificate_pem=pem)
+        self._write(changed, private, over=True)
+        return changed
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
 
-    def _write(self, info: KeyInfo, private: bytes) -> None:
+    def _write(self, info: KeyInfo, private: bytes, *, over: bool = False) -> None:
         salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
         head: dict[str, object] = {
             "version": 1,
@@ -142,7 +168,7 @@ class KeyStore:
         cipher = AESGCM(_stretch(self._passphrase, salt))
         sealed = cipher.encrypt(nonce, private, _authenticated(head))
         body = json.dumps({**head, "sealed": b64encode(sealed).decode()}, indent=1)
-        _write_new(self._path(info.name), body.encode())
+        _write_whole(self._path(info.name), body.encode(), over=over)
 
     def _open(self, name: str) -> bytes:
         fields = _read(self._path(name))
@@ -211,8 +237,8 @@ def _bytes(fields: Mapping[str, object], name: str) -> bytes:
         raise KeyStoreError(f"a key file's {name} cannot be read") from error
 
 
-def _write_new(path: Path, body: bytes) -> None:
-    """Write a new file whole or not at all; an existing one is left alone."""
+def _write_whole(path: Path, body: bytes, *, over: bool) -> None:
+    """Write a file whole or not at all; an existing one only if ``over``."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -221,7 +247,10 @@ def _write_new(path: Path, body: bytes) -> None:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
+        if over:
+            os.replace(draft, path)
+        else:
+            os.link(draft, path)
     except FileExistsError as error:
         raise KeyStoreError(f"key {path.stem} exists already") from error
     except OSError as error:

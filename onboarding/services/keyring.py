@@ -82,11 +82,19 @@ class Keyring:
         found = self._keys.get(fingerprint)
         return None if found is None else found[1]
 
-    def of_type(self, wanted: KeyType, encoding: KeyEncoding) -> PublicKey | None:
-        """Return the public half of the first key, by name, of an FDO key type."""
+    def of_type(
+        self, wanted: KeyType, encoding: KeyEncoding, name: str | None = None
+    ) -> PublicKey | None:
+        """Return the public half of the first key, by name, of an FDO key type.
+
+        Args:
+            name: Only the key of that name will do.
+        """
         if encoding is KeyEncoding.X5CHAIN:
             encoding = KeyEncoding.X509  # our keys have no certificates
-        for _, signer in self._by_name():
+        for info, signer in self._by_name():
+            if name not in (None, info.name):
+                continue
             key = PublicKey.of(signer.public_key, encoding)
             if key.type is wanted:
                 return key

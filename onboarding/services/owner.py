@@ -57,7 +57,7 @@ from onboarding.services.roots import AcceptedEks, EkRoots
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Settings, read_secret
 from onboarding.services.taking import TakingOver
-from onboarding.services.transport import AsgiApp
+from onboarding.services.transport import Arrival, AsgiApp
 from onboarding.tls import PUBLIC, Trust
 from ownership_vouchers.types import Guid
 
@@ -143,7 +143,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
         owned = vouchers.lately(guid)
         return None if owned is None else owned.to2
 
-    def env(now: int) -> To2OwnerEnv:
+    def env(now: int, _arrival: Arrival) -> To2OwnerEnv:
         return To2OwnerEnv(
             now,
             secrets.token_bytes,

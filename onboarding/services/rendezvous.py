@@ -20,7 +20,7 @@ from onboarding.services.app import Part, build
 from onboarding.services.context import Context
 from onboarding.services.roles import ProtocolRole
 from onboarding.services.settings import Settings
-from onboarding.services.transport import AsgiApp
+from onboarding.services.transport import Arrival, AsgiApp
 from onboarding.services.trust import Trust, load_trust
 from onboarding.store.errors import NotFound, RegistrationRefused
 from onboarding.store.key_rules import Holder, Verdict
@@ -58,7 +58,7 @@ def _to0(context: Context) -> ProtocolRole:
         settings.rendezvous_default_seconds,
     )
 
-    def env(now: int) -> To0RendezvousEnv:
+    def env(now: int, _arrival: Arrival) -> To0RendezvousEnv:
         trust = load_trust(context.stores.settings)
         return To0RendezvousEnv(
             now,
@@ -83,7 +83,7 @@ def _to0(context: Context) -> ProtocolRole:
 
 
 def _to1(context: Context) -> ProtocolRole:
-    def env(now: int) -> To1RendezvousEnv:
+    def env(now: int, _arrival: Arrival) -> To1RendezvousEnv:
         return To1RendezvousEnv(
             secrets.token_bytes, lambda guid: _served(_find(context, guid))
         )

@@ -18,7 +18,7 @@ from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
 from onboarding.services.tracing import Tracer
-from onboarding.services.transport import FdoResponse
+from onboarding.services.transport import DIRECT, Arrival, FdoResponse
 from onboarding.services.warm_runs import Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
@@ -39,17 +39,23 @@ class ProtocolRole:
     Args:
         server: Its pure step and messages; its name is what tokens are bound to.
         seconds: How long a run may take.
-        env: Makes the step's Env for the present second.
+        env: Makes the step's Env for the present second and the way by which the
+            message came; refuses a way that is not its peer's.
         commit: Makes an effect durable before the reply leaves; (effect, now,
             run id).
         on_failure: Told of a proven run that failed, with its last state.
+        on_lines: Whether production lines speak it.
+        repeatable: A copy of the last message is taken again: ``commit`` refuses it,
+            or finds that nothing is left to do.
     """
 
     server: ServerRole
     seconds: int
-    env: Callable[[int], Any]
+    env: Callable[[int, Arrival], Any]
     commit: Callable[[Effect, int, bytes], None]
     on_failure: Callable[[State, str, Exception | None, int], None] | None = None
+    on_lines: bool = False
+    repeatable: bool = False
 
 
 class FdoRole:
@@ -80,7 +86,11 @@ class FdoRole:
         self._warm = WarmRuns()
 
     def handle(
-        self, number: int, body: bytes, authorization: str | None
+        self,
+        number: int,
+        body: bytes,
+        authorization: str | None,
+        arrival: Arrival = DIRECT,
     ) -> FdoResponse:
         """Answer one message.
 
@@ -92,10 +102,13 @@ class FdoRole:
         if found is None:
             raise errors.UnexpectedMessage(f"this service takes no message {number}")
         role, kind = found
+        if arrival.line is not None and not role.on_lines:
+            raise errors.UnexpectedMessage(f"no line takes message {number}")
         now = int(self._clock())
+        env = role.env(now, arrival)
         if kind is role.server.opening:
-            return self._open(role, body, now)
-        return self._continue(role, kind, body, authorization, now)
+            return self._open(role, body, env, now)
+        return self._continue(role, kind, body, authorization, env, now)
 
     def peer_error(self, body: bytes, authorization: str | None) -> None:
         """End the run of a peer that reports an error of its own."""
@@ -113,10 +126,10 @@ class FdoRole:
             return
         log.info("a peer that has no run reports an error")
 
-    def _open(self, role: ProtocolRole, body: bytes, now: int) -> FdoResponse:
+    def _open(self, role: ProtocolRole, body: bytes, env: Any, now: int) -> FdoResponse:
         server, kind = role.server, role.server.opening
         try:
-            step = server.step(None, kind, body, role.env(now))
+            step = server.step(None, kind, body, env)
         except (errors.ProtocolError, VoucherError) as error:
             self._tracer.refused(server, None, kind, body, error, now)
             raise
@@ -135,17 +148,18 @@ class FdoRole:
         kind: IntEnum,
         body: bytes,
         authorization: str | None,
+        env: Any,
         now: int,
     ) -> FdoResponse:
         key = key_of(role.server.scope, _bearer(authorization))
         warm = self._warm.get(key, now) or self._opened.get(key, now)
         if warm is not None:
-            taken = self._take_warm(role, kind, body, warm, now)
+            taken = self._take_warm(role, kind, body, warm, env, now)
             if taken is not None:
                 return taken
         run = self._load(role, authorization, now)
         try:
-            step = role.server.step(run.state, kind, body, role.env(now))
+            step = role.server.step(run.state, kind, body, env)
         except (errors.ProtocolError, VoucherError) as error:
             self._tracer.refused(role.server, run.token_id, kind, body, error, now)
             if not isinstance(error, _HARMLESS):
@@ -156,11 +170,17 @@ class FdoRole:
         return self._reply(role, run, kind, body, step, now)
 
     def _take_warm(
-        self, role: ProtocolRole, kind: IntEnum, body: bytes, run: Run, now: int
+        self,
+        role: ProtocolRole,
+        kind: IntEnum,
+        body: bytes,
+        run: Run,
+        env: Any,
+        now: int,
     ) -> FdoResponse | None:
         """Take the message where the run stood here; None when the row must tell."""
         try:
-            step = role.server.step(run.state, kind, body, role.env(now))
+            step = role.server.step(run.state, kind, body, env)
         except (errors.ProtocolError, VoucherError) as error:
             if run.step is not None or self._has_row(run, now):
                 return None
@@ -213,7 +233,7 @@ class FdoRole:
         """Move the run on; False when a copy of the message was faster."""
         expires = now + role.seconds
         if step.state is None:
-            return self._end(run, expires)
+            return self._end(run, expires) or role.repeatable
         if step.state.sealed:
             return True  # the token says it all, and stays as it is
         return self._move(role, run, step.state, now)

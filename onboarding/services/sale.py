@@ -38,7 +38,7 @@ def sold(context: Context, record: VoucherRecord, next_owner_pem: str) -> Vouche
             "The voucher's present owner is not one of our keys.",
             remedy="Ask its owner to extend it; GET /api/v1/keys shows ours.",
         )
-    key, chain = _buyer(next_owner_pem)
+    key, chain = read_public(next_owner_pem)
     buyer = next_owner_key(voucher, key, chain)
     context.owner_keys.require_usable(buyer.fingerprint())
     longer = extend(voucher, signer, voucher.owner_key, buyer)
@@ -63,8 +63,13 @@ def pem(record: VoucherRecord) -> str:
     return text + passport_pem.dump(StoredPassport.decode(record.passport).document)
 
 
-def _buyer(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
-    """Read a public key, or a certificate chain, leaf first."""
+def read_public(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
+    """Read a public key, or a certificate chain, leaf first.
+
+    Raises:
+        Problem: 422; neither.
+        UnsupportedKeyError: A key of a kind that FDO does not use.
+    """
     data = pem.encode()
     try:
         if b"BEGIN CERTIFICATE" in data:

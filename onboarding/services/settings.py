@@ -70,6 +70,9 @@ class Settings(BaseSettings):
 
     audit_checkpoint_seconds: Seconds = 3600  # how often the log's head is signed
 
+    # Manufacturing: the production line that DI at the root is of.
+    di_line: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+
     # Rendezvous: what a registration may last, and how many an owner may hold.
     rendezvous_min_seconds: Seconds = 300
     rendezvous_default_seconds: Seconds = 7 * 86400  # who asks for nothing sensible

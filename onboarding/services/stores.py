@@ -11,12 +11,15 @@ from onboarding.store.checkpoints import CheckpointStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionStore
 from onboarding.store.deliveries import DeliveryStore
+from onboarding.store.device_keys import DeviceKeyStore
 from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.key_rules import KeyRuleStore
 from onboarding.store.lineage import LineageStore
+from onboarding.store.lines import LineStore
+from onboarding.store.made import MadeStore
 from onboarding.store.manifests import ManifestStore
 from onboarding.store.module_files import ModuleFileStore
 from onboarding.store.module_plans import ModulePlanStore
@@ -46,12 +49,15 @@ class Stores:
     checkpoints: CheckpointStore
     decisions: DecisionStore
     deliveries: DeliveryStore
+    device_keys: DeviceKeyStore
     devices: DeviceStore
     ek_acceptances: EkAcceptanceStore
     ek_roots: EkRootStore
     events: EventLog
     key_rules: KeyRuleStore
     lineage: LineageStore
+    lines: LineStore
+    made: MadeStore
     manifests: ManifestStore
     module_files: ModuleFileStore
     module_plans: ModulePlanStore
@@ -79,12 +85,15 @@ class Stores:
             CheckpointStore(database),
             DecisionStore(database),
             DeliveryStore(database),
+            DeviceKeyStore(database),
             DeviceStore(database),
             EkAcceptanceStore(database),
             EkRootStore(database),
             EventLog(database),
             KeyRuleStore(database),
             LineageStore(database),
+            LineStore(database),
+            MadeStore(database),
             ManifestStore(database),
             ModuleFileStore(database),
             ModulePlanStore(database),

@@ -29,7 +29,10 @@ MAX_BODY = 65535
 BODY_SECONDS = 30.0
 _HEAVY = frozenset({int(MsgType.TO0_OWNER_SIGN)})  # verifies a whole voucher
 _PREFIX = "/fdo/"
+_LINES = "/line/"
+_LINE = re.compile(rb"/line/([a-z0-9][a-z0-9-]{0,63})(/fdo/.*)")
 _MESSAGE = re.compile(rb"/fdo/(0|[1-9][0-9]{0,4})/msg/(0|[1-9][0-9]{0,2})")
+_LINE_KEY = b"vouchgate-line-key"
 _CBOR = (b"content-type", b"application/cbor")
 _PROBLEM = (b"content-type", b"application/problem+json")
 
@@ -50,11 +53,31 @@ class FdoResponse:
     authorization: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The way by which a message came, none of which its peer has proved.
+
+    ``line`` is the production line in the path, None at the root; ``key`` what was
+    sent as that line's; ``address`` where the connection is from.
+    """
+
+    line: str | None = None
+    key: str | None = field(default=None, repr=False)
+    address: str = ""
+
+
+DIRECT = Arrival()
+
+
 class MessageHandler(Protocol):
     """What takes one protocol version's messages. Synchronous; safe in any thread."""
 
     def handle(
-        self, number: int, body: bytes, authorization: str | None
+        self,
+        number: int,
+        body: bytes,
+        authorization: str | None,
+        arrival: Arrival = DIRECT,
     ) -> FdoResponse:
         """Answer one message, or raise what `error_message` can map."""
 
@@ -99,13 +122,13 @@ class FdoTransport:
         self._refused = refused or (lambda _code: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_PREFIX):
+        if scope["type"] == "http" and scope["path"].startswith((_PREFIX, _LINES)):
             await self._message(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _message(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("raw_path") or scope["path"].encode()
+        line, path = _line_of(scope.get("raw_path") or scope["path"].encode())
         found = self._paths.get(path) or _of_no_version(path)
         if found is None:
             await _problem(send, 404, "not-found", "No FDO message has this path.")
@@ -113,11 +136,12 @@ class FdoTransport:
         if scope["method"] != "POST":
             await _problem(send, 405, "method-not-allowed", "FDO messages are POSTed.")
             return
-        authorization, length = _headers(scope)
+        authorization, length, key = _headers(scope)
         handler, number = found
+        arrival = Arrival(line, key, _address(scope))
         try:
             body = await _read_body(receive, length)
-            reply = await self._answer(handler, number, body, authorization)
+            reply = await self._answer(handler, number, body, authorization, arrival)
         except _Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
@@ -132,20 +156,26 @@ class FdoTransport:
         number: int,
         body: bytes,
         authorization: str | None,
+        arrival: Arrival,
     ) -> FdoResponse | None:
         if number == MsgType.ERROR:
             handler.peer_error(body, authorization)
             return None
+        message = number, body, authorization, arrival
         if self._offload or number in _HEAVY:
-            return await asyncio.to_thread(handler.handle, number, body, authorization)
-        return handler.handle(number, body, authorization)
+            return await asyncio.to_thread(handler.handle, *message)
+        return handler.handle(*message)
 
 
 class _NoVersion:
     """Takes the messages of every version that is not spoken here."""
 
     def handle(
-        self, _number: int, _body: bytes, _authorization: str | None
+        self,
+        _number: int,
+        _body: bytes,
+        _authorization: str | None,
+        _arrival: Arrival = DIRECT,
     ) -> FdoResponse:
         """Refuse it; the peer can read that in any version."""
         raise Unsupported("this service does not speak that protocol version")
@@ -165,15 +195,29 @@ def _of_no_version(path: bytes) -> tuple[MessageHandler, int] | None:
     return _NO_VERSION, int(found[2])
 
 
-def _headers(scope: Scope) -> tuple[str | None, bytes | None]:
+def _line_of(path: bytes) -> tuple[str | None, bytes]:
+    """Cut the production line off a path, if it begins with one."""
+    found = _LINE.fullmatch(path)
+    return (None, path) if found is None else (found[1].decode(), found[2])
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _headers(scope: Scope) -> tuple[str | None, bytes | None, str | None]:
     authorization: str | None = None
     length: bytes | None = None
+    key: str | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
             authorization = value.decode("latin-1")
         elif name == b"content-length":
             length = value
-    return authorization, length
+        elif name == _LINE_KEY:
+            key = value.decode("latin-1")
+    return authorization, length, key
 
 
 async def _read_body(receive: Receive, length: bytes | None) -> bytes:

@@ -1,19 +1,14 @@
-"""API keys: a random secret shown once, of which only the SHA-256 is kept.
+"""API keys: a random secret shown once, of which only the SHA-256 is kept."""
 
-A hash without salt or stretching is enough: the secret is 32 random bytes, so
-there is nothing to guess, and a request costs one hash and one row.
-"""
-
-import hashlib
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from sqlmodel import col, select
 
+from onboarding.store import bearer
 from onboarding.store.database import Database
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
@@ -21,8 +16,6 @@ from onboarding.store.events import Event
 from onboarding.store.tables import ApiKeyRow
 
 _PREFIX = "vg"
-_TOKEN_LIMIT = 128
-_NO_DIGEST = bytes(32)
 
 _GET = Sql(
     "SELECT id, name, role, created_at, created_by, expires_at, revoked_at, "
@@ -82,15 +75,15 @@ class ApiKeyStore:
             raise InvalidRecord("an API key needs a name of up to 100 characters")
         if expires_at is not None and expires_at <= now:
             raise InvalidRecord("an API key must expire in the future")
-        key = ApiKey(self._random(8).hex(), name, role, now, actor, expires_at, None)
-        secret = urlsafe_b64encode(self._random(32)).rstrip(b"=").decode()
+        made = bearer.mint(_PREFIX, self._random)
+        key = ApiKey(made.id, name, role, now, actor, expires_at, None)
         with self._database.transaction() as writing:
             writing.session.add(
                 ApiKeyRow(
                     id=key.id,
                     name=name,
                     role=role.value,
-                    secret_digest=_digest(secret),
+                    secret_digest=made.digest,
                     created_at=now,
                     created_by=actor,
                     expires_at=expires_at,
@@ -98,7 +91,7 @@ class ApiKeyStore:
             )
             detail = {"id": key.id, "name": name, "role": role.value}
             writing.log(Event("apikey.created", actor, now, None, None, detail))
-        return key, f"{_PREFIX}_{key.id}_{secret}"
+        return key, made.token
 
     def verify(self, token: str, now: int) -> ApiKey:
         """The key whose token this is.
@@ -106,13 +99,13 @@ class ApiKeyStore:
         Raises:
             ApiKeyRefused: Always the same, whatever is wrong with it.
         """
-        prefix, _, rest = token.partition("_")
-        key_id, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not secret or len(token) > _TOKEN_LIMIT:
+        found = bearer.taken_apart(_PREFIX, token)
+        if found is None:
             raise ApiKeyRefused("the API key is not valid")
+        key_id, digest = found
         row = self._database.direct.one(_GET, (key_id,))
-        stored = _NO_DIGEST if row is None else row[7]
-        if not hmac.compare_digest(stored, _digest(secret)) or row is None:
+        stored = bearer.NO_DIGEST if row is None else row[7]
+        if not hmac.compare_digest(stored, digest) or row is None:
             raise ApiKeyRefused("the API key is not valid")
         return _living(row, now)
 
@@ -155,10 +148,6 @@ def _living(row: Row, now: int) -> ApiKey:
     if key.revoked_at is not None or _expired(key, now):
         raise ApiKeyRefused("the API key is not valid")
     return key
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _expired(key: ApiKey, now: int) -> bool:

@@ -41,6 +41,10 @@ class DuplicateVoucher(Conflict):
     """Another voucher holds that GUID, or the stored one has a longer chain."""
 
 
+class SerialTaken(Conflict):
+    """Another device of that serial number was made, and the line takes no second."""
+
+
 class RegistrationRefused(Conflict):
     """A live registration that does not give way holds that GUID."""
 

@@ -75,20 +75,15 @@ class VoucherStore:
         """
         voucher_rows.check(record)
         with self._database.direct.transaction() as connection:
-            if _is_renamed(connection, record.guid):
-                raise DuplicateVoucher(
-                    "the device of this voucher was onboarded and has a new GUID"
-                )
-            if voucher_rows.insert(connection, record):
-                _add_device(connection, record)
-                append(connection, _event("voucher.stored", record, actor))
+            if insert_new(connection, record):
+                append(connection, stored_event(record, actor))
                 return Added.STORED
             added = _merge(connection, record, actor)
             if not (bought and connection.rows(_RETIRED, (record.guid,))):
                 return added
             _add_device(connection, record)
             if added is Added.UNCHANGED:
-                append(connection, _event("voucher.stored", record, actor))
+                append(connection, stored_event(record, actor))
                 return Added.STORED
             return added
 
@@ -123,11 +118,7 @@ class VoucherStore:
             NotFound: There is no such voucher.
         """
         with self._database.direct.transaction() as connection:
-            if connection.count(_DELETE, (guid,)) == 0:
-                raise NotFound(f"there is no voucher with GUID {guid.hex()}")
-            connection.count(_CONFIRM, (guid,))
-            if connection.count(_FORGET, (guid,)) == 0:
-                connection.count(_RETIRE, (at, guid))
+            drop(connection, guid, at)
             append(connection, Event("voucher.deleted", actor, at, guid))
 
     def set_passport(self, guid: bytes, passport: bytes, actor: str, at: int) -> None:
@@ -211,6 +202,38 @@ class VoucherStore:
         return self._database.direct.count(_CONFIRM, (guid,)) > 0
 
 
+def insert_new(connection: Connection, record: VoucherRecord) -> bool:
+    """Write a voucher and its device, in the open transaction.
+
+    Returns:
+        False when a voucher has that GUID already.
+
+    Raises:
+        DuplicateVoucher: The device of that GUID got a new one since.
+    """
+    if _is_renamed(connection, record.guid):
+        raise DuplicateVoucher(
+            "the device of this voucher was onboarded and has a new GUID"
+        )
+    if not voucher_rows.insert(connection, record):
+        return False
+    _add_device(connection, record)
+    return True
+
+
+def drop(connection: Connection, guid: bytes, at: int) -> None:
+    """Take a voucher away, in the open transaction; an owned device is retired.
+
+    Raises:
+        NotFound: There is no such voucher.
+    """
+    if connection.count(_DELETE, (guid,)) == 0:
+        raise NotFound(f"there is no voucher with GUID {guid.hex()}")
+    connection.count(_CONFIRM, (guid,))
+    if connection.count(_FORGET, (guid,)) == 0:
+        connection.count(_RETIRE, (at, guid))
+
+
 def _is_renamed(connection: Connection, guid: bytes) -> bool:
     rows = connection.rows(_DEVICE, (guid,))
     return bool(rows) and rows[0][0] != guid
@@ -245,11 +268,24 @@ def _merge(connection: Connection, record: VoucherRecord, actor: str) -> Added:
             assert_never(other)
 
 
-def _event(cause: str, record: VoucherRecord, actor: str) -> Event:
+def stored_event(
+    record: VoucherRecord, actor: str, more: Mapping[str, object] | None = None
+) -> Event:
+    """The audit event of a voucher that was not there before."""
+    return _event("voucher.stored", record, actor, more)
+
+
+def _event(
+    cause: str,
+    record: VoucherRecord,
+    actor: str,
+    more: Mapping[str, object] | None = None,
+) -> Event:
     detail = {
         "serial": record.serial,
         "entries": len(record.entry_digests),
         "owner_key": record.key_fingerprint,
+        **(more or {}),
     }
     return Event(
         cause, actor, record.added_at, record.guid, record.header_digest, detail

@@ -40,11 +40,26 @@ def check_device_chain(
     except VoucherError as error:
         raise _refused(str(error)) from error
     _check_leaf(certificates[0])
-    for below, issuer in enumerate(certificates[1:]):
-        _check_authority(issuer, below)
-        _check_issued(certificates[below], issuer)
+    if len(certificates) > 1:
+        _check_issued(certificates[0], certificates[1])
+    check_authorities(certificates[1:])
     if roots is not None:
         _check_anchored(certificates, roots)
+
+
+def check_authorities(authorities: Sequence[x509.Certificate]) -> None:
+    """Check that each may stand above those before it, and that the next issued it.
+
+    Args:
+        authorities: The one that issues device certificates first.
+
+    Raises:
+        CheckFailed: ``device_chain``; says what is wrong.
+    """
+    for below, one in enumerate(authorities):
+        _check_authority(one, below)
+        if below:
+            _check_issued(authorities[below - 1], one)
 
 
 def chain_holds(certificates: Sequence[x509.Certificate]) -> bool:

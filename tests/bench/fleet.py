@@ -19,7 +19,7 @@ from onboarding.protocol.di_device import DiDevice
 from onboarding.protocol.modules import Message
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
-from onboarding.wire.di import MfgInfo
+from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers import cbor
 from ownership_vouchers.keys import KeyEncoding, KeyType
 from tests.bench.http_load import Connection, run_role

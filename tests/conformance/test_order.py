@@ -11,6 +11,7 @@ import pytest
 from onboarding.protocol.registry import ROLES, ServerRole
 from onboarding.protocol.step import Finished, ProtocolVersion, Send
 from onboarding.wire.message import MsgType
+from tests.support.alterations import change, flip
 from tests.support.certified_runs import RUNS, Run, run_of
 from tests.support.certifier import Certifier, certifier
 
@@ -58,8 +59,10 @@ def test_a_message_out_of_its_order_changes_nothing(
         run.talk.send()
 
 
-# A second hello opens a second run, and an entry may be asked for again.
-REPEATED = {**dict.fromkeys(OPENING, 200), _62: 200}
+# A second hello opens a second run, an entry may be asked for again, and the device's
+# HMAC is taken again: its answer, lost, would leave a voucher without a device.
+_12 = MsgType.DI_SET_HMAC
+REPEATED = {**dict.fromkeys(OPENING, 200), _12: 200, _62: 200}
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
@@ -75,7 +78,7 @@ def test_a_replayed_message_is_refused_and_changes_nothing(
     assert again.status == REPEATED.get(kind, 500)
     assert again.code == (None if kind in REPEATED else 101)
     assert bench.stored() == after
-    if kind is _62:
+    if kind in (_12, _62):
         assert again.body == answer.body
     if kind in OPENING:
         assert again.token not in (None, run.talk.token)
@@ -90,9 +93,22 @@ def test_a_message_of_a_finished_run_is_refused(
     move = run.talk.until(kind)
     run.talk.finish()
     after = bench.stored()
-    if kind is _62:
-        return  # an entry of a voucher is no secret, and nothing moves
+    if kind in (_12, _62):
+        return  # answered as before, and nothing moves: see the test above
     answer = bench.post(kind, move.body, run.talk.token)
+    assert (answer.status, answer.code) == (500, 101)
+    assert bench.stored() == after
+
+
+def test_another_hmac_under_the_token_of_a_finished_di_changes_nothing(
+    bench: Certifier,
+) -> None:
+    run = run_of(_12)(bench)
+    move = run.talk.until(_12)
+    run.talk.finish()
+    after = bench.stored()
+    other = change(flip, 0, 1)(move.body)
+    answer = bench.post(_12, other, run.talk.token)
     assert (answer.status, answer.code) == (500, 101)
     assert bench.stored() == after
 

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from onboarding.store import gate_tables
+from onboarding.store import factory_tables, gate_tables
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.errors import StoreUnavailable
@@ -32,6 +32,7 @@ database.close()
 def differences(url: str) -> list[object]:
     """What autogenerate would change to get from the database to the models."""
     assert gate_tables.BindingRow.__tablename__ in METADATA.tables
+    assert factory_tables.LineRow.__tablename__ in METADATA.tables
     engine = create_engine(url)
     options = {
         "compare_type": True,

@@ -71,7 +71,7 @@ def _run(role: ServerRole) -> dict[MsgType, tuple[object, object, bytes]]:
     pair = pairs[role.name]()
     if isinstance(pair.env, DiServerEnv):
         issued = CHAIN.voucher.cert_chain or ()
-        pair.env = replace(pair.env, issue=lambda _request, _serial: issued)
+        pair.env = replace(pair.env, issue=lambda _key, _serial: issued)
     move = pair.client.start()
     found: dict[MsgType, tuple[object, object, bytes]] = {}
     while isinstance(move, Send):

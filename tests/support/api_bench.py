@@ -26,6 +26,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /devices/{guid}/policy": {"policy": "p", "version": 1},
     "POST /devices/{guid}/retire": {"reason": "r"},
     "POST /devices/{guid}/withdraw": {"reason": "r"},
+    "PUT /device-ca/{name}/chain": {"chain_pem": "-----BEGIN"},
+    "POST /device-keys": {"devices": [{"name": "SN", "pem": "-----BEGIN"}]},
+    "PUT /lines/{name}": {"device_ca": "none-of-that-name"},
+    "POST /lines/{name}/stations": {"name": "bench 1"},
+    "POST /made/settle": {"serial": "SN-unheard-of"},
     "POST /ek-acceptances": {"ek_digest": "ab" * 32, "reason": "r"},
     "POST /keys/{fingerprint}/rotate": {"reason": "r", "successor": ZERO},
     "POST /keys/{fingerprint}/retire": {"reason": "r", "accept_loss": False},
@@ -107,6 +112,7 @@ def filled(route: str) -> tuple[str, str]:
     path = path.replace("{guid}", str(uuid4())).replace("{name}", "none")
     path = path.replace("{holder}", "owner").replace("{fingerprint}", ZERO)
     path = path.replace("{run}", "00").replace("{position}", "0")
+    path = path.replace("{station}", "00" * 8)
     return method, path.replace("{key_id}", "00").replace("{digest}", ZERO)
 
 

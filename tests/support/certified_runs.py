@@ -17,8 +17,8 @@ from onboarding.protocol.step import Send
 from onboarding.protocol.to0_owner import To0Owner
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
-from onboarding.wire.di import MfgInfo
 from onboarding.wire.message import MsgType
+from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.extend import extend
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey

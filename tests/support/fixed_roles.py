@@ -26,7 +26,7 @@ from onboarding.protocol.step import StoreRegistration
 from onboarding.protocol.to0_owner import To0Owner
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
-from onboarding.wire.di import MfgInfo
+from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.extend import extend
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
@@ -147,9 +147,9 @@ def di() -> WirePair[Any]:
     env = DiServerEnv(
         NOW,
         Steady("manufacturer"),
-        fixed.voucher.header.rv_info,
+        lambda _info: fixed.voucher.header.rv_info,
         lambda kind, _: fixed.manufacturer.public_key if kind == 10 else None,
-        lambda _request, _serial: issued,
+        lambda _key, _serial: issued,
     )
     client = DiDevice(DiDeviceEnv(info, SoftHmac(fixed.hmac_secret)))
     return WirePair(client, DI, env)

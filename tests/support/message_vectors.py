@@ -65,8 +65,8 @@ EMPTY: Mapping[str, Alteration] = {
 }
 BAD: Mapping[MsgType, Mapping[str, Alteration]] = {
     M.DI_APP_START: {
-        "no MfgInfo": put(None, 0),
-        "MfgInfo without a certificate request": change(drop, 0),
+        "MfgInfo as a number": put(7, 0),
+        "MfgInfo without a key type": change(put("10", 0), 0),
         "serial number as bytes": change(put(b"SN", 2), 0),
     },
     M.DI_SET_CREDENTIALS: {

@@ -26,8 +26,9 @@ from onboarding.protocol.registry import DI, TO0, TO1
 from onboarding.protocol.step import StoreRegistration
 from onboarding.protocol.to0_owner import To0Owner
 from onboarding.protocol.to1_device import To1Device
-from onboarding.wire.di import Board, MfgInfo
 from onboarding.wire.message import MsgType
+from onboarding.wire.mfg_info import Board, MfgInfo
+from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.keys import KeyEncoding, KeyType
 from ownership_vouchers.to2_address import To2Address, TransportProtocol
 from tests.support.alterations import Alteration
@@ -43,10 +44,13 @@ BOARD = Board("generic-sbc-tpm", b"public", b"certificate")
 ADDRESS = To2Address("192.0.2.7", "owner.example.test", 8043, TransportProtocol.HTTPS)
 
 
-def request_for(key: Any, digest: Any = hashes.SHA256) -> bytes:
+def request_builder() -> x509.CertificateSigningRequestBuilder:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "device")])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
-    return builder.sign(key, digest and digest()).public_bytes(Encoding.DER)
+    return x509.CertificateSigningRequestBuilder().subject_name(name)
+
+
+def request_for(key: Any, digest: Any = hashes.SHA256) -> bytes:
+    return request_builder().sign(key, digest and digest()).public_bytes(Encoding.DER)
 
 
 DEVICE_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -60,9 +64,9 @@ INFO = MfgInfo(
 )
 
 
-def issue(request: x509.CertificateSigningRequest, serial: str) -> tuple[bytes, ...]:
+def issue(key: VerifyKey, serial: str) -> tuple[bytes, ...]:
     assert serial == "SN-1"
-    assert request.public_key() == DEVICE_KEY.public_key()
+    assert key == DEVICE_KEY.public_key()
     above = CHAIN.device_ca_key
     leaf = certificate("device", DEVICE_KEY, "device ca", above, ca=False)
     return tuple(one.public_bytes(Encoding.DER) for one in (leaf, CHAIN.device_root))
@@ -75,7 +79,7 @@ def di(
     env = DiServerEnv(
         NOW,
         secrets.token_bytes,
-        CHAIN.rv_info,
+        lambda _info: CHAIN.rv_info,
         lambda kind, _encoding: maker if kind is maker.type else None,
         issue,
     )

@@ -19,7 +19,7 @@ from onboarding.protocol.device_env import (
 from onboarding.protocol.di_device import DiDevice
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
-from onboarding.wire.di import MfgInfo
+from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers.keys import KeyEncoding, KeyType
 from tests.support.services import Wire
 
@@ -47,6 +47,17 @@ class SoftDevice:
         key = key or new_soft_key(curve)
         small = curve == "P-256"
         mac = SoftHmac(secrets.token_bytes(32 if small else 48), 5 if small else 6)
+        return cls(key, mac, wire.run(DiDevice(cls.di_env(serial, curve, key, mac))))
+
+    @staticmethod
+    def di_env(
+        serial: str = "SN-1",
+        curve: str = "P-256",
+        key: DeviceKey | None = None,
+        mac: SoftHmac | None = None,
+    ) -> DiDeviceEnv:
+        """What the device's side of DI knows."""
+        key = key or new_soft_key(curve)
         info = MfgInfo(
             _KEY_TYPES[curve],
             KeyEncoding.X509,
@@ -54,7 +65,7 @@ class SoftDevice:
             "test-device",
             certificate_request(key, serial),
         )
-        return cls(key, mac, wire.run(DiDevice(DiDeviceEnv(info, mac))))
+        return DiDeviceEnv(info, mac or SoftHmac(secrets.token_bytes(32)))
 
     def to1(self) -> To1Device:
         return To1Device(To1DeviceEnv(self.credential.guid, self.key))

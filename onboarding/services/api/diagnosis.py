@@ -7,6 +7,7 @@ from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import JsonObject, Text, guid_text, parse_guid
+from onboarding.services.api.made import shown_made
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.traces import shown_sighting, shown_trace
 from onboarding.services.context import Context
@@ -16,6 +17,7 @@ from onboarding.services.diagnosis.facts import Facts, VoucherFacts
 from onboarding.services.errors import Problem
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
+from ownership_vouchers.types import Guid
 
 router = api_router("diagnosis")
 
@@ -46,8 +48,9 @@ def _facts(context: Context, guid: str | None, serial: str | None) -> Facts:
         raise Problem(
             409,
             "several-devices",
-            f"{len(found)} devices have this serial number.",
-            remedy="Ask by GUID; `guids` has the latest first.",
+            f"{len(found)} devices have this serial number:"
+            f" {', '.join(str(Guid(one)) for one in found[:8])}.",
+            remedy="Ask by GUID; the latest comes first.",
             extra={"guids": [guid_text(one) for one in found]},
         )
     if found:
@@ -75,6 +78,8 @@ def _shown(facts: Facts) -> JsonObject:
         "failed_modules": [
             {"name": name, "detail": detail} for name, detail in facts.failed_modules
         ],
+        "made": None if facts.made is None else shown_made(facts.made),
+        "same_serial": [guid_text(one) for one in facts.same_serial],
         "asked_in_vain": shown_sighting(facts.sighting) if facts.sighting else None,
         "runs": [shown_trace(one) for one in facts.runs],
     }

@@ -4,7 +4,8 @@ from onboarding.services.api.auth import ANY, Ctx, needs
 from onboarding.services.api.fields import JsonObject
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
-from onboarding.services.key_store import KeyInfo
+from onboarding.services.errors import Problem
+from onboarding.services.key_store import KeyInfo, KeyKind
 
 router = api_router("keys")
 
@@ -31,3 +32,14 @@ def _shown(context: Context, info: KeyInfo) -> JsonObject:
         "successor": standing.successor,
         "reason": standing.reason,
     }
+
+
+def require_key(context: Context, kind: KeyKind, name: str, status: int) -> None:
+    """Raises Problem with that status if no key of a kind has that name."""
+    if name not in {info.name for info in context.key_store.list(kind)}:
+        raise Problem(
+            status,
+            "no-such-key",
+            f"There is no {kind.value} key {name}.",
+            remedy="`vouchgate keys show` lists the keys; `keys new` makes one.",
+        )

@@ -116,6 +116,32 @@ def _foreign(facts: Facts) -> Advice | None:
     )
 
 
+def _made_anew(facts: Facts) -> Advice | None:
+    made = facts.made
+    if made is None or made.superseded_by is None or facts.voucher is not None:
+        return None
+    return Advice(
+        Why.MADE_ANEW,
+        f"The device was made anew as {Guid(made.superseded_by)}, and this GUID's"
+        " voucher is void: use the voucher of that one.",
+    )
+
+
+def _same_serial(facts: Facts) -> Advice | None:
+    made = facts.made
+    if facts.role is not Role.MANUFACTURING or made is None or not facts.same_serial:
+        return None
+    if made.settled_at is not None:
+        return None
+    others = ", ".join(str(Guid(one)) for one in facts.same_serial)
+    return Advice(
+        Why.SAME_SERIAL,
+        f"The device was made here, but serial number {made.serial} also stands for"
+        f" {others}: find out which device has it, delete the vouchers of the others,"
+        " or settle the serial number if all of them are right.",
+    )
+
+
 def _made(facts: Facts) -> Advice | None:
     if facts.voucher is None or facts.role is not Role.MANUFACTURING:
         return None
@@ -197,7 +223,9 @@ _RULES: tuple[Rule, ...] = (
     runs.silent,
     _onboarded,
     runs.of_di,
+    _made_anew,
     _foreign,
+    _same_serial,
     _made,
     runs.refused_owner,
     _no_rendezvous,

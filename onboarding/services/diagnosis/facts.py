@@ -12,6 +12,7 @@ from onboarding.services.to0_attempts import Attempt, attempts_of
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
 from onboarding.store.errors import NotFound
+from onboarding.store.made import MadeDevice
 from onboarding.store.tasks import Task
 from onboarding.store.traces import Sighting, Trace
 from onboarding.wire.message import MsgType
@@ -50,7 +51,9 @@ class Facts:
     """Everything this service can say; ``role`` tells what it cannot know.
 
     ``registered_until`` is of this service's own rendezvous, ``runs`` the newest
-    first, ``failed_modules`` name and detail of those that the last TO2 left failed.
+    first, ``failed_modules`` name and detail of those that the last TO2 left failed,
+    ``made`` how DI went here, and ``same_serial`` the other GUIDs that stand under
+    the same serial number.
     """
 
     now: int
@@ -65,6 +68,8 @@ class Facts:
     sighting: Sighting | None = None
     binding: BindingRecord | None = None
     failed_modules: tuple[tuple[str, str], ...] = ()
+    made: MadeDevice | None = None
+    same_serial: tuple[bytes, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -137,7 +142,20 @@ def _gathered(
         max(seen, key=lambda one: one.last_at, default=None),
         binding,
         () if device is None else _failed(device.module_results),
+        *_made(context, guids),
     )
+
+
+def _made(
+    context: Context, guids: Sequence[bytes]
+) -> tuple[MadeDevice | None, tuple[bytes, ...]]:
+    """What the factory knows; a device may have got other GUIDs since it was made."""
+    for guid in guids:
+        with suppress(NotFound):
+            made = context.stores.made.get(guid)
+            others = context.stores.made.rivals(made.serial, guid)
+            return made, tuple(one.guid for one in others)
+    return None, ()
 
 
 def _voucher(context: Context, guid: bytes) -> VoucherFacts | None:

@@ -24,6 +24,8 @@ class Why(StrEnum):
     NOT_OUR_VOUCHER = "not-our-voucher"
     KEY_BLOCKED = "key-blocked"
     MADE = "made"
+    MADE_ANEW = "made-anew"
+    SAME_SERIAL = "same-serial"
     NO_RENDEZVOUS = "no-rendezvous"
     NOT_REGISTERED = "not-registered"
     REGISTERING = "registering"

@@ -32,8 +32,8 @@ from onboarding.protocol.device_env import (
 from onboarding.protocol.di_device import DiDevice
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
-from onboarding.wire.di import MfgInfo
 from onboarding.wire.message import KexSuite
+from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers.encrypt0 import Aead
 from ownership_vouchers.keys import KeyEncoding, KeyType
 

@@ -103,8 +103,9 @@ DI_CASES: dict[str, tuple[MsgType, Alteration, int]] = {
         info(serial="", device_info=""),
         101,
     ),
-    "only a serial number": (M.DI_APP_START, put(cbor.encode("SN-1"), 0), 100),
-    "no MfgInfo": (M.DI_APP_START, put(None, 0), 100),
+    "only a serial number": (M.DI_APP_START, put(cbor.encode("SN-1"), 0), 101),
+    "no MfgInfo": (M.DI_APP_START, put(None, 0), 500),
+    "MfgInfo not an array": (M.DI_APP_START, put(cbor.encode({}), 0), 100),
     "board without endorsement key": (M.DI_APP_START, item(6, {1: "p"}), 100),
     "header of another version": (
         M.DI_SET_CREDENTIALS,

@@ -165,9 +165,9 @@ def test_di_gives_the_recorded_header_and_voucher(name: str) -> None:
     env = DiServerEnv(
         NOW,
         Drawn(voucher.guid.raw),
-        voucher.header.rv_info,
+        lambda _info: voucher.header.rv_info,
         lambda _kind, _encoding: voucher.header.manufacturer_key,
-        lambda _request, _serial: voucher.cert_chain or (),
+        lambda _key, _serial: voucher.cert_chain or (),
     )
     start, set_credentials, set_hmac, done = record.messages("di")
     first = di_server.step(None, start.type, start.wire, env)

@@ -77,7 +77,7 @@ def test_a_key_is_never_overwritten(store: KeyStore) -> None:
 
 def test_a_device_ca_comes_with_its_certificate(store: KeyStore) -> None:
     store.create("ca", KeyKind.DEVICE_CA, KeyAlgorithm.P256)
-    certificate = store.certificate("ca")
+    certificate = store.chain("ca")[0]
     certificate.verify_directly_issued_by(certificate)
 
 

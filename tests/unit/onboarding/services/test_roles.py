@@ -124,7 +124,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         role = ProtocolRole(
             ServerRole("toy", HELLO, messages, step, decode),
             600,
-            lambda now: None,
+            lambda now, arrival: None,
             commit,
             lambda state, where, error, now: failures.append(where),
         )

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from onboarding.protocol.errors import MessageRefused
-from onboarding.services.transport import MAX_BODY, FdoResponse, FdoTransport
+from onboarding.services.transport import (
+    DIRECT,
+    MAX_BODY,
+    Arrival,
+    FdoResponse,
+    FdoTransport,
+)
 from onboarding.wire.error import ErrorMessage
 
 PATH = "/fdo/101/msg/60"
@@ -18,12 +24,18 @@ class Echo:
     """Answers each message with itself, and remembers what it was given."""
 
     seen: list[tuple[int, bytes, str | None]] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
     reported: list[bytes] = field(default_factory=list)
     failure: Exception | None = None
 
     def handle(
-        self, number: int, body: bytes, authorization: str | None
+        self,
+        number: int,
+        body: bytes,
+        authorization: str | None,
+        arrival: Arrival = DIRECT,
     ) -> FdoResponse:
+        self.arrivals.append(arrival)
         self.seen.append((number, body, authorization))
         if self.failure is not None:
             raise self.failure

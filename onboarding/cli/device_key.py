@@ -1,0 +1,89 @@
+"""``vouchgate device-key``: keys of devices that send none when they are made."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.files import read_file, read_json
+from onboarding.cli.output import Json, console, plain, print_json, print_table
+
+app = typer.Typer(
+    no_args_is_help=True, help="Keys of devices that send none when they are made."
+)
+
+MAX_PEM, MAX_LIST = 16 * 1024, 4 * 1024 * 1024
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What the device calls itself.")],
+    pem: Annotated[Path, typer.Argument(help="Its public key or certificate, PEM.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Lay one key down, good for one device; again, if it is to be made anew."""
+    text = read_file(pem, MAX_PEM).decode("latin1")
+    _post([{"name": name, "pem": text}], url, api_key_file, ca, as_json=json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON: a list of {name, pem}.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Lay up to 1000 keys down; all, or none if one cannot be used."""
+    _post(read_json(file, MAX_LIST), url, api_key_file, ca, as_json=json)
+
+
+@app.command("list")
+def list_(
+    url: Url,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 100,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """List the keys, and which device each was used for."""
+    with connected(url, api_key_file, ca) as api:
+        found: Any = api.json("GET", f"device-keys?limit={limit}")
+    if json:
+        return print_json(found)
+    rows = [
+        (one["name"], one["used_by"] or "not yet", one["fingerprint"])
+        for one in found["items"]
+    ]
+    print_table(("name", "used by", "fingerprint"), rows)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="What the device calls itself.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Forget a key."""
+    with connected(url, api_key_file, ca) as api:
+        api.request("DELETE", f"device-keys?name={quote(name, safe='')}")
+    if json:
+        return print_json({"removed": name})
+    console().print(f"removed {plain(name)}")
+
+
+def _post(
+    devices: object, url: str, key: Path | None, ca: Path | None, *, as_json: bool
+) -> None:
+    with connected(url, key, ca) as api:
+        found: Any = api.json("POST", "device-keys", {"devices": devices})
+    if as_json:
+        return print_json(found)
+    console().print(f"keys laid down: {found['stored']}")

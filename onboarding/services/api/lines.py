@@ -1,0 +1,102 @@
+"""Production lines, and the stations that may speak for them."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import Body, JsonObject, Text
+from onboarding.services.api.keys import require_key
+from onboarding.services.api.routing import api_router
+from onboarding.services.key_store import KeyKind
+from onboarding.services.lines import NAME, LineDocument, read_line
+from onboarding.store.apikeys import Role
+from onboarding.store.lines import LineRecord, Station
+
+router = api_router("lines")
+
+LinePath = Annotated[str, Path(pattern=NAME)]
+StationPath = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+
+
+class StationIn(Body):
+    """What the station is called in the audit log."""
+
+    name: Text
+
+
+@router.get("/lines", **needs(Role.MANUFACTURER, Role.SECURITY))
+def list_lines(context: Ctx) -> JsonObject:
+    """Every line that was set up, without its stations."""
+    return {"items": [_shown(one) for one in context.stores.lines.list()]}
+
+
+@router.get("/lines/{name}", **needs(Role.MANUFACTURER, Role.SECURITY))
+def get_line(name: LinePath, context: Ctx) -> JsonObject:
+    """A line and its stations; keys of stations are not kept, so not shown."""
+    record = context.stores.lines.get(name)
+    stations = [_station(one) for one in context.stores.lines.stations(name)]
+    return {**_shown(record), "stations": stations}
+
+
+@router.put("/lines/{name}", **needs(Role.MANUFACTURER))
+def put_line(
+    name: LinePath, body: LineDocument, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Set a line up, or change it, for devices made from now on."""
+    for kind, key in (
+        (KeyKind.DEVICE_CA, body.device_ca),
+        (KeyKind.MANUFACTURER, body.manufacturer_key),
+    ):
+        if key is not None:
+            require_key(context, kind, key, 422)
+    lines, now = context.stores.lines, context.now()
+    return _shown(lines.put(name, body.encode(), actor(caller), now))
+
+
+@router.delete("/lines/{name}", status_code=204, **needs(Role.MANUFACTURER))
+def delete_line(name: LinePath, context: Ctx, caller: Caller) -> Response:
+    """Take a line away and dismiss its stations; what it made stays on record."""
+    context.stores.lines.delete(name, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+@router.post("/lines/{name}/stations", status_code=201, **needs(Role.MANUFACTURER))
+def post_station(
+    name: LinePath, body: StationIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Give a station a key of its own for this line, which is shown now only."""
+    who, now = actor(caller), context.now()
+    made, key = context.stores.lines.hire(name, body.name, who, now)
+    return {"id": made, "line": name, "name": body.name, "key": key}
+
+
+@router.delete(
+    "/lines/{name}/stations/{station}", status_code=204, **needs(Role.MANUFACTURER)
+)
+def delete_station(
+    name: LinePath, station: StationPath, context: Ctx, caller: Caller
+) -> Response:
+    """Dismiss a station: its key is refused from now on."""
+    context.stores.lines.dismiss(name, station, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+def _shown(record: LineRecord) -> JsonObject:
+    return {
+        "name": record.name,
+        "version": record.version,
+        **read_line(record).document.model_dump(mode="json"),
+        "updated_at": record.updated_at,
+        "updated_by": record.updated_by,
+    }
+
+
+def _station(one: Station) -> JsonObject:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "created_at": one.created_at,
+        "created_by": one.created_by,
+        "revoked_at": one.revoked_at,
+    }
