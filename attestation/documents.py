@@ -37,6 +37,7 @@ class ContentType(StrEnum):
     DEVICE_REPORT = "application/vouchgate-report+cbor"
     DEVICE_REQUEST = "application/vouchgate-device-request+cbor"
     CHECKPOINT = "application/vouchgate-audit-checkpoint+cbor"
+    EVIDENCE_PACK = "application/vouchgate-evidence-pack+cbor"
 
 
 def sign_document(

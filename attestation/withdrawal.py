@@ -4,6 +4,7 @@ The order says what to remove and why; the report answers that very order, so a 
 kept from an earlier removal proves nothing about this one.
 """
 
+import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -25,6 +26,7 @@ from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
 NONCE_SIZE = 16
+_DOMAIN = b"vouchgate removal order 1\0"
 MAX_PATHS = 256
 
 
@@ -69,6 +71,12 @@ class DeviceReport:
     paths: tuple[str, ...]
     detail: str
     at: int
+
+
+def order_nonce(guid: Guid, withdrawn_at: int, decision_id: str) -> bytes:
+    """Name an order by what it takes back: whoever knows that, knows the order."""
+    named = guid.raw + withdrawn_at.to_bytes(8, "big") + decision_id.encode()
+    return hashlib.sha256(_DOMAIN + named).digest()[:NONCE_SIZE]
 
 
 def sign_order(order: RemovalOrder, signer: Signer) -> bytes:

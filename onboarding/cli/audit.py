@@ -2,15 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from attestation.errors import DocumentRefused
+from attestation.evidence_pack import MAX_PACK, open_pack, unverified_pack
+from attestation.pack_checks import Outcome, PackChecker, owner_keys
 from onboarding.cli.api import Ca, connected
 from onboarding.cli.files import read_file, read_public_key, write_file
 from onboarding.cli.output import (
+    FAILED,
+    OK,
     CliError,
     Json,
     console,
@@ -28,6 +35,7 @@ from onboarding.store.database import Database
 from onboarding.store.errors import ChainBroken
 from onboarding.store.event_log import EventLog
 from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.errors import VoucherError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log, and what proves it.")
 
@@ -40,6 +48,11 @@ Signers = Annotated[
     typer.Option(help="Public key (PEM) whose signature counts; else those here."),
 ]
 MAX_CHECKPOINT = 16 * 1024
+_MARKS = {
+    Outcome.HOLDS: "[green]holds [/]",
+    Outcome.BROKEN: "[red]broken[/]",
+    Outcome.ABSENT: "[dim]absent[/]",
+}
 
 
 @app.command()
@@ -124,6 +137,65 @@ def checkpoints_(
     names = ("seq", "at", "digest", "key_fingerprint")
     rows = [[one[name] for name in names] for one in found["items"]]
     print_table(("event", "at", "digest", "signed by"), rows)
+
+
+@app.command()
+def pack(
+    guid: Annotated[str, typer.Argument(help="Any GUID the device ever had.")],
+    url: Url,
+    out: Annotated[Path, typer.Option(help="Where to write it.")],
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Fetch the evidence pack of a device: all that proves what happened to it."""
+    with connected(url, api_key_file, ca) as api:
+        path = f"devices/{quote(guid, safe='')}/evidence-pack"
+        document = api.request("GET", path).body
+    write_file(out, document)
+    if json:
+        return print_json({"file": str(out), "bytes": len(document)})
+    console().print(f"{len(document)} bytes written to {plain(out)}")
+
+
+@app.command("verify-pack")
+def verify_pack(
+    file: Annotated[Path, typer.Argument(help="An evidence pack.")],
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Owner key (PEM) that must have signed it."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Check an evidence pack by itself: no service and no database is asked.
+
+    Without --key, the signer is the owner that the vouchers in the pack name: give the
+    key if you know whose pack it should be. 0 if every part holds, else 1.
+    """
+    data = read_file(file, MAX_PACK)
+    try:
+        keys = tuple(read_public_key(path) for path in key or ())
+        keys = keys or owner_keys(unverified_pack(data))
+        found = open_pack(data, keys)
+    except (DocumentRefused, VoucherError) as error:
+        said = error.sentence if isinstance(error, DocumentRefused) else str(error)
+        raise CliError(
+            f"{file}: {said}", "Ask its maker for the file again."
+        ) from error
+    checks = PackChecker(found, keys).run()
+    ok = all(one.outcome is not Outcome.BROKEN for one in checks)
+    if json:
+        shown = [
+            {"name": c.name, "outcome": c.outcome, "detail": c.detail} for c in checks
+        ]
+        print_json({"ok": ok, "guid": str(found.guid), "checks": shown})
+        return OK if ok else FAILED
+    made = datetime.fromtimestamp(found.made_at, UTC)
+    trust = "a key you gave" if key else "the owner that its vouchers name"
+    console().print(f"device {found.guid}, as of {made:%F %T} UTC, signed by {trust}")
+    for one in checks:
+        console().print(f"{_MARKS[one.outcome]} {one.name:<11} {plain(one.detail)}")
+    return OK if ok else FAILED
 
 
 def _keys(settings: Settings, paths: list[Path]) -> tuple[VerifyKey, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, conclude
 from attestation.errors import Refused
+from attestation.evidence_pack import Quote
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
 from attestation.keylime.results import Failure
@@ -92,7 +93,9 @@ class Appraiser:
         )
         lease = case.policy.lease_seconds if verdict == Outcome.PASSED.value else None
         record = rows.appraisal_record(appraisal, lease)
-        self._context.stores.appraisals.add(record, actor)
+        # Kept if the TPM really said it: anybody could make up anything else.
+        quote = None if facts is None else _kept(case.evidence)
+        self._context.stores.appraisals.add(record, actor, quote)
         return record
 
     def _ask(
@@ -132,6 +135,10 @@ class Appraiser:
             return None
         kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
         return Counters(*(number or 0 for number in kept))  # all four or none
+
+
+def _kept(said: Evidence) -> bytes:
+    return Quote(said.nonce, said.message, said.signature, said.pcr_blob).encode()
 
 
 def _counters(facts: QuoteFacts) -> Counters:

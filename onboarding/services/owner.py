@@ -63,6 +63,7 @@ from ownership_vouchers.types import Guid
 
 ROUTERS = (
     apikeys.router,
+    audit.device_router,
     audit.router,
     decisions.router,
     deliveries.router,

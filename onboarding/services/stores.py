@@ -26,6 +26,7 @@ from onboarding.store.module_plans import ModulePlanStore
 from onboarding.store.owner_keys import OwnerKeyStore
 from onboarding.store.plan_rules import PlanRuleStore
 from onboarding.store.policies import PolicyStore
+from onboarding.store.quotes import QuoteStore
 from onboarding.store.registrations import RegistrationStore
 from onboarding.store.releases import ReleaseStore
 from onboarding.store.reports import ReportStore
@@ -64,6 +65,7 @@ class Stores:
     owner_keys: OwnerKeyStore
     plan_rules: PlanRuleStore
     policies: PolicyStore
+    quotes: QuoteStore
     registrations: RegistrationStore
     releases: ReleaseStore
     reports: ReportStore
@@ -100,6 +102,7 @@ class Stores:
             OwnerKeyStore(database),
             PlanRuleStore(database),
             PolicyStore(database),
+            QuoteStore(database),
             RegistrationStore(database),
             ReleaseStore(database),
             ReportStore(database),

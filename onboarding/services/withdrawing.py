@@ -1,11 +1,10 @@
 """Taking a workload back: when, under which cap, and by which order."""
 
-import hashlib
 import logging
 from collections.abc import Mapping
 
 from attestation.decision import Deny, DenyCode
-from attestation.withdrawal import NONCE_SIZE, RemovalOrder, sign_order
+from attestation.withdrawal import RemovalOrder, order_nonce, sign_order
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate, Situation
 from onboarding.store.events import Event
@@ -16,7 +15,6 @@ from ownership_vouchers.types import Guid
 
 WINDOW = 3600  # seconds that the cap counts over
 _TAKES_BACK = frozenset({DenyCode.RETIRED, DenyCode.APPRAISAL_FAILED})
-_DOMAIN = b"vouchgate removal order 1\0"
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +93,7 @@ def pending_order(context: Context, situation: Situation) -> RemovalOrder | None
 
 
 def _order(guid: Guid, release: ReleaseRecord, withdrawn: int) -> RemovalOrder:
-    named = guid.raw + withdrawn.to_bytes(8, "big") + release.decision_id.encode()
-    nonce = hashlib.sha256(_DOMAIN + named).digest()[:NONCE_SIZE]
+    nonce = order_nonce(guid, withdrawn, release.decision_id)
     return RemovalOrder(
         guid, release.manifest_digest.hex(), release.cause or "", withdrawn, nonce
     )

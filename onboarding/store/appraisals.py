@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from onboarding.store import quotes
 from onboarding.store.database import Database
 from onboarding.store.devices import facts_of, lock
 from onboarding.store.errors import InvalidRecord, NotFound
@@ -69,8 +70,10 @@ class AppraisalStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, record: AppraisalRecord, actor: str) -> None:
-        """Store a verdict, and what it makes of the device.
+    def add(
+        self, record: AppraisalRecord, actor: str, quote: bytes | None = None
+    ) -> None:
+        """Store a verdict, and what it makes of the device; keep the quote with it.
 
         It counts unless a newer one is stored, or the device was bound again
         since; of two in the same second a failure counts. An event is logged
@@ -91,6 +94,8 @@ class AppraisalStore:
             if counts:
                 _apply(record, device)
             writing.session.add(_row(record))
+            if quote is not None:
+                quotes.add(writing.direct, record.evidence_digest, record.at, quote)
             after = state_of(facts_of(device), record.at)
             if counts and (after is not before or record.outcome is Outcome.FAILED):
                 writing.log(_event(record, actor))

@@ -123,6 +123,15 @@ class AppraisalRow(Base, table=True):
     firmware: str | None = None
 
 
+class QuoteRow(Base, table=True):
+    """What a TPM said, under the digest that appraisals name."""
+
+    __tablename__ = "quotes"
+    digest: bytes = Field(primary_key=True)
+    at: int = seconds()
+    body: bytes
+
+
 class DecisionRow(Base, table=True):
     """One release decision with the facts it was made from."""
 

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from attestation import (
     audit_log,
     device_auth,
+    evidence_pack,
     manifest,
     passport,
     ticket,
@@ -42,6 +43,9 @@ REQUEST = device_auth.DeviceRequest(
 )
 
 
+PACK = evidence_pack.EvidencePack(
+    GUID, NOW, (b"voucher",), b"", None, ("{}",), (), (), (), (b"report",), (), (), b""
+)
 CHECKPOINT = audit_log.Checkpoint(bytes(32), 7, b"\x07" * 32, NOW)
 
 
@@ -55,6 +59,11 @@ class Kind:
 
 
 KINDS: dict[ContentType, Kind] = {
+    ContentType.EVIDENCE_PACK: Kind(
+        PACK,
+        lambda signer: evidence_pack.sign_pack(PACK, signer),
+        evidence_pack.open_pack,
+    ),
     ContentType.CHECKPOINT: Kind(
         CHECKPOINT,
         lambda signer: audit_log.sign_checkpoint(CHECKPOINT, signer),

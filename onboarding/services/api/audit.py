@@ -2,9 +2,15 @@
 
 from fastapi import Response
 
-from onboarding.services import audit
+from onboarding.services import audit, evidence_packs
 from onboarding.services.api.auth import Ctx, needs
-from onboarding.services.api.fields import Cursor, JsonObject, Limit
+from onboarding.services.api.fields import (
+    Cursor,
+    GuidPath,
+    JsonObject,
+    Limit,
+    parse_guid,
+)
 from onboarding.services.api.routing import api_router
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
@@ -12,6 +18,7 @@ from onboarding.store.checkpoints import CheckpointRecord
 from onboarding.store.errors import ChainBroken
 
 router = api_router("audit")
+device_router = api_router("audit")
 
 COSE = "application/cose"
 
@@ -48,6 +55,13 @@ def latest_checkpoint(context: Ctx) -> Response:
     """The newest checkpoint, as it was signed."""
     record = context.stores.checkpoints.latest()
     return Response(record.document, media_type=COSE)
+
+
+@device_router.get("/devices/{guid}/evidence-pack", **needs(Role.SECURITY))
+def evidence_pack(guid: GuidPath, context: Ctx) -> Response:
+    """All that proves what happened to a device, in one signed file."""
+    document = evidence_packs.make(context, parse_guid(guid).raw)
+    return Response(document, media_type=COSE)
 
 
 def _shown(one: CheckpointRecord) -> JsonObject:

@@ -1,0 +1,23 @@
+"""Quotes as TPMs gave them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from onboarding.store.migrations.columns import big, blob
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "quotes",
+        blob("digest"),
+        big("at"),
+        blob("body"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("quotes")
