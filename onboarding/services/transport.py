@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FdoResponse:
-    """One answer; ``authorization`` is given in a run's first answer only."""
+    """One answer; ``authorization`` is there in a run's first, which makes the token."""
 
     message_type: int
     body: bytes = field(repr=False)
@@ -146,9 +146,9 @@ class FdoTransport:
             return
         except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
             self._refused(str(int(error_code(error))))
-            await _error(send, number, error)
+            await _error(send, number, error, authorization)
             return
-        await _reply(send, reply)
+        await _reply(send, reply, authorization)
 
     async def _answer(
         self,
@@ -249,24 +249,30 @@ async def _collect(receive: Receive) -> bytes:
             return body
 
 
-async def _reply(send: Send, reply: FdoResponse | None) -> None:
+async def _reply(send: Send, reply: FdoResponse | None, given: str | None) -> None:
     if reply is None:
         await _send(send, 200, b"", [])
         return
     headers = [_CBOR, (b"message-type", str(reply.message_type).encode())]
-    if reply.authorization is not None:
-        headers.append((b"authorization", reply.authorization.encode("latin-1")))
+    headers += _token(reply.authorization or given)
     await _send(send, 200, reply.body, headers)
 
 
-async def _error(send: Send, number: int, error: Exception) -> None:
+def _token(authorization: str | None) -> list[tuple[bytes, bytes]]:
+    """The run's token, in all its answers: one peer reads no answer without it."""
+    if authorization is None:
+        return []
+    return [(b"authorization", authorization.encode("latin-1"))]
+
+
+async def _error(send: Send, number: int, error: Exception, given: str | None) -> None:
     correlation = secrets.randbits(32)
     if isinstance(error, ProtocolError | VoucherError):
         log.info("[%08x] message %d refused: %s", correlation, number, error)
     else:
         log.exception("[%08x] message %d failed", correlation, number)
     body = error_message(error, number, int(time.time()), correlation)
-    headers = [_CBOR, (b"message-type", b"255")]
+    headers = [_CBOR, (b"message-type", b"255"), *_token(given)]
     if isinstance(error, _BodyRefused):
         headers.append((b"connection", b"close"))
     await _send(send, 500, body, headers)

@@ -14,11 +14,13 @@ import pytest
 
 from onboarding.device.http import new_client
 from tests.support.interop.absent import absent_peers
+from tests.support.interop.go_peers import GoPeers, go_peers
 from tests.support.interop.go_services import GoServices, go_services
 from tests.support.interop.our_device import OurDevice, our_device
 from tests.support.interop.report import Case, Report
+from tests.support.interop.rust_peers import RustPeer, rust_peer
 from tests.support.interop.services import Trade, directive, trading
-from tests.support.interop.toolchain import GoPeers, Unavailable, go_peers
+from tests.support.interop.toolchain import Unavailable
 from tests.support.interop.website import website
 
 FULL = os.environ.get("INTEROP") == "full"
@@ -95,6 +97,17 @@ def go() -> GoPeers:
         pytest.skip(str(error))
     _report.peers.extend(peers.peers())
     return peers
+
+
+@pytest.fixture(scope="session")
+def rust() -> RustPeer:
+    """The Rust program, or the reason why there is none."""
+    try:
+        peer = rust_peer()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    _report.peers.extend(peer.peers())
+    return peer
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.interop.go_client import COMPLETE, GoClient
+from tests.support.interop.go_peers import GoPeers
 from tests.support.interop.services import Trade
-from tests.support.interop.toolchain import GoPeers
 
 PAIR = "go-fdo-client as device; our manufacturing, rendezvous and owner"
 ENCODINGS = ("x509", "x5chain", "cose")

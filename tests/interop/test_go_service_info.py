@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.interop.go_client import COMPLETE, GoClient
+from tests.support.interop.go_peers import GoPeers
 from tests.support.interop.services import Trade
-from tests.support.interop.toolchain import GoPeers
 from tests.support.interop.website import CONTENT
 
 PAIR = "go-fdo-client as device; our manufacturing, rendezvous and owner"

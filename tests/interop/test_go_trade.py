@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ownership_vouchers.pem import load_voucher
 from tests.support.interop.go_client import ALGORITHMS, COMPLETE, GoClient
+from tests.support.interop.go_peers import GoPeers
 from tests.support.interop.go_services import GoServices, plain
 from tests.support.interop.our_device import ChosenDevice, our_device
 from tests.support.interop.services import Trade, directive, introduce, tell, trust
-from tests.support.interop.toolchain import GoPeers
 
 KEYS = ("ec256", "ec384")
 ENCODINGS = ("x509", "x5chain", "cose")

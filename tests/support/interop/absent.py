@@ -5,17 +5,19 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
+from tests.support.interop.go_peers import GO
 from tests.support.interop.report import Peer
-from tests.support.interop.toolchain import SOURCES
 
 SECONDS = 120
 _ASKED = {
     "go-fdo-server (Go)": (
         "go mod download github.com/fido-device-onboard/go-fdo-server@v1.0.0",
+        "go list -m github.com/fido-device-onboard/go-fdo-server@latest",
     ),
     "fido-device-onboard-rs (Rust)": (
         "cargo info fdo-client-linuxapp",
         "cargo info fdo-manufacturing-client",
+        "cargo info fdo-data-formats",
     ),
     "pri-fidoiot (Java)": (
         "mvn -q -B -U -N dependency:get -Dtransitive=false"
@@ -43,7 +45,7 @@ def _answer(command: list[str]) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - package managers, asked by name
             [program, *command[1:]],
-            cwd=SOURCES,
+            cwd=GO,
             capture_output=True,
             text=True,
             timeout=SECONDS,

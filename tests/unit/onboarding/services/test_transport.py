@@ -27,6 +27,7 @@ class Echo:
     arrivals: list[Arrival] = field(default_factory=list)
     reported: list[bytes] = field(default_factory=list)
     failure: Exception | None = None
+    token: str | None = "Bearer t"
 
     def handle(
         self,
@@ -39,7 +40,7 @@ class Echo:
         self.seen.append((number, body, authorization))
         if self.failure is not None:
             raise self.failure
-        return FdoResponse(number + 1, body, "Bearer t")
+        return FdoResponse(number + 1, body, self.token)
 
     def peer_error(self, body: bytes, authorization: str | None) -> None:
         self.reported.append(body)
@@ -116,6 +117,18 @@ def test_the_authorization_reaches_the_handler_as_it_was_sent() -> None:
     echo = Echo()
     post(echo, headers={"Authorization": "Bearer  abc"})
     assert echo.seen == [(60, b"\x80", "Bearer  abc")]
+
+
+@pytest.mark.parametrize("failure", [None, MessageRefused("no")])
+def test_every_later_answer_has_the_token_that_came(failure: Exception | None) -> None:
+    given = {"Authorization": "Bearer given"}
+    answer = post(Echo(token=None, failure=failure), headers=given)
+    assert answer.headers["authorization"] == "Bearer given"
+
+
+def test_a_run_that_begins_has_its_own_token_whatever_came() -> None:
+    answer = post(Echo(), headers={"Authorization": "Bearer of another run"})
+    assert answer.headers["authorization"] == "Bearer t"
 
 
 @pytest.mark.parametrize(

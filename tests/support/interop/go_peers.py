@@ -1,0 +1,61 @@
+"""The Go peers: ``tests/interop/go`` names them, and holds our programs over them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.support.interop.report import Peer
+from tests.support.interop.toolchain import SOURCES, answer, kept, run_build, tool
+
+GO = SOURCES / "go"
+LIBRARY = "github.com/fido-device-onboard/go-fdo"
+CLIENT = "github.com/fido-device-onboard/go-fdo-client"
+PACKAGES = {"go-fdo-client": CLIENT, "services": "./services"}
+
+
+@dataclass(frozen=True)
+class GoPeers:
+    """Where the programs are, and which versions of their modules are in them."""
+
+    directory: Path
+    versions: Mapping[str, str]
+
+    def program(self, name: str) -> Path:
+        return self.directory / name
+
+    def peers(self) -> list[Peer]:
+        """Name the modules that are peers, for the report."""
+        built = f"`go build {CLIENT}`, from a module proxy"
+        used = "a library: its services, run by our own `tests/interop/go/services`"
+        return [
+            Peer("go-fdo-client", self.versions[CLIENT], built),
+            Peer("go-fdo", self.versions[LIBRARY], used),
+        ]
+
+
+@cache
+def go_peers() -> GoPeers:
+    """Return the Go programs, built if need be.
+
+    Raises:
+        Unavailable: No Go, or the modules cannot be had in time.
+    """
+    go = tool("go", "Go")
+
+    def build(home: Path) -> None:
+        for name, package in PACKAGES.items():
+            draft = home / f".{name}.new"
+            run_build([go, "build", "-trimpath", "-o", str(draft), package], GO)
+            draft.replace(home / name)
+
+    home = kept(GO, answer([go, "version"]), tuple(PACKAGES), build)
+    return GoPeers(home, _versions())
+
+
+def _versions() -> dict[str, str]:
+    """Read from go.mod: what the build was held to."""
+    text = (GO / "go.mod").read_text()
+    found = re.findall(r"^(?:require)?\s*(\S+) (v\S+)", text, re.MULTILINE)
+    return dict(found)
