@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from hw.errors import CredentialError
+from hw.nv_profile import NvProfile
 
-MAX_CREDENTIAL = 1480  # bytes: what fits an NV slot, and so the limit of a file too
-NV_INDICES = (0x01D10001, 0x01D10006)  # DCTPM and its second copy
-_SLOT = 1536  # bytes of an NV index
+MAX_CREDENTIAL = 1960  # bytes: what fits an NV slot, and so the limit of a file too
+# Ours: the credential that counts. What others look for is beside it: hw.standard_nv.
+NV_INDICES = (0x01D10006, 0x01D10007)
+_STEP = 256  # bytes: slots come in multiples of these, for TPMs have little memory
 _MAGIC = b"VGC1"
 _HEAD = struct.Struct(">4sIH")  # magic, generation, length
 _SUM = hashlib.sha256().digest_size
@@ -39,8 +41,13 @@ class NvPort(Protocol):
     def nv_read(self, index: int) -> bytes | None:
         """Content of an index."""
 
-    def nv_write(self, index: int, data: bytes) -> None:
+    def nv_write(
+        self, index: int, data: bytes, profile: NvProfile = ..., *, exact: bool = ...
+    ) -> None:
         """Write from the start of an index."""
+
+    def nv_lock(self, index: int) -> None:
+        """Let nobody write an index until the TPM is reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,23 @@ class NvCredential:
         generation, at = (0, 1) if newest is None else newest[:2]
         head = _HEAD.pack(_MAGIC, generation + 1, len(credential))
         body = head + credential
-        slot = (body + hashlib.sha256(body).digest()).ljust(_SLOT, b"\0")
-        self.tpm.nv_write(NV_INDICES[1 - at], slot)
+        slot = body + hashlib.sha256(body).digest()
+        slot += bytes(-len(slot) % _STEP)
+        self.tpm.nv_write(NV_INDICES[1 - at], slot, NvProfile.LOCKABLE)
+
+    def lock(self) -> None:
+        """Let nobody change the credential until the machine is started anew.
+
+        Raises:
+            CredentialError: There is none yet.
+        """
+        credential = self.load()
+        if credential is None:
+            raise CredentialError("there is no credential to lock yet")
+        if any(self.tpm.nv_read(index) is None for index in NV_INDICES):
+            self.save(credential)  # else a new one could be put into the empty slot
+        for index in NV_INDICES:
+            self.tpm.nv_lock(index)
 
     def _newest(self) -> tuple[int, int, bytes] | None:
         """Generation, position and content of the newest whole slot."""

@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from hw.errors import HwError
 from hw.signature import raw_ecdsa
 
 ES256, ES384 = -7, -35  # COSE algorithms, RFC 9053 section 2.1
+RS256 = -257  # RFC 8812, section 2
 HMAC_SHA256, HMAC_SHA384 = 5, 6  # FDO 1.1, section 3.3.2
 
-CURVES: dict[str, type[ec.SECP256R1 | ec.SECP384R1]] = {
-    "P-256": ec.SECP256R1,
-    "P-384": ec.SECP384R1,
-}
+KEY_KINDS = ("P-256", "P-384", "RSA-2048")
+DevicePublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class DeviceKey(Protocol):
@@ -28,14 +27,14 @@ class DeviceKey(Protocol):
 
     @property
     def alg(self) -> int:
-        """COSE algorithm: -7 (ES256, P-256) or -35 (ES384, P-384)."""
+        """COSE algorithm: -7 (P-256), -35 (P-384) or -257 (RSA-2048, PKCS #1 1.5)."""
 
     @property
-    def public_key(self) -> ec.EllipticCurvePublicKey:
+    def public_key(self) -> DevicePublicKey:
         """The public half."""
 
     def sign(self, data: bytes) -> bytes:
-        """``r || s`` over ``data``, hashed here: 64 or 96 bytes."""
+        """Sign ``data``, hashed here: ``r || s``, 64 or 96 bytes; 256 bytes of RSA."""
 
 
 class HmacKey(Protocol):
@@ -53,21 +52,23 @@ class HmacKey(Protocol):
 class SoftKey:
     """A DeviceKey in memory."""
 
-    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    private_key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False)
 
     @property
     def alg(self) -> int:
         """See DeviceKey."""
-        return alg_of(self.private_key.curve)
+        return alg_of(self.public_key)
 
     @property
-    def public_key(self) -> ec.EllipticCurvePublicKey:
+    def public_key(self) -> DevicePublicKey:
         """See DeviceKey."""
         return self.private_key.public_key()
 
     def sign(self, data: bytes) -> bytes:
         """See DeviceKey."""
-        hashing = hashes.SHA256() if self.alg == ES256 else hashes.SHA384()
+        hashing = hashes.SHA384() if self.alg == ES384 else hashes.SHA256()
+        if isinstance(self.private_key, rsa.RSAPrivateKey):
+            return self.private_key.sign(data, padding.PKCS1v15(), hashing)
         der = self.private_key.sign(data, ec.ECDSA(hashing))
         return raw_ecdsa(der, self.private_key.key_size // 8)
 
@@ -84,21 +85,29 @@ class SoftHmac:
         return hmac.digest(self.secret, data, hmac_hash(self.hash_type))
 
 
-def new_soft_key(curve: str = "P-256") -> SoftKey:
-    """A fresh key on ``P-256`` or ``P-384``; raises HwError for another curve."""
-    if curve not in CURVES:
-        raise HwError(f"device keys are on P-256 or P-384, not {curve}")
-    return SoftKey(ec.generate_private_key(CURVES[curve]()))
+def new_soft_key(kind: str = "P-256") -> SoftKey:
+    """A fresh key of one of KEY_KINDS; raises HwError for another kind."""
+    match kind:
+        case "P-256":
+            return SoftKey(ec.generate_private_key(ec.SECP256R1()))
+        case "P-384":
+            return SoftKey(ec.generate_private_key(ec.SECP384R1()))
+        case "RSA-2048":
+            return SoftKey(rsa.generate_private_key(65537, 2048))
+    raise HwError(f"device keys are {' or '.join(KEY_KINDS)}, not {kind}")
 
 
-def alg_of(curve: ec.EllipticCurve) -> int:
-    """The COSE algorithm that goes with a curve; raises HwError for another curve."""
-    match curve:
-        case ec.SECP256R1():
+def alg_of(key: DevicePublicKey) -> int:
+    """The COSE algorithm of a key; raises HwError for one that devices do not use."""
+    match key:
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
             return ES256
-        case ec.SECP384R1():
+        case ec.EllipticCurvePublicKey(curve=ec.SECP384R1()):
             return ES384
-    raise HwError(f"device keys are on P-256 or P-384, not {curve.name}")
+        case rsa.RSAPublicKey(key_size=2048):
+            return RS256
+    what = getattr(getattr(key, "curve", None), "name", f"{key.key_size} bits")
+    raise HwError(f"device keys are {' or '.join(KEY_KINDS)}, not {what}")
 
 
 def hmac_hash(hash_type: int) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from hw import tpm_ek, tpm_keys, tpm_nv, tpm_quote
+from hw import tpm_ek, tpm_held, tpm_keys, tpm_nv, tpm_quote
+from hw.errors import TpmError
 from hw.evidence import (
     AkAlg,
     Attestation,
@@ -13,12 +14,20 @@ from hw.evidence import (
     EndorsementKey,
     Quote,
 )
-from hw.keys import HMAC_SHA256
-from hw.tpm_keys import TpmHmac, TpmKey
+from hw.key_ref import KeyRef, Kind
+from hw.keys import HMAC_SHA256, HMAC_SHA384, KEY_KINDS
+from hw.nv_profile import NvProfile
+from hw.tpm_held import TpmHmac, TpmKey
 from hw.tss import Link
 
 DEFAULT_TCTI = "device:/dev/tpmrm0"  # the kernel's resource manager
 _RANDOM_STEP = 32  # bytes that every TPM gives at once
+_SIGNING: dict[str, Kind] = {
+    "P-256": "ecc256:ecdsa-sha256:null",
+    "P-384": "ecc384:ecdsa-sha384:null",
+    "RSA-2048": "rsa2048:rsassa-sha256:null",
+}
+_MACS: dict[int, Kind] = {HMAC_SHA256: "hmac:sha256", HMAC_SHA384: "hmac:sha384"}
 
 
 class Tpm:
@@ -51,29 +60,52 @@ class Tpm:
         """The EK and its certificate; see ``hw.tpm_ek``."""
         return tpm_ek.endorsement_key(self._link, alg)
 
-    def create_device_key(self, curve: str = "P-256") -> TpmKey:
-        """A new device key on P-256 or P-384. **Destroys** the one before."""
-        return tpm_keys.create_device_key(self._link, curve)
+    def stage_device_key(self, kind: str = "P-256") -> TpmKey:
+        """A new device key, one of KEY_KINDS, beside the one there is."""
+        ref = tpm_keys.stage(self._link, tpm_keys.DEVICE, _signing(kind))
+        return self.device_key(ref)
 
-    def device_key(self) -> TpmKey:
-        """The device key."""
-        return tpm_keys.load_device_key(self._link)
+    def stage_hmac_key(self, hash_type: int = HMAC_SHA256) -> TpmHmac:
+        """A new HMAC key of FDO hash type 5 or 6 beside the one there is."""
+        if hash_type not in _MACS:
+            raise TpmError(f"HMAC type {hash_type} is neither 5 nor 6")
+        ref = tpm_keys.stage(self._link, tpm_keys.HMAC, _MACS[hash_type])
+        return self.hmac_key(ref)
 
-    def create_owner_key(self, curve: str = "P-256") -> TpmKey:
+    def settle(self, device: KeyRef | None, mac: KeyRef | None) -> None:
+        """Put these keys in their places. **Destroys** those that were there before."""
+        if device is not None:
+            tpm_keys.settle(self._link, tpm_keys.DEVICE, device)
+        if mac is not None:
+            tpm_keys.settle(self._link, tpm_keys.HMAC, mac)
+
+    def create_device_key(self, kind: str = "P-256") -> TpmKey:
+        """A new device key in its place. **Destroys** the one before."""
+        self.settle(self.stage_device_key(kind).ref, None)
+        return self.device_key()
+
+    def device_key(self, ref: KeyRef | None = None) -> TpmKey:
+        """The device key of that name, made again if need be; or the one in place."""
+        return tpm_held.signing_key(self._link, tpm_keys.DEVICE, ref)
+
+    def create_owner_key(self, kind: str = "P-256") -> TpmKey:
         """A new key for an owner to certify. **Destroys** the one before."""
-        return tpm_keys.create_owner_key(self._link, curve)
+        ref = tpm_keys.stage(self._link, tpm_keys.OWNER, _signing(kind))
+        tpm_keys.settle(self._link, tpm_keys.OWNER, ref)
+        return self.owner_key()
 
     def owner_key(self) -> TpmKey:
         """The key that an owner has certified."""
-        return tpm_keys.load_owner_key(self._link)
+        return tpm_held.signing_key(self._link, tpm_keys.OWNER, None)
 
     def create_hmac_key(self, hash_type: int = HMAC_SHA256) -> TpmHmac:
-        """A new HMAC key of FDO hash type 5 or 6. **Destroys** the one before."""
-        return tpm_keys.create_hmac_key(self._link, hash_type)
+        """A new HMAC key in its place. **Destroys** the one before."""
+        self.settle(None, self.stage_hmac_key(hash_type).ref)
+        return self.hmac_key()
 
-    def hmac_key(self) -> TpmHmac:
-        """The HMAC key."""
-        return tpm_keys.load_hmac_key(self._link)
+    def hmac_key(self, ref: KeyRef | None = None) -> TpmHmac:
+        """The HMAC key of that name, made again if need be; or the one in place."""
+        return tpm_held.hmac_key(self._link, ref)
 
     def create_attestation_key(self, alg: AkAlg) -> AttestationKey:
         """A new AK. **Destroys** the one before, of the same ``alg``."""
@@ -120,9 +152,20 @@ class Tpm:
         """The content of an NV index, None when there is none."""
         return tpm_nv.nv_read(self._link, index)
 
-    def nv_write(self, index: int, data: bytes) -> None:
+    def nv_write(
+        self,
+        index: int,
+        data: bytes,
+        profile: NvProfile = NvProfile.OWN,
+        *,
+        exact: bool = False,
+    ) -> None:
         """Write from the start of an NV index; see ``hw.tpm_nv``."""
-        tpm_nv.nv_write(self._link, index, data)
+        tpm_nv.nv_write(self._link, index, data, profile, exact=exact)
+
+    def nv_lock(self, index: int) -> None:
+        """Let nobody write an NV index until the TPM is reset; see ``hw.tpm_nv``."""
+        tpm_nv.nv_lock(self._link, index)
 
     def random(self, size: int) -> bytes:
         """Random bytes from the TPM."""
@@ -131,3 +174,9 @@ class Tpm:
             while len(made) < size:
                 made += bytes(esys.get_random(min(_RANDOM_STEP, size - len(made))))
             return made
+
+
+def _signing(kind: str) -> Kind:
+    if kind not in _SIGNING:
+        raise TpmError(f"device keys are {' or '.join(KEY_KINDS)}, not {kind}")
+    return _SIGNING[kind]

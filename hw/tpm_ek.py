@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from hw.errors import TpmError
 from hw.evidence import AkAlg, AttestationKey, EkAlg, EndorsementKey
+from hw.key_ref import Kind
 from hw.public_area import PublicArea, TpmaObject
 from hw.tpm_nv import nv_read
 from hw.tpm_primary import (
     RESTRICTED_ATTRIBUTES,
-    Kind,
     make_persistent,
     read_public,
     template,

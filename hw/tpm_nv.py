@@ -2,16 +2,15 @@
 
 Indices are made under the platform hierarchy where it is open (at the factory), so that
 TPM2_Clear leaves them, and under the owner's where it is not.
-Source: FDO Alliance, "Securing FDO Credentials in the TPM", NV profiles A to C.
+Source: TPM 2.0 Library, part 3, section 31.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from hw.errors import TpmError
+from hw.nv_profile import BY_OWNER, NvProfile
 from hw.tss import (
     ESYS_TR,
     TPM2_ALG,
+    TPM2_RC,
     TPM2B_NV_PUBLIC,
     TPMA_NV,
     TPMS_NV_PUBLIC,
@@ -21,7 +20,6 @@ from hw.tss import (
 )
 
 MAX_NV = 2048  # bytes in one index; what common TPMs offer
-_ATTRIBUTES = TPMA_NV.AUTHREAD | TPMA_NV.AUTHWRITE | TPMA_NV.NO_DA
 
 
 def nv_read(link: Link, index: int) -> bytes | None:
@@ -48,53 +46,107 @@ def _reader(attributes: int, handle: ESYS_TR) -> ESYS_TR:
     return ESYS_TR.OWNER if attributes & TPMA_NV.OWNERREAD else ESYS_TR.PLATFORM
 
 
-def nv_write(link: Link, index: int, data: bytes) -> None:
+def nv_write(
+    link: Link,
+    index: int,
+    data: bytes,
+    profile: NvProfile = NvProfile.OWN,
+    *,
+    exact: bool = False,
+) -> None:
     """Write ``data`` from the start of ``index``, making the index when need be.
 
-    An index that is larger keeps its size and what stood behind ``data``; one that is
-    too small is made anew. A write cut short by loss of power leaves a mixture: whoever
-    cares keeps two copies, as ``hw.credential`` does.
+    An index that is larger keeps its size and what stood behind ``data``, unless it has
+    to be ``exact``; one of another size or profile is made anew. A write cut short by
+    loss of power leaves a mixture, or no index: whoever cares keeps two copies, as
+    ``hw.credential`` does.
     """
     if not 0 < len(data) <= MAX_NV:
         raise TpmError(f"{len(data)} bytes do not fit an NV index of {MAX_NV}")
     with link.use(f"write NV {index:#010x}") as esys:
-        handle = _sized_index(link, index, len(data))
+        handle = _fitting(link, index, len(data), profile, exact)
         step = link.buffer_size(Buffer.NV)
-        for at in range(0, len(data), step):
-            esys.nv_write(handle, data[at : at + step], at, auth_handle=handle)
+        try:
+            for at in range(0, len(data), step):
+                esys.nv_write(handle, data[at : at + step], at, auth_handle=handle)
+        except TSS2_Exception as error:
+            if error.rc == TPM2_RC.NV_LOCKED:
+                raise TpmError(
+                    f"NV {index:#010x} is locked until the machine is started anew"
+                ) from error
+            raise
 
 
-def _sized_index(link: Link, index: int, size: int) -> ESYS_TR:
+def nv_lock(link: Link, index: int) -> None:
+    """Let nobody write ``index`` until the TPM is reset; nothing when there is none.
+
+    Raises:
+        TpmError: The index is not of the profile LOCKABLE.
+    """
+    with link.use(f"lock NV {index:#010x}") as esys:
+        handle = link.handle(index)
+        if handle is not None:
+            esys.nv_write_lock(handle, auth_handle=handle)
+
+
+def nv_remove(link: Link, index: int) -> None:
+    """Take an index away, if there is one."""
+    with link.use(f"remove NV {index:#010x}") as esys:
+        handle = link.handle(index)
+        if handle is None:
+            return
+        public, _ = esys.nv_read_public(handle)
+        made_by_platform = public.nvPublic.attributes & TPMA_NV.PLATFORMCREATE
+        creator = ESYS_TR.PLATFORM if made_by_platform else ESYS_TR.OWNER
+        esys.nv_undefine_space(handle, auth_handle=creator)
+        link.forget(index)
+
+
+def _fitting(
+    link: Link, index: int, size: int, profile: NvProfile, exact: bool
+) -> ESYS_TR:
     with link.use(f"define NV {index:#010x}") as esys:
         handle = link.handle(index)
         if handle is not None:
-            public, _ = esys.nv_read_public(handle)
-            if public.nvPublic.dataSize >= size:
+            found = esys.nv_read_public(handle)[0].nvPublic
+            fits = found.dataSize == size or (found.dataSize > size and not exact)
+            if fits and int(found.attributes) & profile.value == profile.value:
                 return handle
-            made_by_platform = public.nvPublic.attributes & TPMA_NV.PLATFORMCREATE
-            creator = ESYS_TR.PLATFORM if made_by_platform else ESYS_TR.OWNER
-            esys.nv_undefine_space(handle, auth_handle=creator)
-            link.forget(index)
-        return _define(esys.nv_define_space, index, size)
+            nv_remove(link, index)
+        return _define(link, index, size, profile)
 
 
-def _define(define: Callable[..., Any], index: int, size: int) -> ESYS_TR:
-    try:
-        return define(
-            b"", _template(index, size, TPMA_NV.PLATFORMCREATE), ESYS_TR.PLATFORM
-        )
-    except TSS2_Exception:
+def _define(link: Link, index: int, size: int, profile: NvProfile) -> ESYS_TR:
+    with link.use(f"define NV {index:#010x}") as esys:
+        public = _template(index, size, profile.value | int(TPMA_NV.PLATFORMCREATE))
+        try:
+            return esys.nv_define_space(b"", public, ESYS_TR.PLATFORM)
+        except TSS2_Exception as error:
+            if error.rc == TPM2_RC.NV_SPACE:
+                raise _full(index, size) from error
         # Firmware closes the platform hierarchy before any operating system runs.
-        template = _template(index, size, TPMA_NV.OWNERREAD | TPMA_NV.OWNERWRITE)
-        return define(b"", template, ESYS_TR.OWNER)
+        public = _template(index, size, profile.value | BY_OWNER)
+        try:
+            return esys.nv_define_space(b"", public, ESYS_TR.OWNER)
+        except TSS2_Exception as error:
+            if error.rc == TPM2_RC.NV_SPACE:
+                raise _full(index, size) from error
+            raise
 
 
-def _template(index: int, size: int, more: TPMA_NV) -> TPM2B_NV_PUBLIC:
+def _full(index: int, size: int) -> TpmError:
+    return TpmError(
+        f"the TPM's memory is full: no {size} bytes for NV {index:#010x}; remove"
+        " indices that nobody needs (tpm2_getcap handles-nv-index, tpm2_nvundefine)"
+    )
+
+
+def _template(index: int, size: int, attributes: int) -> TPM2B_NV_PUBLIC:
     return TPM2B_NV_PUBLIC(
         nvPublic=TPMS_NV_PUBLIC(
             nvIndex=index,
             nameAlg=TPM2_ALG.SHA256,
-            attributes=_ATTRIBUTES | more,
+            attributes=TPMA_NV(attributes),
             dataSize=size,
         )
     )

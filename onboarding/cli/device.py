@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.api import Api, Ca, connected, trust_of
+from onboarding.cli.device_credential import credential, refuse_to_destroy
 from onboarding.cli.device_log import log
 from onboarding.cli.device_telling import (
     Teller,
@@ -41,6 +42,7 @@ from onboarding.device.standing import Standing
 
 app = typer.Typer(no_args_is_help=True, help="The device's own side, and why not.")
 app.command("why")(why)
+app.command("credential")(credential)
 app.command("log")(log)
 
 Directory = Annotated[
@@ -58,7 +60,7 @@ def di(
     tcti: Annotated[
         str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
     ] = "device:/dev/tpmrm0",
-    curve: Annotated[str, typer.Option(help="P-256 or P-384.")] = "P-256",
+    curve: Annotated[str, typer.Option(help="P-256, P-384 or RSA-2048.")] = "P-256",
     refuse_reuse: Annotated[
         bool,
         typer.Option(
@@ -96,6 +98,8 @@ def di(
         closing(new_client(trust_of(ca))) as client,
         Machine(config, directory) as machine,
     ):
+        if not force:
+            refuse_to_destroy(machine)
         made = initialise(machine, client, at, key)
     if station_key_file is not None:
         with connected(url, station_key_file, ca) as station:
@@ -166,6 +170,12 @@ def run_(
         Path | None,
         typer.Option(help="Where workloads go; else `workload` in the directory."),
     ] = None,
+    lock: Annotated[
+        bool,
+        typer.Option(
+            "--lock", help="Let nobody change the credential until the next boot."
+        ),
+    ] = False,
     ca: Ca = None,
     directory: Directory = STATE,
     json: Json = False,
@@ -178,6 +188,8 @@ def run_(
         closing(new_client(trust_of(ca))) as client,
         Machine.load(directory) as machine,
     ):
+        if lock:
+            machine.lock()
         applier = None if apply_to is None else DirectoryApplier(apply_to)
         agent = Agent(machine, client, applier)
         run(agent, interval, stop, Teller(as_json=json), rounds)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from hw.keys import KEY_KINDS
 from hw.profiles import BoardProfile, profile
 from onboarding.device.errors import DeviceError, NotOnboarded
 
@@ -19,6 +20,7 @@ class DeviceConfig:
     """Which machine this is.
 
     ``tcti`` says where its TPM is, None that it has none and its keys are files.
+    ``curve`` is the kind of device key, one of hw.keys.KEY_KINDS.
     ``device_info`` is the model as the voucher will name it. ``allow_reuse`` is
     whether an owner may leave the device the credential it has.
     """
@@ -37,8 +39,9 @@ class DeviceConfig:
                     f"{name!r} is no serial number or model: 1 to 64 letters, digits,"
                     " '_' or '-'"
                 )
-        if self.curve not in ("P-256", "P-384"):
-            raise DeviceError(f"device keys are on P-256 or P-384, not {self.curve}")
+        if self.curve not in KEY_KINDS:
+            known = " or ".join(KEY_KINDS)
+            raise DeviceError(f"device keys are {known}, not {self.curve}")
 
     @property
     def profile(self) -> BoardProfile:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from onboarding.device.errors import CredentialUnreadable
+from onboarding.device.standard import DEVICE_KEY_FDO, DEVICE_KEY_HANDLE
 from onboarding.protocol.device_env import DeviceCredential
 from onboarding.wire.message import PROTOCOL_VERSION
 from ownership_vouchers import cbor
@@ -18,10 +19,10 @@ from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import load_spki, spki
 from ownership_vouchers.types import Guid, Hash
 
-FIRST_LAYOUT, LAYOUT = 1, 2
-DEVICE_KEY_FDO = 0  # DeviceKeyType: made for FDO, neither IDevID nor LDevID
-DEVICE_KEY_HANDLE = 0x81020002
+FIRST_LAYOUT, SECOND_LAYOUT, LAYOUT = 1, 2, 3
 MAX_STORED = 8192
+MAX_KEY_REF = 128
+_OWNERS = {FIRST_LAYOUT: 1, SECOND_LAYOUT: 2, LAYOUT: 2}  # items of owners in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,37 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRefs:
+    """Which keys a credential is answered with, as the machine names them.
+
+    An empty name stands for the key in the usual place, of a device made before keys
+    had names.
+    """
+
+    device: bytes = b""
+    mac: bytes = b""
+
+    def to_item(self) -> list[object]:
+        return [self.device, self.mac]
+
+    @classmethod
+    def from_item(cls, item: object) -> Self:
+        device, mac = cbor.array(item, 2)
+        return cls(
+            cbor.bstr(device, limit=MAX_KEY_REF), cbor.bstr(mac, limit=MAX_KEY_REF)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """What TO2 is about to make of the device: kept before 70, taken on after 71."""
+    """What TO2 is about to make of the device: kept before 70, taken on after 71.
+
+    ``mac`` names the HMAC key of its header: a device that is sold gets a new one.
+    """
 
     credential: DeviceCredential
     owner: Owner
+    mac: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +90,7 @@ class Identity:
     active: DeviceCredential
     owner: Owner | None = None
     pending: Pending | None = None
+    keys: KeyRefs = KeyRefs()
 
     def candidates(self) -> tuple[DeviceCredential, ...]:
         """The credentials to try TO1 and TO2 with.
@@ -74,23 +102,36 @@ class Identity:
         return (self.pending.credential, self.active)
 
     def awaiting(
-        self, used: DeviceCredential, new: DeviceCredential, owner: Owner
+        self,
+        used: DeviceCredential,
+        new: DeviceCredential,
+        owner: Owner,
+        mac: bytes = b"",
     ) -> "Identity":
         """The identity while TO2 under ``used`` waits for its last message.
 
         The owner has shown to know ``used``, so what else was in doubt is settled.
         """
-        return Identity(used, self._owner_of(used), Pending(new, owner))
+        pending = Pending(new, owner, mac)
+        return Identity(used, self._owner_of(used), pending, self.keys_of(used))
 
     def taken(self) -> "Identity":
         """The identity once the last message has come."""
         if self.pending is None:
             return self
-        return Identity(self.pending.credential, self.pending.owner)
+        keys = self.keys_of(self.pending.credential)
+        return Identity(self.pending.credential, self.pending.owner, keys=keys)
 
     def reused(self, used: DeviceCredential, owner: Owner) -> "Identity":
         """The identity once an owner left the credential as it was."""
-        return Identity(used, owner)
+        return Identity(used, owner, keys=self.keys_of(used))
+
+    def keys_of(self, credential: DeviceCredential) -> KeyRefs:
+        """Return which keys answer for one of the candidates."""
+        pending = self.pending
+        if pending is not None and credential == pending.credential:
+            return KeyRefs(self.keys.device, pending.mac)
+        return self.keys
 
     def _owner_of(self, credential: DeviceCredential) -> Owner | None:
         if credential == self.active:
@@ -111,6 +152,8 @@ class Identity:
                 None if other is None else _item(other, leave_out_rv_info=same),
                 self.owner and self.owner.to_item(),
                 pending and pending.owner.to_item(),
+                self.keys.to_item(),
+                pending and pending.mac,
             ]
         )
 
@@ -128,20 +171,20 @@ class Identity:
     @classmethod
     def _read(cls, data: bytes) -> Self:
         item = cbor.decode(cbor.bstr(data, limit=MAX_STORED))
-        layout, active_item, other_item, *owners = cbor.array(item, 4, 5)
-        if (layout, len(owners)) not in ((FIRST_LAYOUT, 1), (LAYOUT, 2)):
-            raise MalformedError(f"layout {layout} is not known to this version")
+        layout, *rest = cbor.array(item, 4, 5, 7)
+        owners, keys, mac = _parts(layout, rest)
+        active_item, other_item = rest[:2]
         active = _credential(active_item)
         other = None if other_item is None else _credential(other_item, active.rv_info)
-        found = [None if one is None else Owner.from_item(one) for one in owners]
         if layout == FIRST_LAYOUT:
-            return cls._of_first_layout(active, other, found[0])
-        owner, next_owner = found
-        if (other is None) != (next_owner is None):
+            return cls._of_first_layout(active, other, owners[0])
+        owner, next_owner = owners
+        missing = {one is None for one in (other, next_owner, mac)}
+        if len(missing) > 1:
             raise MalformedError("half of what is pending")
-        if other is None or next_owner is None:
-            return cls(active, owner)
-        return cls(active, owner, Pending(other, next_owner))
+        if other is None or next_owner is None or mac is None:
+            return cls(active, owner, keys=keys)
+        return cls(active, owner, Pending(other, next_owner, mac), keys)
 
     @classmethod
     def _of_first_layout(
@@ -151,6 +194,23 @@ class Identity:
         if old is None or owner is None:
             return cls(new, owner)
         return cls(old, None, Pending(new, owner))
+
+
+def _parts(
+    layout: object, rest: list[object]
+) -> tuple[list[Owner | None], KeyRefs, bytes | None]:
+    """Owners, names of keys, and that of the pending credential's HMAC key."""
+    count = _OWNERS.get(cbor.uint(layout, 8))
+    if count is None or len(rest) != (6 if layout == LAYOUT else 2 + count):
+        raise MalformedError(f"layout {layout} is not known to this version")
+    owners = [
+        None if one is None else Owner.from_item(one) for one in rest[2 : 2 + count]
+    ]
+    if layout != LAYOUT:
+        other = rest[1]
+        return owners, KeyRefs(), None if other is None else b""
+    mac = None if rest[5] is None else cbor.bstr(rest[5], limit=MAX_KEY_REF)
+    return owners, KeyRefs.from_item(rest[4]), mac
 
 
 def _item(

@@ -8,13 +8,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 from pyasn1.codec.der import decoder, encoder
-from pyasn1.type.univ import BitString, ObjectIdentifier
+from pyasn1.type.univ import Any, BitString, Null, ObjectIdentifier
 from pyasn1_modules import rfc2986, rfc5280  # type: ignore[import-untyped]
 
-from hw.keys import DeviceKey
+from hw.keys import ES256, ES384, RS256, DeviceKey
 from ownership_vouchers.keys import spki
 
-_ECDSA_WITH = {-7: "1.2.840.10045.4.3.2", -35: "1.2.840.10045.4.3.3"}
+_SIGNED_WITH = {
+    ES256: "1.2.840.10045.4.3.2",
+    ES384: "1.2.840.10045.4.3.3",
+    RS256: "1.2.840.113549.1.1.11",
+}
 
 
 def certificate_request(key: DeviceKey, common_name: str) -> bytes:
@@ -31,8 +35,13 @@ def certificate_request(key: DeviceKey, common_name: str) -> bytes:
     info["attributes"].clear()  # present and empty
     request = rfc2986.CertificationRequest()
     request["certificationRequestInfo"] = info
-    request["signatureAlgorithm"]["algorithm"] = ObjectIdentifier(_ECDSA_WITH[key.alg])
-    signature = _der_signature(key.sign(bytes(encoder.encode(info))))
+    algorithm = request["signatureAlgorithm"]
+    algorithm["algorithm"] = ObjectIdentifier(_SIGNED_WITH[key.alg])
+    signature = key.sign(bytes(encoder.encode(info)))
+    if key.alg == RS256:
+        algorithm["parameters"] = Any(encoder.encode(Null("")))  # RFC 4055, section 5
+    else:
+        signature = _der_signature(signature)
     request["signature"] = BitString.fromOctetString(signature)
     return bytes(encoder.encode(request))
 

@@ -36,7 +36,8 @@ def initialise(
 ) -> Made:
     """Make new keys, run DI against the manufacturer at ``url``, keep the credential.
 
-    Whatever credential the device had before is worthless afterwards.
+    Whatever credential the device had before is worthless afterwards; cut short or
+    refused, it still has that, and the keys for it.
 
     Args:
         url: Of the service, or of one of its production lines.
@@ -47,7 +48,8 @@ def initialise(
         HwError: The TPM refused.
     """
     config = machine.config
-    key, mac_key = machine.create_keys()
+    made = machine.create_keys()
+    key = made.device_key
     info = MfgInfo(
         type_of(key.public_key),
         KeyEncoding.X509,
@@ -55,8 +57,9 @@ def initialise(
         config.device_info,
         certificate_request(key, config.serial),
     )
-    role = DiDevice(DiDeviceEnv(info, mac_key))
-    identity = Identity(drive(FdoChannel(client, url, line_key=line_key), role))
+    role = DiDevice(DiDeviceEnv(info, made.mac_key))
+    credential = drive(FdoChannel(client, url, line_key=line_key), role)
+    identity = Identity(credential, keys=made.refs)
     machine.keep(identity)
     config.save(machine.directory)
     forget(machine.directory)

@@ -1,15 +1,19 @@
 """The device at hand: its configuration, its keys, its TPM and its memory."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hw.credential import CredentialStore, FileCredential
+from hw.credential import CredentialStore, FileCredential, NvCredential
 from hw.keys import HMAC_SHA256, HMAC_SHA384, DeviceKey, HmacKey
 from onboarding.device.config import DeviceConfig
-from onboarding.device.credential import Identity
+from onboarding.device.credential import Identity, KeyRefs
 from onboarding.device.errors import DeviceError, NotOnboarded
+from onboarding.device.keyring import Keyring, TpmKeyring
 from onboarding.device.soft_keys import SoftKeys
+from onboarding.device.standard import write_standard
+from onboarding.protocol.device_env import DeviceCredential
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -25,8 +29,11 @@ class Machine:
         """Raises HwError when the TPM does not answer."""
         self.config = config
         self.directory = directory
-        self._soft = SoftKeys(directory)
         self._tpm = _open_tpm(config.tcti) if config.tcti is not None else None
+        self._keys: Keyring = (
+            SoftKeys(directory) if self._tpm is None else TpmKeyring(self._tpm)
+        )
+        self._settled = False
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -59,31 +66,37 @@ class Machine:
             raise DeviceError("this device has no TPM, so nothing can be attested")
         return self._tpm
 
-    def create_keys(self) -> tuple[DeviceKey, HmacKey]:
-        """Make new keys for a new credential, in the TPM if there is one."""
-        curve = self.config.curve
-        hash_type = HMAC_SHA256 if curve == "P-256" else HMAC_SHA384
-        if self._tpm is None:
-            return self._soft.create(curve, hash_type)
-        key = self._tpm.create_device_key(curve)
-        return key, self._tpm.create_hmac_key(hash_type)
+    def create_keys(self) -> "NewKeys":
+        """Make keys for a new credential, in the TPM if there is one.
+
+        Those of the credential there is stay as they are until the new one is kept.
+        """
+        device, key = self._keys.stage_device_key(self.config.curve)
+        mac, mac_key = self.create_mac_key()
+        return NewKeys(KeyRefs(device, mac), key, mac_key)
+
+    def create_mac_key(self) -> tuple[bytes, HmacKey]:
+        """Make an HMAC key for the next owner's header; its name, and the key."""
+        kind = HMAC_SHA384 if self.config.curve == "P-384" else HMAC_SHA256
+        return self._keys.stage_mac_key(kind)
 
     def create_owner_key(self) -> DeviceKey:
         """Make a new key for the owner to certify, in place of the one before."""
-        curve = self.config.curve
-        if self._tpm is None:
-            return self._soft.create_owner_key(curve)
-        return self._tpm.create_owner_key(curve)
+        return self._keys.create_owner_key(self.config.curve)
 
     @property
     def device_key(self) -> DeviceKey:
-        """The key every proof of this device is made with."""
-        return self._soft.device_key() if self._tpm is None else self._tpm.device_key()
+        """The key every proof of this device is made with.
 
-    @property
-    def mac_key(self) -> HmacKey:
-        """The key of the voucher header's HMAC."""
-        return self._soft.mac_key() if self._tpm is None else self._tpm.hmac_key()
+        Whatever was cut short when the credential was kept is finished first.
+        """
+        identity = self.identity()
+        self._settle(identity)
+        return self._keys.device_key(identity.keys.device)
+
+    def mac_key(self, credential: DeviceCredential) -> HmacKey:
+        """The key of the header's HMAC, for one of the identity's candidates."""
+        return self._keys.mac_key(self.identity().keys_of(credential).mac)
 
     def identity(self) -> Identity:
         """Return what the device knows of itself.
@@ -100,15 +113,49 @@ class Machine:
         return Identity.decode(stored)
 
     def keep(self, identity: Identity) -> None:
-        """Store ``identity``; durable when this returns."""
+        """Store ``identity``; durable when this returns.
+
+        All or nothing: before the one write that counts, the old identity and its keys
+        are whole; after it the new one is, and the rest can be made good at any time.
+        """
         self._store().save(identity.encode())
+        self._settled = False
+        self._settle(identity)
+
+    def lock(self) -> None:
+        """Let nobody change the credential until the machine is started anew.
+
+        Raises:
+            DeviceError: It is in a file, which cannot be locked.
+        """
+        store = self._store()
+        if not isinstance(store, NvCredential):
+            raise DeviceError("only a credential in a TPM can be locked")
+        store.lock()
+
+    def _settle(self, identity: Identity) -> None:
+        if self._settled:
+            return
+        keys, pending = identity.keys, identity.pending
+        macs = [keys.mac] if pending is None else [keys.mac, pending.mac]
+        self._keys.settle(keys.device, macs)
+        if self._tpm is not None:
+            write_standard(self._tpm, identity.active)
+        self._settled = True
 
     def _store(self) -> CredentialStore:
         if self._tpm is None:
             return FileCredential(self.directory / "credential.cbor")
-        from hw.credential import NvCredential
-
         return NvCredential(self._tpm)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeys:
+    """Keys that no credential names yet."""
+
+    refs: KeyRefs
+    device_key: DeviceKey
+    mac_key: HmacKey
 
 
 def _open_tpm(tcti: str) -> "Tpm":

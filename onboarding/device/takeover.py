@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hw.keys import HmacKey
 from onboarding.device.credential import Owner
 from onboarding.device.errors import DeviceError, ModulesFailed
 from onboarding.device.fdo_run import REFUSALS, drive
@@ -104,7 +105,8 @@ class Meeting:
         )
 
     def _drive(self, modules: DeviceModules) -> Onboarded:
-        role = To2Device(self._env(modules))
+        macs: list[bytes] = []
+        role = To2Device(self._env(modules, macs))
         latest = self.clock.monotonic() + LONGEST_RUN
 
         def before(kind: MsgType) -> None:
@@ -113,7 +115,7 @@ class Meeting:
             if kind is MsgType.TO2_DEVICE_SERVICE_INFO and role.idle:
                 self.clock.sleep(IDLE_PAUSE)
             if kind is MsgType.TO2_DONE:
-                self._await(role.pending)
+                self._await(role.pending, macs[-1] if macs else b"")
 
         try:
             return drive(self.channel, role, before)
@@ -122,12 +124,12 @@ class Meeting:
                 raise ModulesFailed(error, modules.journal.failures) from error
             raise
 
-    def _await(self, pending: Onboarded | None) -> None:
+    def _await(self, pending: Onboarded | None, mac: bytes) -> None:
         """From here on the owner may know the new credential, and only that one."""
         if pending is not None and pending.credential is not None:
             identity, owner = self.machine.identity(), self._owner(pending)
-            awaiting = identity.awaiting(self.credential, pending.credential, owner)
-            self.machine.keep(awaiting)
+            new = pending.credential
+            self.machine.keep(identity.awaiting(self.credential, new, owner, mac))
 
     def _settle(self, onboarded: Onboarded) -> Guid:
         identity = self.machine.identity()
@@ -141,12 +143,20 @@ class Meeting:
     def _owner(self, onboarded: Onboarded) -> Owner:
         return Owner(PublicKey.from_cbor(onboarded.owner_key).key, self.url)
 
-    def _env(self, modules: DeviceModules) -> To2DeviceEnv:
+    def _env(self, modules: DeviceModules, macs: list[bytes]) -> To2DeviceEnv:
+        """``macs`` comes to hold the name of the key made for the next owner."""
         machine = self.machine
+
+        def new_mac_key() -> HmacKey:
+            name, key = machine.create_mac_key()
+            macs.append(name)
+            return key
+
         return To2DeviceEnv(
             credential=self.credential,
             device_key=machine.device_key,
-            mac_key=machine.mac_key,
+            mac_key=machine.mac_key(self.credential),
+            new_mac_key=new_mac_key,
             random=secrets.token_bytes,
             new_kex_key=ec.generate_private_key,
             devmod=_devmod(machine),

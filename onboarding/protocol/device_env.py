@@ -88,7 +88,8 @@ class To2DeviceEnv:
 
     ``to1d`` is what TO1 gave, None when rendezvous was bypassed. The owner's
     key decides which ``kex`` there can be: None takes it to be of the device key's
-    kind. ``cipher`` None is one as strong as the key exchange.
+    kind. ``cipher`` None is one as strong as the key exchange. ``new_mac_key`` makes
+    the key that the next owner's header is kept under; None goes on with ``mac_key``.
     """
 
     credential: DeviceCredential
@@ -98,6 +99,7 @@ class To2DeviceEnv:
     new_kex_key: NewKexKey = field(repr=False)
     devmod: DevmodFacts
     modules: Sequence[DeviceModule] = ()
+    new_mac_key: Callable[[], MacKey] | None = field(default=None, repr=False)
     to1d: bytes | None = None
     allow_reuse: bool = False
     kex: KexSuite | None = None

@@ -194,7 +194,8 @@ class To2Device:
 
     def _replace(self, offer: SetupDevicePayload) -> Hash:
         """Return the HMAC over the header the owner will build."""
-        old, key = self._walk.header, self._env.mac_key
+        old, new_key = self._walk.header, self._env.new_mac_key
+        key = self._env.mac_key if new_key is None else new_key()
         header = Header.build(
             offer.guid,
             offer.rv_info,

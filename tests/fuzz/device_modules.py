@@ -16,7 +16,9 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from hw.keys import new_soft_key
+from onboarding.device.errors import CredentialUnreadable
 from onboarding.device.fdo_run import REFUSALS
+from onboarding.device.layouts import parse_stored
 from onboarding.device.modules.command import CommandModule
 from onboarding.device.modules.csr import CsrModule
 from onboarding.device.modules.download import DownloadModule
@@ -141,10 +143,29 @@ def _certificates() -> list[bytes]:
     ]
 
 
+def _stored(data: bytes) -> None:
+    """What some client left in a TPM."""
+    try:
+        parse_stored(data)
+    except CredentialUnreadable:
+        pass
+
+
+def _stored_ones() -> list[bytes]:
+    core = [101, "board", bytes(16), [[[5, cbor.encode("rv")]]], [-16, bytes(32)]]
+    return [
+        cbor.encode([*core, 0, 0x81020002]),
+        cbor.encode([[*core, 0, 0x81020002], 2]),
+        cbor.encode([5, *core]),
+        cbor.encode([0x46444F31, True, *core, 0, 0x81020002, 0x81020003]),
+    ]
+
+
 TARGETS = (
     *(
         Target(f"device-{name}", partial(_obey, name), partial(_seeds, name))
         for name in SAID
     ),
     Target("device-enrolled", _enrolled, _certificates),
+    Target("device-stored", _stored, _stored_ones),
 )

@@ -54,7 +54,10 @@ def _new_keys(algorithm: KeyAlgorithm) -> Path:
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     store = KeyStore(directory, PASSPHRASE)
     for kind in KeyKind:
-        store.create(kind.value, kind, algorithm)
+        curve = KeyAlgorithm.P256 if algorithm.value.startswith("RSA") else algorithm
+        store.create(
+            kind.value, kind, curve if kind is KeyKind.DEVICE_CA else algorithm
+        )
     return directory
 
 

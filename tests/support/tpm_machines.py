@@ -23,7 +23,7 @@ from ownership_vouchers.types import Guid
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
-    from hw.tpm_keys import TpmKey
+    from hw.tpm_held import TpmKey
 
 NOW = 1_800_000_000
 GUID = Guid(bytes(range(16)))

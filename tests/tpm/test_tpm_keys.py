@@ -5,13 +5,11 @@ import hmac
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from hw.errors import TpmError
 from hw.keys import DeviceKey, HmacKey
 from hw.structures import PublicArea, TpmaObject
+from ownership_vouchers.algorithms import Alg, verify
 from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
@@ -19,20 +17,15 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("curve", "alg", "hashing"),
-    [("P-256", -7, hashes.SHA256()), ("P-384", -35, hashes.SHA384())],
+    ("kind", "alg"), [("P-256", -7), ("P-384", -35), ("RSA-2048", -257)]
 )
 @pytest.mark.parametrize("size", [0, 1, 5000])
 def test_the_device_key_signs_data_of_any_length(
-    tpm: "Tpm", curve: str, alg: int, hashing: hashes.HashAlgorithm, size: int
+    tpm: "Tpm", kind: str, alg: int, size: int
 ) -> None:
-    key: DeviceKey = tpm.create_device_key(curve)
-    data = b"d" * size
-    raw = key.sign(data)
-    half = key.public_key.key_size // 8
-    assert (key.alg, len(raw)) == (alg, 2 * half)
-    r, s = int.from_bytes(raw[:half]), int.from_bytes(raw[half:])
-    key.public_key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashing))
+    key: DeviceKey = tpm.create_device_key(kind)
+    assert key.alg == alg
+    verify(key.public_key, Alg(alg), key.sign(b"d" * size), b"d" * size)
 
 
 def test_neither_key_can_leave_the_tpm_or_be_used_by_password(tpm: "Tpm") -> None:

@@ -121,6 +121,22 @@ def test_what_a_dead_client_left_in_the_tpm_is_cleared(
         assert len(tpm.create_device_key().sign(b"data")) == 64
 
 
+def test_what_a_client_left_that_died_in_a_sequence_is_cleared(
+    make_software_tpm: MakeSoftwareTpm,
+) -> None:
+    from tpm2_pytss import ESAPI
+    from tpm2_pytss.constants import TPM2_ALG
+
+    from hw.tpm import Tpm
+
+    tcti = make_software_tpm("died in a sequence").start()
+    with ESAPI(tcti) as esys:
+        for _ in range(3):
+            esys.hash_sequence_start(None, TPM2_ALG.SHA256)
+    with Tpm(tcti) as tpm:
+        assert len(tpm.create_hmac_key().mac(b"data")) == 32
+
+
 def test_two_clients_work_side_by_side(make_software_tpm: MakeSoftwareTpm) -> None:
     from hw.tpm import Tpm
 

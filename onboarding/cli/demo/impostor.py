@@ -8,6 +8,7 @@ the real board could: FDO alone would let that one in. The binding does not.
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from hw.keys import DeviceKey, HmacKey
 from onboarding.cli.demo.answers import fields, items
@@ -17,6 +18,7 @@ from onboarding.cli.demo.timeline import StepFailed, Timeline
 from onboarding.device.errors import NobodyThere
 from onboarding.device.machine import Machine
 from onboarding.device.onboard import Onboarder
+from onboarding.protocol.device_env import DeviceCredential
 from onboarding.protocol.errors import PeerFailed
 from onboarding.store.apikeys import Role
 from onboarding.wire.message import ErrorCode
@@ -29,8 +31,8 @@ def play(stage: Stage, timeline: Timeline) -> None:
     """Let the impostor come to the door before the board does."""
     copy, board = stage.impostor, stage.board
     shutil.copytree(board.directory, copy.directory, dirs_exist_ok=True)
-    copy.machine.create_keys()  # its own: the board's cannot be copied
-    copy.machine.keep(board.machine.identity())
+    keys = copy.machine.create_keys().refs  # its own: the board's cannot be copied
+    copy.machine.keep(replace(board.machine.identity(), keys=keys))
     name = "A third TPM holds a copy of the board's software state"
     with timeline.refusal("b", name) as claim:
         code, words = _turned_away(Onboarder(copy.machine, stage.client))
@@ -74,9 +76,8 @@ class BorrowingMachine(Machine):
     def device_key(self) -> DeviceKey:
         return self.lender.device_key
 
-    @property
-    def mac_key(self) -> HmacKey:
-        return self.lender.mac_key
+    def mac_key(self, credential: DeviceCredential) -> HmacKey:
+        return self.lender.mac_key(credential)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from hw.credential import (
     FileCredential,
     NvCredential,
 )
-from hw.errors import CredentialError
+from hw.errors import CredentialError, TpmError
+from hw.nv_profile import NvProfile
 
 
 class Memory:
@@ -22,16 +23,29 @@ class Memory:
     def __init__(self) -> None:
         self.content: dict[int, bytes] = {}
         self.power_left: int | None = None  # bytes until it fails
+        self.locked: set[int] = set()  # until a reset
 
     def nv_read(self, index: int) -> bytes | None:
         return self.content.get(index)
 
-    def nv_write(self, index: int, data: bytes) -> None:
+    def nv_write(
+        self,
+        index: int,
+        data: bytes,
+        profile: NvProfile = NvProfile.OWN,
+        *,
+        exact: bool = False,
+    ) -> None:
+        if index in self.locked:
+            raise TpmError("locked")
         old = self.content.get(index, bytes(len(data)))
         done = len(data) if self.power_left is None else self.power_left
         self.content[index] = data[:done] + old[done:]
         if done < len(data):
             raise OSError("power lost")
+
+    def nv_lock(self, index: int) -> None:
+        self.locked.add(index)
 
 
 @pytest.fixture(params=["nv", "file"])
@@ -116,3 +130,15 @@ def test_a_file_too_large_or_empty_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(CredentialError, match="limit"):
             FileCredential(path).load()
+
+
+def test_a_locked_credential_is_read_but_not_changed() -> None:
+    memory = Memory()
+    store = NvCredential(memory)
+    with pytest.raises(CredentialError, match="no credential to lock"):
+        store.lock()
+    store.save(b"kept")
+    store.lock()
+    with pytest.raises(TpmError, match="locked"):
+        store.save(b"other")
+    assert store.load() == b"kept"

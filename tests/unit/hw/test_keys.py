@@ -4,28 +4,24 @@ import hashlib
 import hmac
 
 import pytest
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from hw.errors import HwError
 from hw.keys import DeviceKey, HmacKey, SoftHmac, SoftKey, alg_of, new_soft_key
 from hw.signature import raw_ecdsa, raw_pair
+from ownership_vouchers.algorithms import Alg, verify
 
 
 @pytest.mark.parametrize(
-    ("curve", "alg", "size", "hashing"),
-    [("P-256", -7, 64, hashes.SHA256()), ("P-384", -35, 96, hashes.SHA384())],
+    ("kind", "alg", "size"),
+    [("P-256", -7, 64), ("P-384", -35, 96), ("RSA-2048", -257, 256)],
 )
-def test_a_soft_key_signs_raw_over_its_curves_hash(
-    curve: str, alg: int, size: int, hashing: hashes.HashAlgorithm
-) -> None:
-    key: DeviceKey = new_soft_key(curve)
+def test_a_soft_key_signs_as_cose_wants_it(kind: str, alg: int, size: int) -> None:
+    key: DeviceKey = new_soft_key(kind)
     signature = key.sign(b"data")
     assert (key.alg, len(signature)) == (alg, size)
-    r, s = signature[: size // 2], signature[size // 2 :]
-    der = encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
-    key.public_key.verify(der, b"data", ec.ECDSA(hashing))
+    verify(key.public_key, Alg(alg), signature, b"data")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +45,7 @@ def test_other_curves_and_types_are_refused() -> None:
     with pytest.raises(HwError, match="P-521"):
         new_soft_key("P-521")
     with pytest.raises(HwError, match="secp521r1"):
-        alg_of(ec.SECP521R1())
+        alg_of(ec.generate_private_key(ec.SECP521R1()).public_key())
     with pytest.raises(HwError, match="neither 5 nor 6"):
         SoftHmac(b"secret", 7).mac(b"data")
 

@@ -43,9 +43,9 @@ def credential(guid: Guid) -> DeviceCredential:
 def machine(tmp_path: Path) -> Machine:
     """A device that met its owner."""
     machine = Machine(DeviceConfig("SN-1", "generic-sbc-tpm", "b", None), tmp_path)
-    machine.create_keys()
+    keys = machine.create_keys().refs
     owner = Owner(OWNER.public_key, "http://owner.test")
-    machine.keep(Identity(credential(NEW), owner))
+    machine.keep(Identity(credential(NEW), owner, keys=keys))
     return machine
 
 

@@ -1,6 +1,7 @@
 """The device's memory: round trips, take-over, and bytes that are not one."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.credential import MAX_CREDENTIAL
-from onboarding.device.credential import Identity, Owner, Pending
+from hw.key_ref import MAX_REF
+from onboarding.device.credential import Identity, KeyRefs, Owner, Pending
 from onboarding.device.errors import CredentialUnreadable
 from onboarding.protocol.device_env import DeviceCredential
 from ownership_vouchers import cbor
@@ -33,8 +35,9 @@ OWNER = Owner(ec.generate_private_key(ec.SECP256R1()).public_key(), "http://[::1
         Identity(SECOND, OWNER),
         Identity(FIRST, pending=Pending(SECOND, OWNER)),
         Identity(FIRST, OWNER, Pending(ELSEWHERE, OTHER_OWNER)),
+        Identity(FIRST, OWNER, Pending(SECOND, OWNER, b"m2"), KeyRefs(b"d", b"m1")),
     ],
-    ids=["fresh from the factory", "owned", "in doubt", "owned and in doubt"],
+    ids=["fresh from the factory", "owned", "in doubt", "owned and in doubt", "named"],
 )
 def test_an_identity_survives_storage(identity: Identity) -> None:
     assert Identity.decode(identity.encode()) == identity
@@ -64,6 +67,18 @@ def test_an_owner_that_knows_the_older_credential_settles_the_doubt() -> None:
     assert bought.owner == OTHER_OWNER
 
 
+def test_each_credential_has_the_hmac_key_it_was_made_with() -> None:
+    made = Identity(FIRST, keys=KeyRefs(b"device", b"first"))
+    awaiting = made.awaiting(FIRST, SECOND, OWNER, b"second")
+    assert awaiting.keys_of(FIRST) == KeyRefs(b"device", b"first")
+    assert awaiting.keys_of(SECOND) == KeyRefs(b"device", b"second")
+    assert awaiting.taken().keys == KeyRefs(b"device", b"second")
+    assert awaiting.reused(FIRST, OWNER).keys == made.keys
+    bought = awaiting.awaiting(SECOND, ELSEWHERE, OTHER_OWNER, b"third")
+    assert bought.keys == KeyRefs(b"device", b"second")
+    assert bought.taken().keys == KeyRefs(b"device", b"third")
+
+
 def test_an_identity_in_doubt_fits_the_memory_of_a_tpm() -> None:
     """With RSA-3072 owner keys, old and new, and four directives."""
     names = [{"dns": f"rv{n}.example.com", "protocol": "https"} for n in range(4)]
@@ -73,17 +88,30 @@ def test_an_identity_in_doubt_fits_the_memory_of_a_tpm() -> None:
         for _ in range(2)
     ]
     old, new = replace(FIRST, rv_info=rv_info), replace(SECOND, rv_info=rv_info)
-    identity = Identity(old, owners[0], Pending(new, owners[1]))
+    name = bytes(MAX_REF)
+    pending = Pending(new, owners[1], name)
+    identity = Identity(old, owners[0], pending, KeyRefs(name, name))
     assert len(identity.encode()) <= MAX_CREDENTIAL
     assert Identity.decode(identity.encode()) == identity
 
 
-GOOD = [2, cbor.decode(Identity(FIRST).encode())[1], None, None, None]  # type: ignore[index]
+ACTIVE = cbor.decode(Identity(FIRST).encode())[1]  # type: ignore[index]
+GOOD: list[Any] = [2, ACTIVE, None, None, None]
+NAMED: list[Any] = [3, ACTIVE, None, None, None, [b"d", b"m"], None]
 OWNER_ITEM = OWNER.to_item()
 BAD = {
     "empty": b"",
     "trailing byte": Identity(FIRST).encode() + b"\0",
-    "later layout": cbor.encode([3, *GOOD[1:]]),
+    "later layout": cbor.encode([4, *NAMED[1:]]),
+    "third layout with five items": cbor.encode([3, *GOOD[1:]]),
+    "second layout with seven": cbor.encode([2, *NAMED[1:]]),
+    "keys without names": cbor.encode([*NAMED[:5], None, None]),
+    "one name": cbor.encode([*NAMED[:5], [b"d"], None]),
+    "a name of 129 bytes": cbor.encode([*NAMED[:5], [bytes(129), b""], None]),
+    "a key to be, without a credential": cbor.encode([*NAMED[:6], b"m"]),
+    "a credential to be, without a key": cbor.encode(
+        [3, ACTIVE, ACTIVE, None, OWNER_ITEM, [b"d", b"m"], None]
+    ),
     "first layout with five items": cbor.encode([1, *GOOD[1:]]),
     "second layout with four": cbor.encode(GOOD[:4]),
     "no active credential": cbor.encode([2, None, None, None, None]),
@@ -112,6 +140,8 @@ def test_what_the_first_layout_kept_is_still_read() -> None:
 
 def test_the_item_the_bad_ones_are_made_from_is_good() -> None:
     assert Identity.decode(cbor.encode(GOOD)) == Identity(FIRST)
+    named = Identity(FIRST, keys=KeyRefs(b"d", b"m"))
+    assert Identity.decode(cbor.encode(NAMED)) == named
 
 
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())

@@ -1,0 +1,45 @@
+"""The credential where other programs look for it: DCTPM and DCActive in the TPM.
+
+What counts for us is ``hw.credential``, which changes all or nothing. This is a copy,
+made after each change and made good at the next start if that was cut short.
+Source: FDO Alliance, "Securing FDO Credentials in the TPM", sections 4.1 and 4.2.
+"""
+
+from typing import TYPE_CHECKING
+
+from hw.nv_profile import NvProfile
+from onboarding.protocol.device_env import DeviceCredential
+from onboarding.wire.message import PROTOCOL_VERSION
+from ownership_vouchers import cbor
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
+
+DC_ACTIVE, DC_TPM = 0x01D10000, 0x01D10001
+ACTIVE = b"\x01"
+DEVICE_KEY_FDO = 0  # DeviceKeyType: made for FDO, neither IDevID nor LDevID
+DEVICE_KEY_HANDLE = 0x81020002
+
+
+def dctpm(credential: DeviceCredential) -> bytes:
+    """``DCTPM``: seven items, the rendezvous information as it was received."""
+    return cbor.join(
+        [
+            cbor.encode(PROTOCOL_VERSION),
+            cbor.encode(credential.device_info),
+            cbor.encode(credential.guid.raw),
+            credential.rv_info,
+            cbor.encode(credential.manufacturer_hash.to_item()),
+            cbor.encode(DEVICE_KEY_FDO),
+            cbor.encode(DEVICE_KEY_HANDLE),
+        ]
+    )
+
+
+def write_standard(tpm: "Tpm", credential: DeviceCredential) -> None:
+    """Make the copy, where it is not there yet; raises TpmError."""
+    wanted = dctpm(credential)
+    if tpm.nv_read(DC_TPM) != wanted:
+        tpm.nv_write(DC_TPM, wanted, NvProfile.OWN, exact=True)
+    if tpm.nv_read(DC_ACTIVE) != ACTIVE:
+        tpm.nv_write(DC_ACTIVE, ACTIVE, NvProfile.OPEN, exact=True)
