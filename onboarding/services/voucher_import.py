@@ -1,7 +1,8 @@
 """Bulk import: every voucher of a file, with a result for each."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
 from attestation.errors import DocumentRefused
@@ -12,15 +13,18 @@ from onboarding.services.key_store import KeyKind
 from onboarding.services.passports import StoredPassport, claimed_guid, of_import
 from onboarding.services.trust import Trust, load_trust
 from onboarding.services.voucher_records import record_of
-from onboarding.store.errors import DuplicateVoucher
+from onboarding.store.arrivals import Added
+from onboarding.store.errors import Conflict, DuplicateVoucher, InvalidRecord
 from onboarding.store.events import Event
-from onboarding.store.vouchers import Added
+from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.errors import CheckFailed, UnsupportedKeyError, VoucherError
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.pem import load_voucher, split_vouchers
 from ownership_vouchers.types import Guid
 from ownership_vouchers.verify import verify
 from ownership_vouchers.voucher import Voucher
+
+TOGETHER = 50  # vouchers of one commit, which others wait for
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +67,23 @@ class _Import:
     passports: dict[Guid, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A voucher that holds; ``how`` says what became of its passport."""
+
+    guid: Guid
+    record: VoucherRecord
+    passport: Passport | None
+    how: str
+    added: Added = Added.UNCHANGED
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    guid: Guid | None
+    error: Exception
+
+
 def import_vouchers(context: Context, data: bytes, actor: str) -> list[ItemResult]:
     """Take every voucher of a PEM or CBOR file that holds and is ours.
 
@@ -79,7 +100,10 @@ def import_vouchers(context: Context, data: bytes, actor: str) -> list[ItemResul
         ring.public_keys(),
         _passports(data),
     )
-    return [_item(work, index, block) for index, block in enumerate(blocks)]
+    parts = range(0, len(blocks), TOGETHER)
+    found = [_part(work, blocks[start : start + TOGETHER]) for start in parts]
+    told = (one for part in found for one in part)
+    return [_result(index, one) for index, one in enumerate(told)]
 
 
 def _passports(data: bytes) -> dict[Guid, bytes]:
@@ -87,39 +111,74 @@ def _passports(data: bytes) -> dict[Guid, bytes]:
     return {guid: document for guid, document in found if guid is not None}
 
 
-def _item(work: _Import, index: int, block: bytes) -> ItemResult:
+def _part(work: _Import, blocks: Sequence[bytes]) -> list[_Arrival | _Refusal]:
+    """Check some vouchers, then store those that hold in one commit."""
+    found = [_checked(work, block) for block in blocks]
+    good = [one for one in found if isinstance(one, _Arrival)]
+    settled = iter(_settled(work, good))
+    found = [next(settled) if isinstance(one, _Arrival) else one for one in found]
+    refused = [one for one in found if isinstance(one, _Refusal)]
+    if refused:
+        events = (_refused(work, one) for one in refused)
+        work.context.stores.events.append(*events)
+    return found
+
+
+def _checked(work: _Import, block: bytes) -> _Arrival | _Refusal:
     guid: Guid | None = None
     try:
         voucher = load_voucher(block)
         guid = voucher.guid
-        return _store(work, index, voucher)
-    except (VoucherError, DuplicateVoucher) as error:
-        code = _code(error)
-        _log_refusal(work, guid, code, str(error))
-        return ItemResult(index, guid, ItemStatus.REFUSED, "none", code, str(error))
+        return _arrival(work, voucher)
+    except VoucherError as error:
+        return _Refusal(guid, error)
 
 
-def _store(work: _Import, index: int, voucher: Voucher) -> ItemResult:
+def _arrival(work: _Import, voucher: Voucher) -> _Arrival:
     _require_usable(work.context, voucher)
     verify(voucher, device_roots=work.trust.roots, owner_keys=work.owner_keys)
     if not work.trust.admits(voucher.header.manufacturer_key):
         raise UntrustedManufacturer("the manufacturer's key is not a trusted one")
     stored, passport, how = _passport(work, voucher)
-    now = work.context.now()
     serial = passport.serial if passport else ""
     encoded = stored.encode() if stored else None
-    record = record_of(voucher, serial, now, encoded)
-    added = work.context.stores.vouchers.add(record, work.actor, bought=True)
-    if added is not Added.UNCHANGED:
-        _prepare(work, voucher.guid, passport, now)
-    return ItemResult(index, voucher.guid, _STATUS[added], how)
+    record = record_of(voucher, serial, work.context.now(), encoded)
+    return _Arrival(voucher.guid, record, passport, how)
 
 
-def _prepare(work: _Import, guid: Guid, passport: Passport | None, now: int) -> None:
+def _settled(work: _Import, good: Sequence[_Arrival]) -> list[_Arrival | _Refusal]:
+    """Store them together; by themselves, if one of them cannot be."""
+    if not good:
+        return []
+    try:
+        return _stored(work, good)
+    except (InvalidRecord, Conflict) as error:
+        if len(good) == 1:
+            return [_Refusal(good[0].guid, error)]
+    return [done for one in good for done in _settled(work, [one])]
+
+
+def _stored(work: _Import, good: Sequence[_Arrival]) -> list[_Arrival | _Refusal]:
     stores = work.context.stores
-    if passport is not None:
-        stores.devices.describe(guid.raw, work.actor, now, profile=passport.profile)
-    to0.plan(stores, guid.raw, now)
+    records = [one.record for one in good]
+    done = stores.vouchers.add_all(records, work.actor, bought=True, begins=to0.KIND)
+    found: list[_Arrival | _Refusal] = []
+    for one, added in zip(good, done, strict=True):
+        if isinstance(added, DuplicateVoucher):
+            found.append(_Refusal(one.guid, added))
+            continue
+        found.append(replace(one, added=added))
+        if one.passport is not None and added is not Added.UNCHANGED:
+            at, profile = one.record.added_at, one.passport.profile
+            stores.devices.describe(one.guid.raw, work.actor, at, profile=profile)
+    return found
+
+
+def _result(index: int, one: _Arrival | _Refusal) -> ItemResult:
+    if isinstance(one, _Refusal):
+        code, why = _code(one.error), str(one.error)
+        return ItemResult(index, one.guid, ItemStatus.REFUSED, "none", code, why)
+    return ItemResult(index, one.guid, _STATUS[one.added], one.how)
 
 
 def _passport(
@@ -169,8 +228,7 @@ def _code(error: Exception) -> str:
             return "malformed"
 
 
-def _log_refusal(work: _Import, guid: Guid | None, code: str, detail: str) -> None:
-    raw = None if guid is None else guid.raw
-    told = {"code": code, "detail": detail[:500]}
-    event = Event("voucher.refused", work.actor, work.context.now(), raw, None, told)
-    work.context.stores.events.append(event)
+def _refused(work: _Import, one: _Refusal) -> Event:
+    raw = None if one.guid is None else one.guid.raw
+    told = {"code": _code(one.error), "detail": str(one.error)[:500]}
+    return Event("voucher.refused", work.actor, work.context.now(), raw, None, told)

@@ -33,10 +33,10 @@ class EventLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(self, event: Event) -> None:
-        """Log something that changed no row of ours, such as a refusal."""
+    def append(self, *events: Event) -> None:
+        """Log, in one commit, what changed no row of ours, such as refusals."""
         with self._database.direct.transaction() as connection:
-            append(connection, event)
+            append(connection, *events)
 
     def page(
         self, cursor: str | None = None, limit: int = 100, cause: str | None = None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from onboarding.store import device_keys, voucher_rows, vouchers
+from onboarding.store import arrivals, device_keys, voucher_rows, vouchers
 from onboarding.store.direct import Connection, Direct, Sql
 from onboarding.store.errors import Conflict, SerialTaken
 from onboarding.store.events import Event, append
@@ -111,13 +111,13 @@ def make(
         if known[0][0] == record.header_digest:
             return
         raise Conflict("another voucher of this run is stored")
-    if not vouchers.insert_new(connection, record):
+    if not arrivals.insert_new(connection, record):
         raise Conflict("another voucher has that GUID")
     if making.known_as is not None:
         device_keys.use(connection, making.known_as, record.guid, record.added_at)
     _insert(connection, record, making)
     where = {"line": making.line, "station": making.station}
-    append(connection, vouchers.stored_event(record, actor, where))
+    append(connection, arrivals.stored_event(record, actor, where))
     # Asked after an event was logged: the log's head is a lock that lets one writer
     # in at a time, so of two that bring the same serial the second sees the first.
     found = rivals(connection, record.serial, record.guid)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from onboarding.store.database import Database
-from onboarding.store.direct import Sql
+from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import InvalidRecord
 from onboarding.store.pages import Page, clamp
 
@@ -103,8 +103,8 @@ class TaskStore:
 
     def enqueue(self, kind: str, subject: str, due: int, payload: bytes = b"") -> None:
         """Plan a task, or plan it anew: a claim under way no longer ends it."""
-        values = (secrets.token_bytes(16), kind, subject, payload, due)
-        self._direct.count(_ENQUEUE, values)
+        with self._direct.transaction() as connection:
+            plan(connection, kind, subject, due, payload)
 
     def urge(self, kind: str, subject: str, due: int) -> None:
         """Plan a task anew as ``enqueue`` does, and let it keep its payload."""
@@ -187,6 +187,14 @@ class TaskStore:
         """How many tasks of a kind there are."""
         row = self._direct.one(_BACKLOG, (now, kind))
         return Backlog(0, 0, 0) if row is None else Backlog(*map(int, row))
+
+
+def plan(
+    connection: Connection, kind: str, subject: str, due: int, payload: bytes = b""
+) -> None:
+    """As ``TaskStore.enqueue``, inside the open transaction."""
+    values = (secrets.token_bytes(16), kind, subject, payload, due)
+    connection.count(_ENQUEUE, values)
 
 
 def _order(task: Task) -> tuple[int, bytes]:

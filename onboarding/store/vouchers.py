@@ -1,58 +1,25 @@
 """Vouchers: the bytes that say whose a device is, and what replaced them."""
 
-from collections.abc import Mapping
-from enum import StrEnum, unique
-from typing import assert_never
+from collections.abc import Mapping, Sequence
 
-from onboarding.store import bindings, ownership, voucher_list, voucher_rows
+from onboarding.store import arrivals, ownership, tasks, voucher_list, voucher_rows
+from onboarding.store.arrivals import Added
 from onboarding.store.bindings import BindingRecord
-from onboarding.store.chains import Relation, join, relation
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
-from onboarding.store.errors import Conflict, DuplicateVoucher, NotFound
+from onboarding.store.errors import DuplicateVoucher, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.pages import Page
 from onboarding.store.voucher_list import VoucherSummary
 from onboarding.store.voucher_rows import VoucherRecord
 
-_LOCK = Sql(
-    "SELECT header_digest, entry_digests FROM vouchers WHERE guid = ?", " FOR UPDATE"
-)
-_DEVICE = Sql("SELECT device FROM device_guids WHERE guid = ?")
-_EXTEND = Sql(
-    "UPDATE vouchers SET cbor = ?, entry_digests = ?, key_fingerprint = ?, "
-    "passport = COALESCE(?, passport) WHERE guid = ?"
-)
-_NEW_DEVICE = Sql(
-    "INSERT INTO devices (guid, serial, device_info, profile, labels, frozen, "
-    "imported_at, appraisal_passed) VALUES (?, ?, ?, '', '{}', 0, ?, 0) "
-    "ON CONFLICT (guid) DO UPDATE SET retired_at = NULL, registered_until = NULL, "
-    "owned_at = NULL, bound_at = NULL, enrolled_at = NULL, appraised_at = NULL, "
-    "lease_expires = NULL, released_at = NULL, withdrawn_at = NULL, removal = NULL, "
-    "credential = NULL, owner_key = NULL"
-)
-_NEW_GUID = Sql(
-    "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
-)
 _CONFIRM = Sql(
     "UPDATE voucher_history SET confirmed = 1 WHERE replaced_by = ? AND confirmed = 0"
 )
 _PASSPORT = Sql("UPDATE vouchers SET passport = ? WHERE guid = ?")
 _DELETE = Sql("DELETE FROM vouchers WHERE guid = ?")
 _FORGET = Sql("DELETE FROM devices WHERE guid = ? AND owned_at IS NULL")
-_RETIRED = Sql(
-    "SELECT 1 FROM devices WHERE guid = ? AND retired_at IS NOT NULL", " FOR UPDATE"
-)
 _RETIRE = Sql("UPDATE devices SET retired_at = ? WHERE guid = ?")
-
-
-@unique
-class Added(StrEnum):
-    """What ``add`` did."""
-
-    STORED = "stored"
-    UNCHANGED = "unchanged"
-    EXTENDED = "extended"
 
 
 class VoucherStore:
@@ -73,19 +40,39 @@ class VoucherStore:
                 a device that got a new GUID since.
             InvalidRecord: A size is wrong.
         """
-        voucher_rows.check(record)
+        (added,) = self.add_all((record,), actor, bought=bought)
+        if isinstance(added, DuplicateVoucher):
+            raise added
+        return added
+
+    def add_all(
+        self,
+        records: Sequence[VoucherRecord],
+        actor: str,
+        *,
+        bought: bool = False,
+        begins: str | None = None,
+    ) -> tuple[Added | DuplicateVoucher, ...]:
+        """As ``add`` for each, in one durable commit; a duplicate hinders no other.
+
+        Args:
+            begins: The kind of task that is due at once about what was stored.
+
+        Raises:
+            InvalidRecord, Conflict: None of them was stored.
+        """
+        for record in records:
+            voucher_rows.check(record)
         with self._database.direct.transaction() as connection:
-            if insert_new(connection, record):
-                append(connection, stored_event(record, actor))
-                return Added.STORED
-            added = _merge(connection, record, actor)
-            if not (bought and connection.rows(_RETIRED, (record.guid,))):
-                return added
-            _add_device(connection, record)
-            if added is Added.UNCHANGED:
-                append(connection, stored_event(record, actor))
-                return Added.STORED
-            return added
+            found = [arrivals.add(connection, one, actor, bought) for one in records]
+            for record, one in zip(records, found, strict=True):
+                if begins is not None and one.changed:
+                    subject = record.guid.hex()
+                    tasks.plan(connection, begins, subject, record.added_at)
+            events = [one.event for one in found if one.event is not None]
+            if events:
+                append(connection, *events)
+        return tuple(one.outcome for one in found)
 
     def get(self, guid: bytes) -> VoucherRecord:
         """The voucher of that GUID, or the one its device may fall back to.
@@ -202,25 +189,6 @@ class VoucherStore:
         return self._database.direct.count(_CONFIRM, (guid,)) > 0
 
 
-def insert_new(connection: Connection, record: VoucherRecord) -> bool:
-    """Write a voucher and its device, in the open transaction.
-
-    Returns:
-        False when a voucher has that GUID already.
-
-    Raises:
-        DuplicateVoucher: The device of that GUID got a new one since.
-    """
-    if _is_renamed(connection, record.guid):
-        raise DuplicateVoucher(
-            "the device of this voucher was onboarded and has a new GUID"
-        )
-    if not voucher_rows.insert(connection, record):
-        return False
-    _add_device(connection, record)
-    return True
-
-
 def drop(connection: Connection, guid: bytes, at: int) -> None:
     """Take a voucher away, in the open transaction; an owned device is retired.
 
@@ -232,61 +200,3 @@ def drop(connection: Connection, guid: bytes, at: int) -> None:
     connection.count(_CONFIRM, (guid,))
     if connection.count(_FORGET, (guid,)) == 0:
         connection.count(_RETIRE, (at, guid))
-
-
-def _is_renamed(connection: Connection, guid: bytes) -> bool:
-    rows = connection.rows(_DEVICE, (guid,))
-    return bool(rows) and rows[0][0] != guid
-
-
-def _add_device(connection: Connection, record: VoucherRecord) -> None:
-    values = (record.guid, record.serial, record.device_info, record.added_at)
-    connection.count(_NEW_DEVICE, values)
-    bindings.drop(connection, record.guid)
-    connection.count(_NEW_GUID, (record.guid, record.guid))
-
-
-def _merge(connection: Connection, record: VoucherRecord, actor: str) -> Added:
-    standing = connection.rows(_LOCK, (record.guid,))
-    if not standing:
-        raise Conflict("the voucher was deleted meanwhile; import it again")
-    header, entries = standing[0]
-    offered = join(record.entry_digests)
-    match relation(header, entries, record.header_digest, offered):
-        case Relation.SAME:
-            return Added.UNCHANGED
-        case Relation.EXTENDS:
-            values = (record.cbor, offered, record.key_fingerprint, record.passport)
-            connection.count(_EXTEND, (*values, record.guid))
-            append(connection, _event("voucher.extended", record, actor))
-            return Added.EXTENDED
-        case Relation.OLDER:
-            raise DuplicateVoucher("a longer chain of this voucher is stored")
-        case Relation.FOREIGN:
-            raise DuplicateVoucher("another voucher with this GUID is stored")
-        case other:
-            assert_never(other)
-
-
-def stored_event(
-    record: VoucherRecord, actor: str, more: Mapping[str, object] | None = None
-) -> Event:
-    """The audit event of a voucher that was not there before."""
-    return _event("voucher.stored", record, actor, more)
-
-
-def _event(
-    cause: str,
-    record: VoucherRecord,
-    actor: str,
-    more: Mapping[str, object] | None = None,
-) -> Event:
-    detail = {
-        "serial": record.serial,
-        "entries": len(record.entry_digests),
-        "owner_key": record.key_fingerprint,
-        **(more or {}),
-    }
-    return Event(
-        cause, actor, record.added_at, record.guid, record.header_digest, detail
-    )

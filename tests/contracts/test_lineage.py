@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from onboarding.store.arrivals import Added
 from onboarding.store.database import Database
 from onboarding.store.devices import DeviceStore
 from onboarding.store.errors import Conflict, NotFound
@@ -11,7 +12,7 @@ from onboarding.store.event_log import EventLog
 from onboarding.store.lineage import LineageStore, Standing
 from onboarding.store.state import DeviceState
 from onboarding.store.tasks import TaskStore
-from onboarding.store.vouchers import Added, VoucherStore
+from onboarding.store.vouchers import VoucherStore
 from tests.support.store_records import (
     ACTOR,
     GUID,

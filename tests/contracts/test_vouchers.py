@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from onboarding.store.arrivals import Added
 from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.devices import DeviceStore
@@ -15,8 +16,9 @@ from onboarding.store.errors import (
 )
 from onboarding.store.event_log import EventLog
 from onboarding.store.state import DeviceState
+from onboarding.store.tasks import TaskStore
 from onboarding.store.voucher_rows import VoucherRecord
-from onboarding.store.vouchers import Added, VoucherStore
+from onboarding.store.vouchers import VoucherStore
 from tests.support.store_records import (
     ACTOR,
     GUID,
@@ -97,6 +99,36 @@ def test_a_record_no_column_should_hold_is_refused(
 ) -> None:
     with pytest.raises(InvalidRecord):
         vouchers.add(record, ACTOR)
+
+
+def test_a_duplicate_among_others_hinders_none_of_them(
+    vouchers: VoucherStore, database: Database
+) -> None:
+    vouchers.add(voucher(), ACTOR)
+    again, other = voucher(OTHER_GUID), voucher(bytes(16))
+    done = vouchers.add_all(
+        (again, voucher(header="forged"), other, again), ACTOR, begins="greet"
+    )
+    assert done[0] is done[2] is Added.STORED
+    assert isinstance(done[1], DuplicateVoucher)
+    assert done[3] is Added.UNCHANGED
+    begun = TaskStore(database).pending("greet")
+    assert {one.subject for one in begun} == {OTHER_GUID.hex(), bytes(16).hex()}
+    logged = EventLog(database).page(cause="voucher.stored").items
+    assert [one.guid for one in logged] == [bytes(16), OTHER_GUID, GUID]
+    EventLog(database).verify_chain()
+
+
+def test_where_one_cannot_be_a_row_none_is_stored(
+    vouchers: VoucherStore, database: Database
+) -> None:
+    broken = replace(voucher(OTHER_GUID), added_at=2**70)
+    with pytest.raises(InvalidRecord):
+        vouchers.add_all((voucher(), broken), ACTOR, begins="greet")
+    with pytest.raises(NotFound):
+        vouchers.get(GUID)
+    assert not TaskStore(database).pending("greet")
+    assert not EventLog(database).page().items
 
 
 def test_of_two_different_vouchers_stored_at_once_one_wins(

@@ -6,6 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from onboarding.services.key_store import KeyKind, KeyStore
+from onboarding.services.voucher_import import TOGETHER
 from onboarding.store.apikeys import Role
 from ownership_vouchers.algorithms import SigningKey
 from ownership_vouchers.extend import extend
@@ -63,6 +64,33 @@ def test_an_import_says_for_each_voucher_what_became_of_it(shop: Api) -> None:
     ]
     counts = {name: reply[name] for name in ("imported", "refused", "unchanged")}
     assert counts == {"imported": 1, "refused": 2, "unchanged": 1}
+
+
+def test_a_long_file_is_answered_in_its_order(shop: Api) -> None:
+    chain = SupplyChain()
+    good = [owned_by(shop, chain.make_device()) for _ in range(TOGETHER + 2)]
+    blocks = [
+        altered(pem) if at in (1, TOGETHER) else pem for at, pem in enumerate(good)
+    ]
+    results = shop.call("POST", "/vouchers", content="".join(blocks)).json()["results"]
+    assert [one["index"] for one in results] == list(range(len(good)))
+    guids = [str(load_vouchers(pem.encode())[0].guid) for pem in good]
+    assert [one["guid"] for one in results] == guids
+    refused = [one["index"] for one in results if one["status"] == "refused"]
+    assert refused == [1, TOGETHER]
+    events = shop.call("GET", "/events?cause=voucher.refused").json()["items"]
+    assert [one["guid"] for one in events][:2] == [guids[TOGETHER], guids[1]]
+
+
+def test_a_voucher_that_no_row_can_hold_is_refused_by_itself(any_api: Api) -> None:
+    """PostgreSQL keeps no NUL in text; SQLite does."""
+    blocks = [owned_by(any_api, SupplyChain().make_device()) for _ in range(2)]
+    odd = owned_by(any_api, SupplyChain().make_device("one\0two"))
+    file = blocks[0] + odd + blocks[1]
+    results = any_api.call("POST", "/vouchers", content=file).json()["results"]
+    told = [(one["status"], one["code"]) for one in results]
+    assert told[0] == told[2] == ("imported", None)
+    assert told[1] in [("imported", None), ("refused", "malformed")]
 
 
 def test_an_import_of_nothing_good_is_refused_and_stores_nothing(shop: Api) -> None:
