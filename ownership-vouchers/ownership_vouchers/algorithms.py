@@ -37,6 +37,7 @@ class Alg(IntEnum):
 
 
 _EC = {"secp256r1": (Alg.ES256, 32), "secp384r1": (Alg.ES384, 48)}
+_ECDSA = {Alg.ES256: ec.ECDSA(hashes.SHA256()), Alg.ES384: ec.ECDSA(hashes.SHA384())}
 _HASH: dict[Alg, hashes.HashAlgorithm] = {
     Alg.ES256: hashes.SHA256(),
     Alg.ES384: hashes.SHA384(),
@@ -130,7 +131,7 @@ def verify(key: VerifyKey, alg: Alg, signature: bytes, data: bytes) -> None:
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             size = _EC[key.curve.name][1]
-            key.verify(_to_der(signature, size), data, ec.ECDSA(_HASH[alg]))
+            key.verify(_to_der(signature, size), data, _ECDSA[alg])
         else:
             key.verify(signature, data, _padding(alg), _HASH[alg])
     except InvalidSignature as error:
@@ -170,7 +171,7 @@ class SoftSigner:
 
     def sign(self, data: bytes) -> bytes:
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            der = self._key.sign(data, ec.ECDSA(_HASH[self.alg]))
+            der = self._key.sign(data, _ECDSA[self.alg])
             size = _EC[self._key.curve.name][1]
             r, s = decode_dss_signature(der)
             return r.to_bytes(size, "big") + s.to_bytes(size, "big")

@@ -137,6 +137,13 @@ def split(data: bytes, tag: int | None = None, limit: int = 256) -> tuple[bytes,
     Raises:
         MalformedError: Not such an array.
     """
+    return tuple(raw for raw, _ in parts(data, tag, limit))
+
+
+def parts(
+    data: bytes, tag: int | None = None, limit: int = 256
+) -> tuple[tuple[bytes, object], ...]:
+    """As ``split``, each item's bytes with what ``decode`` makes of them."""
     if len(data) > _SMALL:
         _survey(data)
     start = 0
@@ -150,9 +157,9 @@ def split(data: bytes, tag: int | None = None, limit: int = 256) -> tuple[bytes,
     decoder = _decoder(stream, MAX_DEPTH)
     items = []
     for _ in range(count):
-        _next(decoder)
+        value = _next(decoder)
         end = stream.tell()
-        items.append(data[position:end])
+        items.append((data[position:end], value))
         position = end
     if position != len(data):
         raise MalformedError(f"{len(data) - position} bytes after the array")

@@ -5,6 +5,7 @@ outlives most. Source: FDO 1.1, sections 3.4.2 and 3.4.6; RFC 5280, section 6.1.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -35,7 +36,7 @@ def check_device_chain(
     if not chain:
         raise _refused("no device certificate")
     try:
-        certificates = [load_certificate(one) for one in chain]
+        certificates = [load_certificate(chain[0]), *map(_authority, chain[1:])]
         alg_for(certificate_key(certificates[0]))
     except VoucherError as error:
         raise _refused(str(error)) from error
@@ -71,6 +72,12 @@ def chain_holds(certificates: Sequence[x509.Certificate]) -> bool:
     except CheckFailed:
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _authority(der: bytes) -> x509.Certificate:
+    """Device authorities are few, and their devices many: read one once."""
+    return load_certificate(der)
 
 
 def _check_leaf(leaf: x509.Certificate) -> None:

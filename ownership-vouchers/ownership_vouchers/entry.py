@@ -55,18 +55,24 @@ class Entry:
             MalformedError: Another shape, or an unprotected header.
             UnsupportedKeyError: A next owner's key that we do not take.
         """
-        sign1 = Sign1.from_cbor(raw, tagged=True)
+        return cls.from_part(raw, cbor.decode(raw))
+
+    @classmethod
+    def from_part(cls, raw: bytes, item: object) -> Self:
+        """As ``from_cbor``, of bytes that ``cbor.parts`` has decoded."""
+        sign1 = Sign1.from_item(item, tagged=True)
         if sign1.unprotected:
             raise MalformedError("an entry's unprotected header is not empty")
-        parts = cbor.split(sign1.payload, limit=4)
+        parts = cbor.parts(sign1.payload, limit=4)
         if len(parts) != 4:
             raise MalformedError(f"entry payload of {len(parts)} items, not 4")
+        (_, prev_hash), (_, header_hash), (_, extra), (key, _) = parts
         return cls(
             sign1,
-            ClaimedHash.from_item(cbor.decode(parts[0])),
-            ClaimedHash.from_item(cbor.decode(parts[1])),
-            _extra(cbor.decode(parts[2])),
-            PublicKey.from_cbor(parts[3]),
+            ClaimedHash.from_item(prev_hash),
+            ClaimedHash.from_item(header_hash),
+            _extra(extra),
+            PublicKey.from_cbor(key),
             raw,
         )
 

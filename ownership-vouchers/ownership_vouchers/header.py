@@ -36,14 +36,17 @@ class Header:
             MalformedError: Another shape.
             UnsupportedKeyError: A manufacturer key that we do not take.
         """
-        parts = cbor.split(raw, limit=6)
-        version, guid, _, device_info, _, chain_hash = cbor.array(cbor.decode(raw), 6)
+        parts = cbor.parts(raw, limit=6)
+        if len(parts) != 6:
+            raise MalformedError(f"header of {len(parts)} items, not 6")
+        _, _, (rv_info, _), _, (key, _), _ = parts
+        version, guid, _, device_info, _, chain_hash = (value for _, value in parts)
         return cls(
             cbor.uint(version, 16),
             Guid(cbor.bstr(guid, 16)),
-            RendezvousInfo.from_cbor(parts[2]),
+            RendezvousInfo.from_cbor(rv_info),
             cbor.tstr(device_info, limit=MAX_DEVICE_INFO),
-            PublicKey.from_cbor(parts[4]),
+            PublicKey.from_cbor(key),
             None if chain_hash is None else _plain_hash(chain_hash),
             raw,
         )

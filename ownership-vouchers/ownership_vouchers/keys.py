@@ -76,20 +76,26 @@ class PublicKey:
     raw: bytes = field(repr=False)
     key: VerifyKey
     chain: tuple[x509.Certificate, ...] = ()
+    alg: Alg = field(init=False, repr=False, compare=False)  # of its signatures
+    spki: bytes = field(init=False, repr=False, compare=False)  # DER
+
+    def __post_init__(self) -> None:
+        alg = alg_for(self.key, pss=self.type is KeyType.RSAPSS)
+        object.__setattr__(self, "alg", alg)
+        object.__setattr__(self, "spki", spki(self.key))
 
     @classmethod
-    def from_cbor(cls, raw: bytes) -> Self:
+    def from_cbor(cls, raw: bytes) -> "PublicKey":
         """Decode ``[pkType, pkEnc, pkBody]``.
 
         Raises:
             MalformedError: Another shape.
             UnsupportedKeyError: A key that is not what pkType says, or EPID.
         """
-        key_type, encoding, key, chain = _decode(raw)
-        return cls(key_type, encoding, raw, key, chain)
+        return _decode(raw)
 
     @classmethod
-    def from_item(cls, item: object) -> Self:
+    def from_item(cls, item: object) -> "PublicKey":
         """As ``from_cbor``, where the exact bytes are not hashed."""
         return cls.from_cbor(cbor.encode(item))
 
@@ -116,16 +122,6 @@ class PublicKey:
         raw = cbor.encode([int(key_type), int(encoding), body])
         kept = chain if encoding is KeyEncoding.X5CHAIN else ()
         return cls(key_type, encoding, raw, key, kept)
-
-    @property
-    def alg(self) -> Alg:
-        """The algorithm this key's signatures use."""
-        return alg_for(self.key, pss=self.type is KeyType.RSAPSS)
-
-    @property
-    def spki(self) -> bytes:
-        """DER SubjectPublicKeyInfo."""
-        return spki(self.key)
 
     def fingerprint(self) -> str:
         """SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal digits."""
@@ -160,9 +156,7 @@ def type_of(key: VerifyKey, *, pss: bool = False) -> KeyType:
 
 
 @lru_cache(maxsize=256)
-def _decode(
-    raw: bytes,
-) -> tuple[KeyType, KeyEncoding, VerifyKey, tuple[x509.Certificate, ...]]:
+def _decode(raw: bytes) -> PublicKey:
     """Manufacturers and owners are few, and their vouchers many: read a key once."""
     kind, form, body = cbor.array(cbor.decode(raw), 3)
     try:
@@ -172,7 +166,7 @@ def _decode(
         raise UnsupportedKeyError(f"key type {kind}, encoding {form}") from error
     key, chain = _read(key_type, encoding, body)
     _require(key_type, key)
-    return key_type, encoding, key, chain
+    return PublicKey(key_type, encoding, raw, key, chain)
 
 
 def _require(key_type: KeyType, key: VerifyKey) -> None:

@@ -106,10 +106,11 @@ class Hash:
     @classmethod
     def of(cls, kind: HashType, *chunks: bytes) -> Self:
         """Hash the concatenation of ``chunks``."""
-        digest = hashlib.new(kind.plain.digest_name)
+        plain = kind.plain
+        digest = hashlib.sha256() if plain is HashType.SHA256 else hashlib.sha384()
         for chunk in chunks:
             digest.update(chunk)
-        return cls(kind.plain, digest.digest())
+        return cls(plain, digest.digest())
 
     @classmethod
     def mac(cls, kind: HashType, secret: bytes, data: bytes) -> Self:

@@ -55,18 +55,18 @@ class Voucher:
             CheckFailed: Over a limit (64 KiB, 255 entries, 10 certificates).
         """
         _bound("voucher in bytes", len(data), MAX_VOUCHER)
-        parts = cbor.split(data, limit=5)
+        parts = cbor.parts(data, limit=5)
         if len(parts) != 5:
             raise MalformedError(f"voucher of {len(parts)} items, not 5")
-        header = cbor.bstr(cbor.decode(parts[1]))
-        _bound("entries", cbor.length(parts[4]), MAX_ENTRIES)
+        (_, version), (_, header), (hmac_raw, hmac), (_, chain), (entries, _) = parts
+        _bound("entries", cbor.length(entries), MAX_ENTRIES)
         return cls(
-            cbor.uint(cbor.decode(parts[0]), 16),
-            Header.from_cbor(header),
-            decode_hmac(parts[2]),
-            parts[2],
-            _chain(parts[3]),
-            tuple(_entry(i, raw) for i, raw in enumerate(cbor.split(parts[4]))),
+            cbor.uint(version, 16),
+            Header.from_cbor(cbor.bstr(header)),
+            _hmac(hmac),
+            hmac_raw,
+            _chain(chain),
+            tuple(_entry(i, *part) for i, part in enumerate(cbor.parts(entries))),
             data,
         )
 
@@ -91,7 +91,7 @@ class Voucher:
         )
         raw = cbor.join(parts)
         _bound("voucher in bytes", len(raw), MAX_VOUCHER)
-        kept = _chain(parts[3])
+        kept = _chain(cbor.decode(parts[3]))
         return cls(
             PROTOCOL_VERSION, header, decode_hmac(parts[2]), parts[2], kept, (), raw
         )
@@ -146,14 +146,17 @@ def device_key_of(leaf: bytes) -> VerifyKey:
 
 def decode_hmac(raw: bytes) -> Hash:
     """Decode an HMac item. Raises MalformedError if it is a plain hash."""
-    value = Hash.from_item(cbor.decode(raw))
+    return _hmac(cbor.decode(raw))
+
+
+def _hmac(item: object) -> Hash:
+    value = Hash.from_item(item)
     if not value.type.is_mac:
         raise MalformedError("a hash where an HMAC belongs")
     return value
 
 
-def _chain(raw: bytes) -> tuple[bytes, ...] | None:
-    item = cbor.decode(raw)
+def _chain(item: object) -> tuple[bytes, ...] | None:
     if item is None:
         return None
     certificates = cbor.array(item)
@@ -161,9 +164,9 @@ def _chain(raw: bytes) -> tuple[bytes, ...] | None:
     return tuple(cbor.bstr(one, limit=MAX_CERTIFICATE) for one in certificates)
 
 
-def _entry(index: int, raw: bytes) -> Entry:
+def _entry(index: int, raw: bytes, item: object) -> Entry:
     try:
-        return Entry.from_cbor(raw)
+        return Entry.from_part(raw, item)
     except (MalformedError, UnsupportedKeyError) as error:
         raise type(error)(f"entry {index}: {error}") from error
 
