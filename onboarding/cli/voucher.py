@@ -14,6 +14,7 @@ from onboarding.cli.files import (
     read_secret,
     write_file,
 )
+from onboarding.cli.hand_over import HandOver
 from onboarding.cli.output import (
     FAILED,
     CliError,
@@ -169,6 +170,40 @@ def resell(
         f"voucher of {plain(guid)} signed over to {plain(str(facts['owner'])[:16])}…,"
         f" written to {plain(out)}; the device is retired here"
     )
+
+
+@app.command("hand-over")
+def hand_over(
+    to: Annotated[Path, typer.Option(help="The buyer's public key or certificate.")],
+    out: Annotated[Path, typer.Option(help="Where the buyer's vouchers go, PEM.")],
+    url: Url,
+    guid: Annotated[
+        list[str] | None, typer.Option(help="A device's GUID; again and again.")
+    ] = None,
+    line: Annotated[
+        str | None, typer.Option(help="Whatever is unsold of this line.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Whatever is unsold.")] = False,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> int:
+    """Sign many vouchers over to a buyer at the factory's service, into one file."""
+    guids = [str(_guid(one)) for one in guid or []]
+    if [bool(guids), line is not None, all_].count(True) != 1:
+        raise unusable("say what to hand over", "Give --guid, --line or --all.")
+    order = HandOver(read_file(to).decode("ascii", "replace"), guids, line)
+    with connected(url, api_key_file, ca) as api:
+        done = order.run(api)
+    write_file(out, done.pem.encode())
+    if json:
+        print_json({"file": str(out), **done.report()})
+    else:
+        rows = [(one["guid"], one["code"], one["detail"]) for one in done.refused]
+        if rows:
+            print_table(["GUID", "refused", "why"], rows)
+        console().print(f"{done.extended} vouchers written to {plain(out)}")
+    return FAILED if done.refused else 0
 
 
 @app.command("import")

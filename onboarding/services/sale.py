@@ -4,9 +4,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from onboarding.services import passport_pem
+from onboarding.services import passport_pem, to0
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.key_store import KeyKind
 from onboarding.services.passports import StoredPassport
 from onboarding.services.voucher_records import record_of
 from onboarding.store.voucher_rows import VoucherRecord
@@ -43,6 +44,22 @@ def sold(context: Context, record: VoucherRecord, next_owner_pem: str) -> Vouche
     context.owner_keys.require_usable(buyer.fingerprint())
     longer = extend(voucher, signer, voucher.owner_key, buyer)
     return record_of(longer, record.serial, context.now(), record.passport)
+
+
+def keep(context: Context, record: VoucherRecord, actor: str) -> None:
+    """Store a voucher that ``sold`` returned.
+
+    One signed over to this very owner is announced: its device can be onboarded
+    again, and stays what it is until then.
+
+    Raises:
+        StoreError: As ``VoucherStore.add``.
+    """
+    owner = context.keyrings.get(KeyKind.OWNER)
+    ours = owner is not None and owner.find(record.key_fingerprint) is not None
+    context.stores.vouchers.add(record, actor, bought=ours)
+    if ours:
+        to0.plan(context.stores, record.guid, context.now())
 
 
 def shown(record: VoucherRecord) -> dict[str, object]:

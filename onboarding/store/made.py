@@ -21,6 +21,11 @@ _GET = Sql(
 _ALARMS = Sql(
     "SELECT COUNT(*) FROM made_devices WHERE alarm IS NOT NULL AND settled_at IS NULL"
 )
+_UNSOLD = Sql(
+    "SELECT m.guid FROM made_devices m JOIN vouchers v ON v.guid = m.guid "
+    "WHERE m.guid > ? AND (v.entry_digests = ? OR v.key_fingerprint = ?) "
+    "AND (m.line = ? OR CAST(? AS TEXT) IS NULL) ORDER BY m.guid LIMIT ?"
+)
 _SETTLE = Sql(
     "UPDATE made_devices SET settled_at = ? WHERE serial = ? AND settled_at IS NULL"
 )
@@ -105,6 +110,22 @@ class MadeStore:
         last = found[size - 1] if len(found) > size else None
         following = None if last is None else f"{last.made_at}:{last.guid.hex()}"
         return Page(found[:size], following)
+
+    def unsold(
+        self, cursor: str | None, limit: int, line: str | None, buyer: str
+    ) -> Page[bytes]:
+        """GUIDs of made devices whose voucher nobody was given but this buyer.
+
+        Args:
+            line: Only of this line.
+            buyer: Fingerprint of the buyer's key.
+        """
+        size = clamp(limit)
+        after = b"" if cursor is None else bytes_cursor(cursor)
+        given = (after, b"", buyer, line, line, size + 1)
+        rows = self._database.direct.rows(_UNSOLD, given)
+        found = tuple(bytes(row[0]) for row in rows[:size])
+        return Page(found, found[-1].hex() if len(rows) > size else None)
 
     def alarms(self) -> int:
         """How many devices need a look."""

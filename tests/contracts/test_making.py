@@ -259,3 +259,30 @@ def test_the_list_is_paged_with_the_newest_first(made: MadeStore) -> None:
     assert len(seen) == len(guids) == len(set(seen))
     times = [made.get(guid).made_at for guid in seen]
     assert times == sorted(times, reverse=True)
+
+
+def test_what_is_unsold_is_listed_by_line_and_what_its_buyer_has_already(
+    made: MadeStore, database: Database
+) -> None:
+    other = replace(OTHER, line="line-2")
+    for guid, serial in ((FIRST, "SN-1"), (SECOND, "SN-2")):
+        make(made, guid, serial=serial)
+    make(made, THIRD, other, serial="SN-3")
+    sold = replace(voucher(SECOND, ("buyer",), "h"), serial="SN-2")
+    VoucherStore(database).add(sold, ACTOR)
+    buyer = sold.key_fingerprint
+
+    def unsold(line: str | None, to: str) -> list[bytes]:
+        first = made.unsold(None, 1, line, to)
+        found = list(first.items)
+        cursor = first.cursor
+        while cursor is not None:
+            page = made.unsold(cursor, 1, line, to)
+            found += page.items
+            cursor = page.cursor
+        return found
+
+    assert unsold("default", "somebody else") == [FIRST]
+    assert unsold("default", buyer) == [FIRST, SECOND]
+    assert unsold(None, "somebody else") == [FIRST, THIRD]
+    assert unsold("line-9", buyer) == []

@@ -105,6 +105,7 @@ ROLES: dict[str, set[str]] = {
     "DELETE /vouchers/{guid}": {"manufacturer", "operator", "admin"},
     "GET /vouchers/{guid}/credential": {"operator", "security", "admin"},
     "PUT /vouchers/{guid}/credential": {"operator", "admin"},
+    "POST /vouchers/extend": {"manufacturer", "admin"},
     "POST /vouchers/{guid}/extend": {"manufacturer", "operator", "admin"},
     "GET /vouchers/{guid}/lineage": {"operator", "security", "admin"},
     "POST /vouchers/{guid}/recover": {"operator", "admin"},

@@ -69,6 +69,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "addresses": [{"dns": "o.example", "ip": None, "port": 1, "protocol": "http"}]
     },
     "PUT /trust": {"manufacturers": [ZERO], "device_cas_pem": ""},
+    "POST /vouchers/extend": {"next_owner_pem": "-----BEGIN", "all": True},
     "POST /vouchers/{guid}/extend": {"next_owner_pem": "-----BEGIN"},
     "POST /vouchers/{guid}/resell": {"next_owner_pem": "-----BEGIN"},
     "PUT /vouchers/{guid}/credential": {"mode": "reuse"},

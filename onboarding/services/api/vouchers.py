@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from attestation.errors import DocumentRefused
-from onboarding.services import sale, to0
+from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
@@ -20,7 +20,6 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.key_store import KeyKind
 from onboarding.services.passports import StoredPassport
 from onboarding.store.apikeys import Role
 from onboarding.store.voucher_list import VoucherSummary
@@ -107,10 +106,7 @@ def extend_voucher(
     again, and stays what it is until then.
     """
     stored = sale.sold(context, _record(context, guid), body.next_owner_pem)
-    ours = _is_ours(context, stored)
-    context.stores.vouchers.add(stored, actor(caller), bought=ours)
-    if ours:
-        to0.plan(context.stores, stored.guid, context.now())
+    sale.keep(context, stored, actor(caller))
     return sale.shown(stored)
 
 
@@ -145,11 +141,6 @@ def shown_passport(stored: bytes) -> JsonObject:
 
 def _record(context: Context, guid: str) -> VoucherRecord:
     return context.stores.lineage.get(parse_guid(guid).raw)
-
-
-def _is_ours(context: Context, record: VoucherRecord) -> bool:
-    owner = context.keyrings.get(KeyKind.OWNER)
-    return owner is not None and owner.find(record.key_fingerprint) is not None
 
 
 def _line(one: VoucherSummary) -> JsonObject:
