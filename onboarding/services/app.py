@@ -25,6 +25,7 @@ from onboarding.store.registrations import PRUNED
 TITLE = "Vouchgate"
 LARGER_BODIES = {
     "/api/v1/vouchers": 16 * 1024 * 1024,
+    "/vouchers/import": 16 * 1024 * 1024,
     "/api/v1/keys/match": 16 * 1024 * 1024,
     "/api/v1/manifests": 2 * 1024 * 1024,
     "/api/v1/service-info/files": MAX_FILE,

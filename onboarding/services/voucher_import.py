@@ -1,7 +1,7 @@
 """Bulk import: every voucher of a file, with a result for each."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
@@ -84,8 +84,25 @@ class _Refusal:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import under way: each result comes when its voucher has been dealt with."""
+
+    total: int
+    results: Iterator[ItemResult]
+
+
 def import_vouchers(context: Context, data: bytes, actor: str) -> list[ItemResult]:
     """Take every voucher of a PEM or CBOR file that holds and is ours.
+
+    Raises:
+        VoucherError: The file as a whole is none of vouchers.
+    """
+    return list(begin_import(context, data, actor).results)
+
+
+def begin_import(context: Context, data: bytes, actor: str) -> Import:
+    """As ``import_vouchers``, a part of the file for each result that needs one.
 
     Raises:
         VoucherError: The file as a whole is none of vouchers.
@@ -101,9 +118,10 @@ def import_vouchers(context: Context, data: bytes, actor: str) -> list[ItemResul
         _passports(data),
     )
     parts = range(0, len(blocks), TOGETHER)
-    found = [_part(work, blocks[start : start + TOGETHER]) for start in parts]
+    found = (_part(work, blocks[start : start + TOGETHER]) for start in parts)
     told = (one for part in found for one in part)
-    return [_result(index, one) for index, one in enumerate(told)]
+    results = (_result(index, one) for index, one in enumerate(told))
+    return Import(len(blocks), results)
 
 
 def _passports(data: bytes) -> dict[Guid, bytes]:

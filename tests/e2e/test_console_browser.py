@@ -12,6 +12,7 @@ from onboarding.store.apikeys import Role
 from ownership_vouchers.types import Guid
 from tests.support.browser import ENTER, TAB, Browser
 from tests.support.console_bench import Console
+from tests.support.sold_vouchers import sold_to, strange
 
 pytest_plugins = ["tests.support.console_fixtures"]
 
@@ -31,6 +32,8 @@ def page_of(console: Console, name: str) -> tuple[Role, str]:
         "device-failed": (Role.SECURITY, f"/devices/{console.fleet.failed}"),
         "device-registered": (Role.OPERATOR, f"/devices/{console.fleet.registered}"),
         "device-hostile": (Role.OPERATOR, f"/devices/{console.fleet.hostile}"),
+        "vouchers": (Role.OPERATOR, "/vouchers"),
+        "voucher": (Role.OPERATOR, f"/vouchers/{console.fleet.story}"),
     }[name]
 
 
@@ -42,6 +45,8 @@ PAGES = [
     "device-failed",
     "device-registered",
     "device-hostile",
+    "vouchers",
+    "voucher",
 ]
 
 
@@ -192,3 +197,44 @@ def test_a_first_visit_transfers_little(console: Console, seen: See) -> None:
         ".reduce((sum, one) => sum + one.decodedBodySize, 0)"
     )
     assert 0 < size < PAGE_BYTES
+
+
+DROP = """
+const data = new DataTransfer();
+for (const [name, text] of arguments) data.items.add(new File([text], name));
+document.querySelector("[data-import]").dispatchEvent(
+  new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+"""
+
+
+def test_files_are_dropped_and_each_says_how_far_it_is(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.OPERATOR, "/vouchers")
+    good = "".join(sold_to(console.site, 40, "dropped board"))
+    files = [["a.pem", good], ["b.pem", strange()], ["c.pem", "no voucher"], ["d", ""]]
+    browser.resize(*SIZES["wide"])
+    browser.run(DROP, *files)
+    browser.wait(lambda: "is empty" in browser.text(".files"), "the last file's end")
+    said = browser.text(".files")
+    assert "40 imported" in said
+    assert "1 refused" in said
+    assert "not one well-formed CBOR item" in said
+    assert "d: is empty" in browser.run("return announce.textContent")
+    done = browser.run("return document.querySelector('.files progress').value")
+    assert done == 1
+    for scheme in ("light", "dark"):
+        browser.scheme(scheme)
+        browser.picture(PICTURES / f"import-{scheme}-wide.png")
+    assert [one for one in browser.complaints() if "422" not in one] == []
+
+
+def test_a_file_is_chosen_by_keyboard(
+    console: Console, seen: See, tmp_path: Path
+) -> None:
+    browser = seen(Role.OPERATOR, "/vouchers")
+    file = tmp_path / "delivery.pem"
+    file.write_text(sold_to(console.site, 1, "chosen board")[0])
+    browser.type("#files", str(file))  # what the dialog of the browser does
+    browser.wait(lambda: "1 imported" in browser.text(".files"), "the import")
+    browser.wait(lambda: "chosen board" in browser.text("table"), "the new voucher")

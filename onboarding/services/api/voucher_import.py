@@ -34,7 +34,7 @@ def post_vouchers(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
         status.value: sum(one.status is status for one in results)
         for status in ItemStatus
     }
-    answer = {**counts, "results": [_shown(one) for one in results]}
+    answer = {**counts, "results": [shown_item(one) for one in results]}
     if counts[ItemStatus.REFUSED.value] == len(results):
         raise Problem(
             422,
@@ -46,7 +46,8 @@ def post_vouchers(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
     return answer
 
 
-def _shown(one: ItemResult) -> JsonObject:
+def shown_item(one: ItemResult) -> JsonObject:
+    """What became of one voucher, and which check it failed."""
     return {
         "index": one.index,
         "guid": None if one.guid is None else str(one.guid),

@@ -2,7 +2,14 @@
 
 from fastapi import APIRouter
 
-from onboarding.services.console import assets, device, device_forms, fleet
+from onboarding.services.console import (
+    assets,
+    device,
+    device_forms,
+    fleet,
+    voucher_upload,
+    vouchers,
+)
 from onboarding.services.console.attempts import Attempts
 from onboarding.services.console.login import login_router
 
@@ -15,4 +22,6 @@ def console_routers() -> tuple[APIRouter, ...]:
         fleet.router,
         device.router,
         device_forms.router,
+        voucher_upload.router,
+        vouchers.router,
     )

@@ -104,4 +104,4 @@ def meaning(state: str) -> str:
 
 def size_of(count: int) -> str:
     """A number with its thousands set apart."""
-    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{count:,}"
