@@ -1,40 +1,31 @@
 """go-fdo-client as a device against our three services."""
 
-from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.support.interop.go_client import COMPLETE, GoClient
 from tests.support.interop.go_peers import GoPeers
+from tests.support.interop.matrix import COLUMN, ROWS, combinations
 from tests.support.interop.services import Trade
 
 PAIR = "go-fdo-client as device; our manufacturing, rendezvous and owner"
-ENCODINGS = ("x509", "x5chain", "cose")
-CIPHERS = ("A128GCM", "A256GCM")
-# FDO 1.1, section 3.6.5: which suites go with the owner key.
-FITTING = {"ec256": ("ECDH256",), "ec384": ("ECDH384",)}
 BRIEF = {
     ("ec256", "x509", "ECDH256", "A128GCM"),
-    ("ec256", "cose", "ECDH256", "A256GCM"),
-    ("ec384", "x5chain", "ECDH384", "A256GCM"),
+    ("ec384", "cose", "ECDH384", "A256GCM"),
+    ("rsa2048", "x5chain", "ASYMKEX2048", "COSEAES128CTR"),
+    ("rsa3072", "x509", "DHKEXid15", "COSEAES256CBC"),
 }
-
-
-COMBINATIONS = [
-    pytest.param(*one, marks=() if one in BRIEF else pytest.mark.full)
-    for key, suites in FITTING.items()
-    for one in product([key], ENCODINGS, suites, CIPHERS)
-]
+KEYS = ("ec256", "ec384", "rsa2048", "rsa3072")
 
 
 @pytest.mark.interop(
     PAIR,
     title="DI, TO1 and TO2, by key, encoding, key exchange and cipher",
-    rows=("key", "encoding", "kex"),
-    column="cipher",
+    rows=ROWS,
+    column=COLUMN,
 )
-@pytest.mark.parametrize(("key", "encoding", "kex", "cipher"), COMBINATIONS)
+@pytest.mark.parametrize((*ROWS, COLUMN), combinations(KEYS, BRIEF))
 def test_a_device_goes_from_factory_to_owner(
     key: str,
     encoding: str,

@@ -4,14 +4,19 @@ import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
-from hw.keys import HMAC_SHA256, HMAC_SHA384, DeviceKey, SoftHmac, new_soft_key
+from hw.keys import HMAC_SHA256, HMAC_SHA384, SoftHmac, new_soft_key
 from onboarding.device.config import DeviceConfig, write_private
 from onboarding.device.csr import certificate_request
 from onboarding.device.factory import initialise
@@ -34,14 +39,21 @@ from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
 from onboarding.wire.message import KexSuite
 from onboarding.wire.mfg_info import MfgInfo
+from ownership_vouchers.algorithms import Signer, SoftSigner
 from ownership_vouchers.encrypt0 import Aead
 from ownership_vouchers.keys import KeyEncoding, KeyType
+from ownership_vouchers.mac0 import MacSuite
 
 CURVES = {"ec256": "P-256", "ec384": "P-384"}
 KEY_TYPES = {
     "ec256": KeyType.SECP256R1,
     "ec384": KeyType.SECP384R1,
+    "rsa2048": KeyType.RSA2048RESTR,
+    "rsa3072": KeyType.RSAPKCS,
+    "pss2048": KeyType.RSAPSS,
+    "pss3072": KeyType.RSAPSS,
 }
+WEAK = ("ec256", "rsa2048", "pss2048")  # those that go with SHA-256
 ENCODINGS = {
     "x509": KeyEncoding.X509,
     "x5chain": KeyEncoding.X5CHAIN,
@@ -102,7 +114,7 @@ def our_device(
 class ChosenDevice:
     """DI, TO1 and TO2 of ours, where a test says which key, encoding and suites."""
 
-    key: DeviceKey
+    key: Signer
     mac: SoftHmac
     credential: DeviceCredential
     client: httpx.Client
@@ -114,10 +126,9 @@ class ChosenDevice:
     ) -> "ChosenDevice":
         """Run DI, asking for a manufacturer's key of that kind and encoding."""
         serial = f"CHOSEN-{next(_NUMBERS):04d}"
-        device_key = new_soft_key(CURVES[key])
-        size, kind = (32, HMAC_SHA256) if key == "ec256" else (48, HMAC_SHA384)
+        device_key, request = _key_and_request(key, serial)
+        size, kind = (32, HMAC_SHA256) if key in WEAK else (48, HMAC_SHA384)
         mac = SoftHmac(secrets.token_bytes(size), kind)
-        request = certificate_request(device_key, serial)
         wanted = (KEY_TYPES[key], ENCODINGS[encoding])
         info = MfgInfo(*wanted, serial, "ours", request)
         role = DiDevice(DiDeviceEnv(info, mac))
@@ -149,6 +160,27 @@ class ChosenDevice:
         return replace(self, credential=done.credential or self.credential)
 
 
+def _key_and_request(key: str, serial: str) -> tuple[Signer, bytes]:
+    """A private key, and the certificate request that it signed."""
+    if key in CURVES:
+        made = new_soft_key(CURVES[key])
+        return made, certificate_request(made, serial)
+    private = _rsa_key(int(key[3:]))
+    hashing = hashes.SHA256() if key in WEAK else hashes.SHA384()
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    request = builder.sign(private, hashing)
+    signer = SoftSigner(private, pss=key.startswith("pss"))
+    return signer, request.public_bytes(Encoding.DER)
+
+
+@cache
+def _rsa_key(bits: int) -> rsa.RSAPrivateKey:
+    """One TEST KEY of each size: to make one takes its time."""
+    return rsa.generate_private_key(65537, bits)
+
+
 def suites(kex: str, cipher: str) -> dict[str, object]:
     """What ``ChosenDevice.onboard`` takes for these names."""
-    return {"kex": KexSuite(kex), "cipher": Aead[cipher]}
+    family = MacSuite if cipher in MacSuite.__members__ else Aead
+    return {"kex": KexSuite(kex), "cipher": family[cipher]}

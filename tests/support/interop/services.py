@@ -191,6 +191,7 @@ def _process(site: Site, role: Role) -> Iterator[Service]:
         "VOUCHGATE_KEY_DIRECTORY": str(settings.key_directory),
         "VOUCHGATE_KEY_PASSPHRASE_FILE": str(settings.key_passphrase_file),
         "VOUCHGATE_TASK_POLL_SECONDS": "0.05",
+        "VOUCHGATE_TO2_HMAC_CIPHERS": "true",
     }
     serve = [sys.executable, "-m", "onboarding.cli", "serve", "--role", role.value]
     command = [*serve, "--port", "0", "--port-file", str(port_file)]
