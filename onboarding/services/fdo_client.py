@@ -127,7 +127,7 @@ def run_protocol(
         try:
             return _run(http, url, start(), deadline)
         except FdoClientError as error:
-            trouble.append(f"{url}: {error}")
+            trouble.append(f"{url}: {error}" if len(urls) > 1 else str(error))
     raise FdoClientError("; ".join(trouble) or "there is no address to try")
 
 

@@ -23,7 +23,7 @@ from onboarding.services.settings import Settings
 from onboarding.services.transport import Arrival, AsgiApp
 from onboarding.services.trust import Trust, load_trust
 from onboarding.store.errors import NotFound, RegistrationRefused
-from onboarding.store.key_rules import Holder, Verdict
+from onboarding.store.key_rules import Verdict
 from onboarding.store.registrations import RegistrationRecord
 from ownership_vouchers import cbor
 from ownership_vouchers.keys import PublicKey
@@ -139,9 +139,7 @@ def _find(context: Context, guid: Guid) -> RegistrationRecord | None:
 def _served(record: RegistrationRecord | None) -> Registration | None:
     """Raises NotServed: the operator denies one of its keys by now."""
     if record is not None and record.denied is not None:
-        whose = record.denied
-        key = record.key_fingerprint if whose == Holder.OWNER else record.maker
-        raise NotServed(f"it is registered, but the {whose}'s key {key} is denied here")
+        raise NotServed(f"it is registered, but {record.denied_key} is denied here")
     return _registration(record)
 
 

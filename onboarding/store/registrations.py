@@ -19,6 +19,7 @@ from onboarding.store.errors import (
     QuotaReached,
     RegistrationRefused,
 )
+from onboarding.store.key_rules import Holder
 from onboarding.store.pages import Page, bytes_cursor, clamp
 
 RECLAIMED = 8  # rows that ran out, taken away by each put
@@ -92,6 +93,15 @@ class RegistrationRecord:
     expires: int
     maker: str | None = None
     denied: str | None = None
+
+    @property
+    def denied_key(self) -> str | None:
+        """Whose key is denied, and which, in words."""
+        if self.denied is None:
+            return None
+        whose = Holder(self.denied)
+        key = self.key_fingerprint if whose is Holder.OWNER else self.maker
+        return f"the {whose.value}'s key {key}"
 
     @property
     def claim(self) -> Claim:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,13 +44,18 @@ class Services:
 
     Args:
         postgres: Where each service gets a database of its own; None: SQLite files.
+        roles: Those that are started.
     """
 
     def __init__(
-        self, directory: Path, postgres: PrivatePostgres | None = None
+        self,
+        directory: Path,
+        postgres: PrivatePostgres | None = None,
+        roles: Sequence[str] = ROLES,
     ) -> None:
         self._directory = directory
         self._postgres = postgres
+        self._roles = roles
         self._started: dict[str, Service] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.owner_key: KeyInfo
@@ -58,7 +64,7 @@ class Services:
     def __enter__(self) -> Self:
         self._make_keys()
         try:
-            for role in ROLES:
+            for role in self._roles:
                 self._started[role] = self._start(role)
         except BaseException:
             self._stop()

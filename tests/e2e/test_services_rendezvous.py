@@ -131,6 +131,8 @@ def test_a_denied_owner_is_refused_and_served_no_longer(market: Market) -> None:
         market.ask()
     assert int(failed.value.message.code) == 6
     denied = f"the owner's key {market.owner} is denied here"
+    path = f"/diagnosis?guid={market.chain.guid}"
+    assert market.api.call("GET", path, Role.OPERATOR).json()["why"] == "denied"
     assert market.why("TO1") == f"it is registered, but {denied}"
     assert refused(market) == denied
     market.forget("owner", market.owner)

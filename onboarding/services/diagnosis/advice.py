@@ -11,6 +11,7 @@ from onboarding.services.diagnosis import runs
 from onboarding.services.diagnosis.facts import Facts
 from onboarding.services.diagnosis.words import Advice, Why, ago
 from onboarding.services.settings import Role
+from onboarding.services.to0_attempts import Attempt
 from ownership_vouchers.types import Guid
 
 Rule = Callable[[Facts], Advice | None]
@@ -169,12 +170,11 @@ def _unregistered(facts: Facts) -> Advice | None:
         return None
     failed = [one for one in facts.to0.servers if one.error]
     if failed:
-        worst = max(failed, key=lambda one: one.at)
+        told = "; ".join(_told(one, facts.now) for one in failed[:4])
         return Advice(
             Why.NOT_REGISTERED,
-            f"No rendezvous server knows the device: {worst.server} failed"
-            f" {worst.failures} times, last {ago(facts.now - worst.at)}:"
-            f" {worst.error.rstrip('.')}. Mend that; it is tried again by itself.",
+            f"No rendezvous server knows the device: {told}. Mend that; it is tried"
+            " again by itself.",
         )
     said = facts.to0.error
     if facts.to0.planned:
@@ -187,6 +187,26 @@ def _unregistered(facts: Facts) -> Advice | None:
     return Advice(
         Why.NOT_REGISTERED,
         "The voucher is known, but nobody registers the device: POST /api/v1/to0/GUID.",
+    )
+
+
+def _told(one: Attempt, now: int) -> str:
+    """What one rendezvous server did when the device was to be registered there."""
+    error = one.error.rstrip(".")
+    if not one.failures:
+        return f"{one.server} was not tried for it: {error}"
+    often = f"{one.failures} times, last {ago(now - one.at)}"
+    return f"{one.server} failed {often}: {error}"
+
+
+def _denied(facts: Facts) -> Advice | None:
+    if not facts.denied:
+        return None
+    return Advice(
+        Why.DENIED,
+        f"The device is registered here, and not sent on: {facts.denied} is denied."
+        " `vouchgate rendezvous rules` says why, `vouchgate rendezvous forget` takes it"
+        " back.",
     )
 
 
@@ -230,6 +250,7 @@ _RULES: tuple[Rule, ...] = (
     runs.refused_owner,
     _no_rendezvous,
     _unregistered,
+    _denied,
     runs.asked_rendezvous,
     _registered,
     _stranger,

@@ -50,10 +50,11 @@ class To0Facts:
 class Facts:
     """Everything this service can say; ``role`` tells what it cannot know.
 
-    ``registered_until`` is of this service's own rendezvous, ``runs`` the newest
-    first, ``failed_modules`` name and detail of those that the last TO2 left failed,
-    ``made`` how DI went here, and ``same_serial`` the other GUIDs that stand under
-    the same serial number.
+    ``registered_until`` is of this service's own rendezvous, ``denied`` whose key is
+    denied there, with its fingerprint; ``runs`` are the newest first,
+    ``failed_modules`` name and detail of those that the last TO2 left failed, ``made``
+    how DI went here, and ``same_serial`` the other GUIDs that stand under the same
+    serial number.
     """
 
     now: int
@@ -64,6 +65,7 @@ class Facts:
     voucher: VoucherFacts | None = None
     to0: To0Facts = field(default_factory=To0Facts)
     registered_until: int | None = None
+    denied: str = ""
     runs: tuple[Trace, ...] = ()
     sighting: Sighting | None = None
     binding: BindingRecord | None = None
@@ -125,9 +127,10 @@ def _gathered(
     binding = None
     with suppress(NotFound):
         binding = stores.bindings.get(present)
-    until = None
+    until, denied = None, ""
     with suppress(NotFound):
-        until = stores.registrations.get(present, now).expires
+        registration = stores.registrations.get(present, now)
+        until, denied = registration.expires, registration.denied_key or ""
     seen = [one for one in map(stores.traces.sighting, guids) if one is not None]
     return Facts(
         now,
@@ -138,6 +141,7 @@ def _gathered(
         _voucher(context, present),
         _to0(stores.tasks.find(to0.KIND, present.hex())),
         until,
+        denied,
         stores.traces.of(guids),
         max(seen, key=lambda one: one.last_at, default=None),
         binding,

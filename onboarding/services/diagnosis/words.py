@@ -29,6 +29,7 @@ class Why(StrEnum):
     NO_RENDEZVOUS = "no-rendezvous"
     NOT_REGISTERED = "not-registered"
     REGISTERING = "registering"
+    DENIED = "denied"
     REDIRECTED = "redirected"
     NOT_REDIRECTED = "not-redirected"
     NOT_SEEN = "not-seen"

@@ -70,6 +70,7 @@ def stopped(refused: int, code: int, error: str, **changed: Any) -> Facts:
 FAILED = To0Facts(
     True, (Attempt(RV, NOW - 60, 5, "error 2 to message 22", 0, 0, NOW + 60),)
 )
+SPARED = Attempt("http://rv2.example.test", error="it is left alone.", due=NOW + 60)
 FACTORY, RENDEZVOUS = Role.MANUFACTURING, Role.RENDEZVOUS
 CASES: dict[str, tuple[Facts, Why, str]] = {
     "never heard of": (
@@ -120,6 +121,16 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         at(to0=FAILED),
         Why.NOT_REGISTERED,
         "failed 5 times, last 60 s ago: error 2 to message 22.",
+    ),
+    "one server refuses, one is not tried": (
+        at(to0=To0Facts(True, (*FAILED.servers, SPARED))),
+        Why.NOT_REGISTERED,
+        f"message 22; {SPARED.server} was not tried for it: it is left alone.",
+    ),
+    "denied at rendezvous": (
+        Facts(NOW, RENDEZVOUS, (GUID,), registered_until=NOW + 5, denied="his key"),
+        Why.DENIED,
+        "his key is denied",
     ),
     "about to be registered": (at(to0=To0Facts(True)), Why.REGISTERING, RV),
     "about to be, but work fails": (
