@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FdoResponse:
-    """One answer; ``authorization`` is there in a run's first, which makes the token."""
+    """One answer; ``authorization`` is there in a run's first, where it is made."""
 
     message_type: int
     body: bytes = field(repr=False)
