@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
+    load_der_private_key,
     load_pem_private_key,
     load_pem_public_key,
 )
@@ -75,10 +76,11 @@ def read_public_key(path: Path) -> VerifyKey:
 
 
 def read_private_key(path: Path, passphrase: bytes | None) -> SigningKey:
-    """Read a PEM private key of a kind FDO knows."""
+    """Read a private key of a kind FDO knows, PEM or DER."""
     data = read_file(path, MAX_SECRET * 2)
+    load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
     try:
-        key = load_pem_private_key(data, passphrase)
+        key = load(data, passphrase)
         if not isinstance(key, SigningKey):
             raise unusable(f"{path}: not an EC or RSA key", "FDO knows no other.")
         alg_for(key.public_key())

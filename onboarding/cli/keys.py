@@ -7,7 +7,12 @@ from typing import Annotated
 import typer
 
 from onboarding.cli import key_questions, key_rotation
-from onboarding.cli.files import read_file, write_file
+from onboarding.cli.files import (
+    read_file,
+    read_private_key,
+    read_secret,
+    write_file,
+)
 from onboarding.cli.output import (
     CliError,
     Json,
@@ -51,6 +56,32 @@ def new(
     if json:
         return print_json(_facts(info))
     console().print(f"[green]made[/] {info.kind} key {info.name}: {info.fingerprint}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A private key, PEM or DER.")],
+    kind: Annotated[KeyKind, typer.Option(help="owner or manufacturer.")],
+    name: Annotated[str | None, typer.Option(help="Its name; else its kind.")] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File with the passphrase of that file.")
+    ] = None,
+    key_directory: KeyDirectory = None,
+    key_passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Take in a key that was made elsewhere. The file itself is left where it is."""
+    settings = load_settings(
+        key_directory=key_directory, key_passphrase_file=key_passphrase_file
+    )
+    phrase = None if passphrase_file is None else read_secret(passphrase_file)
+    key = read_private_key(file, phrase)
+    passphrase = read_passphrase(settings.key_passphrase_file)
+    store = KeyStore(settings.key_directory, passphrase)
+    info = store.adopt(name or kind.value, kind, key)
+    if json:
+        return print_json(_facts(info))
+    console().print(f"[green]took[/] {info.kind} key {info.name}: {info.fingerprint}")
 
 
 @app.command()

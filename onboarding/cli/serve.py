@@ -15,7 +15,7 @@ from onboarding.cli.settings import (
     load_settings,
 )
 from onboarding.services.server import run
-from onboarding.services.settings import Role
+from onboarding.services.settings import Compat, Role
 
 
 def serve(
@@ -24,6 +24,12 @@ def serve(
     port: Annotated[int | None, typer.Option(help="0 takes any free port.")] = None,
     port_file: Annotated[
         Path | None, typer.Option(help="Write the bound port there when ready.")
+    ] = None,
+    compat: Annotated[
+        Compat | None, typer.Option(help="Serve that server's paths, too.")
+    ] = None,
+    compat_port: Annotated[
+        int | None, typer.Option(help="Their port; 0 takes any free one.")
     ] = None,
     database_url: DatabaseUrl = None,
     key_directory: KeyDirectory = None,
@@ -40,6 +46,8 @@ def serve(
         host=host,
         port=port,
         port_file=port_file,
+        compat=compat,
+        compat_port=compat_port,
         database_url=database_url,
         key_directory=key_directory,
         key_passphrase_file=key_passphrase_file,
@@ -53,7 +61,8 @@ def serve(
     except OSError as error:
         raise CliError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}",
-            "Choose another port with --port, or 0 for any that is free.",
+            "Choose another port with --port, or 0 for any that is free; with --compat,"
+            " --compat-port as well.",
         ) from error
 
 

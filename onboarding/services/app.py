@@ -11,6 +11,7 @@ from onboarding.services import health
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.audit import Checkpoints
+from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
 from onboarding.services.health import Health
 from onboarding.services.keylime_link import KeylimeLink
@@ -19,6 +20,7 @@ from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
+from onboarding.store.apikeys import ApiKey
 from onboarding.store.module_files import MAX_FILE
 from onboarding.store.registrations import PRUNED
 
@@ -47,28 +49,49 @@ class Part:
 PartFactory = Callable[[Context], Part]
 
 
-def build(settings: Settings, factories: Iterable[PartFactory]) -> AsgiApp:
+def build(
+    settings: Settings,
+    factories: Iterable[PartFactory],
+    compat_port: int | None = None,
+) -> AsgiApp:
     """Open what the settings name and join the parts over it.
+
+    Args:
+        compat_port: The port that leads to another server's paths, if one does.
 
     Raises:
         SettingsError, KeyStoreError, StoreError: As ``open_context``.
     """
-    return join(open_context(settings), factories)
+    context = open_context(settings)
+    try:
+        return join(context, factories, compat_port)
+    except BaseException:
+        context.close()
+        raise
 
 
-def join(context: Context, factories: Iterable[PartFactory]) -> AsgiApp:
+def join(
+    context: Context,
+    factories: Iterable[PartFactory],
+    compat_port: int | None = None,
+) -> AsgiApp:
     """Join the parts over a context, which the application's lifespan closes."""
     parts = [factory(context) for factory in factories]
     tally = Tally()
     app = _management(context, parts, tally)
     keys = context.stores.api_keys
-    gated = ApiKeyGate(
-        app,
-        lambda token: keys.verify(token, context.now()),
-        lambda code: tally.add("http", code),
-    )
+
+    def verify(token: str) -> ApiKey:
+        return keys.verify(token, context.now())
+
+    def refused(code: str) -> None:
+        tally.add("http", code)
+
     protocols = [one for part in parts for one in part.protocols]
-    limited = BodyLimit(gated, larger=LARGER_BODIES)
+    limited: AsgiApp = BodyLimit(ApiKeyGate(app, verify, refused), larger=LARGER_BODIES)
+    if compat_port is not None:
+        others = {compat_port: mount.build(context, verify, refused)}
+        limited = mount.ByPort(limited, others)
     return FdoTransport(
         limited,
         _handlers(context, protocols),

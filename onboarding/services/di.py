@@ -8,17 +8,22 @@ from onboarding.protocol.env import DiServerEnv
 from onboarding.protocol.errors import MessageRefused
 from onboarding.protocol.registry import DI
 from onboarding.protocol.step import Effect, StoreVoucher
+from onboarding.services import sale
 from onboarding.services.context import Context
 from onboarding.services.device_ca import DeviceCas
+from onboarding.services.errors import Problem, SettingsError
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import Admitted, Line, Lines, document_of
 from onboarding.services.roles import ProtocolRole
+from onboarding.services.settings import Settings, read_secret
 from onboarding.services.site import rendezvous_info
 from onboarding.services.transport import Arrival
 from onboarding.services.voucher_records import record_of
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.making import Making, SameSerial
+from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey, load_spki, spki
 from ownership_vouchers.rendezvous import RendezvousInfo
 
@@ -33,6 +38,7 @@ class Factory:
         self._ring = context.keyrings[KeyKind.MANUFACTURER]
         self._cas = DeviceCas(context.key_store)
         self._lines = Lines(context.stores.lines, context.settings.di_line)
+        self._buyer = _buyer(context.settings)
 
     def role(self) -> ProtocolRole:
         """DI, ready to be stepped."""
@@ -67,6 +73,7 @@ class Factory:
 
         Raises:
             MessageRefused: The serial number is taken, or the run is void.
+            UnsupportedKeyError: The buyer's key is not of the voucher's type.
         """
         if not isinstance(effect, StoreVoucher):
             return
@@ -80,10 +87,24 @@ class Factory:
             None if how.proven else effect.serial,
             self._same_serial(how.line),
         )
+        longer = self._sold(record)
         try:
             self._context.stores.made.make(record, making, ACTOR)
         except Conflict as error:
             raise MessageRefused(str(error)) from error
+        if longer is not None:
+            self._hand_over(longer)
+
+    def _sold(self, record: VoucherRecord) -> VoucherRecord | None:
+        if self._buyer is None:
+            return None
+        return sale.sold(self._context, record, self._buyer)
+
+    def _hand_over(self, longer: VoucherRecord) -> None:
+        """Store it, unless an earlier copy of the message did: signatures differ."""
+        standing = self._context.stores.vouchers.get(longer.guid)
+        if not standing.entry_digests:
+            sale.keep(self._context, longer, ACTOR)
 
     def _rv_info(self, line: Line, device_info: str) -> RendezvousInfo:
         found = line.rv_info(device_info)
@@ -119,3 +140,16 @@ class Factory:
 
 def _digest(key: VerifyKey) -> bytes:
     return hashlib.sha256(spki(key)).digest()
+
+
+def _buyer(settings: Settings) -> str | None:
+    """Whom new vouchers are signed over to. Raises SettingsError."""
+    path = settings.next_owner_file
+    if path is None:
+        return None
+    pem = read_secret(path).decode("ascii", "replace")
+    try:
+        sale.read_public(pem)
+    except (Problem, VoucherError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    return pem

@@ -47,13 +47,34 @@ class NewKey:
 
 def generate(algorithm: KeyAlgorithm, *, ca: bool = False) -> NewKey:
     """Make a key, and with ``ca`` a self-signed CA certificate for it."""
-    key = _new(algorithm)
+    return packed(_new(algorithm), ca=ca)
+
+
+def packed(key: SigningKey, *, ca: bool = False) -> NewKey:
+    """Return a key as ``generate`` does."""
     public = key.public_key()
     return NewKey(
         key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
         PublicKey.of(public).fingerprint(),
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
         _self_signed(key) if ca else None,
+    )
+
+
+def algorithm_of(key: SigningKey) -> KeyAlgorithm:
+    """Tell which kind of key it is. Raises KeyStoreError for one FDO does not use."""
+    match key:
+        case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
+            return KeyAlgorithm.P256
+        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1()):
+            return KeyAlgorithm.P384
+        case rsa.RSAPrivateKey(key_size=2048):
+            return KeyAlgorithm.RSA2048
+        case rsa.RSAPrivateKey(key_size=3072):
+            return KeyAlgorithm.RSA3072
+    raise KeyStoreError(
+        "a key that FDO does not use: it knows P-256, P-384 and RSA of 2048 or 3072"
+        " bits"
     )
 
 

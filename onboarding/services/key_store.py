@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.services import key_material
 from onboarding.services.errors import KeyStoreError
-from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_material import KeyAlgorithm, NewKey
 from ownership_vouchers.algorithms import SigningKey, SoftSigner
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -81,17 +81,32 @@ class KeyStore:
         Raises:
             KeyStoreError: The name is taken or not allowed.
         """
+        made = key_material.generate(algorithm, ca=kind is KeyKind.DEVICE_CA)
+        return self._add(name, kind, algorithm, made)
+
+    def adopt(self, name: str, kind: KeyKind, key: SigningKey) -> KeyInfo:
+        """Take in a key that was made elsewhere; a device CA is made here only.
+
+        Raises:
+            KeyStoreError: The name is taken or not allowed, or the key is here
+                already, or of a kind that FDO does not use.
+        """
+        if kind is KeyKind.DEVICE_CA:
+            raise KeyStoreError("a device CA and its certificate are made here")
+        algorithm = key_material.algorithm_of(key)
+        made = key_material.packed(key)
+        for info in self.list():
+            if info.fingerprint == made.fingerprint:
+                raise KeyStoreError(f"the key is here already, as {info.name}")
+        return self._add(name, kind, algorithm, made)
+
+    def _add(
+        self, name: str, kind: KeyKind, algorithm: KeyAlgorithm, made: NewKey
+    ) -> KeyInfo:
         if not _NAME.fullmatch(name):
             raise KeyStoreError(f"{name!r}: use a-z, 0-9 and '-' in a key's name")
-        made = key_material.generate(algorithm, ca=kind is KeyKind.DEVICE_CA)
-        info = KeyInfo(
-            name,
-            kind,
-            algorithm,
-            made.fingerprint,
-            made.public_pem,
-            made.certificate_pem,
-        )
+        said = (made.fingerprint, made.public_pem, made.certificate_pem)
+        info = KeyInfo(name, kind, algorithm, *said)
         self._write(info, made.private)
         return info
 

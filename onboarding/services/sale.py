@@ -62,6 +62,37 @@ def keep(context: Context, record: VoucherRecord, actor: str) -> None:
         to0.plan(context.stores, record.guid, context.now())
 
 
+def resold(
+    context: Context, guid: bytes, next_owner_pem: str, actor: str
+) -> VoucherRecord:
+    """Sell a device on: the buyer's voucher is returned, the device retired here.
+
+    Raises:
+        NotFound: There is no voucher of that GUID.
+        Problem: As ``sold``; 409, too, for a voucher that TO2 replaced, or a buyer
+            that is ourselves.
+        Conflict: The voucher was changed meanwhile.
+    """
+    record = context.stores.vouchers.get(guid)
+    if record.superseded:
+        raise Problem(
+            409,
+            "superseded-voucher",
+            "TO2 gave this device another voucher.",
+            remedy="GET /api/v1/vouchers/{guid}/lineage shows the live one.",
+        )
+    longer = sold(context, record, next_owner_pem)
+    if context.signer(longer.key_fingerprint) is not None:
+        raise Problem(
+            409,
+            "own-key",
+            "The buyer's key is our own.",
+            remedy="POST /api/v1/vouchers/{guid}/extend keeps the device.",
+        )
+    context.stores.lineage.pass_on(longer, actor, (to0.KIND, guid.hex()))
+    return longer
+
+
 def shown(record: VoucherRecord) -> dict[str, object]:
     """What the seller is told, the voucher for the buyer included."""
     return {

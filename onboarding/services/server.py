@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -34,8 +34,11 @@ PARTS: dict[Role, PartFactory] = {
 }
 
 
-def create_app(settings: Settings) -> AsgiApp:
+def create_app(settings: Settings, compat_port: int | None = None) -> AsgiApp:
     """Return the service that ``settings.role`` names, or all of them in one.
+
+    Args:
+        compat_port: The port that leads to another server's paths, if one does.
 
     Raises:
         SettingsError, KeyStoreError, StoreError: It cannot start.
@@ -43,7 +46,7 @@ def create_app(settings: Settings) -> AsgiApp:
     chosen = [
         factory for role, factory in PARTS.items() if settings.role.includes(role)
     ]
-    return build(settings, chosen)
+    return build(settings, chosen, compat_port)
 
 
 def run(settings: Settings) -> None:
@@ -55,20 +58,36 @@ def run(settings: Settings) -> None:
         OSError: The address cannot be bound.
     """
     server, bound = prepare(settings)
-    with bound:
-        server.run(sockets=[bound])
+    with ExitStack() as stack:
+        for one in bound:
+            stack.enter_context(one)
+        server.run(sockets=bound)
 
 
-def prepare(settings: Settings) -> tuple["Server", socket.socket]:
-    """Return a server that is ready to run on the bound socket.
+def prepare(settings: Settings) -> tuple["Server", list[socket.socket]]:
+    """Return a server that is ready to run on the bound sockets.
+
+    The first is its own; a second leads to another server's paths.
 
     Raises:
         As ``run``.
     """
     refuse_unsafe(settings)
-    bound = _bind(settings)
-    config = uvicorn.Config(
-        create_app(settings),
+    with ExitStack() as stack:
+        bound = [stack.enter_context(_bind(settings.host, settings.port))]
+        compat_port = None
+        if settings.compat is not None:
+            other = _bind(settings.host, settings.compat_port)
+            bound.append(stack.enter_context(other))
+            compat_port = other.getsockname()[1]
+        config = _config(settings, create_app(settings, compat_port))
+        stack.pop_all()  # whoever runs the server closes them
+    return Server(config, settings), bound
+
+
+def _config(settings: Settings, app: AsgiApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -82,12 +101,11 @@ def prepare(settings: Settings) -> tuple["Server", socket.socket]:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
-    return Server(config, settings), bound
 
 
-def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.port), family=family)
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
 
 
 class Server(uvicorn.Server):
@@ -103,10 +121,14 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if not sockets or self.should_exit:
             return
-        host, port = sockets[0].getsockname()[:2]
-        log.info("%s listens on %s port %d", self._settings.role.value, host, port)
-        if self._settings.port_file is not None:
-            _write_whole(self._settings.port_file, f"{port}\n")
+        settings = self._settings
+        files = (settings.port_file, settings.compat_port_file)
+        whose = (settings.role, f"{settings.compat} ({settings.role})")
+        for bound, name, path in zip(sockets, whose, files, strict=False):
+            host, port = bound.getsockname()[:2]
+            log.info("%s listens on %s port %d", name, host, port)
+            if path is not None:
+                _write_whole(path, f"{port}\n")
         self.ready.set()
 
     @contextmanager

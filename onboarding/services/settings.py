@@ -29,6 +29,13 @@ class Role(StrEnum):
         return self is other or self is Role.ALL
 
 
+@unique
+class Compat(StrEnum):
+    """Whose management paths are served as well."""
+
+    GO_FDO_SERVER = "go-fdo-server"
+
+
 class Download(BaseModel):
     """A file that TO2 pushes to every device (fdo.download)."""
 
@@ -80,6 +87,9 @@ class Settings(BaseSettings):
     rendezvous_owner_quota: int = Field(default=1_000_000, ge=0, le=2**31 - 1)
     insecure_rendezvous_accept_any: bool = False
 
+    # Manufacturing
+    next_owner_file: Path | None = None  # whom DI signs each new voucher over to
+
     # Owner
     credential_reuse: bool = False  # devices keep theirs, unless one is to be replaced
     to0_wait_seconds: Seconds = 7 * 86400  # what we ask of a rendezvous
@@ -112,7 +122,13 @@ class Settings(BaseSettings):
     keylime_cert: Path | None = None
     keylime_key: Path | None = None
 
+    # Paths of another server, beside ours, on a port of their own
+    compat: Compat | None = None
+    compat_port: int = Field(default=8090, ge=0, le=65535)  # 0: any free port
+    compat_port_file: Path | None = None
+
     # Unsafe, and named so.
+    insecure_compat_open: bool = False  # the other paths take no API key
     insecure_plain_http: bool = False  # listen beyond loopback without TLS
     insecure_confirm: bool = False  # says a second time that insecure_* is meant
     tls_certificate: Path | None = None
@@ -121,7 +137,11 @@ class Settings(BaseSettings):
     @property
     def insecure(self) -> tuple[str, ...]:
         """Names of the insecure switches that are on."""
-        names = ("insecure_rendezvous_accept_any", "insecure_plain_http")
+        names = (
+            "insecure_rendezvous_accept_any",
+            "insecure_plain_http",
+            "insecure_compat_open",
+        )
         return tuple(name for name in names if getattr(self, name))
 
     @property

@@ -57,6 +57,14 @@ class Trust:
         known = self.manufacturers
         return not known or manufacturer.fingerprint() in known
 
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read what ``encode`` wrote."""
+        stored: Mapping[str, object] = json.loads(data)
+        names = stored["manufacturers"]
+        assert isinstance(names, list)  # noqa: S101 - we wrote it
+        return cls.build(frozenset(map(str, names)), str(stored["device_cas_pem"]))
+
     def encode(self) -> bytes:
         return json.dumps(self.to_json()).encode()
 
@@ -70,12 +78,9 @@ class Trust:
 def load_trust(settings: SettingStore) -> Trust:
     """Return what was set last; nothing set trusts nobody."""
     try:
-        stored: Mapping[str, object] = json.loads(settings.get(TRUST).value)
+        return Trust.decode(settings.get(TRUST).value)
     except NotFound:
         return Trust()
-    names = stored["manufacturers"]
-    assert isinstance(names, list)  # noqa: S101 - we wrote it
-    return Trust.build(frozenset(map(str, names)), str(stored["device_cas_pem"]))
 
 
 @lru_cache(maxsize=8)

@@ -24,6 +24,7 @@ _UPDATE = Sql(
     "UPDATE settings SET value = ?, version = version + 1, updated_at = ?, "
     "updated_by = ? WHERE name = ?"
 )
+_DELETE = Sql("DELETE FROM settings WHERE name = ?")
 _UPDATE_IF = Sql(
     "UPDATE settings SET value = ?, version = version + 1, updated_at = ?, "
     "updated_by = ? WHERE name = ? AND version = ?"
@@ -90,3 +91,12 @@ class SettingStore:
                 connection, Event("setting.changed", actor, at, None, digest, detail)
             )
             return Setting(*connection.rows(_GET, (name,))[0])
+
+    def clear(self, name: str, actor: str, at: int) -> bool:
+        """Forget a value, as if it had never been set; False when it was not."""
+        with self._direct.transaction() as connection:
+            if not connection.count(_DELETE, (name,)):
+                return False
+            told = Event("setting.cleared", actor, at, None, None, {"name": name})
+            append(connection, told)
+            return True

@@ -69,7 +69,10 @@ class VoucherRow(VoucherColumns, table=True):
     """A voucher that stands."""
 
     __tablename__ = "vouchers"
-    __table_args__ = (Index("ix_vouchers_key", "key_fingerprint", "guid"),)
+    __table_args__ = (
+        Index("ix_vouchers_key", "key_fingerprint", "guid"),
+        Index("ix_vouchers_added_at", "added_at"),
+    )
     guid: bytes = guid_key()
     plan: bytes | None = None  # what the next TO2 makes of the credential, if unusual
 

@@ -9,8 +9,22 @@ from sqlmodel.sql.expression import Select
 
 from onboarding.store.chains import DIGEST_SIZE
 from onboarding.store.database import Database
+from onboarding.store.direct import Sql, Value
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.tables import DeviceRow, VoucherRow
+
+_OF_GUID = (
+    " AND v.guid IN (SELECT device FROM device_guids WHERE device_guids.guid = ?)"
+)
+_OF_KIND = " AND v.device_info = ?"
+_NEWEST = {
+    conditions: Sql(
+        "SELECT v.guid, d.previous_guid, v.device_info, v.added_at, d.imported_at, "  # noqa: S608 - constants
+        "d.owned_at, d.retired_at FROM vouchers v JOIN devices d ON d.guid = v.guid "
+        f"WHERE 1 = 1{conditions} ORDER BY v.added_at DESC LIMIT ?"
+    )
+    for conditions in ("", _OF_GUID, _OF_KIND, _OF_GUID + _OF_KIND)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,44 @@ class VoucherSummary:
     has_passport: bool
     added_at: int
     retired: bool  # its device was sold or scrapped
+
+
+@dataclass(frozen=True, slots=True)
+class NewestVoucher:
+    """A voucher and how far its device has come; times in seconds since 1970."""
+
+    guid: bytes
+    previous_guid: bytes | None
+    device_info: str
+    added_at: int
+    imported_at: int
+    owned_at: int | None
+    retired: bool
+
+
+def newest(
+    database: Database,
+    limit: int,
+    guid: bytes | None = None,
+    device_info: str | None = None,
+) -> tuple[NewestVoucher, ...]:
+    """At most ``limit`` vouchers, the newest first, of one GUID or kind if named.
+
+    ``guid`` is any that the voucher's device ever had.
+    """
+    conditions = ""
+    values: list[Value] = []
+    if guid is not None:
+        conditions += _OF_GUID
+        values.append(guid)
+    if device_info is not None:
+        conditions += _OF_KIND
+        values.append(device_info)
+    rows = database.direct.rows(_NEWEST[conditions], (*values, limit))
+    return tuple(
+        NewestVoucher(one, before, info, added, imported, owned, retired is not None)
+        for one, before, info, added, imported, owned, retired in rows
+    )
 
 
 def page(

@@ -10,7 +10,7 @@ from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import DuplicateVoucher, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.pages import Page
-from onboarding.store.voucher_list import VoucherSummary
+from onboarding.store.voucher_list import NewestVoucher, VoucherSummary
 from onboarding.store.voucher_rows import VoucherRecord
 
 _CONFIRM = Sql(
@@ -97,6 +97,12 @@ class VoucherStore:
     ) -> Page[VoucherSummary]:
         """Vouchers by GUID, filtered by owner key or serial when these are given."""
         return voucher_list.page(self._database, cursor, limit, key_fingerprint, serial)
+
+    def newest(
+        self, limit: int, guid: bytes | None = None, device_info: str | None = None
+    ) -> tuple[NewestVoucher, ...]:
+        """Vouchers, the newest first; see ``voucher_list.newest``."""
+        return voucher_list.newest(self._database, limit, guid, device_info)
 
     def delete(self, guid: bytes, actor: str, at: int) -> None:
         """Drop a voucher; an owned device stays, as retired.

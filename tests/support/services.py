@@ -68,6 +68,7 @@ class Running:
     url: str
     http: httpx.Client
     stop: Callable[[], None]
+    compat_url: str = ""  # of another server's paths; else the same
 
     def call(
         self, key: str | None, method: str, path: str, **kwargs: Any
@@ -117,8 +118,8 @@ class Site:
     def serve(self, settings: Settings) -> Iterator[Running]:
         """Run a service until the block ends."""
         server, bound = prepare(settings)
-        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+        urls = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in bound]
+        thread = threading.Thread(target=server.run, args=(bound,), daemon=True)
         thread.start()
         if not server.ready.wait(SECONDS):
             raise TimeoutError("the service did not start")
@@ -126,11 +127,12 @@ class Site:
         def stop() -> None:
             server.should_exit = True
             thread.join(SECONDS)
-            bound.close()
+            for one in bound:
+                one.close()
 
-        with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False) as http:
+        with httpx.Client(base_url=urls[0], timeout=SECONDS, trust_env=False) as http:
             try:
-                yield Running(url, http, stop)
+                yield Running(urls[0], http, stop, urls[-1])
             finally:
                 stop()
 

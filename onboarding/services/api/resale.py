@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from onboarding.services import sale, to0
+from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
@@ -74,24 +74,8 @@ def put_credential(
 @router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR))
 def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> JsonObject:
     """Sell a device on: its voucher goes to the buyer, and we are done with it."""
-    record = context.stores.vouchers.get(parse_guid(guid).raw)
-    if record.superseded:
-        raise Problem(
-            409,
-            "superseded-voucher",
-            "TO2 gave this device another voucher.",
-            remedy="GET /api/v1/vouchers/{guid}/lineage shows the live one.",
-        )
-    stored = sale.sold(context, record, body.next_owner_pem)
-    if context.signer(stored.key_fingerprint) is not None:
-        raise Problem(
-            409,
-            "own-key",
-            "The buyer's key is our own.",
-            remedy="POST /api/v1/vouchers/{guid}/extend keeps the device.",
-        )
-    ends = (to0.KIND, record.guid.hex())
-    context.stores.lineage.pass_on(stored, actor(caller), ends)
+    pem, who = body.next_owner_pem, actor(caller)
+    stored = sale.resold(context, parse_guid(guid).raw, pem, who)
     return sale.shown(stored)
 
 

@@ -8,8 +8,8 @@ from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
 from onboarding.services.site import rendezvous_info
+from onboarding.services.site_changes import set_rendezvous_info
 from onboarding.store.apikeys import Role
-from onboarding.store.settings_rows import RVINFO
 from ownership_vouchers.rendezvous import RendezvousInfo
 
 router = api_router("site")
@@ -34,7 +34,7 @@ def get_rvinfo(context: Ctx) -> JsonObject:
 def put_rvinfo(body: RvInfoIn, context: Ctx, caller: Caller) -> JsonObject:
     """Set it for vouchers made from now on."""
     info = RendezvousInfo.build(body.directives)
-    context.stores.settings.put(RVINFO, info.raw, actor(caller), context.now())
+    set_rendezvous_info(context, info, actor(caller))
     return _shown(info)
 
 

@@ -7,10 +7,9 @@ from pydantic import Field
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject, Text
 from onboarding.services.api.routing import api_router
-from onboarding.services.site import encode_addresses, to2_addresses
-from onboarding.services.to0 import plan_all
+from onboarding.services.site import to2_addresses
+from onboarding.services.site_changes import set_to2_addresses
 from onboarding.store.apikeys import Role
-from onboarding.store.settings_rows import TO2_ADDRESSES
 from ownership_vouchers.rendezvous import To2Address, TransportProtocol
 
 router = api_router("site")
@@ -44,9 +43,7 @@ def put_address(body: AddressesIn, context: Ctx, caller: Caller) -> JsonObject:
         To2Address(one.ip, one.dns, one.port, TransportProtocol[one.protocol.upper()])
         for one in body.addresses
     )
-    encoded, now = encode_addresses(addresses), context.now()
-    context.stores.settings.put(TO2_ADDRESSES, encoded, actor(caller), now)
-    plan_all(context.stores, now)
+    set_to2_addresses(context, addresses, actor(caller))
     return _shown(addresses)
 
 

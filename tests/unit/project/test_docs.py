@@ -19,6 +19,7 @@ from onboarding.cli.app import COMMANDS, command_line
 from onboarding.services import server
 from onboarding.services.api import problems
 from onboarding.services.app import build
+from onboarding.services.compat import mount
 from onboarding.services.diagnosis.words import Why
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
@@ -80,6 +81,12 @@ def test_every_route_named_exists(path: Path, routes: dict[str, Any]) -> None:
     known = [re.compile(pattern_of(one)) for one in paths_of(routes)]
     for named in re.findall(r"/(?:api|device)/v1/[\w{}./-]*[\w}]", path.read_text()):
         assert any(one.fullmatch(named) for one in known), named
+
+
+def test_every_path_of_another_server_is_in_its_guide() -> None:
+    rows = cells_of(ROOT / "docs/from-go-fdo-server.md")
+    named = {path for row in rows for path in re.findall(r"/[\w{}./-]+", row[1])}
+    assert compat_paths() | {"/health"} <= named
 
 
 def test_every_setting_is_in_the_reference() -> None:
@@ -247,7 +254,13 @@ def paths_of(routes: dict[str, Any]) -> set[str]:
     """Paths with and without their last parts: a guide may name a group of routes."""
     paths = {route.partition(" ")[2] for route in routes}
     extra = {"/api/v1/openapi.json", "/device/v1/keylime"}
-    return paths | extra
+    return paths | extra | compat_paths()
+
+
+def compat_paths() -> set[str]:
+    """What is served of another server's paths; they have no OpenAPI of ours."""
+    routes = [route for one in mount.ROUTERS.values() for route in one.routes]
+    return {str(getattr(route, "path")) for route in routes}  # noqa: B009
 
 
 def pattern_of(path: str) -> str:

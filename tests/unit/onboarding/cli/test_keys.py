@@ -4,6 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from onboarding.cli.app import run
 
@@ -44,6 +50,29 @@ def test_the_public_half_can_be_written_to_a_file(home: Path, capsys: Capture) -
     out = home / "owner.pem"
     made = answer(capsys, "keys", "new", "--kind", "owner", "--public-out", str(out))
     assert out.read_text() == made["public_pem"]
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_a_key_of_another_program_is_taken_in(
+    home: Path, capsys: Capture, encoding: Encoding
+) -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    plain = NoEncryption()
+    theirs = home / "theirs"
+    theirs.write_bytes(key.private_bytes(encoding, PrivateFormat.PKCS8, plain))
+    taken = answer(capsys, "keys", "import", str(theirs), "--kind", "owner")
+    assert (taken["name"], taken["algorithm"]) == ("owner", "P-384")
+    assert answer(capsys, "keys", "show")["keys"] == [taken]
+    assert "PRIVATE" not in (home / "keys" / "owner.key").read_text()
+    more = ["--kind", "owner", "--name", "again"]
+    assert run(["keys", "import", str(theirs), *more]) == 1
+    assert "here already, as owner" in capsys.readouterr().err
+
+
+def test_what_is_no_private_key_is_not_taken_in(home: Path, capsys: Capture) -> None:
+    (home / "theirs").write_bytes(b"none")
+    assert run(["keys", "import", str(home / "theirs"), "--kind", "owner"]) == 2
+    assert "not a private key" in capsys.readouterr().err
 
 
 def test_an_existing_key_is_not_overwritten(home: Path, capsys: Capture) -> None:

@@ -5,11 +5,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from onboarding.services.errors import KeyStoreError
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
-from ownership_vouchers.algorithms import verify
+from ownership_vouchers.algorithms import SigningKey, verify
 from ownership_vouchers.keys import PublicKey
 
 PASSPHRASE = b"test passphrase, for tests only"
@@ -123,3 +124,41 @@ def test_a_file_that_is_no_key_file_is_refused(
     (tmp_path / "keys" / "owner.key").write_bytes(content)
     with pytest.raises(KeyStoreError):
         store.list()
+
+
+@pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
+def test_a_key_made_elsewhere_is_taken_in(
+    store: KeyStore, tmp_path: Path, algorithm: KeyAlgorithm
+) -> None:
+    elsewhere = KeyStore(tmp_path / "elsewhere", PASSPHRASE)
+    made = elsewhere.create("theirs", KeyKind.OWNER, algorithm)
+    key = elsewhere.private_key("theirs")
+    info = store.adopt("ours", KeyKind.OWNER, key)
+    assert (info.algorithm, info.fingerprint) == (algorithm, made.fingerprint)
+    assert PublicKey.of(store.signer("ours").public_key).fingerprint() == (
+        made.fingerprint
+    )
+    with pytest.raises(KeyStoreError, match="here already, as ours"):
+        store.adopt("again", KeyKind.OWNER, key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP521R1()),
+        rsa.generate_private_key(65537, 1024),  # noqa: S505 - to be refused
+    ],
+    ids=["P-521", "RSA-1024"],
+)
+def test_a_key_that_fdo_does_not_use_is_not_taken_in(
+    store: KeyStore, key: SigningKey
+) -> None:
+    with pytest.raises(KeyStoreError, match="FDO does not use"):
+        store.adopt("odd", KeyKind.OWNER, key)
+    assert store.list() == ()
+
+
+def test_a_device_ca_is_made_here_only(store: KeyStore) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    with pytest.raises(KeyStoreError, match="made here"):
+        store.adopt("ca", KeyKind.DEVICE_CA, key)

@@ -48,6 +48,16 @@ def test_settings_that_do_not_fit_are_refused(case: str) -> None:
 OPEN: dict[str, tuple[dict[str, Any], bool]] = {
     "loopback": ({}, True),
     "loopback, open rendezvous": ({"insecure_rendezvous_accept_any": True}, True),
+    "loopback, open paths": ({"insecure_compat_open": True}, True),
+    "reachable, TLS, open paths": (
+        {
+            "host": "::",
+            "tls_certificate": "c",
+            "tls_key": "k",
+            "insecure_compat_open": True,
+        },
+        False,
+    ),
     "reachable, plain": ({"host": "192.0.2.1"}, False),
     "reachable, plain said once": (
         {"host": "192.0.2.1", "insecure_plain_http": True},

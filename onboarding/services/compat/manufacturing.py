@@ -1,0 +1,120 @@
+"""go-fdo-server's paths of the manufacturing role: rendezvous info and vouchers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from onboarding.services import site
+from onboarding.services.api.auth import ANY, Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.routing import strict_json
+from onboarding.services.compat.answers import PEM_TYPE, as_json, guid_of, rfc3339
+from onboarding.services.compat.directives import from_v1, from_v2, to_v1, to_v2
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.site_changes import Given, set_rendezvous_info
+from onboarding.store.apikeys import Role
+from onboarding.store.errors import Conflict, NotFound
+from onboarding.store.settings_rows import RVINFO
+from onboarding.store.voucher_list import NewestVoucher
+from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.rendezvous import RendezvousInfo
+from ownership_vouchers.voucher import Voucher
+
+router = APIRouter()
+
+MAX_LISTED = 10_000
+READERS = (Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY)
+WRITERS = (Role.MANUFACTURER, Role.OPERATOR)
+Filter = Annotated[str, Query(max_length=255)]
+
+
+@router.get("/api/v1/vouchers", **needs(*READERS))
+def list_vouchers(
+    context: Ctx, guid: Filter = "", device_info: Filter = ""
+) -> Response:
+    """The newest vouchers first, of one GUID or kind of device if it is named."""
+    raw = guid_of(guid) if guid else None
+    found = context.stores.vouchers.newest(MAX_LISTED, raw, device_info or None)
+    return as_json([_line(one) for one in found if raw in (None, one.guid)])
+
+
+@router.get("/api/v1/vouchers/{guid}", **needs(*READERS))
+def get_voucher(guid: str, context: Ctx) -> Response:
+    """The voucher as PEM, without its passport."""
+    try:
+        record = context.stores.lineage.get(guid_of(guid))
+    except NotFound as error:
+        raise Problem(404, "not-found", "Voucher not found") from error
+    return Response(dump_pem(Voucher.from_cbor(record.cbor)), media_type=PEM_TYPE)
+
+
+@router.get("/api/v1/rvinfo", **needs(*ANY))
+def get_rvinfo(context: Ctx) -> Response:
+    """What new vouchers get, in version 1."""
+    info = _stored(context)
+    if info is None:
+        raise Problem(404, "not-found", "No rvInfo found")
+    return as_json(to_v1(info))
+
+
+@router.post("/api/v1/rvinfo", **needs(*WRITERS))
+def post_rvinfo(body: RawBody, context: Ctx, caller: Caller) -> Response:
+    """Set it for the first time; 409 afterwards."""
+    info = from_v1(strict_json(body))
+    try:
+        set_rendezvous_info(context, info, actor(caller), Given.FIRST)
+    except Conflict as error:
+        raise Problem(409, "conflict", "rvInfo already exists") from error
+    return _echo(body, 201)
+
+
+@router.put("/api/v1/rvinfo", **needs(*WRITERS))
+def put_rvinfo(body: RawBody, context: Ctx, caller: Caller) -> Response:
+    """Set it anew; 404 before it was set for the first time."""
+    info = from_v1(strict_json(body))
+    try:
+        set_rendezvous_info(context, info, actor(caller), Given.AGAIN)
+    except NotFound as error:
+        raise Problem(404, "not-found", "rvInfo does not exist") from error
+    return _echo(body)
+
+
+@router.get("/api/v2/rvinfo", **needs(*ANY))
+def get_rvinfo_v2(context: Ctx) -> Response:
+    """What new vouchers get, in version 2; an empty list if nothing was set."""
+    info = _stored(context)
+    return as_json([] if info is None else to_v2(info))
+
+
+@router.put("/api/v2/rvinfo", **needs(*WRITERS))
+def put_rvinfo_v2(body: RawBody, context: Ctx, caller: Caller) -> Response:
+    """Set it, whether or not it was set before."""
+    set_rendezvous_info(context, from_v2(strict_json(body)), actor(caller))
+    return _echo(body)
+
+
+@router.delete("/api/v2/rvinfo", **needs(*WRITERS))
+def delete_rvinfo_v2(context: Ctx, caller: Caller) -> Response:
+    """Forget it, and answer with what it was: DI is refused until it is set again."""
+    info = _stored(context)
+    context.stores.settings.clear(RVINFO, actor(caller), context.now())
+    return as_json([] if info is None else to_v2(info))
+
+
+def _stored(context: Context) -> RendezvousInfo | None:
+    found = site.stored_rendezvous_info(context.stores.settings)
+    return None if found is None else RendezvousInfo.from_cbor(found)
+
+
+def _echo(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")
+
+
+def _line(one: NewestVoucher) -> dict[str, str]:
+    added = rfc3339(one.added_at)
+    return {
+        "guid": one.guid.hex(),
+        "device_info": one.device_info,
+        "created_at": added,
+        "updated_at": added,
+    }
