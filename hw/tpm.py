@@ -15,7 +15,7 @@ from hw.evidence import (
     Quote,
 )
 from hw.key_ref import KeyRef, Kind
-from hw.keys import HMAC_SHA256, HMAC_SHA384, KEY_KINDS
+from hw.keys import HMAC_SHA256, HMAC_SHA384
 from hw.nv_profile import NvProfile
 from hw.tpm_held import TpmHmac, TpmKey
 from hw.tss import Link
@@ -61,7 +61,7 @@ class Tpm:
         return tpm_ek.endorsement_key(self._link, alg)
 
     def stage_device_key(self, kind: str = "P-256") -> TpmKey:
-        """A new device key, one of KEY_KINDS, beside the one there is."""
+        """A new device key, P-256, P-384 or RSA-2048, beside the one there is."""
         ref = tpm_keys.stage(self._link, tpm_keys.DEVICE, _signing(kind))
         return self.device_key(ref)
 
@@ -178,5 +178,5 @@ class Tpm:
 
 def _signing(kind: str) -> Kind:
     if kind not in _SIGNING:
-        raise TpmError(f"device keys are {' or '.join(KEY_KINDS)}, not {kind}")
+        raise TpmError(f"keys in a TPM are {' or '.join(_SIGNING)}, not {kind}")
     return _SIGNING[kind]

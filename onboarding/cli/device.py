@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.api import Api, Ca, connected, trust_of
+from onboarding.cli.device_choices import Encoding, cipher_named
 from onboarding.cli.device_credential import credential, refuse_to_destroy
 from onboarding.cli.device_log import log
 from onboarding.cli.device_telling import (
@@ -39,6 +40,9 @@ from onboarding.device.machine import Machine
 from onboarding.device.onboard import Onboarder, Patience
 from onboarding.device.progress import Diary, Story, silent
 from onboarding.device.standing import Standing
+from onboarding.device.suites import Suites
+from onboarding.wire.message import KexSuite
+from ownership_vouchers.key_algorithm import KeyAlgorithm
 
 app = typer.Typer(no_args_is_help=True, help="The device's own side, and why not.")
 app.command("why")(why)
@@ -60,7 +64,16 @@ def di(
     tcti: Annotated[
         str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
     ] = "device:/dev/tpmrm0",
-    curve: Annotated[str, typer.Option(help="P-256, P-384 or RSA-2048.")] = "P-256",
+    key: Annotated[
+        KeyAlgorithm, typer.Option(help="Kind of the device's own key.")
+    ] = KeyAlgorithm.P256,
+    owner_key: Annotated[
+        KeyAlgorithm | None,
+        typer.Option(help="Kind of manufacturer's and owners' keys; else the same."),
+    ] = None,
+    encoding: Annotated[
+        Encoding, typer.Option(help="How the voucher's keys are written.")
+    ] = Encoding.X509,
     refuse_reuse: Annotated[
         bool,
         typer.Option(
@@ -91,16 +104,20 @@ def di(
             "Its keys and credential would be destroyed: say --force if that is meant.",
         )
     where = None if tcti == "none" else tcti
-    key = None if line_key_file is None else read_secret(line_key_file).decode("latin1")
+    line_key = None
+    if line_key_file is not None:
+        line_key = read_secret(line_key_file).decode("latin1")
     at = url.rstrip("/") if line is None else f"{url.rstrip('/')}/line/{line}"
-    config = DeviceConfig(serial, board, model, where, curve, not refuse_reuse)
+    config = DeviceConfig(
+        serial, board, model, where, key, owner_key or key, not refuse_reuse
+    )
     with (
         closing(new_client(trust_of(ca))) as client,
         Machine(config, directory) as machine,
     ):
         if not force:
             refuse_to_destroy(machine)
-        made = initialise(machine, client, at, key)
+        made = initialise(machine, client, at, line_key, encoding.on_the_wire)
     if station_key_file is not None:
         with connected(url, station_key_file, ca) as station:
             register_passport(station, made)
@@ -121,6 +138,13 @@ def onboard(
     max_delay: Annotated[
         float, typer.Option(min=0, help="Longest wait between tries, seconds.")
     ] = 3600.0,
+    kex: Annotated[
+        KexSuite | None,
+        typer.Option(help="Key exchange; else one for the owner's kind of key."),
+    ] = None,
+    cipher: Annotated[
+        str | None, typer.Option(help="Cipher; else one as strong as the exchange.")
+    ] = None,
     ca: Ca = None,
     directory: Directory = STATE,
     json: Json = False,
@@ -130,10 +154,12 @@ def onboard(
     What is tried, what failed and when it is tried again is told as it happens.
     """
     patience = Patience(None if forever else rounds, max_delay)
+    suites = Suites(kex, None if cipher is None else cipher_named(cipher))
     trust = trust_of(ca)
     tell = Diary(directory, silent if json else tell_progress)
     with closing(new_client(trust)) as client, Machine.load(directory) as machine:
-        taken = Onboarder(machine, client, patience, trust, tell).run()
+        onboarder = Onboarder(machine, client, patience, trust, tell, suites=suites)
+        taken = onboarder.run()
     facts: dict[str, object] = {
         "guid": str(taken.guid),
         "previous_guid": str(taken.previous_guid),
@@ -208,6 +234,7 @@ def status(directory: Directory = STATE, json: Json = False) -> None:
             "serial": machine.config.serial,
             "board": machine.config.board,
             "keys": "TPM" if machine.has_tpm else "files",
+            "key": machine.config.key.value,
             "guid": str(identity.active.guid),
             "owner": None if identity.owner is None else identity.owner.url,
             "pending_guid": pending_guid(identity),

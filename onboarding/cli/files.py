@@ -4,19 +4,21 @@ import json
 import os
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
     load_pem_private_key,
-    load_pem_public_key,
 )
 
 from onboarding.cli.output import unusable
 from ownership_vouchers.algorithms import SigningKey, VerifyKey, alg_for
 from ownership_vouchers.errors import VoucherError
+from ownership_vouchers.pem import load_buyer
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_SECRET = 4096
+MAX_BUYER = 65536  # a certificate chain in PEM
 
 
 def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
@@ -64,15 +66,18 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def read_public_key(path: Path) -> VerifyKey:
-    """Read a PEM public key of a kind FDO knows."""
+    """Read a PEM public key of a kind FDO knows; a certificate will do."""
+    return read_buyer(path)[0]
+
+
+def read_buyer(path: Path) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
+    """Read a PEM public key of a kind FDO knows, or its certificate chain."""
     try:
-        key = load_pem_public_key(read_file(path, MAX_SECRET))
-        if not isinstance(key, VerifyKey):
-            raise unusable(f"{path}: not an EC or RSA key", "FDO knows no other.")
-        alg_for(key)
-    except (ValueError, UnsupportedAlgorithm, VoucherError) as error:
-        raise unusable(f"{path}: not a public key in PEM: {error}") from error
-    return key
+        return load_buyer(read_file(path, MAX_BUYER))
+    except VoucherError as error:
+        raise unusable(
+            f"{path}: {error}", "An EC or RSA key is what FDO knows."
+        ) from error
 
 
 def read_private_key(path: Path, passphrase: bytes | None) -> SigningKey:

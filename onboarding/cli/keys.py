@@ -46,6 +46,9 @@ def new(
     public_out: Annotated[
         Path | None, typer.Option(help="Write the public key there too, PEM.")
     ] = None,
+    certificate_out: Annotated[
+        Path | None, typer.Option(help="Write its certificate there, PEM.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a key. The private half stays in an encrypted file and is never printed."""
@@ -53,6 +56,8 @@ def new(
     info = store.create(name or kind.value, kind, algorithm)
     if public_out is not None:
         write_file(public_out, info.public_pem.encode())
+    if certificate_out is not None and info.certificate_pem is not None:
+        write_file(certificate_out, info.certificate_pem.encode())
     if json:
         return print_json(_facts(info))
     console().print(f"[green]made[/] {info.kind} key {info.name}: {info.fingerprint}")

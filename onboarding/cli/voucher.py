@@ -8,9 +8,9 @@ import typer
 
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.files import (
+    read_buyer,
     read_file,
     read_private_key,
-    read_public_key,
     read_secret,
     write_file,
 )
@@ -96,7 +96,9 @@ def verify(
 def extend(
     file: File,
     key: Annotated[Path, typer.Option(help="Present owner's private key, PEM.")],
-    to: Annotated[Path, typer.Option(help="Next owner's public key, PEM.")],
+    to: Annotated[
+        Path, typer.Option(help="Next owner's public key or certificates, PEM.")
+    ],
     out: Annotated[Path, typer.Option(help="Where the longer vouchers go, PEM.")],
     passphrase_file: Annotated[
         Path | None, typer.Option(help="File with the key's passphrase.")
@@ -108,13 +110,13 @@ def extend(
     Passports in the file go along: they hold whoever the owner is.
     """
     phrase = None if passphrase_file is None else read_secret(passphrase_file)
-    private, public = read_private_key(key, phrase), read_public_key(to)
+    private, (public, chain) = read_private_key(key, phrase), read_buyer(to)
     extended = []
     for voucher in read_vouchers(file):
         pss = voucher.header.manufacturer_key.type is KeyType.RSAPSS
         signer = SoftSigner(private, pss=pss)
         owner = next_owner_key(voucher, signer.public_key)
-        buyer = next_owner_key(voucher, public)
+        buyer = next_owner_key(voucher, public, chain)
         extended.append(extend_voucher(voucher, signer, owner, buyer))
     passports = read_passports(file)
     blocks = [*map(dump_pem, extended), *map(passport_pem.dump, passports)]

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from hw.keys import KEY_KINDS
 from hw.profiles import BoardProfile, profile
 from onboarding.device.errors import DeviceError, NotOnboarded
+from ownership_vouchers.key_algorithm import KeyAlgorithm
 
 FILE = "device.json"
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,16 +20,17 @@ class DeviceConfig:
     """Which machine this is.
 
     ``tcti`` says where its TPM is, None that it has none and its keys are files.
-    ``curve`` is the kind of device key, one of hw.keys.KEY_KINDS.
-    ``device_info`` is the model as the voucher will name it. ``allow_reuse`` is
-    whether an owner may leave the device the credential it has.
+    ``device_info`` is the model as the voucher will name it. ``key`` is the kind of its
+    device key, ``owner_key`` that of its manufacturer and so of its first owners.
+    ``allow_reuse`` is whether an owner may leave the device the credential it has.
     """
 
     serial: str
     board: str
     device_info: str
     tcti: str | None = "device:/dev/tpmrm0"
-    curve: str = "P-256"
+    key: KeyAlgorithm = KeyAlgorithm.P256
+    owner_key: KeyAlgorithm = KeyAlgorithm.P256
     allow_reuse: bool = True
 
     def __post_init__(self) -> None:
@@ -39,9 +40,6 @@ class DeviceConfig:
                     f"{name!r} is no serial number or model: 1 to 64 letters, digits,"
                     " '_' or '-'"
                 )
-        if self.curve not in KEY_KINDS:
-            known = " or ".join(KEY_KINDS)
-            raise DeviceError(f"device keys are {known}, not {self.curve}")
 
     @property
     def profile(self) -> BoardProfile:
@@ -53,12 +51,13 @@ class DeviceConfig:
         path = directory / FILE
         try:
             document = json.loads(path.read_bytes())
-            return cls(**document)
+            kinds = {one: KeyAlgorithm(document[one]) for one in ("key", "owner_key")}
+            return cls(**{**document, **kinds})
         except FileNotFoundError as error:
             raise NotOnboarded(
                 f"there is no device in {directory}: run `vouchgate device di` first"
             ) from error
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise DeviceError(f"{path} is unreadable: {error}") from error
 
     def save(self, directory: Path) -> None:

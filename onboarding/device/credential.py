@@ -113,7 +113,7 @@ class Identity:
         The owner has shown to know ``used``, so what else was in doubt is settled.
         """
         pending = Pending(new, owner, mac)
-        return Identity(used, self._owner_of(used), pending, self.keys_of(used))
+        return Identity(used, self.owner_of(used), pending, self.keys_of(used))
 
     def taken(self) -> "Identity":
         """The identity once the last message has come."""
@@ -133,7 +133,8 @@ class Identity:
             return KeyRefs(self.keys.device, pending.mac)
         return self.keys
 
-    def _owner_of(self, credential: DeviceCredential) -> Owner | None:
+    def owner_of(self, credential: DeviceCredential) -> Owner | None:
+        """Return who gave the device that credential, or left it as it was."""
         if credential == self.active:
             return self.owner
         if self.pending is not None and credential == self.pending.credential:

@@ -4,20 +4,28 @@
 together here and signed through the key's own port. Source: RFC 2986, section 4.
 """
 
+from typing import Any
+
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 from pyasn1.codec.der import decoder, encoder
-from pyasn1.type.univ import Any, BitString, Null, ObjectIdentifier
-from pyasn1_modules import rfc2986, rfc5280  # type: ignore[import-untyped]
+from pyasn1.type.univ import BitString, Null, ObjectIdentifier
+from pyasn1_modules import rfc2986, rfc4055, rfc5280  # type: ignore[import-untyped]
 
-from hw.keys import ES256, ES384, RS256, DeviceKey
+from hw.keys import ES256, ES384, PS256, PS384, RS256, RS384, DeviceKey
 from ownership_vouchers.keys import spki
 
 _SIGNED_WITH = {
     ES256: "1.2.840.10045.4.3.2",
     ES384: "1.2.840.10045.4.3.3",
     RS256: "1.2.840.113549.1.1.11",
+    RS384: "1.2.840.113549.1.1.12",
+}
+_PSS = {
+    PS256: ("2.16.840.1.101.3.4.2.1", 32),
+    PS384: ("2.16.840.1.101.3.4.2.2", 48),
 }
 
 
@@ -35,15 +43,39 @@ def certificate_request(key: DeviceKey, common_name: str) -> bytes:
     info["attributes"].clear()  # present and empty
     request = rfc2986.CertificationRequest()
     request["certificationRequestInfo"] = info
-    algorithm = request["signatureAlgorithm"]
-    algorithm["algorithm"] = ObjectIdentifier(_SIGNED_WITH[key.alg])
+    _name_algorithm(request["signatureAlgorithm"], key.alg)
     signature = key.sign(bytes(encoder.encode(info)))
-    if key.alg == RS256:
-        algorithm["parameters"] = Any(encoder.encode(Null("")))  # RFC 4055, section 5
-    else:
+    if isinstance(key.public_key, ec.EllipticCurvePublicKey):
         signature = _der_signature(signature)
     request["signature"] = BitString.fromOctetString(signature)
     return bytes(encoder.encode(request))
+
+
+def _name_algorithm(field: Any, alg: int) -> None:
+    """Source: RFC 5758, section 3.2; RFC 4055, sections 3.1 and 5."""
+    if alg in _PSS:
+        hashing, salt = _PSS[alg]
+        field["algorithm"] = rfc4055.id_RSASSA_PSS
+        field["parameters"] = encoder.encode(_pss(hashing, salt))
+        return
+    field["algorithm"] = ObjectIdentifier(_SIGNED_WITH[alg])
+    if alg in (RS256, RS384):
+        field["parameters"] = encoder.encode(Null(""))
+
+
+def _pss(hashing: str, salt: int) -> object:
+    parameters = rfc4055.RSASSA_PSS_params()
+    digest = parameters["hashAlgorithm"]
+    digest["algorithm"] = ObjectIdentifier(hashing)
+    digest["parameters"] = encoder.encode(Null(""))
+    mask = parameters["maskGenAlgorithm"]
+    mask["algorithm"] = rfc4055.id_mgf1
+    inner = rfc5280.AlgorithmIdentifier()
+    inner["algorithm"] = ObjectIdentifier(hashing)
+    inner["parameters"] = encoder.encode(Null(""))
+    mask["parameters"] = encoder.encode(inner)
+    parameters["saltLength"] = salt
+    return parameters
 
 
 def _as(der: bytes, spec: object) -> object:

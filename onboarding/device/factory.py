@@ -4,11 +4,12 @@ Source: FDO 1.1, section 5.2. The passport is the factory station's work: it rea
 endorsement key off the device on its bench and signs for it with its own authority.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
 from hw.evidence import EndorsementKey
+from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity
 from onboarding.device.csr import certificate_request
 from onboarding.device.fdo_run import drive
@@ -18,7 +19,8 @@ from onboarding.device.progress import forget
 from onboarding.protocol.device_env import DiDeviceEnv
 from onboarding.protocol.di_device import DiDevice
 from onboarding.wire.mfg_info import MfgInfo
-from ownership_vouchers.keys import KeyEncoding, type_of
+from ownership_vouchers.key_algorithm import KeyAlgorithm
+from ownership_vouchers.keys import KeyEncoding, KeyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ class Made:
 
 
 def initialise(
-    machine: Machine, client: httpx.Client, url: str, line_key: str | None = None
+    machine: Machine,
+    client: httpx.Client,
+    url: str,
+    line_key: str | None = None,
+    encoding: KeyEncoding = KeyEncoding.X509,
 ) -> Made:
     """Make new keys, run DI against the manufacturer at ``url``, keep the credential.
 
@@ -42,6 +48,7 @@ def initialise(
     Args:
         url: Of the service, or of one of its production lines.
         line_key: What the line's station shows for itself.
+        encoding: How the voucher's keys are wanted.
 
     Raises:
         PeerFailed, Unreachable: The manufacturer refused, or is not there.
@@ -51,8 +58,8 @@ def initialise(
     made = machine.create_keys()
     key = made.device_key
     info = MfgInfo(
-        type_of(key.public_key),
-        KeyEncoding.X509,
+        config.owner_key.key_type,
+        encoding,
         config.serial,
         config.device_info,
         certificate_request(key, config.serial),
@@ -61,7 +68,16 @@ def initialise(
     credential = drive(FdoChannel(client, url, line_key=line_key), role)
     identity = Identity(credential, keys=made.refs)
     machine.keep(identity)
-    config.save(machine.directory)
+    _settled(config, role).save(machine.directory)
     forget(machine.directory)
     endorsement = machine.tpm.endorsement_key() if machine.has_tpm else None
     return Made(identity, config.serial, config.board, endorsement)
+
+
+def _settled(config: DeviceConfig, role: DiDevice) -> DeviceConfig:
+    """The manufacturer may have a key of another kind than was asked for."""
+    maker = role.manufacturer_key
+    if maker is None:
+        return config
+    kind = KeyAlgorithm.of(maker.key, pss=maker.type is KeyType.RSAPSS)
+    return replace(config, owner_key=kind)

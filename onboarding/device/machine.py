@@ -14,6 +14,7 @@ from onboarding.device.keyring import Keyring, TpmKeyring
 from onboarding.device.soft_keys import SoftKeys
 from onboarding.device.standard import write_standard
 from onboarding.protocol.device_env import DeviceCredential
+from ownership_vouchers.key_algorithm import KeyAlgorithm
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -31,7 +32,9 @@ class Machine:
         self.directory = directory
         self._tpm = _open_tpm(config.tcti) if config.tcti is not None else None
         self._keys: Keyring = (
-            SoftKeys(directory) if self._tpm is None else TpmKeyring(self._tpm)
+            SoftKeys(directory, pss=config.key.pss)
+            if self._tpm is None
+            else TpmKeyring(self._tpm)
         )
         self._settled = False
 
@@ -71,18 +74,22 @@ class Machine:
 
         Those of the credential there is stay as they are until the new one is kept.
         """
-        device, key = self._keys.stage_device_key(self.config.curve)
+        device, key = self._keys.stage_device_key(self.config.key)
         mac, mac_key = self.create_mac_key()
         return NewKeys(KeyRefs(device, mac), key, mac_key)
 
     def create_mac_key(self) -> tuple[bytes, HmacKey]:
         """Make an HMAC key for the next owner's header; its name, and the key."""
-        kind = HMAC_SHA384 if self.config.curve == "P-384" else HMAC_SHA256
+        kind = HMAC_SHA384 if self.config.key.strong else HMAC_SHA256
         return self._keys.stage_mac_key(kind)
 
     def create_owner_key(self) -> DeviceKey:
-        """Make a new key for the owner to certify, in place of the one before."""
-        return self._keys.create_owner_key(self.config.curve)
+        """Make a new key for the owner to certify, in place of the one before.
+
+        It is on the curve that is as strong as the device key.
+        """
+        curve = KeyAlgorithm.P384 if self.config.key.strong else KeyAlgorithm.P256
+        return self._keys.create_owner_key(curve)
 
     @property
     def device_key(self) -> DeviceKey:

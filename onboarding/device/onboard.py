@@ -18,6 +18,7 @@ from onboarding.device.fdo_run import REFUSALS
 from onboarding.device.machine import Machine
 from onboarding.device.progress import Kind, Progress, Tell, silent
 from onboarding.device.reach import Network, Resolve, Route, resolve
+from onboarding.device.suites import AS_THE_OWNER, Suites
 from onboarding.device.takeover import Clock, Meeting, Taken, ask_rendezvous
 from onboarding.protocol.device_env import DeviceCredential
 from onboarding.protocol.rv_plan import Skip, Try, Wait, jittered, plan
@@ -66,6 +67,7 @@ class Onboarder:
     trust: Trust = PUBLIC
     tell: Tell = silent
     resolve: Resolve = resolve
+    suites: Suites = AS_THE_OWNER
 
     def run(self) -> Taken:
         """Onboard, trying everything the rendezvous information names.
@@ -129,6 +131,7 @@ class _Attempt:
         self._network = Network(onboarder.client, onboarder.trust, onboarder.resolve)
         self._clock = Clock(onboarder.patience.sleep)
         self._tell = onboarder.tell
+        self._suites = onboarder.suites
         self._credential = credential
         self._found = found
         self._failures = failures
@@ -185,6 +188,7 @@ class _Attempt:
                     to1d,
                     self._network.trust,
                     self._clock,
+                    self._suites,
                 ).run()
         except REFUSALS as error:
             self._failed(f"owner {route}", error)

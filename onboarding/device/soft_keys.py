@@ -23,11 +23,13 @@ class SoftKeys:
     """``device-key.der``, ``hmac.secret`` and the like in the device's directory.
 
     A key has a name of its own, so that a new one lies beside the old one until the
-    credential names it; a name that is empty is that of the plain file.
+    credential names it; a name that is empty is that of the plain file. ``pss`` says
+    that the device key signs with PSS, which no file of a key tells.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, pss: bool = False) -> None:
         self._directory = directory
+        self._pss = pss
 
     def stage_device_key(self, kind: str) -> tuple[bytes, SoftKey]:
         """Make and keep a key; return its name, and the key."""
@@ -54,7 +56,7 @@ class SoftKeys:
             raise DeviceError(f"{path} is not a private key") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise DeviceError(f"{path} is neither an elliptic curve key nor RSA")
-        return SoftKey(key)
+        return SoftKey(key, self._pss)
 
     def mac_key(self, name: bytes) -> SoftHmac:
         """Raises NotOnboarded or DeviceError."""

@@ -17,6 +17,7 @@ from onboarding.device.http import FdoChannel
 from onboarding.device.machine import Machine
 from onboarding.device.modules.journal import Entry
 from onboarding.device.modules.together import DeviceModules
+from onboarding.device.suites import AS_THE_OWNER, Suites
 from onboarding.protocol.device_env import (
     DeviceCredential,
     DevmodFacts,
@@ -81,6 +82,7 @@ class Meeting:
     to1d: bytes | None
     trust: Trust = PUBLIC
     clock: Clock = Clock()
+    suites: Suites = AS_THE_OWNER
 
     def run(self) -> Taken:
         """Become the owner's device.
@@ -146,6 +148,7 @@ class Meeting:
     def _env(self, modules: DeviceModules, macs: list[bytes]) -> To2DeviceEnv:
         """``macs`` comes to hold the name of the key made for the next owner."""
         machine = self.machine
+        owner = machine.identity().owner_of(self.credential)
 
         def new_mac_key() -> HmacKey:
             name, key = machine.create_mac_key()
@@ -163,6 +166,8 @@ class Meeting:
             modules=modules.all,
             to1d=self.to1d,
             allow_reuse=machine.config.allow_reuse,
+            kex=self.suites.kex_for(machine.config.owner_key, owner),
+            cipher=self.suites.cipher,
         )
 
 

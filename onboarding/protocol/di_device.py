@@ -9,6 +9,7 @@ from onboarding.protocol.errors import MessageRefused
 from onboarding.protocol.step import Finished, Send
 from onboarding.wire.di import AppStart, Done, SetCredentials, SetHmac
 from onboarding.wire.message import PROTOCOL_VERSION, MsgType
+from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Hash, HashType
 from ownership_vouchers.voucher import Header
 
@@ -19,6 +20,11 @@ class DiDevice:
     def __init__(self, env: DiDeviceEnv) -> None:
         self._env = env
         self._header: Header | None = None
+
+    @property
+    def manufacturer_key(self) -> PublicKey | None:
+        """Whose first voucher entry the device will believe; None before 11."""
+        return None if self._header is None else self._header.manufacturer_key
 
     def start(self) -> Send:
         return Send(AppStart.TYPE, AppStart(self._env.mfg_info).encode())

@@ -106,6 +106,8 @@ def _answer(
     manufacturer_key = env.manufacturer_key(info.key_type, info.key_encoding)
     if manufacturer_key is None:
         raise Unsupported(f"no {info.key_type.name} manufacturer key")
+    if env.bare_cose_key(device_info):
+        manufacturer_key = manufacturer_key.without_kty()
     chain = env.issue(key, info.serial)
     header = Header.build(
         Guid(env.random(16)),

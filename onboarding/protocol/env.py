@@ -33,6 +33,8 @@ class DiServerEnv:
     ``issue`` returns the certificate chain of a device key, leaf first, as DER.
     ``known_key`` returns the key that the factory knows a device by, which sends none.
     ``admit`` raises what refuses a serial number with its device key.
+    ``bare_cose_key`` says which models, by their device info, read no COSE_Key but
+    one without ``kty``.
     """
 
     now: int
@@ -44,6 +46,7 @@ class DiServerEnv:
     admit: Callable[[str, VerifyKey], None] = lambda _serial, _key: None
     line: str = ""
     station: str = ""
+    bare_cose_key: Callable[[str], bool] = lambda _device_info: False
 
 
 @dataclass(frozen=True, slots=True)

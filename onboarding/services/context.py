@@ -18,6 +18,7 @@ from onboarding.store.database import Database
 from onboarding.store.owner_keys import KeyState
 from onboarding.store.server_keys import ServerKeys, load_key_file
 from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.keys import KeyType, PublicKey
 
 SERVER_KEY_FILE = "server.secret"
 
@@ -51,6 +52,13 @@ class Context:
             return None
         found = (ring.find(fingerprint) for ring in self.keyrings.values())
         return next((signer for signer in found if signer is not None), None)
+
+    def signer_for(self, public: PublicKey) -> SoftSigner | None:
+        """As ``signer``, for signatures of the kind that ``public`` stands for."""
+        signer = self.signer(public.fingerprint())
+        if signer is None:
+            return None
+        return signer.padded(pss=public.type is KeyType.RSAPSS)
 
     def speaker(self) -> SoftSigner:
         """The owner key that signs where any of ours will do: the first active one.

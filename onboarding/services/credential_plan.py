@@ -8,6 +8,7 @@ from onboarding.protocol.env import Replacement
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.extend import next_owner_key
+from ownership_vouchers.keys import KeyType
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.voucher import Voucher
 
@@ -64,4 +65,6 @@ def replacement(
     info = RendezvousInfo.from_cbor(rv_info)
     if other is None:
         return Replacement(info, voucher.owner_key, signer)
-    return Replacement(info, next_owner_key(voucher, other.public_key), other)
+    owner = next_owner_key(voucher, other.public_key)
+    signer = other.padded(pss=owner.type is KeyType.RSAPSS)
+    return Replacement(info, owner, signer)

@@ -7,14 +7,13 @@ from threading import Lock
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from onboarding.services.errors import KeyStoreError, Problem, SettingsError
+from onboarding.services.key_material import certificate_hash, strong, usage
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore, Stamp
-from ownership_vouchers.algorithms import VerifyKey
+from ownership_vouchers.algorithms import SigningKey, VerifyKey
 from ownership_vouchers.device_chain import check_authorities
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.keys import (
@@ -34,7 +33,7 @@ class _Issuer:
     """A device CA: its key, its certificate and those above it."""
 
     fingerprint: str
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    key: SigningKey = field(repr=False)
     chain: tuple[x509.Certificate, ...]
 
     @property
@@ -61,8 +60,8 @@ class DeviceCas:
     ) -> tuple[bytes, ...]:
         """Return the device's chain, leaf first, as DER; the leaf lasts 30 years.
 
-        The CA of the device key's own curve signs, so that a chain is as strong
-        as the key it vouches for; the first CA signs for kinds it has none of.
+        A CA of the device key's own kind signs, or one as strong, so that a chain is
+        what the key is that it vouches for; else the first CA.
 
         Args:
             device_key: Its holder has been asked to prove that it is theirs.
@@ -85,9 +84,10 @@ class DeviceCas:
             if name not in issuers:
                 raise KeyStoreError(f"there is no device CA {name}")
             return issuers[name]
-        wanted = getattr(device_key, "key_size", None)
-        fitting = [one for one in issuers.values() if one.key.key_size == wanted]
-        return (fitting or list(issuers.values()))[0]
+        size, every = device_key.key_size, list(issuers.values())
+        same = [one for one in every if one.key.key_size == size]
+        alike = [one for one in every if strong(one.key.key_size) == strong(size)]
+        return (same or alike or every)[0]
 
     def _fresh(self) -> Mapping[str, _Issuer]:
         """The CAs by name, read again when a key file changed."""
@@ -106,10 +106,7 @@ class DeviceCas:
         known = self._issuers.get(info.name)
         if known is not None and known.fingerprint == info.fingerprint:
             return _Issuer(known.fingerprint, known.key, chain)
-        key = self._store.private_key(info.name)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise KeyStoreError(f"device CA {info.name} is not an EC key")
-        return _Issuer(info.fingerprint, key, chain)
+        return _Issuer(info.fingerprint, self._store.private_key(info.name), chain)
 
 
 def request(store: KeyStore, name: str) -> bytes:
@@ -122,7 +119,8 @@ def request(store: KeyStore, name: str) -> bytes:
     basic = x509.BasicConstraints(ca=True, path_length=0)
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     builder = builder.add_extension(basic, critical=True)
-    made = builder.sign(store.private_key(name), hashes.SHA256())
+    key = store.private_key(name)
+    made = builder.sign(key, certificate_hash(key))
     return made.public_bytes(Encoding.PEM)
 
 
@@ -198,23 +196,11 @@ def _leaf(
         .add_extension(_SIGNS, critical=True)
         .add_extension(above, critical=False)
     )
-    return builder.sign(
-        key, hashes.SHA384() if key.key_size == 384 else hashes.SHA256()
-    )
+    return builder.sign(key, certificate_hash(key))
 
 
 def _name(serial: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial[:64] or "device")])
 
 
-_SIGNS = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+_SIGNS = usage(signs=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from fnmatch import fnmatchcase
 from functools import partial
 
 from onboarding.protocol.env import DiServerEnv
@@ -66,6 +67,7 @@ class Factory:
             partial(self._admit, admitted),
             line.name,
             admitted.station,
+            self._bare_cose_key,
         )
 
     def commit(self, effect: Effect, now: int, _run: bytes) -> None:
@@ -116,6 +118,10 @@ class Factory:
         self, line: Line, kind: KeyType, encoding: KeyEncoding
     ) -> PublicKey | None:
         return self._ring.of_type(kind, encoding, line.document.manufacturer_key)
+
+    def _bare_cose_key(self, device_info: str) -> bool:
+        patterns = self._context.settings.di_bare_cose_keys
+        return any(fnmatchcase(device_info, one) for one in patterns)
 
     def _known_key(self, name: str) -> VerifyKey | None:
         found = self._context.stores.device_keys.find(name)

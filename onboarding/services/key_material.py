@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum, unique
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,21 +17,12 @@ from cryptography.x509.oid import NameOID
 
 from onboarding.services.errors import KeyStoreError
 from ownership_vouchers.algorithms import SigningKey
+from ownership_vouchers.key_algorithm import KeyAlgorithm as KeyAlgorithm
 from ownership_vouchers.keys import PublicKey
 
 # Devices have no clock at first: RFC 5280, section 4.1.2.5, "no expiry".
 _FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-@unique
-class KeyAlgorithm(StrEnum):
-    """Kinds of key material a key file can hold."""
-
-    P256 = "P-256"
-    P384 = "P-384"
-    RSA2048 = "RSA-2048"
-    RSA3072 = "RSA-3072"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +32,35 @@ class NewKey:
     private: bytes = field(repr=False)
     fingerprint: str
     public_pem: str
-    certificate_pem: str | None
+    certificate_pem: str
 
 
 def generate(algorithm: KeyAlgorithm, *, ca: bool = False) -> NewKey:
-    """Make a key, and with ``ca`` a self-signed CA certificate for it."""
+    """Make a key and its self-signed certificate, with ``ca`` one of an authority.
+
+    Raises:
+        KeyStoreError: An authority of a kind that devices may not know.
+    """
+    if ca and algorithm.pss:
+        raise KeyStoreError(
+            "a device CA signs certificates, and not all who read those know PSS:"
+            " leave -PSS out"
+        )
     return packed(_new(algorithm), ca=ca)
 
 
 def packed(key: SigningKey, *, ca: bool = False) -> NewKey:
-    """Return a key as ``generate`` does."""
+    """Return a key as ``generate`` does.
+
+    One that is no authority's is written with its certificate where a device wants keys
+    as X5CHAIN.
+    """
     public = key.public_key()
     return NewKey(
         key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
         PublicKey.of(public).fingerprint(),
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-        _self_signed(key) if ca else None,
+        _self_signed(key, ca=ca),
     )
 
 
@@ -99,21 +102,16 @@ def _new(algorithm: KeyAlgorithm) -> SigningKey:
             return ec.generate_private_key(ec.SECP256R1())
         case KeyAlgorithm.P384:
             return ec.generate_private_key(ec.SECP384R1())
-        case KeyAlgorithm.RSA2048:
+        case KeyAlgorithm.RSA2048 | KeyAlgorithm.RSA2048_PSS:
             return rsa.generate_private_key(65537, 2048)
-        case KeyAlgorithm.RSA3072:
+        case KeyAlgorithm.RSA3072 | KeyAlgorithm.RSA3072_PSS:
             return rsa.generate_private_key(65537, 3072)
 
 
-def _self_signed(key: SigningKey) -> str:
+def _self_signed(key: SigningKey, *, ca: bool) -> str:
     serial = x509.random_serial_number()
-    name = x509.Name(
-        [
-            x509.NameAttribute(
-                NameOID.COMMON_NAME, f"Vouchgate device CA {serial:x}"[:64]
-            )
-        ]
-    )
+    common = f"Vouchgate {'device CA' if ca else 'key'} {serial:x}"[:64]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     builder = (
         x509.CertificateBuilder()
@@ -123,28 +121,37 @@ def _self_signed(key: SigningKey) -> str:
         .serial_number(serial)
         .not_valid_before(_EPOCH)
         .not_valid_after(_FOREVER)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_CA_USAGE, critical=True)
+        .add_extension(x509.BasicConstraints(ca, 0 if ca else None), critical=True)
+        .add_extension(_CA_USAGE if ca else _KEY_USAGE, critical=True)
         .add_extension(identifier, critical=False)
     )
-    certificate = builder.sign(
-        key, hashes.SHA384() if _is_384(key) else hashes.SHA256()
-    )
+    certificate = builder.sign(key, certificate_hash(key))
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
-def _is_384(key: SigningKey) -> bool:
-    return key.key_size in (384, 3072)
+def certificate_hash(key: SigningKey) -> hashes.SHA256 | hashes.SHA384:
+    """Return what ``key`` hashes the certificates with that it signs."""
+    return hashes.SHA384() if strong(key.key_size) else hashes.SHA256()
 
 
-_CA_USAGE = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+def strong(key_size: int) -> bool:
+    """Whether a key of so many bits is of the stronger of FDO's two classes."""
+    return key_size in (384, 3072)
+
+
+def usage(*, signs: bool = False, issues: bool = False) -> x509.KeyUsage:
+    """Return the usage of a key that signs messages, or issues certificates."""
+    return x509.KeyUsage(
+        digital_signature=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=issues,
+        crl_sign=issues,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+_CA_USAGE, _KEY_USAGE = usage(issues=True), usage(signs=True)

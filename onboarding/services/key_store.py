@@ -49,7 +49,8 @@ class KeyInfo:
     """What a key file says without its passphrase.
 
     ``fingerprint`` is the SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal
-    digits; ``certificate_pem`` is a device CA's own certificate, and those above it.
+    digits. ``certificate_pem`` is the key's own certificate, and those above a device
+    CA's; files of before have one for a device CA only.
     """
 
     name: str
@@ -76,10 +77,10 @@ class KeyStore:
         return f"KeyStore({str(self._directory)!r})"
 
     def create(self, name: str, kind: KeyKind, algorithm: KeyAlgorithm) -> KeyInfo:
-        """Make a new key; a device CA gets its own certificate as well.
+        """Make a new key, and a certificate for it.
 
         Raises:
-            KeyStoreError: The name is taken or not allowed.
+            KeyStoreError: The name is taken or not allowed, or a device CA with PSS.
         """
         made = key_material.generate(algorithm, ca=kind is KeyKind.DEVICE_CA)
         return self._add(name, kind, algorithm, made)
@@ -131,7 +132,8 @@ class KeyStore:
 
     def signer(self, name: str) -> SoftSigner:
         """Open a signing key. Raises KeyStoreError."""
-        return SoftSigner(self.private_key(name))
+        info = _info(_read(self._path(name)))
+        return SoftSigner(self.private_key(name), pss=info.algorithm.pss)
 
     def private_key(self, name: str) -> SigningKey:
         """Open a signing key as ``cryptography`` knows it. Raises KeyStoreError."""
@@ -143,8 +145,9 @@ class KeyStore:
         Raises:
             KeyStoreError: The key is none, or its file was altered.
         """
-        pem = _info(_read(self._path(name))).certificate_pem
-        if pem is None:
+        info = _info(_read(self._path(name)))
+        pem = info.certificate_pem
+        if pem is None or info.kind is not KeyKind.DEVICE_CA:
             raise KeyStoreError(f"key {name} is no device CA, so it has no certificate")
         return tuple(x509.load_pem_x509_certificates(pem.encode()))
 

@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from onboarding.services.errors import KeyStoreError, SettingsError
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from ownership_vouchers.algorithms import SoftSigner
-from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
+from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey, type_of
 
 LOOK_SECONDS = 1.0
 
@@ -58,7 +61,7 @@ class Keyring:
 
     def public_keys(self) -> tuple[PublicKey, ...]:
         """The public halves, by name."""
-        return tuple(PublicKey.of(signer.public_key) for _, signer in self._by_name())
+        return tuple(_public(*one, KeyEncoding.X509) for one in self._by_name())
 
     def first(self, wanted: Callable[[str], bool] = lambda _: True) -> SoftSigner:
         """The first key by name: what signs where any key of ours will do.
@@ -87,17 +90,14 @@ class Keyring:
     ) -> PublicKey | None:
         """Return the public half of the first key, by name, of an FDO key type.
 
+        It is in plain X.509 where it cannot be had in that encoding.
+
         Args:
             name: Only the key of that name will do.
         """
-        if encoding is KeyEncoding.X5CHAIN:
-            encoding = KeyEncoding.X509  # our keys have no certificates
         for info, signer in self._by_name():
-            if name not in (None, info.name):
-                continue
-            key = PublicKey.of(signer.public_key, encoding)
-            if key.type is wanted:
-                return key
+            if name in (None, info.name) and _type(info, signer) is wanted:
+                return _public(info, signer, encoding)
         return None
 
     def _by_name(self) -> list[tuple[KeyInfo, SoftSigner]]:
@@ -137,3 +137,22 @@ class Keyring:
             signer = before[1] if before else self._store.signer(info.name)
             keys[info.fingerprint] = (info, signer)
         return keys
+
+
+def _type(info: KeyInfo, signer: SoftSigner) -> KeyType:
+    return type_of(signer.public_key, pss=info.algorithm.pss)
+
+
+def _public(info: KeyInfo, signer: SoftSigner, encoding: KeyEncoding) -> PublicKey:
+    key, key_type = signer.public_key, _type(info, signer)
+    chain: tuple[x509.Certificate, ...] = ()
+    match encoding:
+        case KeyEncoding.X5CHAIN if info.certificate_pem is not None:
+            chain = tuple(
+                x509.load_pem_x509_certificates(info.certificate_pem.encode())
+            )
+        case KeyEncoding.COSEKEY if isinstance(key, ec.EllipticCurvePublicKey):
+            pass
+        case _:
+            encoding = KeyEncoding.X509
+    return PublicKey.of(key, encoding, chain, key_type=key_type)

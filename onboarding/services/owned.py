@@ -92,7 +92,7 @@ class OwnedVouchers:
     def _parse(self, record: VoucherRecord, info: bytes | None) -> Owned:
         voucher = Voucher.from_cbor(record.cbor)
         owner = voucher.owner_key.fingerprint()
-        signer = self._context.signer(owner)
+        signer = self._context.signer_for(voucher.owner_key)
         passport, passport_digest = None, None
         if record.passport is not None:
             stored = StoredPassport.decode(record.passport)

@@ -1,8 +1,6 @@
 """A voucher signed over to its next owner, by the key of ours that it names."""
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from onboarding.services import passport_pem, to0
 from onboarding.services.context import Context
@@ -12,10 +10,9 @@ from onboarding.services.passports import StoredPassport
 from onboarding.services.voucher_records import record_of
 from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.errors import UnsupportedKeyError
+from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.extend import extend, next_owner_key
-from ownership_vouchers.keys import UNREADABLE, certificate_key
-from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.pem import dump_pem, load_buyer
 from ownership_vouchers.types import Guid
 from ownership_vouchers.voucher import Voucher
 
@@ -31,7 +28,7 @@ def sold(context: Context, record: VoucherRecord, next_owner_pem: str) -> Vouche
     """
     voucher = Voucher.from_cbor(record.cbor)
     context.owner_keys.require_usable(record.key_fingerprint)
-    signer = context.signer(record.key_fingerprint)
+    signer = context.signer_for(voucher.owner_key)
     if signer is None:
         raise Problem(
             409,
@@ -118,16 +115,9 @@ def read_public(pem: str) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
         Problem: 422; neither.
         UnsupportedKeyError: A key of a kind that FDO does not use.
     """
-    data = pem.encode()
     try:
-        if b"BEGIN CERTIFICATE" in data:
-            chain = tuple(x509.load_pem_x509_certificates(data))
-            return certificate_key(chain[0]), chain
-        key = load_pem_public_key(data)
-    except (*UNREADABLE, UnsupportedAlgorithm) as error:
+        return load_buyer(pem.encode())
+    except MalformedError as error:
         raise Problem(
             422, "not-a-public-key", "Neither a public key nor a certificate."
         ) from error
-    if not isinstance(key, VerifyKey):
-        raise UnsupportedKeyError("a key of a kind that FDO does not use")
-    return key, ()

@@ -77,8 +77,10 @@ class Settings(BaseSettings):
 
     audit_checkpoint_seconds: Seconds = 3600  # how often the log's head is signed
 
-    # Manufacturing: the production line that DI at the root is of.
+    # Manufacturing: the production line that DI at the root is of, and models that read
+    # no COSE_Key with kty.
     di_line: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    di_bare_cose_keys: tuple[str, ...] = ()
 
     # Rendezvous: what a registration may last, and how many an owner may hold.
     rendezvous_min_seconds: Seconds = 300

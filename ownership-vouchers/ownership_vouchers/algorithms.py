@@ -169,6 +169,12 @@ class SoftSigner:
             return _SoftDecrypter(self._key)
         return None
 
+    def padded(self, *, pss: bool) -> "SoftSigner":
+        """Return the same key for signatures with PSS or without; EC keys have none."""
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            return self
+        return SoftSigner(self._key, pss=pss)
+
     def sign(self, data: bytes) -> bytes:
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
             der = self._key.sign(data, _ECDSA[self.alg])

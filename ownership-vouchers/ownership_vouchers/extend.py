@@ -71,7 +71,7 @@ def next_owner_key(
     encoding = first.encoding
     if encoding is KeyEncoding.X5CHAIN and not chain:
         encoding = KeyEncoding.X509
-    return PublicKey.of(key, encoding, chain, key_type=first.type)
+    return PublicKey.of(key, encoding, chain, key_type=first.type, bare=first.bare)
 
 
 def entry_hash_type(voucher: Voucher) -> HashType:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, VerifyKey, alg_for
+from ownership_vouchers.cose_key import is_bare, read_cose_key, write_cose_key
 from ownership_vouchers.errors import MalformedError, UnsupportedKeyError
 
 MAX_CHAIN = 10
@@ -45,12 +46,6 @@ class KeyEncoding(IntEnum):
     X5CHAIN = 2
     COSEKEY = 3
 
-
-_CURVES: dict[KeyType, tuple[ec.EllipticCurve, int, int]] = {
-    KeyType.SECP256R1: (ec.SECP256R1(), 1, 32),
-    KeyType.SECP384R1: (ec.SECP384R1(), 2, 48),
-}
-_KTY, _CRV, _X, _Y = 1, -1, -2, -3
 
 # What `cryptography` raises on certificates it cannot read; warnings are for odd ones
 # (a serial number below one, a country of three letters) where warnings are errors.
@@ -108,20 +103,35 @@ class PublicKey:
         *,
         pss: bool = False,
         key_type: KeyType | None = None,
+        bare: bool = False,
     ) -> Self:
         """Write ``key`` as a PublicKey; X5CHAIN needs its ``chain``, leaf first.
 
-        ``key_type`` decides where more than one fits (RSA of 2048 bits).
+        ``key_type`` decides where more than one fits (RSA of 2048 bits). ``bare``
+        leaves ``kty`` out of a COSE_Key, which C and Java peers want.
 
         Raises:
             UnsupportedKeyError: The key is of no FDO type, or not of that one.
         """
         key_type = type_of(key, pss=pss) if key_type is None else key_type
         _require(key_type, key)
-        body = _write(key_type, key, encoding, chain)
+        body = _write(key, encoding, chain, bare=bare)
         raw = cbor.encode([int(key_type), int(encoding), body])
         kept = chain if encoding is KeyEncoding.X5CHAIN else ()
         return cls(key_type, encoding, raw, key, kept)
+
+    @property
+    def bare(self) -> bool:
+        """Whether this is a COSE_Key that does not say which kind of key it is."""
+        if self.encoding is not KeyEncoding.COSEKEY:
+            return False
+        return is_bare(cbor.array(cbor.decode(self.raw), 3)[2])
+
+    def without_kty(self) -> "PublicKey":
+        """Return a COSE_Key in its bare form; another encoding as it is."""
+        if self.encoding is not KeyEncoding.COSEKEY:
+            return self
+        return PublicKey.of(self.key, self.encoding, key_type=self.type, bare=True)
 
     def fingerprint(self) -> str:
         """SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal digits."""
@@ -191,7 +201,7 @@ def _read(
             chain = _read_chain(body)
             return certificate_key(chain[0]), chain
         case KeyEncoding.COSEKEY:
-            return _read_cose_key(key_type, body), ()
+            return read_cose_key(key_type.name.lower(), body), ()
 
 
 def load_spki(der: bytes) -> VerifyKey:
@@ -257,29 +267,12 @@ def _read_chain(body: object) -> tuple[x509.Certificate, ...]:
     return tuple(load_certificate(cbor.bstr(item, limit=8192)) for item in items)
 
 
-def _read_cose_key(key_type: KeyType, body: object) -> VerifyKey:
-    """RFC 8152 form, or the form without ``kty`` that C and Java peers write."""
-    if key_type not in _CURVES:
-        raise UnsupportedKeyError("COSE_Key is taken for EC keys only")
-    curve, number, size = _CURVES[key_type]
-    fields = cbor.mapping(body)
-    if fields.pop(_KTY, 2) != 2 or set(fields) != {_CRV, _X, _Y}:
-        raise MalformedError("COSE_Key is not an EC2 key of crv, x, y")
-    if fields[_CRV] != number:
-        raise UnsupportedKeyError(f"COSE_Key curve is not {key_type.name}")
-    x = cbor.bstr(fields[_X], limit=size).rjust(size, b"\0")
-    y = cbor.bstr(fields[_Y], limit=size).rjust(size, b"\0")
-    try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + x + y)
-    except ValueError as error:
-        raise MalformedError("COSE_Key point is not on its curve") from error
-
-
 def _write(
-    key_type: KeyType,
     key: VerifyKey,
     encoding: KeyEncoding,
     chain: tuple[x509.Certificate, ...],
+    *,
+    bare: bool,
 ) -> object:
     match encoding:
         case KeyEncoding.X509:
@@ -289,13 +282,4 @@ def _write(
                 raise UnsupportedKeyError("X5CHAIN needs the key's own chain")
             return [one.public_bytes(Encoding.DER) for one in chain]
         case KeyEncoding.COSEKEY:
-            return _write_cose_key(key_type, key)
-
-
-def _write_cose_key(key_type: KeyType, key: VerifyKey) -> dict[int, object]:
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise UnsupportedKeyError("COSE_Key is written for EC keys only")
-    _, number, size = _CURVES[key_type]
-    point = key.public_numbers()
-    x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
-    return {_KTY: 2, _CRV: number, _X: x, _Y: y}
+            return write_cose_key(key, bare=bare)

@@ -1,4 +1,4 @@
-"""Voucher files: PEM or CBOR, one voucher or several.
+"""Voucher files: PEM or CBOR, one voucher or several; and the keys of buyers.
 
 PEM is read with either line ending and with text around the blocks. A CBOR
 file is one voucher after another (RFC 8742).
@@ -7,8 +7,19 @@ file is one voucher after another (RFC 8742).
 import base64
 import binascii
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from ownership_vouchers import cbor
-from ownership_vouchers.errors import Check, CheckFailed, MalformedError
+from ownership_vouchers.algorithms import VerifyKey, alg_for
+from ownership_vouchers.errors import (
+    Check,
+    CheckFailed,
+    MalformedError,
+    UnsupportedKeyError,
+)
+from ownership_vouchers.keys import UNREADABLE, certificate_key
 from ownership_vouchers.voucher import MAX_VOUCHER, Voucher
 
 MAX_VOUCHERS = 10_000
@@ -51,6 +62,26 @@ def split_vouchers(data: bytes, limit: int = MAX_VOUCHERS) -> list[bytes]:
     if len(blocks) > limit:
         raise CheckFailed(Check.LIMITS, f"more than {limit} vouchers")
     return blocks
+
+
+def load_buyer(data: bytes) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
+    """Read a PEM public key, or the certificate chain of one, leaf first.
+
+    Raises:
+        MalformedError: Neither.
+        UnsupportedKeyError: A key of a kind that FDO does not use.
+    """
+    try:
+        if b"BEGIN CERTIFICATE" in data:
+            chain = tuple(x509.load_pem_x509_certificates(data))
+            return certificate_key(chain[0]), chain
+        key = load_pem_public_key(data)
+    except (*UNREADABLE, UnsupportedAlgorithm) as error:
+        raise MalformedError("neither a public key nor a certificate in PEM") from error
+    if not isinstance(key, VerifyKey):
+        raise UnsupportedKeyError("a key of a kind that FDO does not use")
+    alg_for(key)
+    return key, ()
 
 
 def load_voucher(block: bytes) -> Voucher:

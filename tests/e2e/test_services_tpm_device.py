@@ -33,7 +33,8 @@ def test_a_device_with_an_rsa_key_in_its_tpm_goes_from_factory_to_owner(
     rsa_chain: Chain, make_software_tpm: MakeSoftwareTpm, tmp_path: Path
 ) -> None:
     tcti = make_software_tpm("RSA device").start()
-    config = DeviceConfig("SN-RSA", "generic-sbc-tpm", "board", tcti, "RSA-2048")
+    kind = KeyAlgorithm.RSA2048
+    config = DeviceConfig("SN-RSA", "generic-sbc-tpm", "board", tcti, kind, kind)
     with closing(new_client()) as client, Machine(config, tmp_path) as machine:
         made = initialise(machine, client, rsa_chain.factory.url)
         assert isinstance(machine.device_key.public_key, rsa.RSAPublicKey)

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +40,13 @@ class Site:
 
 
 @contextmanager
-def running_site(home: Path, ca: Path | None = None) -> Iterator[Site]:
+def running_site(
+    home: Path, ca: Path | None = None, algorithms: Sequence[str] = ()
+) -> Iterator[Site]:
     """Make keys by command, then run ``vouchgate serve --role all``.
 
-    With ``ca`` it serves TLS by ``tls.crt`` and ``tls.key`` in ``home``.
+    With ``ca`` it serves TLS by ``tls.crt`` and ``tls.key`` in ``home``. There are keys
+    on P-256, and more ones of ``algorithms``.
     """
     (home / "passphrase").write_text("of a test\n")
     settings: dict[str, object] = {
@@ -59,6 +62,8 @@ def running_site(home: Path, ca: Path | None = None) -> Iterator[Site]:
         for name, value in settings.items():
             patch.setenv(f"VOUCHGATE_{name}", str(value))
         _make_keys(home)
+        for one in algorithms:
+            _make_more_keys(one)
         with _serving(home) as port:
             yield configured(Site(home, port, ca))
 
@@ -69,6 +74,12 @@ def _make_keys(home: Path) -> None:
     for role in ("manufacturer", "operator", "security"):
         out = str(home / f"{role}.apikey")
         assert run(["apikey", "new", "--role", role, "--name", role, "--out", out]) == 0
+
+
+def _make_more_keys(algorithm: str) -> None:
+    for kind in ("owner", "manufacturer"):
+        named = ["--name", f"{kind}-{algorithm.lower()}", "--kind", kind]
+        assert run(["keys", "new", *named, "--algorithm", algorithm]) == 0
 
 
 @contextmanager

@@ -54,10 +54,9 @@ def _new_keys(algorithm: KeyAlgorithm) -> Path:
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     store = KeyStore(directory, PASSPHRASE)
     for kind in KeyKind:
-        curve = KeyAlgorithm.P256 if algorithm.value.startswith("RSA") else algorithm
-        store.create(
-            kind.value, kind, curve if kind is KeyKind.DEVICE_CA else algorithm
-        )
+        plain = KeyAlgorithm(algorithm.removesuffix("-PSS"))
+        fitting = plain if kind is KeyKind.DEVICE_CA else algorithm
+        store.create(kind.value, kind, fitting)
     return directory
 
 

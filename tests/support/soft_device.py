@@ -20,11 +20,11 @@ from onboarding.protocol.di_device import DiDevice
 from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
 from onboarding.wire.mfg_info import MfgInfo
-from ownership_vouchers.keys import KeyEncoding, KeyType
+from ownership_vouchers.key_algorithm import KeyAlgorithm
+from ownership_vouchers.keys import KeyEncoding
 from tests.support.services import Wire
 
 FACTS = DevmodFacts("Linux", "aarch64", "1.0", "test-board", serial="SN-1")
-_KEY_TYPES = {"P-256": KeyType.SECP256R1, "P-384": KeyType.SECP384R1}
 
 
 @dataclass
@@ -42,12 +42,19 @@ class SoftDevice:
         serial: str = "SN-1",
         curve: str = "P-256",
         key: DeviceKey | None = None,
+        maker: str | None = None,
+        encoding: KeyEncoding = KeyEncoding.X509,
     ) -> "SoftDevice":
-        """Run DI; with a key of its own unless one is given, such as a TPM's."""
-        key = key or new_soft_key(curve)
-        small = curve == "P-256"
-        mac = SoftHmac(secrets.token_bytes(32 if small else 48), 5 if small else 6)
-        return cls(key, mac, wire.run(DiDevice(cls.di_env(serial, curve, key, mac))))
+        """Run DI; with a key of its own unless one is given, such as a TPM's.
+
+        ``maker`` is the kind of the manufacturer's key, if another.
+        """
+        kind = KeyAlgorithm(curve)
+        key = key or new_soft_key(kind)
+        size, hash_type = (48, 6) if kind.strong else (32, 5)
+        mac = SoftHmac(secrets.token_bytes(size), hash_type)
+        env = cls.di_env(serial, curve, key, mac, maker, encoding)
+        return cls(key, mac, wire.run(DiDevice(env)))
 
     @staticmethod
     def di_env(
@@ -55,12 +62,14 @@ class SoftDevice:
         curve: str = "P-256",
         key: DeviceKey | None = None,
         mac: SoftHmac | None = None,
+        maker: str | None = None,
+        encoding: KeyEncoding = KeyEncoding.X509,
     ) -> DiDeviceEnv:
-        """What the device's side of DI knows."""
+        """What the device's side of DI knows; as ``made_at``."""
         key = key or new_soft_key(curve)
         info = MfgInfo(
-            _KEY_TYPES[curve],
-            KeyEncoding.X509,
+            KeyAlgorithm(maker or curve).key_type,
+            encoding,
             serial,
             "test-device",
             certificate_request(key, serial),

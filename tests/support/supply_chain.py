@@ -26,7 +26,7 @@ from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.verify import VerifiedVoucher, verify
 from ownership_vouchers.voucher import Voucher
 
-KINDS = ("P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-3072-PSS")
+KINDS = ("P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-2048-PSS", "RSA-3072-PSS")
 STRONG = {"P-384", "RSA-3072", "RSA-3072-PSS"}
 RENDEZVOUS: tuple[Mapping[str, object], ...] = (
     {

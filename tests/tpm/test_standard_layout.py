@@ -22,6 +22,7 @@ from onboarding.device.standard import DC_ACTIVE, DC_TPM, dctpm
 from onboarding.protocol.device_env import DeviceCredential
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, verify
+from ownership_vouchers.key_algorithm import KeyAlgorithm
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid, Hash, HashType
 from tests.support.swtpm import MakeSoftwareTpm
@@ -39,7 +40,8 @@ DEVICE_KEY, HMAC_KEY = 0x81020002, 0x81020003
 
 def made(tcti: str, directory: Path, curve: str = "P-256") -> Machine:
     """A device as the factory leaves it."""
-    config = DeviceConfig("SN-1", "generic-sbc-tpm", "board", tcti, curve)
+    kind = KeyAlgorithm(curve)
+    config = DeviceConfig("SN-1", "generic-sbc-tpm", "board", tcti, kind, kind)
     machine = Machine(config, directory)
     machine.keep(Identity(CREDENTIAL, keys=machine.create_keys().refs))
     return machine

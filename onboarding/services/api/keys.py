@@ -28,6 +28,7 @@ def _shown(context: Context, info: KeyInfo) -> JsonObject:
         "algorithm": info.algorithm.value,
         "fingerprint": info.fingerprint,
         "public_pem": info.public_pem,
+        "certificate_pem": info.certificate_pem,
         "state": standing.state.value,
         "successor": standing.successor,
         "reason": standing.reason,

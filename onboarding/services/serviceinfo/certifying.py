@@ -4,25 +4,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from onboarding.services.key_material import certificate_hash, usage
 from onboarding.services.key_store import KeyKind, KeyStore
+from ownership_vouchers.algorithms import SigningKey
 
 _BACKDATE = timedelta(hours=1)  # a device's clock may be behind
-_USAGE = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+_USAGE = usage(signs=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +24,7 @@ class Certifier:
     """
 
     chain: tuple[x509.Certificate, ...]
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    key: SigningKey = field(repr=False)
     days: int
 
     @classmethod
@@ -53,8 +43,6 @@ class Certifier:
                 " `vouchgate keys new --kind device-ca`"
             )
         key = store.private_key(wanted[0].name)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"device CA {wanted[0].name} has no EC key")  # noqa: TRY004
         pem = wanted[0].certificate_pem.encode()
         return cls(tuple(x509.load_pem_x509_certificates(pem)), key, days)
 
@@ -94,10 +82,6 @@ class Certifier:
             .add_extension(_USAGE, critical=True)
             .add_extension(usages, critical=False)
             .add_extension(issuer, critical=False)
-            .sign(self.key, _hash(self.key))
+            .sign(self.key, certificate_hash(self.key))
             .public_bytes(Encoding.DER)
         )
-
-
-def _hash(key: ec.EllipticCurvePrivateKey) -> hashes.SHA256 | hashes.SHA384:
-    return hashes.SHA384() if key.key_size == 384 else hashes.SHA256()

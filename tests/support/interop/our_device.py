@@ -41,6 +41,7 @@ from onboarding.wire.message import KexSuite
 from onboarding.wire.mfg_info import MfgInfo
 from ownership_vouchers.algorithms import Signer, SoftSigner
 from ownership_vouchers.encrypt0 import Aead
+from ownership_vouchers.key_algorithm import KeyAlgorithm
 from ownership_vouchers.keys import KeyEncoding, KeyType
 from ownership_vouchers.mac0 import MacSuite
 
@@ -105,7 +106,8 @@ def our_device(
     """A new device, with keys in files unless ``tcti`` names a TPM."""
     serial = f"OUR-{next(_NUMBERS):04d}"
     board = "generic-sbc-tpm"
-    config = DeviceConfig(serial, board, "ours", tcti, CURVES[key], reuse)
+    kind = KeyAlgorithm(CURVES[key])
+    config = DeviceConfig(serial, board, "ours", tcti, kind, kind, reuse)
     with Machine(config, directory) as machine, closing(new_client()) as client:
         yield OurDevice(directory, serial, machine, client)
 

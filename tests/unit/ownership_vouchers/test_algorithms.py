@@ -10,6 +10,7 @@ EXPECTED = {
     "P-384": (Alg.ES384, 96),
     "RSA-2048": (Alg.RS256, 256),
     "RSA-3072": (Alg.RS384, 384),
+    "RSA-2048-PSS": (Alg.PS256, 256),
     "RSA-3072-PSS": (Alg.PS384, 384),
 }
 

@@ -60,6 +60,7 @@ def test_types_are_told_by_curve_and_size() -> None:
         KeyType.RSA2048RESTR,
         KeyType.RSAPKCS,
         KeyType.RSAPSS,
+        KeyType.RSAPSS,
     ]
 
 
@@ -155,3 +156,21 @@ def test_a_certificate_with_a_name_that_is_no_text_is_malformed() -> None:
     load_certificate(der)  # passes unaltered
     with pytest.raises(MalformedError):
         load_certificate(der.replace(b"\x0c\x02\0x", b"\x03\x02\0x"))
+
+
+@pytest.mark.parametrize("kind", ["P-256", "P-384"])
+def test_a_cose_key_can_be_written_without_saying_its_kind(kind: str) -> None:
+    key = PublicKey.of(new_key(kind).public_key(), KeyEncoding.COSEKEY)
+    bare = key.without_kty()
+    assert (key.bare, bare.bare) == (False, True)
+    _, _, body = cbor.array(cbor.decode(bare.raw), 3)
+    assert list(cbor.mapping(body)) == [-1, -2, -3]
+    again = PublicKey.from_cbor(bare.raw)
+    assert again == bare
+    assert again.same_key(key)
+
+
+def test_a_key_in_another_encoding_has_no_bare_form() -> None:
+    key = PublicKey.of(new_key("P-256").public_key())
+    assert key.without_kty() is key
+    assert not key.bare

@@ -16,8 +16,58 @@ from onboarding.services.key_store import KeyKind, KeyStore
 from ownership_vouchers.device_chain import check_device_chain
 from ownership_vouchers.errors import CheckFailed
 from tests.support.authorities import MIDDLE, NOW, ROOT, Authority, pem
+from tests.support.supply_chain import new_key
 
 DEVICE = ec.generate_private_key(ec.SECP256R1()).public_key()
+
+
+# Which of the authorities present signs, by the kind of device key.
+SIGNS = {
+    ("P-256", "P-384"): {
+        "P-256": "P-256",
+        "P-384": "P-384",
+        "RSA-2048": "P-256",
+        "RSA-3072-PSS": "P-384",
+    },
+    ("P-256", "RSA-2048", "RSA-3072"): {
+        "P-256": "P-256",
+        "P-384": "RSA-3072",
+        "RSA-2048-PSS": "RSA-2048",
+        "RSA-3072": "RSA-3072",
+    },
+    ("P-384",): {"P-256": "P-384", "RSA-2048": "P-384"},
+}
+CASES = [
+    (present, device, signer)
+    for present, devices in SIGNS.items()
+    for device, signer in devices.items()
+]
+
+
+def store_of(directory: Path, *present: str) -> KeyStore:
+    store = KeyStore(directory, b"a passphrase of the tests")
+    for number, kind in enumerate(present):
+        store.create(f"ca-{number}", KeyKind.DEVICE_CA, KeyAlgorithm(kind))
+    return store
+
+
+@pytest.mark.parametrize(("present", "device", "signer"), CASES)
+def test_the_authority_of_the_devices_kind_or_strength_signs(
+    tmp_path: Path, present: tuple[str, ...], device: str, signer: str
+) -> None:
+    store = store_of(tmp_path, *present)
+    key = new_key(device).public_key()
+    chain = DeviceCas(store).issue(key, "SN-1", now=NOW)
+    authority = store.chain(f"ca-{present.index(signer)}")
+    assert [x509.load_der_x509_certificate(one) for one in chain[1:]] == [*authority]
+    check_device_chain(chain, authority)
+    made = x509.load_pem_x509_csr(device_ca.request(store, "ca-0"))
+    assert made.is_signature_valid
+
+
+def test_an_authority_with_pss_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(KeyStoreError, match="leave -PSS out"):
+        store_of(tmp_path, "RSA-3072-PSS")
 
 
 @pytest.fixture

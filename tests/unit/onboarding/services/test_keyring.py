@@ -1,5 +1,6 @@
 """Keys of one kind while their files come and go. TEST KEYS."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from onboarding.services.errors import KeyStoreError, SettingsError
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
+from ownership_vouchers.keys import KeyEncoding, KeyType
 
 
 class Watch:
@@ -114,3 +116,58 @@ def test_the_first_key_by_name_speaks_unless_it_is_left_out(store: KeyStore) -> 
     assert other is not first
     with pytest.raises(KeyStoreError, match="no owner key may be used"):
         ring.first(lambda _: False)
+
+
+TYPES = {
+    KeyAlgorithm.P256: KeyType.SECP256R1,
+    KeyAlgorithm.P384: KeyType.SECP384R1,
+    KeyAlgorithm.RSA2048: KeyType.RSA2048RESTR,
+    KeyAlgorithm.RSA3072: KeyType.RSAPKCS,
+    KeyAlgorithm.RSA3072_PSS: KeyType.RSAPSS,
+}
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    store = KeyStore(tmp_path_factory.mktemp("kinds"), b"test passphrase")
+    for kind in TYPES:
+        store.create(kind.lower(), KeyKind.MANUFACTURER, kind)
+    return Keyring(store, KeyKind.MANUFACTURER)
+
+
+@pytest.mark.parametrize("encoding", KeyEncoding)
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_key_is_found_by_its_type_and_written_as_it_is_wanted(
+    every_kind: Keyring, kind: KeyAlgorithm, encoding: KeyEncoding
+) -> None:
+    found = every_kind.of_type(TYPES[kind], encoding)
+    assert found is not None
+    assert (found.type, KeyAlgorithm.of(found.key, pss=kind.pss)) == (TYPES[kind], kind)
+    elliptic = kind in (KeyAlgorithm.P256, KeyAlgorithm.P384)
+    if encoding is KeyEncoding.COSEKEY and not elliptic:
+        encoding = KeyEncoding.X509  # there is no such form of RSA keys
+    assert found.encoding is encoding
+    signer = every_kind.find(found.fingerprint())
+    assert signer is not None
+    assert signer.alg is found.alg
+
+
+def test_a_kind_that_is_not_here_is_not_found(store: KeyStore, watch: Watch) -> None:
+    ring = Keyring(store, KeyKind.OWNER, watch)
+    assert ring.of_type(KeyType.RSAPSS, KeyEncoding.X509) is None
+
+
+class OldStore(KeyStore):
+    """Its files are of a time when keys had no certificates."""
+
+    def list(self, kind: KeyKind | None = None) -> tuple[KeyInfo, ...]:
+        return tuple(replace(one, certificate_pem=None) for one in super().list(kind))
+
+
+def test_a_key_without_a_certificate_is_written_without_one(tmp_path: Path) -> None:
+    store = OldStore(tmp_path / "keys", b"test passphrase")
+    create(store, "a")
+    ring = Keyring(store, KeyKind.OWNER)
+    found = ring.of_type(KeyType.SECP256R1, KeyEncoding.X5CHAIN)
+    assert found is not None
+    assert found.encoding is KeyEncoding.X509
