@@ -1,7 +1,7 @@
 """One round of ServiceInfo, the owner's side: a 68 in, a 69 out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from onboarding.protocol import devmod
 from onboarding.protocol.devmod import Devmod
@@ -76,13 +76,11 @@ def take_turn(
     if exchange.done:
         if message.more:
             raise MessageRefused("the device begins anew after all was said")
-        exchange = replace(exchange, rounds=rounds, received=received)
+        exchange = exchange.heard(exchange.devmod, exchange.partial, rounds, received)
         return exchange, OwnerServiceInfo(more=False, done=True)
     items, partial = reassemble(exchange.partial, message.kvs, more=message.more)
     said, facts = _devmod(exchange.devmod, items, last=not message.more)
-    exchange = replace(
-        exchange, devmod=facts, partial=partial, rounds=rounds, received=received
-    )
+    exchange = exchange.heard(facts, partial, rounds, received)
     for name, what, value in said:
         exchange = _deliver(exchange, name, what, value, this)
     if message.more or not exchange.devmod.complete:
@@ -91,7 +89,7 @@ def take_turn(
         exchange = _produce(exchange, this)
     sent, rest = pack(exchange.queue, this.send_limit)
     finished = not rest and all(run.phase is Phase.ENDED for run in exchange.runs)
-    exchange = replace(exchange, queue=rest, done=finished)
+    exchange = exchange.told(rest, done=finished)
     return exchange, OwnerServiceInfo(more=bool(rest), done=finished, kvs=sent)
 
 

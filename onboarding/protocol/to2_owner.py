@@ -78,7 +78,7 @@ def _noted(answered: Step, before: State | None, body: bytes) -> Step:
     said = extend(START if before is None else before.transcript, body, answered.reply)
     match answered.state:
         case Opening() | AwaitingReady() | Serving() as after:
-            return replace(answered, state=replace(after, transcript=said))
+            return Step(after.noted(said), answered.reply_type, answered.reply)
         case _:
             effects = tuple(
                 replace(one, transcript=said)

@@ -29,6 +29,11 @@ class Opening:
     message_limit: int  # bytes the device can take, as 60 says; 0: it does not say
     transcript: bytes = START  # of 60 and 61
 
+    def noted(self, said: bytes) -> "Opening":
+        """Return the state with that transcript; so do the others."""
+        cipher, half, limit = self.cipher, self.half, self.message_limit
+        return Opening(self.guid, self.nonce, cipher, half, limit, said)
+
     def encode(self) -> bytes:
         cipher, half, limit = int(self.cipher), self.half.to_item(), self.message_limit
         about = [self.guid.raw, self.nonce, cipher, half, limit, self.transcript]
@@ -97,6 +102,9 @@ class AwaitingReady:
     session: Session
     transcript: bytes = START  # up to 65
 
+    def noted(self, said: bytes) -> "AwaitingReady":
+        return AwaitingReady(self.session, said)
+
     @property
     def guid(self) -> Guid:
         return self.session.guid
@@ -119,6 +127,10 @@ class Serving:
     exchange: Exchange
     marks: bytes = b""
     transcript: bytes = START  # up to the last 67 or 69
+
+    def noted(self, said: bytes) -> "Serving":
+        hmac, limit, exchange = self.replacement_hmac, self.send_limit, self.exchange
+        return Serving(self.session, hmac, limit, exchange, self.marks, said)
 
     @property
     def next_place(self) -> int:

@@ -23,9 +23,11 @@ _PUT = Sql(
     "changed_by = excluded.changed_by"
 )
 _BLOCKED = Sql(
-    "SELECT 1 FROM owner_keys k WHERE k.state IN ('retired', 'revoked') "
-    "AND k.fingerprint IN (SELECT key_fingerprint FROM vouchers WHERE guid IN (?, ?) "
-    "UNION SELECT key_fingerprint FROM voucher_history WHERE guid = ?)"
+    "SELECT 1 FROM vouchers v JOIN owner_keys k ON k.fingerprint = v.key_fingerprint "
+    "WHERE v.guid IN (?, ?) AND k.state IN ('retired', 'revoked') UNION ALL "
+    "SELECT 1 FROM voucher_history h JOIN owner_keys k "
+    "ON k.fingerprint = h.key_fingerprint "
+    "WHERE h.guid = ? AND k.state IN ('retired', 'revoked')"
 )
 # Each part has an index on (key, GUID), so a page costs what it has.
 _HELD = (

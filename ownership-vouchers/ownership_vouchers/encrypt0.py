@@ -45,7 +45,7 @@ class Aead(IntEnum):
     @property
     def protected(self) -> bytes:
         """The protected header of every message under this suite."""
-        return cbor.encode({LABEL_ALG: int(self)})
+        return _PROTECTED[self]
 
     def of(self, key: bytes) -> AESGCM | AESCCM:
         """Return the cipher under ``key``, which has ``key_size`` bytes."""
@@ -62,6 +62,7 @@ _SIZES = {
     Aead.AES_CCM_64_128_128: (16, _CCM_IV),
     Aead.AES_CCM_64_128_256: (32, _CCM_IV),
 }
+_PROTECTED = {suite: cbor.encode({LABEL_ALG: int(suite)}) for suite in Aead}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,16 @@ def _take(data: bytes) -> tuple[bytes, bytes]:
 class EcdhHalf:
     """Our half of an exchange; ``parameter`` is what the peer is sent (xA or xB).
 
-    Kept as numbers, since putting a key together from them is cheaper than
-    finding its public point again.
+    Stored as numbers, since putting a key together from them is cheaper than
+    finding its public point again. ``key`` is there where the key was made.
     """
 
     suite: KexSuite
     scalar: int = field(repr=False)
     parameter: EcdhParameter = field(repr=False)
+    key: ec.EllipticCurvePrivateKey | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @classmethod
     def of(
@@ -87,7 +90,7 @@ class EcdhHalf:
         numbers = private.private_numbers()
         point, size = numbers.public_numbers, CURVES[suite].size
         x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
-        return cls(suite, numbers.private_value, EcdhParameter(x, y, random))
+        return cls(suite, numbers.private_value, EcdhParameter(x, y, random), private)
 
     @classmethod
     def new(cls, suite: KexSuite, draw: Draw) -> Self:
@@ -123,6 +126,8 @@ class EcdhHalf:
             raise MessageRefused("the point is not on its curve") from error
 
     def _private(self, curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
+        if self.key is not None:
+            return self.key
         x, y = (
             int.from_bytes(one, "big") for one in (self.parameter.x, self.parameter.y)
         )
