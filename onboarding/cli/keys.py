@@ -71,6 +71,9 @@ def import_(
     passphrase_file: Annotated[
         Path | None, typer.Option(help="File with the passphrase of that file.")
     ] = None,
+    pss: Annotated[
+        bool, typer.Option("--pss", help="An RSA key is for signatures with PSS.")
+    ] = False,
     key_directory: KeyDirectory = None,
     key_passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -83,7 +86,7 @@ def import_(
     key = read_private_key(file, phrase)
     passphrase = read_passphrase(settings.key_passphrase_file)
     store = KeyStore(settings.key_directory, passphrase)
-    info = store.adopt(name or kind.value, kind, key)
+    info = store.adopt(name or kind.value, kind, key, pss=pss)
     if json:
         return print_json(_facts(info))
     console().print(f"[green]took[/] {info.kind} key {info.name}: {info.fingerprint}")

@@ -21,7 +21,7 @@ MAX_MATCHED = 1000
 _MADE_AS: Mapping[KeyType, KeyAlgorithm] = {
     KeyType.RSA2048RESTR: KeyAlgorithm.RSA2048,
     KeyType.RSAPKCS: KeyAlgorithm.RSA3072,
-    KeyType.RSAPSS: KeyAlgorithm.RSA3072,
+    KeyType.RSAPSS: KeyAlgorithm.RSA3072_PSS,
     KeyType.SECP256R1: KeyAlgorithm.P256,
     KeyType.SECP384R1: KeyAlgorithm.P384,
 }

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from onboarding.services.errors import KeyStoreError
 from ownership_vouchers.algorithms import SigningKey
+from ownership_vouchers.errors import UnsupportedKeyError
 from ownership_vouchers.key_algorithm import KeyAlgorithm as KeyAlgorithm
 from ownership_vouchers.keys import PublicKey
 
@@ -64,21 +65,17 @@ def packed(key: SigningKey, *, ca: bool = False) -> NewKey:
     )
 
 
-def algorithm_of(key: SigningKey) -> KeyAlgorithm:
+def algorithm_of(key: SigningKey, *, pss: bool = False) -> KeyAlgorithm:
     """Tell which kind of key it is. Raises KeyStoreError for one FDO does not use."""
-    match key:
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
-            return KeyAlgorithm.P256
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1()):
-            return KeyAlgorithm.P384
-        case rsa.RSAPrivateKey(key_size=2048):
-            return KeyAlgorithm.RSA2048
-        case rsa.RSAPrivateKey(key_size=3072):
-            return KeyAlgorithm.RSA3072
-    raise KeyStoreError(
-        "a key that FDO does not use: it knows P-256, P-384 and RSA of 2048 or 3072"
-        " bits"
-    )
+    if pss and not isinstance(key, rsa.RSAPrivateKey):
+        raise KeyStoreError("PSS is a kind of signature by RSA keys")
+    try:
+        return KeyAlgorithm.of(key.public_key(), pss=pss)
+    except UnsupportedKeyError as error:
+        raise KeyStoreError(
+            "a key that FDO does not use: it knows P-256, P-384 and RSA of 2048 or 3072"
+            " bits"
+        ) from error
 
 
 def load_private(der: bytes) -> SigningKey:

@@ -85,8 +85,13 @@ class KeyStore:
         made = key_material.generate(algorithm, ca=kind is KeyKind.DEVICE_CA)
         return self._add(name, kind, algorithm, made)
 
-    def adopt(self, name: str, kind: KeyKind, key: SigningKey) -> KeyInfo:
+    def adopt(
+        self, name: str, kind: KeyKind, key: SigningKey, *, pss: bool = False
+    ) -> KeyInfo:
         """Take in a key that was made elsewhere; a device CA is made here only.
+
+        Args:
+            pss: An RSA key is for signatures with PSS, which the key does not tell.
 
         Raises:
             KeyStoreError: The name is taken or not allowed, or the key is here
@@ -94,7 +99,7 @@ class KeyStore:
         """
         if kind is KeyKind.DEVICE_CA:
             raise KeyStoreError("a device CA and its certificate are made here")
-        algorithm = key_material.algorithm_of(key)
+        algorithm = key_material.algorithm_of(key, pss=pss)
         made = key_material.packed(key)
         for info in self.list():
             if info.fingerprint == made.fingerprint:

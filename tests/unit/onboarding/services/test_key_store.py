@@ -133,11 +133,14 @@ def test_a_key_made_elsewhere_is_taken_in(
     elsewhere = KeyStore(tmp_path / "elsewhere", PASSPHRASE)
     made = elsewhere.create("theirs", KeyKind.OWNER, algorithm)
     key = elsewhere.private_key("theirs")
-    info = store.adopt("ours", KeyKind.OWNER, key)
+    info = store.adopt("ours", KeyKind.OWNER, key, pss=algorithm.pss)
     assert (info.algorithm, info.fingerprint) == (algorithm, made.fingerprint)
     assert PublicKey.of(store.signer("ours").public_key).fingerprint() == (
         made.fingerprint
     )
+    if not algorithm.startswith("RSA"):
+        with pytest.raises(KeyStoreError, match="by RSA keys"):
+            store.adopt("salted", KeyKind.OWNER, key, pss=True)
     with pytest.raises(KeyStoreError, match="here already, as ours"):
         store.adopt("again", KeyKind.OWNER, key)
 
