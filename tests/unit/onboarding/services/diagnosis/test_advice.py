@@ -13,6 +13,7 @@ from onboarding.services.diagnosis.words import Why, ago, remedy_of
 from onboarding.services.settings import Role
 from onboarding.services.to0_attempts import Attempt
 from onboarding.store.devices import DeviceRecord
+from onboarding.store.made import MadeDevice
 from onboarding.store.state import DeviceFacts
 from onboarding.store.traces import Sighting, Trace
 
@@ -71,6 +72,8 @@ FAILED = To0Facts(
     True, (Attempt(RV, NOW - 60, 5, "error 2 to message 22", 0, 0, NOW + 60),)
 )
 SPARED = Attempt("http://rv2.example.test", error="it is left alone.", due=NOW + 60)
+OTHER = bytes(range(16, 32))
+MADE = MadeDevice(GUID, "SN-1", "line", "station", b"key", NOW, NOW, None, None, None)
 FACTORY, RENDEZVOUS = Role.MANUFACTURING, Role.RENDEZVOUS
 CASES: dict[str, tuple[Facts, Why, str]] = {
     "never heard of": (
@@ -126,6 +129,16 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         at(to0=To0Facts(True, (*FAILED.servers, SPARED))),
         Why.NOT_REGISTERED,
         f"message 22; {SPARED.server} was not tried for it: it is left alone.",
+    ),
+    "made anew under another GUID": (
+        Facts(NOW, FACTORY, (GUID,), made=replace(MADE, superseded_by=OTHER)),
+        Why.MADE_ANEW,
+        "10111213-1415-1617-1819-1a1b1c1d1e1f",
+    ),
+    "made with a serial number that others have": (
+        Facts(NOW, FACTORY, (GUID,), made=MADE, same_serial=(OTHER,)),
+        Why.SAME_SERIAL,
+        "SN-1 also stands for 10111213-1415-1617-1819-1a1b1c1d1e1f",
     ),
     "denied at rendezvous": (
         Facts(NOW, RENDEZVOUS, (GUID,), registered_until=NOW + 5, denied="his key"),
