@@ -65,7 +65,10 @@ class Leg:
 
     @property
     def server(self) -> str:
-        return self.urls[0]
+        """What its circuit goes by: vouchers with wrong pins open no others'."""
+        pins = (self.pins.server, self.pins.authority)
+        digits = [one.value.hex()[:16] for one in pins if one is not None]
+        return "#pin=".join((self.urls[0], *digits))
 
     @classmethod
     def of(cls, one: Candidates) -> "Leg":
@@ -136,9 +139,10 @@ class To0Work:
         return [self._result(future, *one) for future, one in pairs]
 
     def _result(self, future: "Future[Attempt]", leg: Leg, last: Attempt) -> Attempt:
+        if future.cancel():  # it never began: our doing, not the server's
+            return last.had_to_wait(self._context.now())
         if future.done():
             return future.result()
-        future.cancel()
         seconds = self._context.settings.to0_run_seconds
         said = f"it took longer than {seconds} s in all"
         self._gate.failed(leg.server, said)
@@ -147,8 +151,9 @@ class To0Work:
     def _attempt(self, owned: Owned, leg: Leg, last: Attempt) -> Attempt:
         """Try one server; whatever comes of it is told in the answer."""
         try:
+            env = self._env(owned)
             with self._gate.attempt(leg.server):
-                granted = self._register(owned, leg)
+                granted = self._register(env, leg)
         except Busy:
             return last.had_to_wait(self._context.now())
         except LeftAlone as away:
@@ -162,9 +167,8 @@ class To0Work:
             )
         return last.took(granted, now)
 
-    def _register(self, owned: Owned, leg: Leg) -> int:
+    def _register(self, env: To0OwnerEnv, leg: Leg) -> int:
         """Run TO0; the server's circuit learns how it answered."""
-        env = self._env(owned)
         deadline = Deadline(self._context.settings.to0_run_seconds)
         try:
             with self._clients.pinned(leg.pins, leg.urls) as http:

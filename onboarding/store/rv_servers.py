@@ -130,7 +130,7 @@ class RvServerStore:
                 lease = now + PROBE_SECONDS
                 claim = lease, server, found.open_until, now
                 won = self._direct.count(_PROBE, claim) == 1
-                return 0 if won else max(found.probe_until, now + 1)
+                return 0 if won else max(found.probe_until, now + FIRST_PAUSE)
 
     def answered(self, server: str, now: int) -> None:
         """It answered: its circuit is closed."""

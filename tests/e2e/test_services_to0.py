@@ -152,11 +152,15 @@ def test_a_pinned_server_is_known_by_its_certificate_alone(town: Town) -> None:
     pins: dict[str, Any] = {"sv_cert_hash": hash_text(town.pin)}
     (guid,) = town.bring(town.directive(**pins))
     eventually(lambda: town.registered(guid))
-    wrong: dict[str, Any] = {
-        "sv_cert_hash": hash_text(Hash.of(HashType.SHA256, b"another"))
-    }
+    wrong: dict[str, Any] = {"sv_cert_hash": hash_text(OTHER)}
     (guid,) = town.bring(town.directive(**wrong))
     assert "certificate is not the one" in town.told(guid)
+    # Wrong pins of one maker's vouchers say nothing of the server.
+    listed = town.call("GET", "/rendezvous-servers")["items"]
+    failed = {one["server"] for one in listed if one["failures"]}
+    server = f"https://{HOST}:{town.port}"
+    assert f"{server}#pin={OTHER.value.hex()[:16]}" in failed
+    assert failed.isdisjoint({server, f"{server}#pin={town.pin.value.hex()[:16]}"})
 
 
 def test_a_pinned_authority_is_the_only_one(town: Town) -> None:
@@ -164,9 +168,7 @@ def test_a_pinned_authority_is_the_only_one(town: Town) -> None:
     pins: dict[str, Any] = {"cl_cert_hash": hash_text(Hash.of(HashType.SHA256, der))}
     (guid,) = town.bring(town.directive(**pins))
     eventually(lambda: town.registered(guid))
-    wrong: dict[str, Any] = {
-        "cl_cert_hash": hash_text(Hash.of(HashType.SHA256, b"another"))
-    }
+    wrong: dict[str, Any] = {"cl_cert_hash": hash_text(OTHER)}
     (guid,) = town.bring(town.directive(**wrong))
     assert "VOUCHGATE_TO0_CA" in town.told(guid)
 

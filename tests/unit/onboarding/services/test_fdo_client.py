@@ -1,0 +1,136 @@
+"""FDO as a client: what a server does wrong is told in words, and ends in time."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+import httpx
+import pytest
+
+from onboarding.protocol.step import Finished, Send
+from onboarding.services.errors import SettingsError
+from onboarding.services.fdo_client import (
+    Deadline,
+    FdoClientError,
+    FdoClients,
+    run_protocol,
+)
+from onboarding.services.transport import MAX_BODY
+from onboarding.tls import Trust
+from onboarding.wire.message import MsgType
+from ownership_vouchers.types import Hash, HashType
+
+URL, OTHER = "http://rv.example.test:8040", "http://192.0.2.7:8040"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Hello:
+    """A run of one message, whose answer it returns."""
+
+    def start(self) -> Send:
+        return Send(MsgType.TO0_HELLO, b"\x80")
+
+    def receive(self, _msg: MsgType, body: bytes) -> Finished[bytes]:
+        return Finished(body)
+
+
+def ask(answer: Handler, *urls: str, seconds: float = 30) -> bytes:
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        return run_protocol(http, urls or (URL,), Hello, Deadline(seconds))
+
+
+def good(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, headers={"Message-Type": "21"}, content=b"hello")
+
+
+def raising(error: Exception) -> Handler:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    return answer
+
+
+WRONG: dict[str, tuple[Handler, str]] = {
+    "nobody there": (
+        raising(httpx.ConnectError("[Errno 111] Connection refused")),
+        "no connection (ConnectError): [Errno 111] Connection refused",
+    ),
+    "no way there": (raising(httpx.ConnectTimeout("timed out")), "nobody answers"),
+    "silence": (raising(httpx.ReadTimeout("timed out")), "took too long to answer"),
+    "no HTTP": (
+        raising(httpx.RemoteProtocolError("illegal status line")),
+        "does not speak HTTP, or hung up: illegal status line",
+    ),
+    "the end": (raising(httpx.ReadError("")), "it hung up"),
+    "something else": (raising(httpx.UnsupportedProtocol("x")), "UnsupportedProtocol"),
+    "a page": (lambda _request: httpx.Response(404), "status 404 without a message"),
+    "a redirect": (
+        lambda _request: httpx.Response(302, headers={"Location": OTHER}),
+        "status 302 without a message",
+    ),
+    "too much": (
+        lambda _request: httpx.Response(200, content=bytes(MAX_BODY + 1)),
+        "an answer over",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_a_server_does_wrong_is_told_in_words(name: str) -> None:
+    answer, words = WRONG[name]
+    with pytest.raises(FdoClientError) as told:
+        ask(answer)
+    assert words in str(told.value)
+    assert URL not in str(told.value)  # whoever asks knows whom
+
+
+def test_each_address_is_tried_and_each_is_named_that_failed() -> None:
+    asked = []
+
+    def second(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        if len(asked) == 1:
+            raise httpx.ConnectError("no")
+        return good(request)
+
+    assert ask(second, URL, OTHER) == b"hello"
+    assert asked == ["rv.example.test", "192.0.2.7"]
+    with pytest.raises(FdoClientError, match=f"{URL}: .*; {OTHER}: "):
+        ask(raising(httpx.ConnectError("no")), URL, OTHER)
+    with pytest.raises(FdoClientError, match="no address to try"):
+        with httpx.Client(transport=httpx.MockTransport(good)) as http:
+            run_protocol(http, (), Hello, Deadline(1))
+
+
+def test_a_deadline_is_for_all_of_a_run() -> None:
+    now = [0.0]
+    deadline = Deadline(10, lambda: now[0])
+    now[0] = 9.5
+    assert deadline.left() == 0.5
+    now[0] = 10.0
+    with pytest.raises(FdoClientError, match="longer than 10 s in all"):
+        deadline.left()
+    with (
+        httpx.Client(transport=httpx.MockTransport(good)) as http,
+        pytest.raises(FdoClientError, match="longer than 10 s"),
+    ):
+        run_protocol(http, (URL,), Hello, deadline)
+
+
+def test_a_useless_ca_file_is_said_at_the_start() -> None:
+    with pytest.raises(SettingsError, match="VOUCHGATE_TO0_CA"):
+        FdoClients(Trust(b"no certificates"))
+
+
+def test_a_pin_is_obeyed_or_nobody_is_asked() -> None:
+    pin = Hash.of(HashType.SHA256, b"a certificate")
+    with closing(FdoClients()) as clients:
+        with clients.pinned(Trust(), (URL,)) as usual:
+            assert not usual.is_closed
+        with pytest.raises(FdoClientError, match="no HTTPS"):
+            clients.pinned(Trust(server=pin), (URL,)).__enter__()
+        with pytest.raises(FdoClientError, match="VOUCHGATE_TO0_CA"):
+            clients.pinned(Trust(authority=pin), ("https://rv.test",)).__enter__()
+        with clients.pinned(Trust(server=pin), ("https://rv.test",)) as own:
+            assert own is not usual
+        assert own.is_closed
+        assert not usual.is_closed
