@@ -60,21 +60,31 @@ def check_entropy() -> Finding:
 
 
 def check_ports(settings: Settings) -> Finding:
-    """Whether the configured address can be bound."""
-    where = f"{settings.host} port {settings.port}"
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, settings.port))
-    except OSError as error:
-        return Finding(
-            "ports",
-            Health.WARNING,
-            f"{where}: {error.strerror}",
-            "Fine if the service is running; else set VOUCHGATE_PORT to a free one.",
-        )
-    return Finding("ports", Health.OK, f"{where} is free")
+    """Whether the configured addresses can be bound."""
+    wanted = {"VOUCHGATE_PORT": settings.port}
+    if settings.compat is not None:
+        wanted["VOUCHGATE_COMPAT_PORT"] = settings.compat_port
+    free = []
+    for name, port in wanted.items():
+        where = f"{settings.host} port {port}"
+        try:
+            _try_port(settings.host, port)
+        except OSError as error:
+            return Finding(
+                "ports",
+                Health.WARNING,
+                f"{where}: {error.strerror}",
+                f"Fine if the service is running; else set {name} to a free one.",
+            )
+        free.append(f"{where} is free")
+    return Finding("ports", Health.OK, ", ".join(free))
+
+
+def _try_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def check_plugins() -> Finding:

@@ -144,7 +144,9 @@ class OwnerKeyStore:
         """
         if len(new.fingerprint) != 64:
             raise InvalidRecord("a key's fingerprint has 64 hexadecimal digits")
-        told = {} if owning_nothing else self.holdings(new.fingerprint)
+        # To count a million takes seconds: a stolen key is blocked first.
+        hasty = owning_nothing or new.state is KeyState.REVOKED
+        told = None if hasty else self.holdings(new.fingerprint)
         with self._direct.transaction() as connection:
             rows = connection.rows(_ONE, (new.fingerprint,))
             if (KeyState(rows[0][0]) if rows else KeyState.ACTIVE) is not seen:
@@ -206,14 +208,17 @@ def _write(connection: Connection, new: KeyStanding) -> None:
     connection.count(_PUT, (*said, new.changed_at, new.changed_by, new.fingerprint))
 
 
-def _event(new: KeyStanding, seen: KeyState, holdings: Mapping[Hold, int]) -> Event:
+def _event(
+    new: KeyStanding, seen: KeyState, holdings: Mapping[Hold, int] | None
+) -> Event:
     detail: dict[str, object] = {
         "key": new.fingerprint,
         "was": seen.value,
         "reason": new.reason,
         "successor": new.successor,
-        "needed_by": {h.value: n for h, n in holdings.items() if h.needed},
     }
+    if holdings is not None:
+        detail["needed_by"] = {h.value: n for h, n in holdings.items() if h.needed}
     cause = f"owner_key.{new.state.value}"
     key = bytes.fromhex(new.fingerprint)
     return Event(cause, new.changed_by, new.changed_at, None, key, detail)

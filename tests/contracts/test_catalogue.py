@@ -208,6 +208,19 @@ def test_a_setting_changes_only_from_the_expected_version(database: Database) ->
     assert sum(isinstance(result, Conflict) for result in results) == 3
 
 
+def test_a_setting_that_was_cleared_was_never_set(database: Database) -> None:
+    settings = SettingStore(database)
+    assert not settings.clear(RVINFO, ACTOR, NOW)
+    settings.put(RVINFO, b"one", ACTOR, NOW)
+    settings.put(RVINFO, b"two", ACTOR, NOW)
+    assert settings.clear(RVINFO, ACTOR, NOW)
+    with pytest.raises(NotFound):
+        settings.get(RVINFO)
+    assert settings.put(RVINFO, b"one", ACTOR, NOW, expected_version=0).version == 1
+    causes = [one.cause for one in EventLog(database).page(cause="setting").items]
+    assert causes == ["setting.changed", "setting.cleared", *["setting.changed"] * 2]
+
+
 @pytest.mark.parametrize("name", ["nul\x00", "half \ud800"], ids=["NUL", "surrogate"])
 def test_text_that_no_column_can_hold_is_a_store_error(
     database: Database, name: str

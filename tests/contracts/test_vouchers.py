@@ -13,6 +13,7 @@ from onboarding.store.errors import (
     InvalidCursor,
     InvalidRecord,
     NotFound,
+    StoreError,
 )
 from onboarding.store.event_log import EventLog
 from onboarding.store.state import DeviceState
@@ -161,6 +162,27 @@ def test_a_page_is_filtered_by_owner_key(vouchers: VoucherStore) -> None:
     vouchers.add(theirs, ACTOR)
     page = vouchers.page(key_fingerprint=theirs.key_fingerprint)
     assert [item.guid for item in page.items] == [OTHER_GUID]
+
+
+def test_the_newest_vouchers_come_first_under_any_guid_of_their_device(
+    vouchers: VoucherStore,
+) -> None:
+    for number in range(3):
+        made = replace(voucher(bytes([number]) * 16), added_at=NOW + number)
+        vouchers.add(replace(made, device_info=f"board {number % 2}"), ACTOR)
+    assert [one.guid[0] for one in vouchers.newest(10)] == [2, 1, 0]
+    assert [one.guid[0] for one in vouchers.newest(2)] == [2, 1]
+    found = vouchers.newest(10, device_info="board 0")
+    assert [one.guid[0] for one in found] == [2, 0]
+    new = replace(voucher(bytes([9]) * 16, owners=()), added_at=NOW + 9)
+    vouchers.take_ownership(bytes(16), new, b"", b"", NOW + 9, run_id=b"run")
+    for guid in (bytes(16), new.guid):
+        (one,) = vouchers.newest(10, guid)
+        assert (one.guid, one.previous_guid) == (new.guid, bytes(16))
+        assert (one.imported_at, one.owned_at, one.added_at) == (NOW, NOW + 9, NOW + 9)
+    assert vouchers.newest(10, bytes(16), "board 1") == ()
+    with pytest.raises(StoreError):
+        vouchers.newest(10, device_info="half \ud800")
 
 
 @pytest.mark.parametrize("cursor", ["zz", "0", "00" * 65, "é"])

@@ -11,10 +11,13 @@ from attestation.keylime.stack import KeylimeStack
 from onboarding.cli import doctor
 from onboarding.cli.app import run
 from onboarding.cli.finding import Health
+from onboarding.services.key_material import KeyAlgorithm
+from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Settings
 from onboarding.store.database import Database
 from onboarding.store.event_log import ChainHead, EventLog
 from onboarding.store.events import Event
+from onboarding.store.owner_keys import KeyStanding, KeyState, OwnerKeyStore
 from tests.support.swtpm import MakeSoftwareTpm
 
 Capture = pytest.CaptureFixture[str]
@@ -176,3 +179,29 @@ def test_keylime_that_does_not_answer_is_bad(tmp_path: Path) -> None:
         keylime_key=tmp_path / "key",
     )
     assert doctor.check_keylime(settings).health is Health.BAD
+
+
+def test_the_port_of_other_paths_is_looked_at_too() -> None:
+    other = {"compat": "go-fdo-server", "port": 0}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        settings = Settings(compat_port=number, **other)  # type: ignore[arg-type]
+        found = doctor.check_ports(settings)
+        assert found.health is Health.WARNING
+        assert "VOUCHGATE_COMPAT_PORT" in found.mend
+    whole = Settings(compat_port=0, **other)  # type: ignore[arg-type]
+    assert doctor.check_ports(whole).detail.count("is free") == 2
+
+
+def test_a_key_whose_successor_is_not_here_is_bad(home: Path, capsys: Capture) -> None:
+    made = KeyStore(home / "keys", b"of a test")
+    old = made.create("owner", KeyKind.OWNER, KeyAlgorithm.P256).fingerprint
+    migrated(home)
+    database = Database(f"sqlite:///{home / 'service.db'}")
+    said = KeyStanding(old, KeyState.RETIRING, "0" * 64, "yearly", 1, "test")
+    OwnerKeyStore(database).put(said, KeyState.ACTIVE)
+    database.close()
+    found = findings(capsys, 1)["owner keys"]
+    assert found["health"] == "bad"
+    assert "owner is retiring, 0 still hang on it" in found["detail"]
+    assert "successor's file is not here" in found["detail"]
