@@ -23,6 +23,7 @@ from onboarding.store.made import MadeStore
 from onboarding.store.manifests import ManifestStore
 from onboarding.store.module_files import ModuleFileStore
 from onboarding.store.module_plans import ModulePlanStore
+from onboarding.store.overview import OverviewStore
 from onboarding.store.owner_keys import OwnerKeyStore
 from onboarding.store.plan_rules import PlanRuleStore
 from onboarding.store.policies import PolicyStore
@@ -63,6 +64,7 @@ class Stores:
     module_files: ModuleFileStore
     module_plans: ModulePlanStore
     owner_keys: OwnerKeyStore
+    overview: OverviewStore
     plan_rules: PlanRuleStore
     policies: PolicyStore
     quotes: QuoteStore
@@ -100,6 +102,7 @@ class Stores:
             ModuleFileStore(database),
             ModulePlanStore(database),
             OwnerKeyStore(database),
+            OverviewStore(database),
             PlanRuleStore(database),
             PolicyStore(database),
             QuoteStore(database),

@@ -34,6 +34,10 @@ def page_of(console: Console, name: str) -> tuple[Role, str]:
         "device-hostile": (Role.OPERATOR, f"/devices/{console.fleet.hostile}"),
         "vouchers": (Role.OPERATOR, "/vouchers"),
         "voucher": (Role.OPERATOR, f"/vouchers/{console.fleet.story}"),
+        "policies": (Role.SECURITY, "/policies"),
+        "policy": (Role.SECURITY, "/policies/boot?version=2&against=1"),
+        "security": (Role.SECURITY, "/security"),
+        "audit": (Role.SECURITY, "/audit"),
     }[name]
 
 
@@ -47,6 +51,10 @@ PAGES = [
     "device-hostile",
     "vouchers",
     "voucher",
+    "policies",
+    "policy",
+    "security",
+    "audit",
 ]
 
 

@@ -28,6 +28,7 @@ ROLES: dict[str, set[str]] = {
     "GET /devices/{guid}": {"operator", "security", "admin"},
     "GET /devices/{guid}/appraisals": {"operator", "security", "admin"},
     "GET /devices/{guid}/deliveries": {"operator", "security", "admin"},
+    "GET /devices/{guid}/evidence-pack": {"security", "admin"},
     "GET /devices/{guid}/deliveries/{run}/{position}": {
         "operator",
         "security",
@@ -79,6 +80,8 @@ ROLES: dict[str, set[str]] = {
     "DELETE /key-rules/{holder}/{fingerprint}": {"security", "admin"},
     "GET /rvinfo": READERS,
     "PUT /rvinfo": {"manufacturer", "operator", "admin"},
+    "GET /security": {"operator", "security", "admin"},
+    "GET /unattested": {"operator", "security", "admin"},
     "GET /service-info/files": {"operator", "security", "admin"},
     "POST /service-info/files": {"operator", "admin"},
     "DELETE /service-info/files/{digest}": {"operator", "admin"},

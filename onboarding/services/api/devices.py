@@ -17,21 +17,31 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.routing import api_router
 from onboarding.services.gate import Gate
 from onboarding.store.apikeys import Role
+from onboarding.store.device_filter import DeviceFilter
 from onboarding.store.state import DeviceState
 
 router = api_router("devices")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 StateQuery = Annotated[DeviceState | None, Query()]
+Words = Annotated[str, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 @router.get("/devices", **needs(*READERS))
 def list_devices(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None, state: StateQuery = None
+    context: Ctx,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    state: StateQuery = None,
+    q: Words = "",
 ) -> JsonObject:
-    """Devices by GUID, only those in one state if it is named."""
-    now = context.now()
-    page = context.stores.devices.page(now, cursor, limit, state)
+    """Devices by GUID, only those in one state or that match words if these are given.
+
+    ``q`` is looked for in serial number, device info, profile and GUID; as
+    ``name=value`` it is a label.
+    """
+    now, wanted = context.now(), filter_of(state, q)
+    page = context.stores.devices.page(now, cursor, limit, matching=wanted)
     return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
 
 
@@ -60,3 +70,11 @@ def get_appraisals(
     device = context.stores.devices.get(parse_guid(guid).raw)
     page = context.stores.appraisals.page(device.guid, cursor, limit)
     return {"items": [shown_appraisal(one) for one in page.items], "next": page.cursor}
+
+
+def filter_of(state: DeviceState | None, q: str) -> DeviceFilter:
+    """Words as people type them, as a filter."""
+    name, equals, value = q.strip().partition("=")
+    if equals and name.strip():
+        return DeviceFilter(state, "", (name.strip(), value.strip()))
+    return DeviceFilter(state, q.strip())

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from onboarding.services.api.auth import Ctx, require
 from onboarding.services.api.device_view import summary
-from onboarding.services.api.devices import READERS
+from onboarding.services.api.devices import READERS, Words, filter_of
 from onboarding.services.api.fields import Cursor
 from onboarding.services.console.bars import bar
 from onboarding.services.console.guard import Current
@@ -22,7 +22,6 @@ router = pages_router()
 PAGE = 50
 # A form sends what was left empty, too.
 StateChoice = Annotated[DeviceState | Literal[""], Query()]
-Words = Annotated[str, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 @router.get("/")
@@ -38,7 +37,7 @@ def fleet(
     if session.key.role is Role.MANUFACTURER:
         return see_other("/vouchers")
     require(session.key, *READERS)
-    wanted = DeviceFilter(state or None, *_asked(q))
+    wanted = filter_of(state or None, q)
     return _fleet(request, context, session, cursor, wanted, q)
 
 
@@ -70,14 +69,6 @@ def _fleet(
         first=link("/", state=state, q=q) if cursor else None,
         next=link("/", state=state, q=q, cursor=page.cursor) if page.cursor else None,
     )
-
-
-def _asked(q: str) -> tuple[str, tuple[str, str] | None]:
-    """Words as typed: ``name=value`` is a label, anything else is looked for."""
-    name, equals, value = q.strip().partition("=")
-    if equals and name.strip():
-        return "", (name.strip(), value.strip())
-    return q.strip(), None
 
 
 def _count(state: DeviceState, count: int, q: str) -> dict[str, object]:

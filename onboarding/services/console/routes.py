@@ -4,9 +4,12 @@ from fastapi import APIRouter
 
 from onboarding.services.console import (
     assets,
+    audit,
     device,
     device_forms,
     fleet,
+    policies,
+    security,
     voucher_upload,
     vouchers,
 )
@@ -23,5 +26,9 @@ def console_routers() -> tuple[APIRouter, ...]:
         device.router,
         device_forms.router,
         voucher_upload.router,
+        voucher_upload.pages,
         vouchers.router,
+        policies.router,
+        security.router,
+        audit.router,
     )

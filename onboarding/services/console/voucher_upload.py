@@ -58,9 +58,6 @@ def paste(
     return render(request, "imported.html", session, results=results, counts=counts)
 
 
-router.include_router(pages)
-
-
 def _told(begun: Import) -> Iterator[str]:
     seen: Counter[str] = Counter()
     yield _line({"total": begun.total})

@@ -1,0 +1,55 @@
+"""What a security team asks first: what is not attested, and what that rests on."""
+
+from fastapi import Request
+
+from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.device_view import summary
+from onboarding.services.api.fields import Cursor, JsonObject, Limit
+from onboarding.services.api.routing import api_router
+from onboarding.services.health import Health
+from onboarding.services.trust import load_trust
+from onboarding.store.apikeys import Role
+
+router = api_router("security")
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+
+
+@router.get("/security", **needs(*READERS))
+def get_overview(request: Request, context: Ctx) -> JsonObject:
+    """Counts over all owned devices, and whom and what is trusted for them."""
+    stores, health = context.stores, _health(request)
+    found = stores.overview.overview()
+    trust = load_trust(stores.settings).to_json()
+    keylime = health.keylime
+    return {
+        "states": {state.value: n for state, n in health.devices.get().items()},
+        "owned": found.owned,
+        "unbound": found.unbound,
+        "frozen": found.frozen,
+        "unproven_removals": found.unproven,
+        "classes": [
+            {"ek_class": one.ek_class, "class": one.klass, "count": one.count}
+            for one in found.classes
+        ],
+        "trust": trust,
+        "ek_roots": len(stores.ek_roots.all()),
+        "ek_acceptances": len(stores.ek_acceptances.all()),
+        "keylime": "not configured" if keylime is None else keylime.get(),
+        "insecure": list(context.settings.insecure),
+    }
+
+
+@router.get("/unattested", **needs(*READERS))
+def list_unattested(
+    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+) -> JsonObject:
+    """Owned devices that are not freshly attested, the stalest first."""
+    now = context.now()
+    page = context.stores.overview.unattested(now, cursor, limit)
+    return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
+
+
+def _health(request: Request) -> Health:
+    health: Health = request.app.state.health
+    return health
