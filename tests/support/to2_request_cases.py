@@ -31,6 +31,17 @@ HELLO: Mapping[str, Case] = {
         _60, W.SUITE, just(put("ecdh256", 3)), 101
     ),
     "60 key exchange by RSA": Case(_60, W.SUITE, just(put("ASYMKEX2048", 3)), 101),
+    "60 key exchange by RSA of 3072 bits": Case(
+        _60, W.SUITE, just(put("ASYMKEX3072", 3)), 101
+    ),
+    "60 key exchange in a finite field": Case(
+        _60, W.SUITE, just(put("DHKEXid14", 3)), 101
+    ),
+    "60 key exchange in a larger field": Case(
+        _60, W.SUITE, just(put("DHKEXid15", 3)), 101
+    ),
+    "60 cipher with an HMAC": Case(_60, W.SUITE, just(put(-17760703, 4)), 101),
+    "60 cipher of negative number": Case(_60, W.SUITE, just(put(-1, 4)), 101),
     "60 key exchange a number": Case(_60, W.ENCODING, just(put(1, 3)), 100),
     "60 cipher unknown": Case(_60, W.SUITE, just(put(4, 4)), 101),
     "60 cipher of FDO 1.0": Case(_60, W.SUITE, just(put(30, 4)), 101),

@@ -11,6 +11,7 @@ from onboarding.protocol.ciphers import EVERY, CipherSuite
 from onboarding.protocol.errors import Unsupported
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
 from onboarding.protocol.kex import suites_of
+from onboarding.protocol.kex.group import GROUPS
 from onboarding.protocol.modules import Message
 from onboarding.protocol.to2_states import Opening, decode_state
 from onboarding.protocol.tunnel import Tunnel
@@ -20,6 +21,7 @@ from ownership_vouchers.encrypt0 import Aead, Encrypt0
 from ownership_vouchers.types import Hash, HashType
 from tests.support.alterations import put, resigned
 from tests.support.fdo_roles import KeepingModule, Roles
+from tests.support.refusals import code_of
 from tests.support.supply_chain import KINDS, SupplyChain, new_key
 from tests.support.wire_pair import WirePair
 
@@ -137,3 +139,69 @@ def test_a_state_survives_its_bytes_and_shows_no_secret(kind: str) -> None:
         assert state.encode() == pair.state
         assert isinstance(state, Opening)
         assert f"half={type(state.half).__name__}(suite={suite!r})" in repr(state)
+
+
+PRIME = GROUPS[KexSuite.DHKEXID14].prime
+ANSWERS: dict[str, tuple[KexSuite, bytes, int]] = {
+    "DHKEXid14: nothing": (KexSuite.DHKEXID14, b"", 100),
+    "DHKEXid14: one": (KexSuite.DHKEXID14, b"\1", 101),
+    "DHKEXid14: p - 1": (KexSuite.DHKEXID14, (PRIME - 1).to_bytes(256, "big"), 101),
+    "DHKEXid14: p": (KexSuite.DHKEXID14, PRIME.to_bytes(256, "big"), 101),
+    "DHKEXid14: of id15's length": (KexSuite.DHKEXID14, b"\1" * 384, 100),
+    "ASYMKEX2048: nothing": (KexSuite.ASYMKEX2048, b"", 101),
+    "ASYMKEX2048: in clear": (KexSuite.ASYMKEX2048, bytes(32), 101),
+    "ASYMKEX2048: of another length": (KexSuite.ASYMKEX2048, b"\1" * 384, 101),
+    "ASYMKEX2048: not encrypted to us": (KexSuite.ASYMKEX2048, b"\1" * 256, 101),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_owner_refuses_an_answer_that_is_none_of_the_suite(name: str) -> None:
+    suite, value, code = ANSWERS[name]
+    roles = roles_of("P-256", "RSA-2048")
+    signer = roles.chain.device_signer
+    change = resigned(signer, put([value], -257))
+    pair = roles.to2(device={"kex": suite}, alter={MsgType.TO2_PROVE_DEVICE: change})
+    assert code_of(pair.run) == code
+    assert pair.types[-1] == MsgType.TO2_PROVE_DEVICE
+
+
+OFFERS: dict[str, tuple[KexSuite, bytes, int]] = {
+    "DHKEXid14: zero": (KexSuite.DHKEXID14, bytes(256), 101),
+    "DHKEXid14: p + 1": (KexSuite.DHKEXID14, (PRIME + 1).to_bytes(256, "big"), 101),
+    "DHKEXid14: too long": (KexSuite.DHKEXID14, b"\1" * 258, 100),
+    "ASYMKEX2048: a random of 31 bytes": (KexSuite.ASYMKEX2048, bytes(31), 100),
+    "ASYMKEX2048: a random of 96 bytes": (KexSuite.ASYMKEX2048, bytes(96), 100),
+}
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_device_refuses_an_offer_that_is_none_of_the_suite(name: str) -> None:
+    suite, value, code = OFFERS[name]
+    roles = roles_of("P-256", "RSA-2048")
+    change = resigned(roles.chain.owner.signer, put(value, 5))
+    pair = roles.to2(device={"kex": suite}, alter={MsgType.TO2_PROVE_OV_HDR: change})
+    assert code_of(pair.run) == code
+    assert MsgType.TO2_PROVE_DEVICE not in pair.types
+
+
+TUNNELLED = [
+    MsgType.TO2_SETUP_DEVICE,
+    MsgType.TO2_DEVICE_SERVICE_INFO_READY,
+    MsgType.TO2_OWNER_SERVICE_INFO_READY,
+    MsgType.TO2_DEVICE_SERVICE_INFO,
+    MsgType.TO2_OWNER_SERVICE_INFO,
+    MsgType.TO2_DONE,
+    MsgType.TO2_DONE2,
+]
+
+
+@pytest.mark.parametrize("cipher", sorted(EVERY))
+@pytest.mark.parametrize("kind", TUNNELLED)
+def test_a_bit_changed_in_the_tunnel_is_error_100_under_every_cipher(
+    kind: MsgType, cipher: CipherSuite
+) -> None:
+    pair = replacing("P-256", cipher, ciphers=EVERY)
+    pair.alter_wire = {kind: lambda body: body[:-1] + bytes([body[-1] ^ 1])}
+    assert code_of(pair.run) == 100
+    assert pair.types[-1] == kind
