@@ -1,10 +1,11 @@
 """What the next TO2 makes of a device's credential, as the operator wants it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from typing import Self
 
 from onboarding.protocol.env import Replacement
+from onboarding.services.context import Context
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.extend import next_owner_key
@@ -47,6 +48,25 @@ class CredentialPlan:
             None if rv_info is None else cbor.bstr(rv_info, limit=65536),
             None if owner is None else cbor.tstr(owner, 64),
         )
+
+
+def planned(context: Context, encoded: bytes | None, owner: str) -> CredentialPlan:
+    """What the next TO2 really makes of a credential that belongs to key ``owner``.
+
+    ``owner_fingerprint`` is the last successor of the key that is named, or of
+    ``owner``. Where nothing was said of the device, the site's rule counts, but for a
+    key that is retiring: else no device would ever leave it.
+    """
+    keys = context.owner_keys
+    if encoded is None:
+        heir = keys.successor(owner)
+        reuse = context.settings.credential_reuse and heir is None
+        return CredentialPlan(Mode.REUSE if reuse else Mode.REPLACE, None, heir)
+    plan = CredentialPlan.decode(encoded)
+    if plan.mode is Mode.REUSE:
+        return plan
+    named = plan.owner_fingerprint
+    return replace(plan, owner_fingerprint=keys.successor(named or owner) or named)
 
 
 def replacement(

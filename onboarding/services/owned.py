@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from attestation.passport import Passport
 from onboarding.protocol.env import OwnedVoucher, Replacement
 from onboarding.services.context import Context
-from onboarding.services.credential_plan import CredentialPlan, Mode, replacement
+from onboarding.services.credential_plan import Mode, planned, replacement
 from onboarding.services.errors import KeyStoreError
 from onboarding.services.passports import StoredPassport
 from onboarding.services.site import stored_rendezvous_info
@@ -121,27 +121,16 @@ class OwnedVouchers:
         site: bytes | None,
     ) -> Replacement | None:
         """The device gets a new GUID, unless its credential is to be reused."""
-        plan = self._plan(record)
+        plan = planned(self._context, record.plan, record.key_fingerprint)
         if plan.mode is Mode.REUSE:
             return None
-        wanted = plan.owner_fingerprint
-        if wanted is None:
-            wanted = self._context.owner_keys.successor(record.key_fingerprint)
         other = None
-        if wanted is not None:
-            other = self._context.signer(wanted)
+        if plan.owner_fingerprint is not None:
+            other = self._context.signer(plan.owner_fingerprint)
             if other is None:
                 raise KeyStoreError(
-                    f"the owner key {wanted} that this device is to be given is not"
-                    " here, or is blocked"
+                    f"the owner key {plan.owner_fingerprint} that this device is to"
+                    " be given is not here, or is blocked"
                 )
         rv_info = plan.rv_info or site or voucher.header.rv_info.raw
         return replacement(voucher, signer, other, rv_info)
-
-    def _plan(self, record: VoucherRecord) -> CredentialPlan:
-        if record.plan is not None:
-            return CredentialPlan.decode(record.plan)
-        reuse = self._context.settings.credential_reuse
-        if self._context.owner_keys.successor(record.key_fingerprint) is not None:
-            reuse = False  # else no device would ever leave a key that is retiring
-        return CredentialPlan(Mode.REUSE if reuse else Mode.REPLACE)

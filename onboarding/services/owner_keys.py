@@ -15,6 +15,7 @@ from onboarding.store.owner_keys import (
 )
 
 FRESH_SECONDS = 1.0
+_HANDED_ON = (KeyState.RETIRING, KeyState.RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,13 @@ class OwnerKeys:
         return self.standing(fingerprint).state.usable
 
     def successor(self, fingerprint: str) -> str | None:
-        """The key that takes over from a retiring one, through any number of steps.
+        """The key that takes over from one, through any number of steps.
 
-        None for a key that is not retiring, or whose successor is blocked: better the
-        old key than a stolen one.
+        None for a key that has no successor, or whose last one may not be used:
+        better the old key than a stolen one.
         """
         seen, one = {fingerprint}, self.standing(fingerprint)
-        while one.state is KeyState.RETIRING and one.successor is not None:
+        while one.state in _HANDED_ON and one.successor is not None:
             if one.successor in seen:
                 return None
             seen.add(one.successor)

@@ -239,6 +239,21 @@ def test_a_site_that_reuses_credentials_replaces_those_of_a_retiring_key(
     assert kept.credential.guid == guid  # what was said for one device counts more
 
 
+def test_a_device_that_was_promised_to_a_key_goes_to_that_keys_successor(
+    chain: Chain,
+) -> None:
+    device, promised = chain.bought(), new_key(chain, "promised")
+    path = f"/vouchers/{device.credential.guid}/credential"
+    plan = {"mode": "replace", "owner_fingerprint": promised.fingerprint}
+    call(chain, "PUT", path, json=plan)
+    heir = new_key(chain)
+    say(chain, promised, "rotate", successor=heir.fingerprint)
+    say(chain, promised, "retire")
+    shown = call(chain, "GET", path)
+    assert (shown["mode"], shown["owner_fingerprint"]) == ("replace", heir.fingerprint)
+    assert onboard(chain, device) == heir.fingerprint
+
+
 def test_a_voucher_altered_in_the_store_is_found_out(chain: Chain) -> None:
     device = chain.bought()
     guid = device.credential.guid

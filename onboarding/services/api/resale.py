@@ -17,10 +17,11 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
-from onboarding.services.credential_plan import CredentialPlan, Mode
+from onboarding.services.credential_plan import CredentialPlan, Mode, planned
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.lineage import Ancestor
+from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.extend import next_owner_key
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.voucher import Voucher
@@ -56,7 +57,7 @@ class ResellIn(Body):
 def get_credential(guid: GuidPath, context: Ctx) -> JsonObject:
     """What the next TO2 will make of the device's credential."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
-    return _shown_plan(context, record.guid, record.plan)
+    return _shown_plan(context, record, record.plan)
 
 
 @router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR))
@@ -68,7 +69,7 @@ def put_credential(
     plan = _plan(context, body, Voucher.from_cbor(record.cbor))
     encoded = None if plan is None else plan.encode()
     context.stores.lineage.plan(record.guid, encoded, actor(caller), context.now())
-    return _shown_plan(context, record.guid, encoded)
+    return _shown_plan(context, record, encoded)
 
 
 @router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR))
@@ -113,14 +114,13 @@ def _plan(context: Context, body: PlanIn, voucher: Voucher) -> CredentialPlan | 
     return CredentialPlan(body.mode, info, body.owner_fingerprint)
 
 
-def _shown_plan(context: Context, guid: bytes, encoded: bytes | None) -> JsonObject:
-    reuse = context.settings.credential_reuse
-    plan = CredentialPlan(Mode.REUSE if reuse else Mode.REPLACE)
-    if encoded is not None:
-        plan = CredentialPlan.decode(encoded)
+def _shown_plan(
+    context: Context, record: VoucherRecord, encoded: bytes | None
+) -> JsonObject:
+    plan = planned(context, encoded, record.key_fingerprint)
     info = plan.rv_info
     return {
-        "guid": guid_text(guid),
+        "guid": guid_text(record.guid),
         "mode": plan.mode.value,
         "set_for": "all" if encoded is None else "this device",
         "directives": info and RendezvousInfo.from_cbor(info).describe(),

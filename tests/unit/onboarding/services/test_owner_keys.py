@@ -42,6 +42,18 @@ def test_the_last_of_several_successors_takes_over(keys: OwnerKeys) -> None:
     assert keys.mark != before
 
 
+def test_a_successor_that_was_retired_hands_on_to_its_own(keys: OwnerKeys) -> None:
+    keys.rotate(A, B, WORD)
+    keys.rotate(B, C, WORD)
+    keys.retire(B, WORD, accept_loss=False)
+    assert keys.successor(A) == C
+    keys.reinstate(B, WORD)
+    keys.reinstate(B, WORD)
+    assert keys.successor(A) == B
+    keys.retire(B, WORD, accept_loss=False)
+    assert keys.successor(A) is None
+
+
 def test_no_device_is_handed_to_a_successor_that_is_blocked(keys: OwnerKeys) -> None:
     keys.rotate(A, B, WORD)
     keys.revoke(B, WORD)
