@@ -54,6 +54,7 @@ def boot_events(profile: BoardProfile, release: str = RELEASE) -> list[Event]:
     events = [
         (pcr, f"{component} {release}".encode())
         for pcr, component in _COMPONENTS[profile.kind]
+        if pcr in profile.pcrs
     ]
     separators = [(pcr, _SEPARATOR) for pcr in profile.pcrs if pcr < 8]
     return events + separators

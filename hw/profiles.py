@@ -1,10 +1,97 @@
-"""Board profiles: what kind of machine a device is, as its manufacturer declared it."""
+"""Board profiles: what kind of machine a device is, and what it can show of its boot.
 
+Each is a file in ``hw/boards``, of the form that ``schema.json`` there gives: a new
+board is a new file. Found by what the machine says of itself, declared by its
+manufacturer, and never more than a claim: what a device shows is in its quotes.
+"""
+
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum, unique
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
 
 from hw.errors import HwError
 from hw.evidence import AkAlg
+from hw.machine_facts import DMI_FIELDS, MachineFacts
+
+_MAX_FILE = 64 * 1024
+_NEVER_PINNED = frozenset({10, 16, 23})
+
+
+@unique
+class Assurance(StrEnum):
+    """What a board can show of its boot, from most to least."""
+
+    MEASURED_BOOT = "measured-boot"
+    PCRS_ONLY = "pcrs-only"
+    UNMEASURED = "tpm-without-measured-boot"
+    NO_TPM = "no-tpm"
+
+    @property
+    def shows(self) -> str:
+        """What such a board can show, as a sentence for operators."""
+        return _SHOWS[self][0]
+
+    @property
+    def does_not_show(self) -> str:
+        """What it cannot show, whatever is asked of it."""
+        return _SHOWS[self][1]
+
+
+_SHOWS = {
+    Assurance.MEASURED_BOOT: (
+        "which firmware, boot loader and kernel ran, event by event, and its keys",
+        "what ran before the firmware's first measurement",
+    ),
+    Assurance.PCRS_ONLY: (
+        "that the boot gave the same PCR values as a known one, and its keys",
+        "which of the boot's parts is another when a value is another",
+    ),
+    Assurance.UNMEASURED: (
+        "that its keys are in one TPM",
+        "anything of its boot: nothing measures it into the TPM",
+    ),
+    Assurance.NO_TPM: (
+        "that it has the files its keys are in",
+        "that these files are not copied, or anything of its boot",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Conditions that all must hold; those that are None or empty are none."""
+
+    device_tree: tuple[str, ...] = ()
+    dmi: tuple[tuple[str, str], ...] = ()
+    tpm: bool | None = None
+    tpm_manufacturer: tuple[str, ...] = ()
+    measured: bool | None = None
+    event_log: bool | None = None
+
+    def holds(self, facts: MachineFacts) -> bool:
+        """Whether this machine is one of these."""
+        return (
+            _any_of(self.device_tree, facts.device_tree)
+            and all(_like(wanted, facts.dmi.get(name)) for name, wanted in self.dmi)
+            and _any_of(self.tpm_manufacturer, (facts.tpm_manufacturer,))
+            and _is(self.tpm, facts.tpm)
+            and _is(self.measured, bool(facts.measured))
+            and _is(self.event_log, facts.event_log)
+        )
+
+    @property
+    def weight(self) -> int:
+        """How much it asks for: a name counts for more than any state."""
+        names = [*self.device_tree[:1], *(value for _, value in self.dmi)]
+        named = sum(
+            10 if one != "*" else 1 for one in (*names, *self.tpm_manufacturer[:1])
+        )
+        states = (self.tpm, self.measured, self.event_log)
+        return named + sum(one is not None for one in states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,60 +99,153 @@ class BoardProfile:
     """How a kind of board is attested.
 
     ``pcrs`` are those that its boot chain fills and a policy should pin: never 10 (the
-    IMA list, judged by its entries) nor 16 and 23 (left to whoever likes).
+    IMA list, judged by its entries) nor 16 and 23 (left to whoever likes); none where
+    nothing measures the boot.
     """
 
     name: str
+    description: str
     kind: Literal["sbc", "server"]
+    assurance: Assurance
     ak_alg: AkAlg
     channel: Literal["evidence", "push"]  # how its evidence reaches Keylime
     pcrs: tuple[int, ...]
-    uefi_log: bool  # the firmware keeps a TCG event log that the kernel hands out
-    description: str
+    match: tuple[Match, ...]
 
-
-_PROFILES = {
-    profile.name: profile
-    for profile in (
-        BoardProfile(
-            name="generic-sbc-tpm",
-            kind="sbc",
-            ak_alg="ecc",
-            channel="evidence",
-            pcrs=(0, 1, 8, 9),
-            uefi_log=False,
-            description="Single-board computer, U-Boot measured boot, discrete TPM 2.0",
-        ),
-        BoardProfile(
-            name="generic-server-tpm",
-            kind="server",
-            ak_alg="rsa",
-            channel="push",
-            pcrs=(0, 2, 4, 7, 8, 9, 14),
-            uefi_log=False,
-            description="Server with TPM 2.0, judged by its PCR values alone",
-        ),
-        BoardProfile(
-            name="uefi-server-tpm",
-            kind="server",
-            ak_alg="rsa",
-            channel="push",
-            pcrs=(0, 2, 4, 7, 8, 9, 14),
-            uefi_log=True,
-            description="Server with TPM 2.0 and a UEFI event log beside its PCRs",
-        ),
-    )
-}
+    @property
+    def uefi_log(self) -> bool:
+        """Whether the firmware keeps a TCG event log that the kernel hands out."""
+        return self.assurance is Assurance.MEASURED_BOOT
 
 
 def profile(name: str) -> BoardProfile:
     """The profile of that name; raises HwError, naming those there are."""
-    if name not in _PROFILES:
-        known = ", ".join(_PROFILES)
-        raise HwError(f"no board profile {name!r}; there are: {known}")
-    return _PROFILES[name]
+    for one in profiles():
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in profiles())
+    raise HwError(f"no board profile {name!r}; there are: {known}")
 
 
+@cache
 def profiles() -> tuple[BoardProfile, ...]:
-    """All profiles, in the order they are documented."""
-    return tuple(_PROFILES.values())
+    """All profiles, by name; raises HwError when a file is not one."""
+    files = resources.files("hw").joinpath("boards").iterdir()
+    named = sorted((file.name, file) for file in files)
+    boards = [(name, file) for name, file in named if name.endswith(".json")]
+    return tuple(
+        read_profile(name.removesuffix(".json"), file.read_bytes()[: _MAX_FILE + 1])
+        for name, file in boards
+        if name != "schema.json"
+    )
+
+
+def read_profile(name: str, data: bytes) -> BoardProfile:
+    """Read one board's file, as strictly as its schema says.
+
+    Raises:
+        HwError: It is not one, or claims what cannot be.
+    """
+    try:
+        found = _read(json.loads(data))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise HwError(f"board {name} is no profile: {error!r}") from error
+    except RecursionError as error:
+        raise HwError(f"board {name} is no profile: too deep") from error
+    if found.name != name or len(data) > _MAX_FILE:
+        raise HwError(f"board {name} calls itself {found.name}, or is too large")
+    _check(found)
+    return found
+
+
+def _read(document: Mapping[str, Any]) -> BoardProfile:
+    fields = {key: value for key, value in document.items() if key != "$schema"}
+    match = tuple(_match(one) for one in fields.pop("match"))
+    pcrs = tuple(int(pcr) for pcr in fields.pop("pcrs"))
+    assurance = Assurance(fields.pop("assurance"))
+    return BoardProfile(**fields, assurance=assurance, pcrs=pcrs, match=match)
+
+
+def _match(item: Mapping[str, Any]) -> Match:
+    unknown = item.keys() - set(Match.__slots__)
+    if unknown:
+        raise ValueError(f"unknown conditions: {', '.join(sorted(unknown))}")
+    return Match(
+        tuple(item.get("device_tree", ())),
+        tuple(sorted(item.get("dmi", {}).items())),
+        item.get("tpm"),
+        tuple(item.get("tpm_manufacturer", ())),
+        item.get("measured"),
+        item.get("event_log"),
+    )
+
+
+def _check(found: BoardProfile) -> None:
+    """What the schema cannot say, and what would make a claim that nobody can keep."""
+    wrong = {
+        "kind": found.kind not in ("sbc", "server"),
+        "ak_alg": found.ak_alg not in ("ecc", "rsa"),
+        "channel": found.channel not in ("evidence", "push"),
+        "push with an ECC key": (found.channel, found.ak_alg) == ("push", "ecc"),
+        "PCRs": not all(0 <= pcr <= 22 for pcr in found.pcrs),
+        "PCRs that change while running": bool(_NEVER_PINNED & set(found.pcrs)),
+        "PCRs without a measured boot": bool(found.pcrs) != _measures(found.assurance),
+        "match": not found.match or any(one.weight == 0 for one in found.match),
+        "DMI": not all(n in DMI_FIELDS for one in found.match for n, _ in one.dmi),
+    }
+    for what, bad in wrong.items():
+        if bad:
+            raise HwError(f"board {found.name} is no profile: {what}")
+
+
+def _measures(assurance: Assurance) -> bool:
+    return assurance in (Assurance.MEASURED_BOOT, Assurance.PCRS_ONLY)
+
+
+def find_profile(facts: MachineFacts) -> BoardProfile:
+    """The board that asks for most of what this machine is.
+
+    Raises:
+        HwError: None fits; name one, or write its file.
+    """
+    fitting = [
+        (one.weight, board)
+        for board in profiles()
+        for one in board.match
+        if one.holds(facts)
+    ]
+    if not fitting:
+        raise HwError("no board profile fits this machine: name one, or write its file")
+    return max(fitting, key=lambda pair: pair[0])[1]
+
+
+def assurance_of(board: BoardProfile, facts: MachineFacts) -> Assurance:
+    """What this very machine can show: its board's level, or less where it falls short.
+
+    A board of which the log is missing, or whose PCRs nothing was measured into, shows
+    no more than what is there.
+    """
+    seen = Assurance.NO_TPM
+    if facts.tpm:
+        seen = Assurance.UNMEASURED
+        if facts.measured:
+            seen = Assurance.MEASURED_BOOT if facts.event_log else Assurance.PCRS_ONLY
+    order = list(Assurance)
+    return max(board.assurance, seen, key=order.index)
+
+
+def _any_of(wanted: tuple[str, ...], found: tuple[str | None, ...]) -> bool:
+    present = [one for one in found if one]
+    return not wanted or any(_like(one, name) for one in wanted for name in present)
+
+
+def _like(wanted: str, found: str | None) -> bool:
+    if found is None:
+        return False
+    if wanted.endswith("*"):
+        return found.startswith(wanted[:-1])
+    return found == wanted
+
+
+def _is(wanted: bool | None, found: bool) -> bool:
+    return wanted is None or wanted == found

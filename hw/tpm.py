@@ -14,10 +14,12 @@ from hw.evidence import (
     EndorsementKey,
     Quote,
 )
+from hw.inventory import TpmMaker
 from hw.key_ref import KeyRef, Kind
 from hw.keys import HMAC_SHA256, HMAC_SHA384
 from hw.nv_profile import NvProfile
 from hw.tpm_held import TpmHmac, TpmKey
+from hw.tpm_maker import tpm_maker
 from hw.tss import Link
 
 DEFAULT_TCTI = "device:/dev/tpmrm0"  # the kernel's resource manager
@@ -166,6 +168,10 @@ class Tpm:
     def nv_lock(self, index: int) -> None:
         """Let nobody write an NV index until the TPM is reset; see ``hw.tpm_nv``."""
         tpm_nv.nv_lock(self._link, index)
+
+    def maker(self) -> TpmMaker:
+        """Who made this TPM, as it says itself."""
+        return tpm_maker(self._link)
 
     def random(self, size: int) -> bytes:
         """Random bytes from the TPM."""

@@ -52,6 +52,7 @@ __all__ = [
     "TPM2B_PUBLIC",
     "TPM2B_SENSITIVE_CREATE",
     "TPM2_ALG",
+    "TPM2_CAP",
     "TPM2_EO",
     "TPM2_RC",
     "TPMA_NV",

@@ -12,6 +12,7 @@ import typer
 from onboarding.cli.api import Api, Ca, connected, trust_of
 from onboarding.cli.device_choices import Encoding, cipher_named
 from onboarding.cli.device_credential import credential, refuse_to_destroy
+from onboarding.cli.device_inventory import FOUND, board_of, inventory
 from onboarding.cli.device_log import log
 from onboarding.cli.device_telling import (
     Teller,
@@ -47,6 +48,7 @@ from ownership_vouchers.key_algorithm import KeyAlgorithm
 app = typer.Typer(no_args_is_help=True, help="The device's own side, and why not.")
 app.command("why")(why)
 app.command("credential")(credential)
+app.command("inventory")(inventory)
 app.command("log")(log)
 
 Directory = Annotated[
@@ -59,7 +61,7 @@ STATE = Path("device")
 def di(
     url: Annotated[str, typer.Option(help="The manufacturing service.")],
     serial: Annotated[str, typer.Option(help="Serial number.")],
-    board: Annotated[str, typer.Option(help="Board profile.")] = "generic-sbc-tpm",
+    board: Annotated[str, typer.Option(help="Board profile; 'auto' finds it.")] = FOUND,
     model: Annotated[str, typer.Option(help="Model, as vouchers name it.")] = "device",
     tcti: Annotated[
         str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
@@ -108,8 +110,9 @@ def di(
     if line_key_file is not None:
         line_key = read_secret(line_key_file).decode("latin1")
     at = url.rstrip("/") if line is None else f"{url.rstrip('/')}/line/{line}"
+    found = board_of(board, where)
     config = DeviceConfig(
-        serial, board, model, where, key, owner_key or key, not refuse_reuse
+        serial, found, model, where, key, owner_key or key, not refuse_reuse
     )
     with (
         closing(new_client(trust_of(ca))) as client,
@@ -123,7 +126,7 @@ def di(
             register_passport(station, made)
     guid = str(made.identity.active.guid)
     if json:
-        return print_json({"guid": guid, "serial": serial, "board": board})
+        return print_json({"guid": guid, "serial": serial, "board": found})
     console().print(f"[green]made[/] {serial}: GUID {guid}")
 
 

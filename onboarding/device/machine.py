@@ -6,7 +6,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from hw.credential import CredentialStore, FileCredential, NvCredential
+from hw.inventory import Inventory
+from hw.inventory_reader import take_inventory
 from hw.keys import HMAC_SHA256, HMAC_SHA384, DeviceKey, HmacKey
+from hw.sysfiles import SysFiles
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity, KeyRefs
 from onboarding.device.errors import DeviceError, NotOnboarded
@@ -128,6 +131,11 @@ class Machine:
         self._store().save(identity.encode())
         self._settled = False
         self._settle(identity)
+
+    def inventory(self) -> Inventory:
+        """Look around; raises TpmError when the TPM does not answer."""
+        maker = None if self._tpm is None else self._tpm.maker()
+        return take_inventory(SysFiles(), maker)
 
     def lock(self) -> None:
         """Let nobody change the credential until the machine is started anew.

@@ -6,6 +6,7 @@ from attestation.passport import Passport
 from hw.profiles import profiles
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.fdo_download import DownloadModule, FilePush
+from onboarding.protocol.inventory_module import InventoryModule
 from onboarding.protocol.invocation import Invocation
 from onboarding.protocol.modules import ModulePlan, OwnerModule
 from onboarding.services.errors import SettingsError
@@ -23,8 +24,8 @@ _AK_ALGS = {one.name: one.ak_alg for one in profiles()}
 class OnboardingModules:
     """A device's modules in the order they run, the same for each of its messages.
 
-    First the binding, then the files of the settings, read once at the start, then
-    the plan that the device is given over the API.
+    First binding and inventory, then the files of the settings, read once at the
+    start, then the plan that the device is given over the API.
 
     Raises:
         SettingsError: A file cannot be read, or is over 1 MiB.
@@ -49,7 +50,11 @@ class OnboardingModules:
             PlanUnusable: The plan cannot be run, or is not there any more.
         """
         passport = None if owned is None else owned.passport
-        first = (self._binding(passport), *self._downloads)
+        first: tuple[OwnerModule, ...] = (
+            self._binding(passport),
+            InventoryModule(),
+            *self._downloads,
+        )
         plan = self._plan(owned, plan_id)
         if owned is None or plan is None:
             return ModulePlan(first)

@@ -9,6 +9,7 @@ from attestation.binding import Binding
 from hw.profiles import profiles
 from onboarding.protocol.binding_module import NAME as BINDING
 from onboarding.protocol.errors import MessageRefused, RequiredModuleFailed
+from onboarding.protocol.inventory_module import NAME as INVENTORY
 from onboarding.protocol.modules import ModuleResult
 from onboarding.protocol.step import State, TakeOwnership
 from onboarding.protocol.to2_states import Serving
@@ -50,15 +51,15 @@ class TakingOver:
             self._context.stores.vouchers.take_ownership(
                 taken.guid.raw,
                 None if new is None else record_of(new, serial, now),
-                cbor.encode(dict(taken.devmod)),
-                receipts.encode(taken.plan, taken.results),
+                _said(taken),
+                receipts.encode(taken.plan, _receipted(taken.results)),
                 now,
                 run_id=run_id,
                 binding=_binding(taken, owned, now),
                 also=_refusals(taken.guid, taken.results, now),
                 ends=ends,
                 credential=taken.credential.value,
-                uploads=receipts.contents(taken.results),
+                uploads=receipts.contents(_receipted(taken.results)),
                 transcript=taken.transcript,
             )
         except EkInUse as error:
@@ -81,9 +82,9 @@ class TakingOver:
             self._context.stores.events.append(event)
             return
         refused: tuple[Event, ...] = ()
-        results = exchange.results
+        results = _receipted(exchange.results)
         if isinstance(error, RequiredModuleFailed):
-            results = error.results
+            results = _receipted(error.results)
             refused = _refusals(guid, results, now)
         kept = receipts.encode(exchange.plan, results, where, why)
         self._keep(guid, kept, results, (*refused, event), now)
@@ -92,8 +93,9 @@ class TakingOver:
         self, taken: TakeOwnership, why: str, events: tuple[Event, ...], now: int
     ) -> None:
         """Keep the receipts of a run that came to its last message, and no further."""
-        kept = receipts.encode(taken.plan, taken.results, "message 70", why)
-        self._keep(taken.guid, kept, taken.results, events, now)
+        results = _receipted(taken.results)
+        kept = receipts.encode(taken.plan, results, "message 70", why)
+        self._keep(taken.guid, kept, results, events, now)
 
     def _keep(
         self,
@@ -119,6 +121,20 @@ class TakingOver:
         event = _event("binding.refused", taken.guid, told, now)
         self._refuse(taken, told["sentence"], (event,), now)
         raise MessageRefused(told["sentence"]) from error
+
+
+def _receipted(results: Sequence[ModuleResult]) -> tuple[ModuleResult, ...]:
+    """All but the inventory: it is no act of ours, and devices may do without it."""
+    return tuple(one for one in results if one.name != INVENTORY)
+
+
+def _said(taken: TakeOwnership) -> bytes:
+    """What the device said of itself: devmod, and its inventory if it told one."""
+    said = dict(taken.devmod)
+    for result in taken.results:
+        if result.name == INVENTORY and result.ok:
+            said["inventory"] = cbor.decode(cbor.bstr(result.facts["inventory"]))
+    return cbor.encode(said)
 
 
 def _refusals(

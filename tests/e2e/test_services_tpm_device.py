@@ -12,6 +12,7 @@ from onboarding.device.config import DeviceConfig
 from onboarding.device.factory import initialise
 from onboarding.device.http import new_client
 from onboarding.device.machine import Machine
+from onboarding.device.modules.inventory import InventoryModule
 from onboarding.protocol.device_env import To2DeviceEnv
 from onboarding.protocol.to2_device import To2Device
 from onboarding.services.key_material import KeyAlgorithm
@@ -53,7 +54,13 @@ def test_a_device_with_an_rsa_key_in_its_tpm_goes_from_factory_to_owner(
             random=secrets.token_bytes,
             new_kex_key=ec.generate_private_key,
             devmod=FACTS,
+            modules=(InventoryModule(machine.inventory),),
         )
         done = Wire.to(rsa_chain.owner.url).run(To2Device(env))
     assert done.credential is not None
     assert done.credential.guid != guid
+    path = f"/devices/{done.credential.guid}"
+    shown = rsa_chain.owner.call(rsa_chain.owner_key, "GET", path).json()
+    assert shown["inventory"]["tpm"]["manufacturer"] == "IBM"
+    assert shown["inventory"]["memory"] > 0
+    assert "org.vouchgate.inventory" not in str(shown["modules"])

@@ -32,6 +32,7 @@ class Permits:
             word; a last word ``*`` permits any further ones.
         urls: http and https URLs below which may be fetched.
         certificates: Whether an owner may certify a key that is made for it.
+        inventory: Whether an owner is told what the machine is made of.
         conformance: Whether a conformance lab's token is taken (fido_alliance).
         plugins: Modules of installed plug-ins by their names, each with its settings.
         file_bytes, upload_bytes, output_bytes: The longest file taken, the longest
@@ -44,6 +45,7 @@ class Permits:
     commands: tuple[tuple[str, ...], ...] = ()
     urls: tuple[str, ...] = ()
     certificates: bool = True
+    inventory: bool = True
     conformance: bool = False
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     file_bytes: int = download.MAX_FILE

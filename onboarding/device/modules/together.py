@@ -13,6 +13,7 @@ from onboarding.device.modules.command import CommandModule
 from onboarding.device.modules.conformance import ConformanceModule
 from onboarding.device.modules.csr import CsrModule
 from onboarding.device.modules.download import DownloadModule
+from onboarding.device.modules.inventory import InventoryModule
 from onboarding.device.modules.journal import Journal
 from onboarding.device.modules.permits import Permits
 from onboarding.device.modules.plugged import plugged
@@ -60,7 +61,8 @@ class DeviceModules:
         serial = machine.config.serial
         others = plugged(permits.plugins, machine.directory, serial, journal)
         permitted = _permitted(permits, machine.directory, journal)
-        built_in = (binding, download, csr, wget, *permitted)
+        inventory = InventoryModule(machine.inventory) if permits.inventory else None
+        built_in = (binding, download, csr, wget, inventory, *permitted)
         present = tuple(one for one in (*built_in, *others) if one is not None)
         return cls(present, journal, download, wget, binding, client)
 

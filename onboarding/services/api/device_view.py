@@ -2,6 +2,7 @@
 
 from attestation.decision import Allow, Deny
 from attestation.release import DecisionRecord
+from hw.inventory import Inventory
 from onboarding.services.api.fields import JsonObject, guid_text
 from onboarding.services.context import Context
 from onboarding.services.gate import Situation
@@ -12,6 +13,7 @@ from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
 from onboarding.store.releases import ReleaseRecord
 from onboarding.store.state import Removal
+from ownership_vouchers import cbor
 
 UNREACHABLE_AFTER = 300  # seconds without a report on a removal
 
@@ -59,7 +61,15 @@ def shown_device(
         "releases": [_release(one) for one in releases],
         "decision": _decision(made),
         "modules": _modules(device.module_results),
+        "inventory": _inventory(device.devmod),
     }
+
+
+def _inventory(devmod: bytes | None) -> JsonObject | None:
+    """What the device said it is made of in its last TO2, if it told."""
+    said = {} if devmod is None else cbor.mapping(cbor.decode(devmod))
+    item = said.get("inventory")
+    return None if item is None else Inventory.from_item(item).to_item()
 
 
 def shown_appraisal(one: AppraisalRecord) -> JsonObject:

@@ -80,8 +80,9 @@ def test_a_device_names_only_what_it_permits(tmp_path: Path) -> None:
     config = DeviceConfig("SN-1", "generic-sbc", "model", tcti=None)
     with Machine(config, tmp_path) as machine:
         bare = DeviceModules.of(machine, Guid(bytes(16)))
-        assert [one.name for one in bare.all] == ["fdo.download", "fdo.csr"]
-        write(tmp_path, {**GOOD, "certificates": False})
+        names = [one.name for one in bare.all]
+        assert names == ["fdo.download", "fdo.csr", "org.vouchgate.inventory"]
+        write(tmp_path, {**GOOD, "certificates": False, "inventory": False})
         whole = DeviceModules.of(machine, Guid(bytes(16)))
         assert sorted(one.name for one in whole.all) == [
             "fdo.command",

@@ -1,0 +1,131 @@
+"""Board profiles: files held to their schema, found by what a machine says it is."""
+
+import json
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw.errors import HwError
+from hw.machine_facts import MachineFacts, read_facts
+from hw.profiles import (
+    Assurance,
+    assurance_of,
+    find_profile,
+    profile,
+    profiles,
+    read_profile,
+)
+from tests.support.machine_trees import (
+    BLANK_TPM,
+    MACHINES,
+    PI,
+    SERVER,
+    UEFI_SERVER,
+    planted,
+)
+
+BOARDS = Path(str(resources.files("hw").joinpath("boards")))
+GOOD: dict[str, Any] = json.loads((BOARDS / "uefi-server-tpm.json").read_text())
+
+
+@pytest.mark.parametrize("path", sorted(BOARDS.glob("*.json")), ids=lambda p: p.stem)
+def test_every_board_is_what_the_schema_says(path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="extra 'keylime'")
+    schema = json.loads((BOARDS / "schema.json").read_text())
+    if path.name == "schema.json":
+        jsonschema.Draft202012Validator.check_schema(schema)
+    else:
+        jsonschema.validate(json.loads(path.read_text()), schema)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_machine_is_found_by_what_it_says(name: str, tmp_path: Path) -> None:
+    facts = read_facts(planted(tmp_path, MACHINES[name]))
+    board = find_profile(facts)
+    assert board.name == name
+    assert assurance_of(board, facts) is board.assurance
+
+
+def test_every_board_has_a_machine_that_it_is_found_for() -> None:
+    assert {board.name for board in profiles()} == set(MACHINES)
+
+
+def test_a_tpm_that_is_a_program_is_known_by_its_maker(tmp_path: Path) -> None:
+    facts = read_facts(planted(tmp_path, UEFI_SERVER))
+    assert find_profile(facts).name == "uefi-server-tpm"
+    assert find_profile(replace(facts, tpm_manufacturer="IBM")).name == "qemu-swtpm"
+
+
+LESS = {
+    "the log is gone": (SERVER, Assurance.PCRS_ONLY),
+    "nothing was measured": ({**SERVER, **BLANK_TPM}, Assurance.UNMEASURED),
+    "the TPM is gone": (PI, Assurance.NO_TPM),
+}
+
+
+@pytest.mark.parametrize("name", LESS)
+def test_a_machine_shows_no_more_than_what_is_there(name: str, tmp_path: Path) -> None:
+    tree, seen = LESS[name]
+    facts = read_facts(planted(tmp_path, tree))
+    assert assurance_of(profile("uefi-server-tpm"), facts) is seen
+
+
+def test_a_board_shows_no_more_than_its_level_whatever_is_there(tmp_path: Path) -> None:
+    facts = read_facts(planted(tmp_path, UEFI_SERVER))
+    hat = profile("raspberry-pi-tpm-hat")
+    assert assurance_of(hat, facts) is Assurance.UNMEASURED
+
+
+@pytest.mark.parametrize("level", list(Assurance))
+def test_each_level_says_what_it_shows_and_what_not(level: Assurance) -> None:
+    assert level.shows
+    assert level.does_not_show
+    boards = [board for board in profiles() if board.assurance is level]
+    assert boards
+    measured = level in (Assurance.MEASURED_BOOT, Assurance.PCRS_ONLY)
+    assert all(bool(board.pcrs) is measured for board in boards)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "another name than the file's": {"name": "other"},
+    "a kind we do not know": {"kind": "phone"},
+    "a level we do not know": {"assurance": "total"},
+    "an algorithm we do not know": {"ak_alg": "dsa"},
+    "a channel we do not know": {"channel": "pigeon"},
+    "push with an ECC key": {"ak_alg": "ecc"},
+    "PCR 10": {"pcrs": [0, 10]},
+    "PCR 23": {"pcrs": [23]},
+    "PCR 24": {"pcrs": [24]},
+    "PCR -1": {"pcrs": [-1]},
+    "no PCRs at a level that has them": {"pcrs": []},
+    "PCRs at a level without": {"assurance": "tpm-without-measured-boot"},
+    "no way to find it": {"match": []},
+    "a condition that is none": {"match": [{}]},
+    "a condition we do not know": {"match": [{"colour": "red"}]},
+    "a DMI field we do not read": {"match": [{"dmi": {"chassis_tag": "x"}}]},
+    "a field too many": {"price": 1},
+    "no description": {"description": None},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_file_that_is_no_board_is_refused(name: str) -> None:
+    read_profile("uefi-server-tpm", json.dumps(GOOD).encode())
+    wrong = {key: v for key, v in {**GOOD, **CHANGES[name]}.items() if v is not None}
+    with pytest.raises(HwError, match="board uefi-server-tpm"):
+        read_profile("uefi-server-tpm", json.dumps(wrong).encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"null", b"\xff", b"[" * 5000])
+def test_bytes_that_are_no_board_are_refused(data: bytes) -> None:
+    with pytest.raises(HwError, match="is no profile"):
+        read_profile("x", data)
+
+
+def test_a_machine_that_fits_no_board_is_said_so() -> None:
+    only_measured = MachineFacts(dmi={}, tpm=True, measured=True)
+    with pytest.raises(HwError, match="name one"):
+        find_profile(only_measured)
