@@ -56,6 +56,8 @@ COMMANDS = {
     "made": "onboarding.cli.made",
     "device-key": "onboarding.cli.device_key",
     "audit": "onboarding.cli.audit",
+    "backup": "onboarding.cli.backup",
+    "restore": "onboarding.cli.backup",
 }
 
 

@@ -104,6 +104,23 @@ class Database:
             raw = session.connection().connection.driver_connection
             yield Writing(session, self._wrap(raw))
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees one moment, however long it reads."""
+        engine = self._engine
+        if self.is_postgres:
+            engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        with _translated(), engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[Connection]:
+        """A connection to make tables and rows with: all of it, or nothing."""
+        with _translated(), self._writing.begin() as connection:
+            yield connection
+
     def close(self) -> None:
         """Close every idle connection."""
         self.direct.close()

@@ -12,6 +12,8 @@ from onboarding.store.direct import Direct, Sql
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LOCK = Sql("SELECT pg_advisory_xact_lock(1987012963)")
 
+NAMES = frozenset({"runs_1", "spent_1", "sessions_1"})
+
 _TABLES = (
     "runs_1 (run_id {blob} NOT NULL PRIMARY KEY, step INTEGER NOT NULL, "
     "sealed {blob} NOT NULL, expires BIGINT NOT NULL, done INTEGER NOT NULL)",

@@ -19,8 +19,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x766F7563  # any fixed number; replicas that migrate at once queue on it
 
 
-def upgrade(connection: Connection) -> None:
-    """Run every migration that is missing, inside the open transaction.
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run every migration that is missing up to one, inside the open transaction.
 
     Raises:
         StoreUnavailable: The database is of a version we do not know.
@@ -30,12 +30,18 @@ def upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise StoreUnavailable(
             "the database was made by another version of Vouchgate; "
             "run the newest one, or restore the backup from before the upgrade"
         ) from error
+
+
+def revision_of(connection: Connection) -> str:
+    """The newest migration that has run; empty if none has."""
+    found = MigrationContext.configure(connection).get_current_heads()
+    return found[0] if found else ""
 
 
 def is_current(connection: Connection) -> bool:

@@ -1,4 +1,4 @@
-"""`vouchgate audit` against one real process that is all three services."""
+"""`vouchgate audit` and `backup` against one real process that is all three services."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -56,3 +56,28 @@ def test_a_database_that_is_not_there_is_not_made(
     path = tmp_path / "none.db"
     assert run(["audit", "verify", "--database-url", f"sqlite:///{path}"]) == 2
     assert not path.exists()
+
+
+def test_a_backup_of_a_running_service_is_restored(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    out, target = tmp_path / "site.backup", tmp_path / "new"
+    made = answer(capsys, "backup", "--out", str(out))
+    assert made["keys"] == 3
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert answer(capsys, "restore", str(out), "--check")["rows"] == made["rows"]
+    where = ["--database-url", f"sqlite:///{target}.db", "--key-directory", str(target)]
+    assert run(["restore", str(out), *where]) == 0
+    assert "the audit log holds" in capsys.readouterr().out
+    assert answer(capsys, "audit", "verify", *where)["events"] > 1  # type: ignore[operator]
+    shown = answer(capsys, "keys", "show", "--key-directory", str(target))
+    assert shown == answer(capsys, "keys", "show")
+    assert run(["restore", str(out), *where]) == 1
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_what_is_no_backup_is_said_so(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "x").write_bytes(b"nothing of the kind")
+    assert run(["restore", str(tmp_path / "x"), "--check"]) == 1
+    assert "no backup" in capsys.readouterr().err
+    assert run(["restore", str(tmp_path / "none"), "--check"]) == 2
