@@ -1,9 +1,11 @@
 """The manufacturer's authority over device certificates."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,28 +26,53 @@ from ownership_vouchers.keys import (
 )
 
 MAX_CHAIN = 8  # a voucher holds ten certificates, the device's among them
+LOOK_SECONDS = 1.0
 _YEARS = timedelta(days=30 * 365)
 _BACKDATE = timedelta(days=1)  # a device's clock may be behind
 
 
 @dataclass(frozen=True, slots=True)
 class _Issuer:
-    """A device CA: its key, its certificate and those above it."""
+    """A device CA: its key, and its certificate with those above it, as DER too.
+
+    ``times`` are when all of them hold, seconds since 1970.
+    """
 
     fingerprint: str
     key: SigningKey = field(repr=False)
     chain: tuple[x509.Certificate, ...]
+    der: tuple[bytes, ...]
+    times: tuple[float, float]
 
-    @property
-    def der(self) -> tuple[bytes, ...]:
-        return tuple(one.public_bytes(Encoding.DER) for one in self.chain)
+    @classmethod
+    def of(
+        cls, fingerprint: str, key: SigningKey, chain: tuple[x509.Certificate, ...]
+    ) -> Self:
+        der = tuple(one.public_bytes(Encoding.DER) for one in chain)
+        since = max(one.not_valid_before_utc.timestamp() for one in chain)
+        until = min(one.not_valid_after_utc.timestamp() for one in chain)
+        return cls(fingerprint, key, chain, der, (since, until))
 
 
 class DeviceCas:
-    """Every device CA in the key store; a file that is new or changed is read anew."""
+    """Every device CA in the key store; a file that is new or changed is read anew.
 
-    def __init__(self, store: KeyStore) -> None:
+    Args:
+        store: Where they are.
+        look_seconds: How long it may take until a change is seen.
+        monotonic: A clock that a test may replace.
+    """
+
+    def __init__(
+        self,
+        store: KeyStore,
+        look_seconds: float = LOOK_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
+        self._look_seconds = look_seconds
+        self._monotonic = monotonic
+        self._due = monotonic()
         self._lock = Lock()
         self._stamp: Stamp | None = None
         self._issuers: Mapping[str, _Issuer] = {}
@@ -73,8 +100,10 @@ class DeviceCas:
             KeyStoreError: There is no such CA, or its certificate is out of date.
         """
         issuer = self._of(device_key, name)
+        since, until = issuer.times
         start = datetime.fromtimestamp(now, UTC)
-        _require_dates(issuer.chain, start)
+        if not since <= now <= until:
+            _require_dates(issuer.chain, start)
         leaf = _leaf(issuer, device_key, serial, start - _BACKDATE)
         return leaf.public_bytes(Encoding.DER), *issuer.der
 
@@ -91,8 +120,11 @@ class DeviceCas:
 
     def _fresh(self) -> Mapping[str, _Issuer]:
         """The CAs by name, read again when a key file changed."""
+        if self._monotonic() < self._due:
+            return self._issuers
         stamp = self._store.stamp()
         with self._lock:
+            self._due = self._monotonic() + self._look_seconds
             if stamp != self._stamp:
                 self._issuers = {
                     info.name: self._open(info)
@@ -105,8 +137,9 @@ class DeviceCas:
         chain = self._store.chain(info.name)
         known = self._issuers.get(info.name)
         if known is not None and known.fingerprint == info.fingerprint:
-            return _Issuer(known.fingerprint, known.key, chain)
-        return _Issuer(info.fingerprint, self._store.private_key(info.name), chain)
+            return _Issuer.of(known.fingerprint, known.key, chain)
+        key = self._store.private_key(info.name)
+        return _Issuer.of(info.fingerprint, key, chain)
 
 
 def request(store: KeyStore, name: str) -> bytes:

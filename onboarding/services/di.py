@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -87,7 +88,7 @@ class Factory:
             _digest(effect.voucher.device_key),
             how.opened,
             None if how.proven else effect.serial,
-            self._same_serial(how.line),
+            partial(self._same_serial, how.line),
         )
         longer = self._sold(record)
         try:
@@ -104,9 +105,10 @@ class Factory:
 
     def _hand_over(self, longer: VoucherRecord) -> None:
         """Store it, unless an earlier copy of the message did: signatures differ."""
-        standing = self._context.stores.vouchers.get(longer.guid)
-        if not standing.entry_digests:
-            sale.keep(self._context, longer, ACTOR)
+        with suppress(NotFound):  # the device was made anew since
+            standing = self._context.stores.vouchers.get(longer.guid)
+            if not standing.entry_digests:
+                sale.keep(self._context, longer, ACTOR)
 
     def _rv_info(self, line: Line, device_info: str) -> RendezvousInfo:
         found = line.rv_info(device_info)

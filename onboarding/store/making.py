@@ -5,7 +5,7 @@ same key) takes the place of its voucher, as long as nobody was given that one; 
 other device of the same serial number is an alarm, or is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
@@ -68,7 +68,7 @@ class Making:
     device_key: bytes
     opened_at: int
     known_as: str | None
-    same_serial: SameSerial
+    same_serial: Callable[[], SameSerial]  # asked where it matters, which is seldom
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +147,15 @@ def _settle(
     actor: str,
 ) -> list[Event]:
     """Supersede what this device replaces; raise the alarm over the rest."""
-    if making.same_serial is SameSerial.REFUSE:
+    same_serial = making.same_serial()
+    if same_serial is SameSerial.REFUSE:
         refuse_taken(record.serial, making.device_key, found)
     events, alarms, others = [], [], []
     for one in found:
         if _is_same(one, making) and one.opened_at > making.opened_at:
             raise Conflict("the device was initialised again since this run began")
-        alarm = _alarm(one, making)
+        trusted = same_serial is SameSerial.SUPERSEDE and one.unsold
+        alarm = _alarm(one, making, trusted=trusted)
         replaced = alarm in (None, Alarm.ANOTHER_LINE)
         if replaced:
             events.append(_supersede(connection, record, one, actor))
@@ -182,9 +184,8 @@ def _is_same(rival: Rival, making: Making) -> bool:
     return making.known_as is None and rival.device_key == making.device_key
 
 
-def _alarm(rival: Rival, making: Making) -> Alarm | None:
+def _alarm(rival: Rival, making: Making, *, trusted: bool) -> Alarm | None:
     """What is wrong about the older device; None, or ANOTHER_LINE: it is replaced."""
-    trusted = making.same_serial is SameSerial.SUPERSEDE and rival.unsold
     if not _is_same(rival, making) and not trusted:
         return Alarm.ANOTHER_KEY
     if not rival.unsold:

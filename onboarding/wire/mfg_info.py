@@ -13,7 +13,7 @@ The protocol leaves MfgInfo open, so each maker of devices has a form of its own
 Source: those programs; FDO 1.1, section 5.2.1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -89,7 +89,7 @@ class MfgInfo:
             raise MalformedError("MfgInfo without a serial number")
         rest = fields[2 + len(texts) :]
         csr, others = _request(rest)
-        boards = [one for one in others if isinstance(one, Mapping)]
+        boards = [one for one in others if isinstance(one, dict)]
         return cls(
             key_type,
             encoding,

@@ -16,7 +16,7 @@ from onboarding.store.vouchers import VoucherStore
 from tests.support.store_records import ACTOR, NOW, digest, race, voucher
 
 FIRST, SECOND, THIRD = (bytes([number]) * 16 for number in (1, 2, 3))
-SOME = Making("default", "", digest("key"), NOW, None, SameSerial.ALARM)
+SOME = Making("default", "", digest("key"), NOW, None, lambda: SameSerial.ALARM)
 OTHER = replace(SOME, device_key=digest("another key"))
 
 
@@ -152,7 +152,7 @@ def test_a_line_may_refuse_a_serial_number_that_is_taken(
 ) -> None:
     make(made, FIRST)
     with pytest.raises(SerialTaken, match=FIRST.hex()):
-        make(made, SECOND, replace(OTHER, same_serial=SameSerial.REFUSE))
+        make(made, SECOND, replace(OTHER, same_serial=lambda: SameSerial.REFUSE))
     with pytest.raises(SerialTaken):
         made.refuse_taken("SN-1", OTHER.device_key)
     made.refuse_taken("SN-1", SOME.device_key)
@@ -165,7 +165,7 @@ def test_a_line_may_be_trusted_to_make_a_device_with_new_keys(
     made: MadeStore, database: Database
 ) -> None:
     make(made, FIRST)
-    make(made, SECOND, replace(OTHER, same_serial=SameSerial.SUPERSEDE))
+    make(made, SECOND, replace(OTHER, same_serial=lambda: SameSerial.SUPERSEDE))
     assert standing(database) == {SECOND}
     assert made.alarms() == 0
 
@@ -176,7 +176,7 @@ def test_that_trust_ends_where_a_voucher_was_handed_on(
     make(made, FIRST)
     sold = replace(voucher(FIRST, ("buyer",), "h"), serial="SN-1")
     VoucherStore(database).add(sold, ACTOR)
-    make(made, SECOND, replace(OTHER, same_serial=SameSerial.SUPERSEDE))
+    make(made, SECOND, replace(OTHER, same_serial=lambda: SameSerial.SUPERSEDE))
     assert told(made, SECOND).alarm == Alarm.ANOTHER_KEY
     assert standing(database) == {FIRST, SECOND}
 

@@ -302,6 +302,7 @@ def test_a_device_under_a_chain_of_authorities_goes_to_its_owner(
 ) -> None:
     for chain in joined(tmp_path, KeyAlgorithm.P256):
         _put_chain(chain)
+        eventually(lambda: _length(chain) == 3)  # noqa: B023
         device = chain.bought()
         path = f"/vouchers/{device.credential.guid}"
         shown = chain.factory.call(chain.factory_key, "GET", path).json()
@@ -310,6 +311,14 @@ def test_a_device_under_a_chain_of_authorities_goes_to_its_owner(
         to1d = Wire.to(chain.rendezvous.url).run(device.to1())
         device.onboard(Wire.to(chain.owner.url), to1d=to1d)
         assert state_of(chain, device) == "owned"
+
+
+def _length(chain: Chain) -> int:
+    """How many certificates a device gets: the service looks once a second."""
+    device = SoftDevice.made_at(Wire.to(chain.factory.url), "LENGTH")
+    path = f"/vouchers/{device.credential.guid}"
+    shown = chain.factory.call(chain.factory_key, "GET", path).json()
+    return len(shown["voucher"]["device_certificates"])
 
 
 def _put_chain(chain: Chain) -> None:

@@ -174,7 +174,7 @@ def test_every_case_is_tried(store: KeyStore) -> None:
 
 
 def test_a_running_service_takes_a_new_chain_and_a_new_ca(store: KeyStore) -> None:
-    cas = DeviceCas(store)
+    cas = DeviceCas(store, look_seconds=0)
     assert len(cas.issue(DEVICE, "SN-1", now=NOW)) == 2
     take(store, ours(store), MIDDLE.certificate)
     assert len(cas.issue(DEVICE, "SN-1", now=NOW)) == 3
@@ -182,6 +182,15 @@ def test_a_running_service_takes_a_new_chain_and_a_new_ca(store: KeyStore) -> No
     leaf, *_ = cas.issue(DEVICE, "SN-1", now=NOW, name="another")
     issuer = x509.load_der_x509_certificate(leaf).issuer
     assert issuer == store.chain("another")[0].subject
+
+
+def test_the_key_directory_is_looked_at_when_it_is_due(store: KeyStore) -> None:
+    at = [0.0]
+    cas = DeviceCas(store, monotonic=lambda: at[0])
+    take(store, ours(store), MIDDLE.certificate)
+    assert len(cas.issue(DEVICE, "SN-1", now=NOW)) == 2
+    at[0] += device_ca.LOOK_SECONDS
+    assert len(cas.issue(DEVICE, "SN-1", now=NOW)) == 3
 
 
 def test_the_line_s_own_ca_signs_whatever_curve_the_device_has(store: KeyStore) -> None:
