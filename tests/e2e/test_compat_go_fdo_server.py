@@ -13,7 +13,7 @@ from onboarding.services.settings import Compat, Role
 from onboarding.store import apikeys
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.verify import verify
-from tests.support.compat_site import JSON, TEXT, Incumbent, incumbent
+from tests.support.compat_site import TEXT, Incumbent, incumbent
 from tests.support.fdo_chain import eventually
 from tests.support.services import PASSPHRASE, Site, Wire
 
@@ -24,25 +24,6 @@ RVINFO, REDIRECT = "/api/v1/rvinfo", "/api/v1/owner/redirect"
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Incumbent]:
     yield from incumbent(tmp_path_factory.mktemp("compat"))
-
-
-def device_ca(peer: Incumbent) -> str:
-    store = KeyStore(peer.site.directory / "keys", PASSPHRASE)
-    return str(store.list(KeyKind.DEVICE_CA)[0].certificate_pem)
-
-
-def set_up(peer: Incumbent) -> None:
-    """As `set_or_update_…` of their scripts: PUT what is there, else POST it."""
-    body = json.dumps(peer.rv_info())
-    for role, path, said in (
-        (FACTORY, RVINFO, body),
-        (OWNER, REDIRECT, peer.redirect()),
-    ):
-        there = peer.ask(role, "GET", path, headers=TEXT).status_code == 200
-        reply = peer.ask(role, "PUT" if there else "POST", path, said, headers=JSON)
-        assert reply.status_code == (200 if there else 201), reply.text
-    reply = peer.ask(RENDEZVOUS, "POST", "/api/v1/device-ca", device_ca(peer))
-    assert reply.status_code == 200, reply.text
 
 
 def devices(peer: Incumbent, query: str = "") -> Any:
@@ -62,7 +43,7 @@ def test_each_role_says_without_a_key_that_it_is_healthy(peer: Incumbent) -> Non
 def test_a_device_goes_their_way_from_the_factory_to_its_owner(
     peer: Incumbent,
 ) -> None:
-    set_up(peer)
+    peer.set_up()
     device = peer.device()
     guid = device.credential.guid.hex
     listed = peer.ask(FACTORY, "GET", "/api/v1/vouchers").json()
@@ -80,11 +61,7 @@ def test_a_device_goes_their_way_from_the_factory_to_its_owner(
     assert (waiting["old_guid"], waiting["to2_completed"]) == ("", False)
     assert "to2_completed_at" not in waiting
 
-    def registered() -> bool:
-        shown = peer.running[OWNER].call(peer.keys[OWNER], "GET", f"/devices/{guid}")
-        return bool(shown.json()["state"] == "registered")
-
-    eventually(registered)
+    eventually(lambda: peer.state(guid) == "registered")
     to1d = Wire.to(peer.url(RENDEZVOUS)).run(device.to1())
     device.onboard(Wire.to(peer.url(OWNER)), to1d=to1d)
     (found,) = devices(peer, f"?old_guid={guid}")
@@ -97,7 +74,7 @@ def test_a_device_goes_their_way_from_the_factory_to_its_owner(
 def test_a_device_is_resold_before_it_was_switched_on(
     peer: Incumbent, tmp_path: Path
 ) -> None:
-    set_up(peer)
+    peer.set_up()
     device = peer.device()
     guid = device.credential.guid.hex
     peer.ask(OWNER, "POST", "/api/v1/owner/vouchers", peer.voucher(device))
@@ -174,7 +151,7 @@ def test_device_cas_are_added_listed_and_deleted_one_by_one(tmp_path: Path) -> N
             assert found["total"] == len(found["certs"])
             return list(found["certs"])
 
-        first = device_ca(peer)
+        first = peer.device_ca()
         assert certs() == []
         added = peer.ask(RENDEZVOUS, "POST", path, first).json()
         assert (added["detected"], added["imported"], added["skipped"]) == (1, 1, 0)
@@ -239,7 +216,7 @@ def test_what_cannot_be_read_is_400_in_words(peer: Incumbent, name: str) -> None
 @pytest.mark.parametrize("at", [120, 200])
 def test_an_altered_voucher_is_refused(peer: Incumbent, at: int) -> None:
     """As their test: bytes written over in the PEM file itself."""
-    set_up(peer)
+    peer.set_up()
     pem = bytearray(peer.voucher(peer.device()).encode())
     pem[at : at + 10] = b"\xff" * 10
     url = f"{peer.url(OWNER)}/api/v1/owner/vouchers"
@@ -272,7 +249,7 @@ def test_a_key_may_do_there_what_it_may_do_here(peer: Incumbent) -> None:
     operator = {"X-API-Key": peer.site.api_key(settings, apikeys.Role.OPERATOR)}
     path = "/api/v1/device-ca"
     assert peer.ask(RENDEZVOUS, "GET", path, headers=operator).status_code == 200
-    refused = peer.ask(RENDEZVOUS, "POST", path, device_ca(peer), headers=operator)
+    refused = peer.ask(RENDEZVOUS, "POST", path, peer.device_ca(), headers=operator)
     assert refused.status_code == 403
     assert "security" in refused.json()["message"]
 

@@ -1,5 +1,6 @@
 """Three services with go-fdo-server's paths, asked as its scripts ask. TEST KEYS."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -8,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from onboarding.services.key_store import KeyKind
+from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Compat, Role
 from onboarding.store import apikeys
-from tests.support.services import SECONDS, Running, Site, Wire
+from tests.support.services import PASSPHRASE, SECONDS, Running, Site, Wire
 from tests.support.soft_device import SoftDevice
 
 TEXT = {"Content-Type": "text/plain"}
@@ -65,6 +66,31 @@ class Incumbent:
         reply = self.ask(Role.MANUFACTURING, "GET", path)
         assert reply.status_code == 200, reply.text
         return reply.text
+
+    def set_up(self) -> None:
+        """As `set_or_update_…` of their scripts: PUT what is there, else POST it."""
+        rv_info = json.dumps(self.rv_info())
+        for role, path, said in (
+            (Role.MANUFACTURING, "/api/v1/rvinfo", rv_info),
+            (Role.OWNER, "/api/v1/owner/redirect", self.redirect()),
+        ):
+            there = self.ask(role, "GET", path, headers=TEXT).status_code == 200
+            method = "PUT" if there else "POST"
+            reply = self.ask(role, method, path, said, headers=JSON)
+            assert reply.status_code == (200 if there else 201), reply.text
+        reply = self.ask(Role.RENDEZVOUS, "POST", "/api/v1/device-ca", self.device_ca())
+        assert reply.status_code == 200, reply.text
+
+    def device_ca(self) -> str:
+        """The factory's, PEM."""
+        store = KeyStore(self.site.directory / "keys", PASSPHRASE)
+        return str(store.list(KeyKind.DEVICE_CA)[0].certificate_pem)
+
+    def state(self, guid: str) -> str:
+        """How far our owner says that a device has come."""
+        owner = self.running[Role.OWNER]
+        shown = owner.call(self.keys[Role.OWNER], "GET", f"/devices/{guid}")
+        return str(shown.json().get("state"))
 
 
 def incumbent(directory: Path, **changed: Any) -> Iterator[Incumbent]:
