@@ -25,6 +25,7 @@ from tests.support.fixed_roles import (
     cast,
     chain,
 )
+from tests.support.own_suites import suites
 from tests.support.wire_pair import Passed, WirePair
 
 ABOUT = (
@@ -111,9 +112,10 @@ def _code(pair: WirePair[Any]) -> int:
 
 def files() -> dict[str, str]:
     """Return every file by name."""
+    found = {protocol.lower(): vectors(protocol) for protocol in RUNS}
+    found["suites"] = suites()
     return {
-        f"{protocol.lower()}.json": json.dumps(vectors(protocol), indent=1) + "\n"
-        for protocol in RUNS
+        f"{name}.json": json.dumps(one, indent=1) + "\n" for name, one in found.items()
     }
 
 
