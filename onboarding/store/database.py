@@ -174,11 +174,11 @@ def _direct(url: URL, *, durable: bool) -> Direct:
         return Direct(
             partial(SqliteConnection.open, path, "FULL" if durable else "OFF")
         )
-    from onboarding.store.postgres import PostgresConnection
+    from onboarding.store.postgres import PreparedConnection
 
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     return Direct(
-        partial(PostgresConnection.open, conninfo, "on" if durable else "off")
+        partial(PreparedConnection.open, conninfo, "on" if durable else "off")
     )
 
 

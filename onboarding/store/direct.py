@@ -5,9 +5,11 @@ psycopg when the module that holds it is imported. Connections wait in a pool
 that is as large as the most calls ever under way at once.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, Protocol
 
 Value = bytes | int | str | None
@@ -15,17 +17,20 @@ Row = tuple[Any, ...]  # the statement that selects knows its column types
 
 
 class Sql:
-    """One statement in both dialects, translated when it is built.
+    """One statement in each dialect, translated when it is built.
 
     ``postgres_suffix`` adds what only PostgreSQL needs, such as ``FOR UPDATE``:
     SQLite has one writer at a time and so no row locks.
     """
 
-    __slots__ = ("postgres", "sqlite")
+    __slots__ = ("postgres", "prepared", "sqlite")
 
     def __init__(self, text: str, postgres_suffix: str = "") -> None:
         self.sqlite = text
         self.postgres = text.replace("%", "%%").replace("?", "%s") + postgres_suffix
+        numbers = count(1)
+        self.prepared = re.sub(r"\?", lambda _: f"${next(numbers)}", text)
+        self.prepared += postgres_suffix
 
 
 class Connection(Protocol):

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from typing import Any, LiteralString, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg import errors
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from onboarding.store.direct import Row, Sql, Value
 from onboarding.store.errors import (
@@ -18,39 +21,20 @@ from onboarding.store.errors import (
     StoreUnavailable,
 )
 
+KEPT = 200  # statements that a connection of ours keeps prepared
+
 _CONNECT_SECONDS = 5
 _FAULTS = (psycopg.Error, UnicodeError)
+_GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
 class PostgresConnection:
-    """One psycopg connection in autocommit, with explicit transactions."""
+    """A connection whose transactions belong to somebody else: SQLAlchemy's."""
 
     __slots__ = ("_raw",)
 
     def __init__(self, raw: "psycopg.Connection[Any]") -> None:
         self._raw = raw
-
-    @classmethod
-    def open(cls, conninfo: str, synchronous_commit: str) -> "PostgresConnection":
-        """Connect.
-
-        Raises:
-            StoreUnavailable: The server refuses, or does not answer in 5 s.
-        """
-        try:
-            raw = psycopg.connect(
-                conninfo,
-                autocommit=True,
-                prepare_threshold=0,
-                connect_timeout=_CONNECT_SECONDS,
-            )
-            raw.execute(
-                "SELECT set_config('synchronous_commit', %s, false)",
-                (synchronous_commit,),
-            )
-        except psycopg.Error as error:
-            raise StoreUnavailable("PostgreSQL does not accept us") from error
-        return cls(raw)
 
     def rows(self, sql: Sql, parameters: Sequence[Value] = ()) -> Sequence[Row]:
         return cast(Sequence[Row], self._execute(sql, parameters).fetchall())
@@ -86,6 +70,87 @@ class PostgresConnection:
             self._raw.execute(text)
         except _FAULTS as error:
             raise _fault(error) from error
+
+
+class PreparedConnection(PostgresConnection):
+    """One connection of our own, in autocommit, with explicit transactions.
+
+    Statements are prepared and run by libpq itself, for a quarter of what a cursor
+    costs; psycopg turns values into bytes and back. A call holds its thread until
+    the server has answered.
+    """
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, raw: "psycopg.Connection[Any]") -> None:
+        super().__init__(raw)
+        self._values = Transformer(raw)
+        self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+
+    @classmethod
+    def open(cls, conninfo: str, synchronous_commit: str) -> "PreparedConnection":
+        """Connect.
+
+        Raises:
+            StoreUnavailable: The server refuses, or does not answer in 5 s.
+        """
+        try:
+            raw = psycopg.connect(
+                conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS
+            )
+            raw.execute(
+                "SELECT set_config('synchronous_commit', %s, false)",
+                (synchronous_commit,),
+            )
+        except psycopg.Error as error:
+            raise StoreUnavailable("PostgreSQL does not accept us") from error
+        return cls(raw)
+
+    def rows(self, sql: Sql, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        try:
+            result = self._run(sql, parameters)
+            self._values.set_pgresult(result)
+            return self._values.load_rows(0, result.ntuples, tuple)
+        except _FAULTS as error:
+            raise _fault(error) from error
+
+    def count(self, sql: Sql, parameters: Sequence[Value] = ()) -> int:
+        try:
+            return self._run(sql, parameters).command_tuples or 0
+        except _FAULTS as error:
+            raise _fault(error) from error
+
+    def _run(self, sql: Sql, parameters: Sequence[Value]) -> PGresult:
+        values = self._values
+        formats = [PyFormat.BINARY] * len(parameters)
+        given = cast(Sequence[bytes], values.dump_sequence(parameters, formats))
+        types = tuple(values.types or ())
+        name = self._names.get((sql.prepared, types)) or self._prepare(sql, types)
+        server = self._raw.pgconn
+        return _good(server.exec_prepared(name, given, values.formats, Format.BINARY))
+
+    def _prepare(self, sql: Sql, types: tuple[int, ...]) -> bytes:
+        """Prepare the statement for values of these types, and return its name."""
+        if len(self._names) >= KEPT:  # some are written for as many values as there are
+            _good(self._raw.pgconn.exec_(b"DEALLOCATE ALL"))
+            self._names.clear()
+        name = f"vouchgate_{len(self._names)}".encode()
+        text = sql.prepared.encode()
+        _good(self._raw.pgconn.prepare(name, text, types))
+        self._names[sql.prepared, types] = name
+        return name
+
+    def _control(self, text: LiteralString) -> None:
+        try:
+            _good(self._raw.pgconn.exec_(text.encode()))
+        except _FAULTS as error:
+            raise _fault(error) from error
+
+
+def _good(result: PGresult) -> PGresult:
+    if result.status in _GOOD:
+        return result
+    raise errors.error_from_result(result)
 
 
 def _fault(error: Exception) -> StoreError:

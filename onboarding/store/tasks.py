@@ -27,10 +27,13 @@ _URGE = Sql(
 _URGE_ALL = Sql(
     "UPDATE tasks SET due = ?, generation = generation + 1, attempts = 0 WHERE kind = ?"
 )
+# Materialized: PostgreSQL may run a plain subquery for each row, and skip each time
+# what it has locked, which claims more than the limit.
 _DUE = (
-    "UPDATE tasks SET claimed_by = ?, claimed_until = ?, attempts = attempts + 1 "
-    "WHERE id IN (SELECT id FROM tasks WHERE kind = ? AND due <= ? "
+    "WITH ready AS MATERIALIZED (SELECT id FROM tasks WHERE kind = ? AND due <= ? "
     "AND claimed_until <= ? ORDER BY due, id LIMIT ?{lock}) "
+    "UPDATE tasks SET claimed_by = ?, claimed_until = ?, attempts = attempts + 1 "
+    "WHERE id IN (SELECT id FROM ready) "
     "RETURNING id, kind, subject, payload, due, generation, attempts, last_error"
 )
 _CLAIM = Sql(_DUE.format(lock=""))
@@ -125,7 +128,7 @@ class TaskStore:
         """
         if not worker or lease_seconds <= 0:
             raise InvalidRecord("a claim needs a worker's name and a lease")
-        values = (worker, now + lease_seconds, kind, now, now, limit)
+        values = (kind, now, now, limit, worker, now + lease_seconds)
         with self._direct.transaction() as connection:
             rows = connection.rows(self._claim, values)
         return tuple(sorted((Task(*row) for row in rows), key=_order))
