@@ -1,22 +1,26 @@
 """Doctor's checks of what a service keeps: keys, database, vouchers, EK roots."""
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from onboarding.cli.finding import Finding, Health, attempt
 from onboarding.services.context import open_database
+from onboarding.services.device_ca import times_of
 from onboarding.services.errors import ServicesError
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Role, Settings, read_passphrase
 from onboarding.store.database import Database
 from onboarding.store.ek_roots import EkRootStore
-from onboarding.store.errors import ChainBroken, StoreError
+from onboarding.store.errors import ChainBroken, NotFound, StoreError
 from onboarding.store.event_log import EventLog
+from onboarding.store.made import MadeStore
 from onboarding.store.owner_keys import KeyState, OwnerKeyStore
 from onboarding.store.vouchers import VoucherStore
 
 PAGE = 200
+SOON = 30 * 86400  # seconds
 
 
 def check_keys(settings: Settings) -> Iterator[Finding]:
@@ -29,6 +33,27 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
     for kind, needed in wanted.items():
         if needed:
             yield attempt(f"{kind} key", partial(_key, settings, kind))
+    if settings.role.includes(Role.MANUFACTURING):
+        yield attempt("device CA dates", partial(_device_cas, settings))
+
+
+def _device_cas(settings: Settings) -> Finding:
+    """A device CA whose chain ran out makes no more devices."""
+    name, store = "device CA dates", KeyStore(settings.key_directory, b"")
+    ends = {
+        info.name: times_of(store.chain(info.name))[1]
+        for info in store.list(KeyKind.DEVICE_CA)
+    }
+    soon = [one for one, end in ends.items() if end < time.time() + SOON]
+    if not soon:
+        return Finding(name, Health.OK, "none runs out in the next 30 days")
+    over = [one for one in soon if ends[one] < time.time()]
+    return Finding(
+        name,
+        Health.BAD if over else Health.WARNING,
+        f"{', '.join(soon)}: {'ran out' if over else 'runs out within 30 days'}",
+        "Have it certified anew: `vouchgate keys request`, `vouchgate keys chain`.",
+    )
 
 
 def _key(settings: Settings, kind: KeyKind) -> Finding:
@@ -70,6 +95,8 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield attempt("database", lambda: _current(database))
         yield attempt("vouchers", lambda: _vouchers(settings, database))
         yield attempt("owner keys", lambda: _owner_keys(settings, database))
+        if settings.role.includes(Role.MANUFACTURING):
+            yield attempt("serial numbers", lambda: _serials(database))
         yield attempt("EK store", lambda: _ek_roots(settings, database))
         yield _audit_log(database)
     finally:
@@ -88,14 +115,19 @@ def _current(database: Database) -> Finding:
 
 
 def _vouchers(settings: Settings, database: Database) -> Finding:
-    """Every voucher of a device that was not sold must name a key that is here."""
+    """Every voucher of a device that was not sold must name a key that is here.
+
+    Of a device that was made here, it is its buyer's business.
+    """
     ours = {i.fingerprint for i in KeyStore(settings.key_directory, b"").list()}
-    store, cursor, count, lost = VoucherStore(database), None, 0, []
+    store, made = VoucherStore(database), MadeStore(database)
+    cursor, count, lost = None, 0, []
     while True:
         page = store.page(cursor, PAGE)
         for one in page.items:
             count += 1
-            if one.key_fingerprint not in ours and not one.retired:
+            gone = one.key_fingerprint not in ours and not one.retired
+            if gone and not _is_made(made, one.guid):
                 lost.append(one.guid.hex())
         cursor = page.cursor
         if cursor is None:
@@ -108,6 +140,26 @@ def _vouchers(settings: Settings, database: Database) -> Finding:
             "Restore that key file, or have them extended to a key of yours.",
         )
     return Finding("vouchers", Health.OK, f"{count}, each with its owner key here")
+
+
+def _is_made(made: MadeStore, guid: bytes) -> bool:
+    try:
+        made.get(guid)
+    except NotFound:
+        return False
+    return True
+
+
+def _serials(database: Database) -> Finding:
+    count = MadeStore(database).alarms()
+    if not count:
+        return Finding("serial numbers", Health.OK, "each stands for one device")
+    return Finding(
+        "serial numbers",
+        Health.WARNING,
+        f"{count} devices were made under one that stood for another",
+        "See `vouchgate made list --alarms`, then `vouchgate made settle`.",
+    )
 
 
 def _owner_keys(settings: Settings, database: Database) -> Finding:

@@ -49,9 +49,7 @@ class _Issuer:
         cls, fingerprint: str, key: SigningKey, chain: tuple[x509.Certificate, ...]
     ) -> Self:
         der = tuple(one.public_bytes(Encoding.DER) for one in chain)
-        since = max(one.not_valid_before_utc.timestamp() for one in chain)
-        until = min(one.not_valid_after_utc.timestamp() for one in chain)
-        return cls(fingerprint, key, chain, der, (since, until))
+        return cls(fingerprint, key, chain, der, times_of(chain))
 
 
 class DeviceCas:
@@ -140,6 +138,14 @@ class DeviceCas:
             return _Issuer.of(known.fingerprint, known.key, chain)
         key = self._store.private_key(info.name)
         return _Issuer.of(info.fingerprint, key, chain)
+
+
+def times_of(chain: Sequence[x509.Certificate]) -> tuple[float, float]:
+    """Return from when until when all of a chain hold, seconds since 1970."""
+    return (
+        max(one.not_valid_before_utc.timestamp() for one in chain),
+        min(one.not_valid_after_utc.timestamp() for one in chain),
+    )
 
 
 def request(store: KeyStore, name: str) -> bytes:

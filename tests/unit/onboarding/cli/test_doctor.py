@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,12 @@ from onboarding.services.settings import Settings
 from onboarding.store.database import Database
 from onboarding.store.event_log import ChainHead, EventLog
 from onboarding.store.events import Event
+from onboarding.store.made import MadeStore
+from onboarding.store.making import Making, SameSerial
 from onboarding.store.owner_keys import KeyStanding, KeyState, OwnerKeyStore
+from onboarding.store.vouchers import VoucherStore
+from tests.support.authorities import ROOT
+from tests.support.store_records import voucher
 from tests.support.swtpm import MakeSoftwareTpm
 
 Capture = pytest.CaptureFixture[str]
@@ -205,3 +211,45 @@ def test_a_key_whose_successor_is_not_here_is_bad(home: Path, capsys: Capture) -
     assert found["health"] == "bad"
     assert "owner is retiring, 0 still hang on it" in found["detail"]
     assert "successor's file is not here" in found["detail"]
+
+
+@pytest.fixture
+def works(home: Path, monkeypatch: pytest.MonkeyPatch) -> KeyStore:
+    """A factory's keys, and its database."""
+    monkeypatch.setenv("VOUCHGATE_ROLE", "manufacturing")
+    store = KeyStore(home / "keys", b"of a test")
+    for kind in (KeyKind.MANUFACTURER, KeyKind.DEVICE_CA):
+        store.create(kind.value, kind, KeyAlgorithm.P256)
+    migrated(home)
+    return store
+
+
+def test_a_device_ca_that_runs_out_is_told_of_in_time(
+    works: KeyStore, capsys: Capture
+) -> None:
+    assert findings(capsys, 0)["device CA dates"]["health"] == "ok"
+    key = works.private_key("device-ca").public_key()
+    for since, health, code in ((350, "warning", 0), (400, "bad", 1)):
+        chain = [ROOT.issue(key, "ca", length=0, years=1, since=since)]
+        works.set_chain("device-ca", chain)
+        found = findings(capsys, code)["device CA dates"]
+        assert found["health"] == health
+        assert "vouchgate keys chain" in found["mend"]
+
+
+def test_a_factory_whose_vouchers_went_to_their_buyers_is_well(
+    works: KeyStore, home: Path, capsys: Capture
+) -> None:
+    database = Database(f"sqlite:///{home / 'service.db'}")
+    how = Making("default", "", bytes(32), 1, None, lambda: SameSerial.ALARM)
+    for number in (1, 2):
+        guid = bytes([number]) * 16
+        one = replace(voucher(guid, ()), serial="SN")
+        other = replace(how, device_key=bytes([number]) * 32)
+        MadeStore(database).make(one, other, "test")
+        VoucherStore(database).add(voucher(guid, ("buyer",)), "test")
+    database.close()
+    found = findings(capsys, 0)
+    assert found["vouchers"]["health"] == "ok"
+    assert found["serial numbers"]["health"] == "warning"
+    assert "vouchgate made settle" in found["serial numbers"]["mend"]
