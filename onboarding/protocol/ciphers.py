@@ -25,8 +25,10 @@ def cipher_for(number: int, served: frozenset[CipherSuite] = AEADS) -> CipherSui
         Unsupported: It is not.
     """
     suite = _BY_NUMBER.get(number)
-    if suite is None or suite not in served:
-        raise Unsupported(f"cipher suite {number}")
+    if suite is None:
+        raise Unsupported(f"cipher suite {number} is not known here")
+    if suite not in served:
+        raise Unsupported(f"cipher suite {suite.name} is not served here")
     return suite
 
 

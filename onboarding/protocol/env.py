@@ -156,7 +156,8 @@ class To2OwnerEnv:
     ``find_voucher`` should answer from a cache: it is asked in 60, 62 and 64 and
     again in 70. ``modules`` returns a device's modules: with None, those that a run
     begins with in 66; with the id of a plan, the same ones again for each 68.
-    ``ciphers`` are those that a device may choose from.
+    ``ciphers`` are those that a device may choose from; ``asymkex`` is whether it may
+    encrypt to an owner's RSA key, which has no forward secrecy.
     """
 
     now: int
@@ -167,3 +168,4 @@ class To2OwnerEnv:
     limits: ServiceInfoLimits = ServiceInfoLimits()
     new_dh_key: NewDhKey = field(default=new_dh_key, repr=False)
     ciphers: frozenset[CipherSuite] = AEADS
+    asymkex: bool = True

@@ -107,7 +107,7 @@ def _answer(state: State | None, msg: MsgType, body: bytes, env: To2OwnerEnv) ->
 
 def _hello(message: HelloDevice, body: bytes, env: To2OwnerEnv) -> Step:
     owned = _find(message.guid, env)
-    decrypts = owned.signer.decrypter is not None
+    decrypts = env.asymkex and owned.signer.decrypter is not None
     suite = suite_for(message.kex_suite, owned.owner_key.key, decrypts=decrypts)
     cipher = cipher_for(message.cipher_suite, env.ciphers)
     check_sig_info(message.sig_info, owned.device_key)

@@ -155,6 +155,7 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             lambda guid, plan: modules.of(vouchers.lately(guid), plan),
             limits,
             ciphers=ciphers,
+            asymkex=context.settings.to2_asymkex,
         )
 
     def commit(effect: Effect, now: int, run_id: bytes) -> None:

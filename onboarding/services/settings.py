@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     to2_seconds: Seconds = 3600
     to2_rounds: int = Field(default=20_000, ge=8, le=1_000_000)  # messages 68 in one
     to2_received_bytes: int = Field(default=16 * 1024 * 1024, ge=4096, le=2**31 - 1)
+    to2_asymkex: bool = True  # False: only key exchanges with forward secrecy
     to2_hmac_ciphers: bool = False  # serve AES-CTR and AES-CBC with HMAC, too
     to2_message_bytes: int | None = Field(default=None, ge=256, le=65535)  # of one 68
     voucher_cache: int = Field(default=1024, ge=1, le=100_000)  # parsed vouchers kept

@@ -75,6 +75,20 @@ def suites_for(chain: Chain) -> tuple[KexSuite, ...]:
     return suites_of(owner)
 
 
+def test_an_owner_may_insist_on_forward_secrecy(tmp_path: Path) -> None:
+    for chain in joined(tmp_path, KeyAlgorithm.RSA2048):
+        more = {"to2_asymkex": False, "background": False}
+        settings = chain.owner_settings.model_copy(update=more)
+        device = SoftDevice.made_at(Wire.to(chain.factory.url), curve="RSA-2048")
+        chain.take(chain.sell(device))
+        with chain.site.serve(settings) as insisting:
+            with pytest.raises(PeerFailed) as refused:
+                device.onboard(Wire.to(insisting.url), kex=KexSuite.ASYMKEX2048)
+            assert refused.value.message.code == 101
+            device.onboard(Wire.to(insisting.url), kex=KexSuite.DHKEXID14)
+        assert state_of(chain, device) == "owned"
+
+
 @pytest.mark.parametrize("encoding", KeyEncoding)
 def test_a_voucher_has_its_keys_in_the_encoding_that_was_asked_for(
     fdo_chain: Chain, encoding: KeyEncoding

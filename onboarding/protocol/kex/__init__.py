@@ -61,10 +61,12 @@ def suite_for(name: str, owner_key: VerifyKey, *, decrypts: bool = True) -> KexS
     Raises:
         Unsupported: Another suite, or one of a key of another kind.
     """
-    for suite in suites_of(owner_key):
-        if suite == name and (decrypts or suite not in RANDOM):
+    fitting = [one for one in suites_of(owner_key) if decrypts or one not in RANDOM]
+    for suite in fitting:
+        if suite == name:
             return suite
-    raise Unsupported(f"key exchange {name!r} with this owner's key")
+    known = " or ".join(fitting) or "none"
+    raise Unsupported(f"key exchange {name!r} with this owner's key: it takes {known}")
 
 
 def new_half(suite: KexSuite, draw: Draw) -> OwnerHalf:

@@ -111,6 +111,16 @@ def test_owner_refuses_a_suite_that_its_key_is_not_for(
     assert [one.type for one in pair.passed] == [MsgType.TO2_HELLO_DEVICE]
 
 
+@pytest.mark.parametrize("kind", ["RSA-2048", "RSA-3072", "RSA-3072-PSS"])
+def test_owner_can_insist_on_forward_secrecy(kind: str) -> None:
+    safe, other = suites_of(new_key(kind).public_key())
+    roles, insisting = roles_of("P-256", kind), {"asymkex": False}
+    pair = roles.to2(device={"kex": other}, owner=insisting)
+    with pytest.raises(Unsupported, match=f"it takes {safe}$"):
+        pair.run()
+    roles.to2(device={"kex": safe}, owner=insisting).run()
+
+
 def test_device_refuses_an_owner_whose_key_is_not_for_its_suite() -> None:
     """As an owner would be that answers with what it has, and not what it was asked."""
     roles = roles_of("P-256", "P-256")
