@@ -82,6 +82,10 @@ def di(
             "--refuse-reuse", help="Take no owner that leaves the credential as it is."
         ),
     ] = False,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(help="What opens the key files of a device without a TPM."),
+    ] = None,
     station_key_file: Annotated[
         Path | None,
         typer.Option(help="API key of the factory station, to have a passport made."),
@@ -112,7 +116,14 @@ def di(
     at = url.rstrip("/") if line is None else f"{url.rstrip('/')}/line/{line}"
     found = board_of(board, where)
     config = DeviceConfig(
-        serial, found, model, where, key, owner_key or key, not refuse_reuse
+        serial,
+        found,
+        model,
+        where,
+        key,
+        owner_key or key,
+        not refuse_reuse,
+        None if secret_file is None else str(secret_file.absolute()),
     )
     with (
         closing(new_client(trust_of(ca))) as client,
@@ -236,7 +247,7 @@ def status(directory: Directory = STATE, json: Json = False) -> None:
         facts: dict[str, object] = {
             "serial": machine.config.serial,
             "board": machine.config.board,
-            "keys": "TPM" if machine.has_tpm else "files",
+            "keys": "TPM" if machine.has_tpm else "files (no TPM: can be copied)",
             "key": machine.config.key.value,
             "guid": str(identity.active.guid),
             "owner": None if identity.owner is None else identity.owner.url,

@@ -23,6 +23,8 @@ class DeviceConfig:
     ``device_info`` is the model as the voucher will name it. ``key`` is the kind of its
     device key, ``owner_key`` that of its manufacturer and so of its first owners.
     ``allow_reuse`` is whether an owner may leave the device the credential it has.
+    ``secret_file`` opens the key files of a device without a TPM; None is one of their
+    own beside them.
     """
 
     serial: str
@@ -32,6 +34,7 @@ class DeviceConfig:
     key: KeyAlgorithm = KeyAlgorithm.P256
     owner_key: KeyAlgorithm = KeyAlgorithm.P256
     allow_reuse: bool = True
+    secret_file: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.serial, self.device_info):
@@ -40,6 +43,10 @@ class DeviceConfig:
                     f"{name!r} is no serial number or model: 1 to 64 letters, digits,"
                     " '_' or '-'"
                 )
+
+    @property
+    def secret_path(self) -> Path | None:
+        return None if self.secret_file is None else Path(self.secret_file)
 
     @property
     def profile(self) -> BoardProfile:

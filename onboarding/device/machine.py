@@ -35,7 +35,7 @@ class Machine:
         self.directory = directory
         self._tpm = _open_tpm(config.tcti) if config.tcti is not None else None
         self._keys: Keyring = (
-            SoftKeys(directory, pss=config.key.pss)
+            SoftKeys(directory, config.secret_path, pss=config.key.pss)
             if self._tpm is None
             else TpmKeyring(self._tpm)
         )
