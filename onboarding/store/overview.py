@@ -56,12 +56,14 @@ class OverviewStore:
         size = clamp(limit)
         at, guid = func.coalesce(col(DeviceRow.appraised_at), 0), col(DeviceRow.guid)
         out = [one.value for one in (*ATTESTED, *_NOT_OURS)]
-        query = select(DeviceRow).where(state_column(now).not_in(out))
+        # Sorted as GUIDs, not as whole rows: of those there are few in the end.
+        wanted = select(DeviceRow.guid).where(state_column(now).not_in(out))
         if cursor is not None:
             last, name = time_cursor(cursor)
             later = and_(at == last, guid > bytes_cursor(name))
-            query = query.where(or_(at > last, later))
-        query = query.order_by(at, guid).limit(size + 1)
+            wanted = wanted.where(or_(at > last, later))
+        wanted = wanted.order_by(at, guid).limit(size + 1)
+        query = select(DeviceRow).where(guid.in_(wanted)).order_by(at, guid)
         with self._database.session() as session:
             found = tuple(read(row) for row in session.exec(query))
         if len(found) <= size:
@@ -70,28 +72,26 @@ class OverviewStore:
         return Page(found[:size], f"{end.facts.appraised_at or 0}:{end.guid.hex()}")
 
     def overview(self) -> Overview:
-        """Count what matters."""
+        """Count what matters, in one look at all devices and one at their bindings."""
+        withdrawn = and_(col(DeviceRow.withdrawn_at).is_not(None), _unproven())
+        counts = select(
+            func.count(),
+            _count_of(col(DeviceRow.bound_at).is_(None)),
+            _count_of(col(DeviceRow.frozen) == 1),
+            _count_of(withdrawn),
+        ).select_from(DeviceRow)
+        pairs = (BindingRow.ek_class, BindingRow.klass)
+        classes = (
+            select(*pairs, func.count())
+            .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
+            .where(*_LIVE)
+            .group_by(*pairs)
+            .order_by(*pairs)
+        )
         with self._database.session() as session:
-
-            def count(*conditions: ColumnElement[bool]) -> int:
-                query = select(func.count(col(DeviceRow.guid)))
-                return session.exec(query.where(*_LIVE, *conditions)).one()
-
-            pairs = (BindingRow.ek_class, BindingRow.klass)
-            classes = (
-                select(*pairs, func.count())
-                .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
-                .where(*_LIVE)
-                .group_by(*pairs)
-                .order_by(*pairs)
-            )
-            return Overview(
-                count(),
-                count(col(DeviceRow.bound_at).is_(None)),
-                count(col(DeviceRow.frozen) == 1),
-                count(col(DeviceRow.withdrawn_at).is_not(None), _unproven()),
-                tuple(ClassCount(*row) for row in session.exec(classes)),
-            )
+            row = session.exec(counts.where(*_LIVE)).one()
+            found = tuple(ClassCount(*one) for one in session.exec(classes))
+        return Overview(*row, found)
 
 
 _LIVE = (col(DeviceRow.retired_at).is_(None), col(DeviceRow.owned_at).is_not(None))
@@ -100,3 +100,7 @@ _LIVE = (col(DeviceRow.retired_at).is_(None), col(DeviceRow.owned_at).is_not(Non
 def _unproven() -> ColumnElement[bool]:
     removal = col(DeviceRow.removal)
     return or_(removal.is_(None), removal != Removal.PROVEN.value)
+
+
+def _count_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count().filter(condition)

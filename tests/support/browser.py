@@ -105,8 +105,11 @@ class Browser:
         self._devtools("Emulation.setDeviceMetricsOverride", mobile=False, **metrics)
 
     def scheme(self, name: str) -> None:
-        """``light`` or ``dark``, as the system would ask for it."""
-        features = [{"name": "prefers-color-scheme", "value": name}]
+        """``light`` or ``dark``, as the system would ask for it; nothing moves."""
+        features = [
+            {"name": "prefers-color-scheme", "value": name},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
         self._devtools("Emulation.setEmulatedMedia", features=features)
 
     def picture(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 "use strict";
 
 const EVERY = 5000; // milliseconds between two looks at what changed
+const SHARE = 20; // and at least this many times what the last look took
 
 const liveSwitch = document.getElementById("live-switch");
 const announce = document.getElementById("announce");
@@ -10,8 +11,12 @@ function isLive() {
   return liveSwitch?.getAttribute("aria-pressed") === "true";
 }
 
+let asked = 0; // when the last look began
+let pause = EVERY;
+
 function tick() {
   if (document.visibilityState !== "visible" || !isLive()) return;
+  asked = performance.now();
   for (const part of document.querySelectorAll("[data-live]")) {
     part.dispatchEvent(new Event("tick"));
   }
@@ -26,7 +31,11 @@ if (liveSwitch && document.querySelector("[data-live]")) {
     tick();
   });
   document.addEventListener("visibilitychange", tick);
-  setInterval(tick, EVERY);
+  document.addEventListener("htmx:after:request", () => {
+    pause = Math.max(EVERY, SHARE * (performance.now() - asked));
+  });
+  const again = () => { tick(); setTimeout(again, pause); };
+  setTimeout(again, EVERY);
 }
 
 // Import of vouchers: one request a file, told line by line how far it is.
