@@ -83,7 +83,7 @@ class Orchestrator:
             while not stop.is_set():
                 for task in await self._due(kind, SLOTS - len(running)):
                     running.add(loop.run_in_executor(pool, self._do, work, task))
-                full = len(running) == SLOTS
+                full = len(running) >= SLOTS
                 awaited: list[asyncio.Future[Any]] = [stopping, *running]
                 await asyncio.wait(
                     awaited,
@@ -115,9 +115,15 @@ class Orchestrator:
             work(task, self._worker)
         except KNOWN as error:
             log.exception("task %s of %s failed", task.kind, task.subject)
-            due = self._context.now() + min(2 ** min(task.attempts, 10), 600)
-            said = type(error).__name__
+            self._put_off(task, type(error).__name__)
+
+    def _put_off(self, task: Task, said: str) -> None:
+        """Have a task done later; if that cannot be said, its claim runs out."""
+        due = self._context.now() + min(2 ** min(task.attempts, 10), 600)
+        try:
             self._context.stores.tasks.again(task, self._worker, due, said)
+        except StoreError:
+            log.exception("could not put task %s of %s off", task.kind, task.subject)
 
     async def _tidy(self, stop: asyncio.Event) -> None:
         """Forget old appraisals, receipts, and servers that are tried no more."""

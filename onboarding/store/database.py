@@ -6,7 +6,7 @@ or UNLOGGED tables on PostgreSQL.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from sqlmodel import Session
 from onboarding.store import runs_schema, schema
 from onboarding.store import sqlite as sqlite_files
 from onboarding.store.direct import Connection as DirectConnection
-from onboarding.store.direct import Direct
+from onboarding.store.direct import Direct, Turn
 from onboarding.store.errors import (
     Conflict,
     InvalidRecord,
@@ -26,7 +26,7 @@ from onboarding.store.errors import (
     StoreUnavailable,
 )
 from onboarding.store.events import Event, append
-from onboarding.store.sqlite import SqliteConnection
+from onboarding.store.sqlite import SqliteConnection, WriteTurn
 
 _WRITE = "vouchgate_write"
 
@@ -63,11 +63,12 @@ class Database:
         runs = _parse(runs_url) if runs_url else main
         self.is_postgres = _is_postgres(main)
         self._runs_are_postgres = _is_postgres(runs)
-        self.direct = _direct(main, durable=True)
+        self._turn: Turn = nullcontext if self.is_postgres else WriteTurn()
+        self.direct = _direct(main, self._turn, durable=True)
         if self._runs_are_postgres:
-            self.runs = _direct(runs, durable=False)
+            self.runs = _direct(runs, nullcontext, durable=False)
         else:
-            self.runs = _direct(_of_this_boot(runs), durable=False)
+            self.runs = _direct(_of_this_boot(runs), WriteTurn(), durable=False)
         self._engine = _engine(main)
         self._writing = self._engine.execution_options(**{_WRITE: True})
 
@@ -100,7 +101,12 @@ class Database:
             Conflict: A uniqueness or foreign key rule was broken.
             StoreUnavailable: The database failed.
         """
-        with _translated(), Session(self._writing) as session, session.begin():
+        with (
+            _translated(),
+            self._turn(),
+            Session(self._writing) as session,
+            session.begin(),
+        ):
             raw = session.connection().connection.driver_connection
             yield Writing(session, self._wrap(raw))
 
@@ -167,12 +173,12 @@ def _of_this_boot(url: URL) -> URL:
     return url.set(database=str(path))
 
 
-def _direct(url: URL, *, durable: bool) -> Direct:
+def _direct(url: URL, turn: Turn, *, durable: bool) -> Direct:
     if not _is_postgres(url):
         path = _path(url)
         sqlite_files.prepare_file(path)
         return Direct(
-            partial(SqliteConnection.open, path, "FULL" if durable else "OFF")
+            partial(SqliteConnection.open, path, "FULL" if durable else "OFF"), turn
         )
     from onboarding.store.postgres import PreparedConnection
 

@@ -8,11 +8,12 @@ that is as large as the most calls ever under way at once.
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from typing import Any, Protocol
 
 Value = bytes | int | str | None
+Turn = Callable[[], AbstractContextManager[None]]
 Row = tuple[Any, ...]  # the statement that selects knows its column types
 
 
@@ -62,12 +63,20 @@ class Connection(Protocol):
 class Direct:
     """A pool of connections to one database, safe to share between threads.
 
+    Args:
+        connect: Opens a connection.
+        turn: Held while something is written; a database that takes one writer at a
+            time has its writers wait there, in line and without a connection each.
+
     Raises:
         StoreUnavailable: From every method, when the database fails.
     """
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], turn: Turn = nullcontext
+    ) -> None:
         self._connect = connect
+        self._turn = turn
         self._idle: deque[Connection] = deque()
 
     def rows(self, sql: Sql, parameters: Sequence[Value] = ()) -> Sequence[Row]:
@@ -85,15 +94,20 @@ class Direct:
 
     def count(self, sql: Sql, parameters: Sequence[Value] = ()) -> int:
         """Run one statement in a transaction of its own; return rows touched."""
-        connection = self._take()
-        try:
-            return connection.count(sql, parameters)
-        finally:
-            self._give_back(connection)
+        with self._turn():
+            connection = self._take()
+            try:
+                return connection.count(sql, parameters)
+            finally:
+                self._give_back(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Commit when the block ends, undo everything when it raises."""
+        with self._turn():
+            yield from self._committed()
+
+    def _committed(self) -> Iterator[Connection]:
         connection = self._take()
         try:
             connection.begin()

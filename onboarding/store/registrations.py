@@ -51,9 +51,13 @@ _PUT = Sql(
     "expires = excluded.expires, maker = excluded.maker"
 )
 _LOCK = Sql("SELECT pg_advisory_xact_lock(?)")
+# Materialized: PostgreSQL may run a plain subquery again and again, and skip each time
+# what it has locked, which deletes more than the limit.
 _EXPIRED = (
-    "DELETE FROM registrations WHERE guid IN (SELECT guid FROM registrations "
-    "WHERE expires <= ? ORDER BY expires LIMIT ?{lock}) RETURNING key_fingerprint"
+    "WITH gone AS MATERIALIZED (SELECT guid FROM registrations "
+    "WHERE expires <= ? ORDER BY expires LIMIT ?{lock}) "
+    "DELETE FROM registrations WHERE guid IN (SELECT guid FROM gone) "
+    "RETURNING key_fingerprint"
 )
 _RECLAIM = Sql(_EXPIRED.format(lock=""))
 _RECLAIM_SKIPPING = Sql(_EXPIRED.format(lock=" FOR UPDATE SKIP LOCKED"))

@@ -8,8 +8,10 @@ while another process makes the same switch.
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from onboarding.store.direct import Row, Sql, Value
 from onboarding.store.errors import (
@@ -62,6 +64,27 @@ def configure(connection: sqlite3.Connection, synchronous: str) -> None:
     connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA synchronous={synchronous}")
+
+
+class WriteTurn:
+    """The turn to write to one file, for the threads of this process.
+
+    SQLite's own waiting is a sleep that grows, so of many threads some never come
+    to their turn; other processes are still waited for in that way.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Hold it for the length of a block. Raises StoreUnavailable."""
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            raise StoreUnavailable("SQLite: other threads write without an end")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 class SqliteConnection:

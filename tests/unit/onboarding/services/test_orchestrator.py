@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from onboarding.services import orchestrator
 from onboarding.services.errors import ServicesError
 from onboarding.services.orchestrator import SLOTS, Orchestrator, Work
+from onboarding.store.direct import Sql
 from onboarding.store.tasks import Task
 from tests.support.owner_bench import OwnerBench, owner_bench
 
@@ -93,26 +94,64 @@ def test_a_task_that_takes_long_holds_up_no_other(bench: OwnerBench) -> None:
     assert not tasks.pending(KIND)
 
 
-def test_a_bug_of_ours_ends_the_loop_loudly(
-    bench: OwnerBench, caplog: pytest.LogCaptureFixture
+class Listening(logging.Handler):
+    """Calls back once something is logged that begins so."""
+
+    def __init__(self, words: str, heard: Callable[[], object]) -> None:
+        super().__init__()
+        self._words = words
+        self._heard = heard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith(self._words):
+            self._heard()
+
+
+@contextmanager
+def listening(words: str, heard: Callable[[], object]) -> Iterator[None]:
+    handler = Listening(words, heard)
+    orchestrator.log.addHandler(handler)
+    try:
+        yield
+    finally:
+        orchestrator.log.removeHandler(handler)
+
+
+def test_a_database_that_fails_at_the_wrong_moment_ends_no_loop(
+    bench: OwnerBench,
 ) -> None:
+    tasks, seen = bench.context.stores.tasks, threading.Event()
+    direct = bench.context.database.direct
+
+    def work(task: Task, worker: str) -> None:
+        if task.subject == "bad":
+            direct.count(Sql("ALTER TABLE tasks RENAME TO tasks_away"))
+        tasks.done(task, worker)
+        seen.set()
+
+    def mend() -> None:
+        direct.count(Sql("ALTER TABLE tasks_away RENAME TO tasks"))
+        tasks.enqueue(KIND, "good", bench.context.now())
+
+    tasks.enqueue(KIND, "bad", bench.context.now())
+    with listening("could not put task", mend):
+        serve(bench, work, seen)
+    (left,) = tasks.pending(KIND)
+    assert left.subject == "bad"  # until its claim runs out
+
+
+def test_a_bug_of_ours_ends_the_loop_loudly(bench: OwnerBench) -> None:
     tasks, seen = bench.context.stores.tasks, threading.Event()
 
     def work(_task: Task, _worker: str) -> None:
         raise ZeroDivisionError
 
-    class Heard(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno == logging.CRITICAL:
-                seen.set()
-
     tasks.enqueue(KIND, "a", bench.context.now())
-    heard = Heard()
-    orchestrator.log.addHandler(heard)
-    with pytest.raises(ZeroDivisionError):
+    with (
+        listening("background work has ended", seen.set),
+        pytest.raises(ZeroDivisionError),
+    ):
         serve(bench, work, seen)
-    orchestrator.log.removeHandler(heard)
-    assert "background work has ended" in caplog.text
 
 
 def test_what_was_begun_is_finished_before_the_service_ends(

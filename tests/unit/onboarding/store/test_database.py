@@ -40,7 +40,11 @@ def test_the_main_file_is_durable_and_checked(sqlite_database: Database) -> None
 
 def test_runs_have_a_file_of_their_own(sqlite_database: Database) -> None:
     tables = Sql("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    assert sqlite_database.runs.rows(tables) == [("runs_1",), ("spent_1",)]
+    assert sqlite_database.runs.rows(tables) == [
+        ("runs_1",),
+        ("sessions_1",),
+        ("spent_1",),
+    ]
     assert ("runs_1",) not in sqlite_database.direct.rows(tables)
 
 

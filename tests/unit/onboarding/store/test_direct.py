@@ -1,13 +1,19 @@
 """Statements are translated once; the pool never hands out a broken one."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from onboarding.store import sqlite
+from onboarding.store.database import Database
 from onboarding.store.direct import Direct, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, StoreUnavailable
+from onboarding.store.events import Event
 from onboarding.store.sqlite import SqliteConnection, prepare_file
+from onboarding.store.tasks import TaskStore
+from tests.support.store_records import race
 
 ADD = Sql("INSERT INTO t (a) VALUES (?)")
 ALL = Sql("SELECT a FROM t ORDER BY a")
@@ -89,3 +95,28 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"this is not a database, it only looks like a file" * 50)
     with pytest.raises(StoreUnavailable):
         prepare_file(path)
+
+
+def test_threads_write_to_sqlite_in_turn_and_none_waits_for_ever(
+    sqlite_database: Database,
+) -> None:
+    tasks = TaskStore(sqlite_database)
+
+    def write(name: str) -> None:
+        for number in range(20):
+            tasks.enqueue("to0", f"{name} {number}", 1)
+            with sqlite_database.transaction() as writing:
+                writing.log(Event("test", name, 1))
+
+    results = race(*(partial(write, str(number)) for number in range(12)))
+    assert results == [None] * 12
+    assert tasks.backlog("to0", 1).due == 240
+
+
+def test_a_turn_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    turn = sqlite.WriteTurn()
+    with turn(), pytest.raises(StoreUnavailable, match="other threads"), turn():
+        pass
+    with turn():
+        pass
