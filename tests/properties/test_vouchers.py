@@ -21,6 +21,7 @@ from ownership_vouchers.keys import (
     load_certificate,
     load_spki,
 )
+from ownership_vouchers.mac0 import Mac0
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.rendezvous import RendezvousInfo, device_addresses
 from ownership_vouchers.show import describe
@@ -64,6 +65,7 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "array": cbor.split,
     "Sign1": Sign1.from_cbor,
     "Encrypt0": Encrypt0.from_cbor,
+    "Mac0": Mac0.from_cbor,
     "PublicKey": PublicKey.from_cbor,
     "SPKI": load_spki,
     "certificate": load_certificate,
