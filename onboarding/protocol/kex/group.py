@@ -59,8 +59,8 @@ def new_dh_key(parameters: DhParameters) -> DhKey:
     return parameters.generate_private_key()
 
 
-# 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + k), in hexadecimal digits: both begin
-# with the same digits of pi.
+# 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + k), in hexadecimal digits: both
+# begin with the same digits of pi.
 _PI = """
     FFFFFFFF FFFFFFFF C90FDAA2 2168C234 C4C6628B 80DC1CD1 29024E08 8A67CC74
     020BBEA6 3B139B22 514A0879 8E3404DD EF9519B3 CD3A431B 302B0A6D F25F1437
