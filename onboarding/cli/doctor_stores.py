@@ -1,7 +1,7 @@
 """Doctor's checks of what a service keeps: keys, database, vouchers, EK roots."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.errors import ChainBroken, NotFound, StoreError
 from onboarding.store.event_log import EventLog
 from onboarding.store.made import MadeStore
-from onboarding.store.owner_keys import KeyState, OwnerKeyStore
+from onboarding.store.owner_keys import KeyStanding, KeyState, OwnerKeyStore
 from onboarding.store.vouchers import VoucherStore
 
 PAGE = 200
@@ -165,24 +165,30 @@ def _serials(database: Database) -> Finding:
 def _owner_keys(settings: Settings, database: Database) -> Finding:
     """What was said of owner keys must not leave vouchers without one that signs."""
     store = OwnerKeyStore(database)
-    here = {i.fingerprint: i for i in KeyStore(settings.key_directory, b"").list()}
-    told, health = [], Health.OK
-    for one in store.all():
-        needed = sum(
-            n for hold, n in store.holdings(one.fingerprint).items() if hold.needed
-        )
-        if one.state is KeyState.ACTIVE:
-            continue
-        known = here.get(one.fingerprint)
-        name = one.fingerprint[:16] if known is None else known.name
-        told.append(f"{name} is {one.state}, {needed} still hang on it")
-        if needed and not one.state.usable:
-            health = Health.WARNING
-        if one.state is KeyState.RETIRING and one.successor not in here:
-            told[-1] += ", and its successor's file is not here"
-            health = Health.BAD
+    owners = KeyStore(settings.key_directory, b"").list(KeyKind.OWNER)
+    names = {info.fingerprint: info.name for info in owners}
+    said = [one for one in store.all() if one.state is not KeyState.ACTIVE]
+    found = [_owner_key(store, one, names) for one in said]
+    blocked = {one.fingerprint for one in said if not one.state.usable}
+    if names and not names.keys() - blocked:
+        found.append((Health.BAD, "no key may sign: `vouchgate keys new` makes one"))
+    health = max((one for one, _ in found), key=list(Health).index, default=Health.OK)
     mend = "" if health is Health.OK else "See `vouchgate keys owned` and the guide."
-    return Finding("owner keys", health, "; ".join(told) or "all active", mend)
+    told = "; ".join(words for _, words in found)
+    return Finding("owner keys", health, told or "all active", mend)
+
+
+def _owner_key(
+    store: OwnerKeyStore, one: KeyStanding, names: Mapping[str, str]
+) -> tuple[Health, str]:
+    holdings = store.holdings(one.fingerprint).items()
+    needed = sum(count for hold, count in holdings if hold.needed)
+    name = names.get(one.fingerprint, one.fingerprint[:16])
+    told = f"{name} is {one.state}, {needed} still hang on it"
+    if one.state is KeyState.RETIRING and one.successor not in names:
+        return Health.BAD, f"{told}, and its successor's file is not here"
+    stuck = needed and not one.state.usable
+    return Health.WARNING if stuck else Health.OK, told
 
 
 def _ek_roots(settings: Settings, database: Database) -> Finding:

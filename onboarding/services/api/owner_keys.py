@@ -78,11 +78,13 @@ def rotate(
     """Have another key take over: from now on TO2 gives devices to that one."""
     old, new = _ours(context, fingerprint), _ours(context, body.successor)
     if old.algorithm is not new.algorithm or old.fingerprint == new.fingerprint:
+        told = f"Key {new.name} ({new.algorithm}) cannot take over from {old.name}"
+        if old.fingerprint == new.fingerprint:
+            told = f"Key {old.name} cannot take over from itself"
         raise Problem(
             409,
             "no-successor",
-            f"Key {new.name} ({new.algorithm}) cannot take over from {old.name}"
-            f" ({old.algorithm}).",
+            f"{told} ({old.algorithm}).",
             remedy="Make another key of the same algorithm.",
         )
     context.owner_keys.rotate(fingerprint, body.successor, _word(context, body, caller))

@@ -253,3 +253,19 @@ def test_a_factory_whose_vouchers_went_to_their_buyers_is_well(
     assert found["vouchers"]["health"] == "ok"
     assert found["serial numbers"]["health"] == "warning"
     assert "vouchgate made settle" in found["serial numbers"]["mend"]
+
+
+def test_an_owner_without_a_key_that_may_sign_is_told_so(
+    home: Path, capsys: Capture
+) -> None:
+    made = KeyStore(home / "keys", b"of a test")
+    only = made.create("owner", KeyKind.OWNER, KeyAlgorithm.P256).fingerprint
+    migrated(home)
+    database = Database(f"sqlite:///{home / 'service.db'}")
+    said = KeyStanding(only, KeyState.REVOKED, None, "stolen", 1, "test")
+    OwnerKeyStore(database).put(said, KeyState.ACTIVE)
+    database.close()
+    found = findings(capsys, 1)["owner keys"]
+    assert found["health"] == "bad"
+    assert "owner is revoked" in found["detail"]
+    assert "no key may sign" in found["detail"]
