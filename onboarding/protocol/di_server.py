@@ -103,7 +103,7 @@ def _answer(
     if not device_info or not (device_info + info.serial).isprintable():
         raise MessageRefused("no printable serial number and device info")
     env.admit(info.serial, key)
-    manufacturer_key = env.manufacturer_key(info.key_type, info.key_encoding)
+    manufacturer_key = env.manufacturer_key(info.key_type, info.key_encoding, key)
     if manufacturer_key is None:
         raise Unsupported(f"no {info.key_type.name} manufacturer key")
     if env.bare_cose_key(device_info):

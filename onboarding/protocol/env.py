@@ -28,8 +28,9 @@ class DiServerEnv:
     """The manufacturer in DI, at one production line.
 
     ``rv_info`` returns what devices of a device info are told to try.
-    ``manufacturer_key`` returns the public key to write into the voucher for
-    the type and encoding the device asked for, or None if there is none.
+    ``manufacturer_key`` returns the public key to write into the voucher for the
+    type and encoding the device asked for, and the device's own key; None if there
+    is none.
     ``issue`` returns the certificate chain of a device key, leaf first, as DER.
     ``known_key`` returns the key that the factory knows a device by, which sends none.
     ``admit`` raises what refuses a serial number with its device key.
@@ -40,7 +41,7 @@ class DiServerEnv:
     now: int
     random: Callable[[int], bytes] = field(repr=False)
     rv_info: Callable[[str], RendezvousInfo]
-    manufacturer_key: Callable[[KeyType, KeyEncoding], PublicKey | None]
+    manufacturer_key: Callable[[KeyType, KeyEncoding, VerifyKey], PublicKey | None]
     issue: Callable[[VerifyKey, str], tuple[bytes, ...]]
     known_key: Callable[[str], VerifyKey | None] = lambda _name: None
     admit: Callable[[str, VerifyKey], None] = lambda _serial, _key: None

@@ -117,9 +117,10 @@ class Factory:
         )
 
     def _maker(
-        self, line: Line, kind: KeyType, encoding: KeyEncoding
+        self, line: Line, kind: KeyType, encoding: KeyEncoding, device: VerifyKey
     ) -> PublicKey | None:
-        return self._ring.of_type(kind, encoding, line.document.manufacturer_key)
+        named = line.document.manufacturer_key
+        return self._ring.of_type(kind, encoding, named, device)
 
     def _bare_cose_key(self, device_info: str) -> bool:
         patterns = self._context.settings.di_bare_cose_keys

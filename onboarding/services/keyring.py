@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from onboarding.services.errors import KeyStoreError, SettingsError
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
-from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.algorithms import SoftSigner, VerifyKey
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey, type_of
 
 LOOK_SECONDS = 1.0
@@ -86,7 +86,11 @@ class Keyring:
         return None if found is None else found[1]
 
     def of_type(
-        self, wanted: KeyType, encoding: KeyEncoding, name: str | None = None
+        self,
+        wanted: KeyType,
+        encoding: KeyEncoding,
+        name: str | None = None,
+        like: VerifyKey | None = None,
     ) -> PublicKey | None:
         """Return the public half of the first key, by name, of an FDO key type.
 
@@ -94,11 +98,16 @@ class Keyring:
 
         Args:
             name: Only the key of that name will do.
+            like: Keys of the size of this one come first: RSAPSS is of any size.
         """
-        for info, signer in self._by_name():
-            if name in (None, info.name) and _type(info, signer) is wanted:
-                return _public(info, signer, encoding)
-        return None
+        found = [
+            (info, signer)
+            for info, signer in self._by_name()
+            if name in (None, info.name) and _type(info, signer) is wanted
+        ]
+        if like is not None:
+            found.sort(key=lambda one: one[1].public_key.key_size != like.key_size)
+        return _public(*found[0], encoding) if found else None
 
     def _by_name(self) -> list[tuple[KeyInfo, SoftSigner]]:
         self._glance()

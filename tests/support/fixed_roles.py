@@ -148,7 +148,7 @@ def di() -> WirePair[Any]:
         NOW,
         Steady("manufacturer"),
         lambda _info: fixed.voucher.header.rv_info,
-        lambda kind, _: fixed.manufacturer.public_key if kind == 10 else None,
+        lambda kind, *_: fixed.manufacturer.public_key if kind == 10 else None,
         lambda _key, _serial: issued,
     )
     client = DiDevice(DiDeviceEnv(info, SoftHmac(fixed.hmac_secret)))

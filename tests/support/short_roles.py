@@ -80,7 +80,7 @@ def di(
         NOW,
         secrets.token_bytes,
         lambda _info: CHAIN.rv_info,
-        lambda kind, _encoding: maker if kind is maker.type else None,
+        lambda kind, _encoding, _key: maker if kind is maker.type else None,
         issue,
     )
     client = DiDevice(DiDeviceEnv(info, SoftHmac(SECRET)))

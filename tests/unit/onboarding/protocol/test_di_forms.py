@@ -44,7 +44,7 @@ def answer(body: bytes, seen: list[VerifyKey] | None = None) -> Step:
         NOW,
         lambda size: bytes(size),
         lambda _info: CHAIN.rv_info,
-        lambda kind, encoding: PublicKey.of(MAKERS[kind], encoding),
+        lambda kind, encoding, _: PublicKey.of(MAKERS[kind], encoding),
         issue,
         lambda name: KNOWN_KEY if name == KNOWN else None,
     )

@@ -166,7 +166,7 @@ def test_di_gives_the_recorded_header_and_voucher(name: str) -> None:
         NOW,
         Drawn(voucher.guid.raw),
         lambda _info: voucher.header.rv_info,
-        lambda _kind, _encoding: voucher.header.manufacturer_key,
+        lambda _kind, _encoding, _key: voucher.header.manufacturer_key,
         lambda _key, _serial: voucher.cert_chain or (),
     )
     start, set_credentials, set_hmac, done = record.messages("di")

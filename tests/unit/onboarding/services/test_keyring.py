@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from onboarding.services.errors import KeyStoreError, SettingsError
 from onboarding.services.key_material import KeyAlgorithm
@@ -150,6 +151,20 @@ def test_a_key_is_found_by_its_type_and_written_as_it_is_wanted(
     signer = every_kind.find(found.fingerprint())
     assert signer is not None
     assert signer.alg is found.alg
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_a_key_of_the_size_of_the_devices_comes_first(
+    tmp_path: Path, bits: int
+) -> None:
+    store = KeyStore(tmp_path / "keys", b"test passphrase")
+    for kind in (KeyAlgorithm.RSA2048_PSS, KeyAlgorithm.RSA3072_PSS):
+        store.create(kind.lower(), KeyKind.MANUFACTURER, kind)
+    device = rsa.generate_private_key(65537, bits).public_key()
+    ring = Keyring(store, KeyKind.MANUFACTURER)
+    found = ring.of_type(KeyType.RSAPSS, KeyEncoding.X509, like=device)
+    assert found is not None
+    assert found.key.key_size == bits
 
 
 def test_a_kind_that_is_not_here_is_not_found(store: KeyStore, watch: Watch) -> None:
