@@ -7,6 +7,7 @@ import pytest
 from tests.support.interop.go_client import COMPLETE, GoClient
 from tests.support.interop.go_peers import GoPeers
 from tests.support.interop.matrix import COLUMN, ROWS, combinations
+from tests.support.interop.our_device import ENCODINGS
 from tests.support.interop.services import Trade
 
 PAIR = "go-fdo-client as device; our manufacturing, rendezvous and owner"
@@ -38,5 +39,6 @@ def test_a_device_goes_from_factory_to_owner(
     device = GoClient.new(go.program("go-fdo-client"), tmp_path, key)
     device.initialise(trade.factory.url, encoding)
     guid = trade.buy(device.serial, device.algorithm)
+    assert trade.made_as(guid) == ENCODINGS[encoding].name
     device.onboard(kex, cipher).require(says=COMPLETE)
     assert trade.reached(guid, "owned")

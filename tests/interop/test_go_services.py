@@ -9,6 +9,8 @@ from onboarding.device.errors import NobodyThere
 from tests.support.interop.go_services import GoServices
 from tests.support.interop.matrix import COLUMN, KEX, ROWS, combinations
 from tests.support.interop.our_device import (
+    ENCODINGS,
+    KEY_TYPES,
     ChosenDevice,
     OurDevice,
     our_device,
@@ -50,6 +52,8 @@ def test_our_device_goes_from_factory_to_owner(
     services.policy()
     services.announce(directive(services.url))
     device = ChosenDevice.made_at(client, services.url, key, encoding)
+    maker = services.voucher(device.guid).header.manufacturer_key
+    assert (maker.type, maker.encoding) == (KEY_TYPES[key], ENCODINGS[encoding])
     bought(services, device.guid, key.replace("pss", "rsa"))
     to1d = device.find_owner(services.url)
     owned = device.onboard(services.url, to1d, **suites(kex, cipher))

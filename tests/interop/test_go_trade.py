@@ -217,12 +217,6 @@ def test_our_owner_renews_in_time_when_go_fdos_rendezvous_grants_less(
     made = ChosenDevice.made_at(client, trade.factory.url, "ec256", "x509")
     trade.take(trade.sold(made.guid, trade.owner_key(ALGORITHMS["ec256"]).public_pem))
     trade.announced(made.guid)
-    (server,) = _registration(trade, made.guid)
+    (server,) = trade.registrations(made.guid)
     assert server["granted"] == 90
     assert server["at"] < server["due"] < server["until"] == server["at"] + 90
-
-
-def _registration(trade: Trade, guid: str) -> list[dict[str, int]]:
-    items = trade.owner.call("GET", "/to0")["items"]
-    (found,) = (one["servers"] for one in items if one["guid"] == guid)
-    return list(found)

@@ -47,6 +47,7 @@ def test_a_rust_device_goes_from_factory_to_owner(
 ) -> None:
     guid = device.initialise(trade.factory.url, encoding)
     assert trade.buy(device.serial, P256) == guid
+    assert trade.made_as(guid) == encoding.upper()
     now = device.guid_after(device.onboard())
     trade.reached(guid, "owned")
     assert now != guid

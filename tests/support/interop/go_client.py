@@ -14,6 +14,8 @@ ALGORITHMS = {
     "ec384": KeyAlgorithm.P384,
     "rsa2048": KeyAlgorithm.RSA2048,
     "rsa3072": KeyAlgorithm.RSA3072,
+    "pss2048": KeyAlgorithm.RSA2048_PSS,
+    "pss3072": KeyAlgorithm.RSA3072_PSS,
 }
 COMPLETE = "FIDO Device Onboard Complete"
 REUSED = "Credential not updated"

@@ -12,7 +12,7 @@ from tests.support.interop.toolchain import SOURCES, answer, kept, run_build, to
 GO = SOURCES / "go"
 LIBRARY = "github.com/fido-device-onboard/go-fdo"
 CLIENT = "github.com/fido-device-onboard/go-fdo-client"
-PACKAGES = {"go-fdo-client": CLIENT, "services": "./services"}
+PACKAGES = {"go-fdo-client": CLIENT, "services": "./services", "device": "./device"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class GoPeers:
     def peers(self) -> list[Peer]:
         """Name the modules that are peers, for the report."""
         built = f"`go build {CLIENT}`, from a module proxy"
-        used = "a library: its services, run by our own `tests/interop/go/services`"
+        used = "a library: under our own `tests/interop/go/services` and `…/device`"
         return [
             Peer("go-fdo-client", self.versions[CLIENT], built),
             Peer("go-fdo", self.versions[LIBRARY], used),

@@ -71,6 +71,11 @@ class Trade:
         assert len(items) == 1, items
         return str(items[0]["guid"])
 
+    def made_as(self, guid: str) -> str:
+        """The encoding of its manufacturer's key in a voucher of our factory."""
+        found = self.factory.call("GET", f"/vouchers/{guid}")["voucher"]
+        return str(found["manufacturer_key"]["encoding"])
+
     def sold(self, guid: str, buyer_pem: str) -> str:
         """Extend a voucher of our factory; return it as PEM."""
         path, buyer = f"/vouchers/{guid}/extend", {"next_owner_pem": buyer_pem}
@@ -88,6 +93,19 @@ class Trade:
     def announced(self, guid: str) -> None:
         """Wait until our owner has told a rendezvous of the device."""
         self.reached(guid, "registered")
+
+    def registrations(self, guid: str) -> list[dict[str, Any]]:
+        """How each rendezvous server answered our owner's TO0 for a device."""
+        items = self.owner.call("GET", "/to0")["items"]
+        return [one for i in items if i["guid"] == guid for one in i["servers"]]
+
+    def announced_again(self, guid: str) -> None:
+        """Wait until a rendezvous knows of a device that our owner has already."""
+
+        def granted() -> bool:
+            return any(one["granted"] for one in self.registrations(guid))
+
+        wait_for(granted, lambda: f"{guid}: {self.registrations(guid)}")
 
     def reached(self, guid: str, *states: str) -> dict[str, Any]:
         """Wait for a state of a device; return what our owner says of it."""
