@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 AkAlg = Literal["ecc", "rsa"]
-EkAlg = Literal["rsa2048", "ecc256", "ecc384"]
+EkAlg = Literal["rsa2048", "rsa2048-high", "ecc256", "ecc256-high", "ecc384", "rsa3072"]
 
 
 @dataclass(frozen=True, slots=True)

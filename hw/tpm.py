@@ -62,6 +62,10 @@ class Tpm:
         """The EK and its certificate; see ``hw.tpm_ek``."""
         return tpm_ek.endorsement_key(self._link, alg)
 
+    def preferred_ek(self) -> EkAlg:
+        """The EK to be known by: the first that the vendor has certified."""
+        return tpm_ek.preferred_ek(self._link)
+
     def stage_device_key(self, kind: str = "P-256") -> TpmKey:
         """A new device key, P-256, P-384 or RSA-2048, beside the one there is."""
         ref = tpm_keys.stage(self._link, tpm_keys.DEVICE, _signing(kind))

@@ -27,11 +27,15 @@ from hw.tss import (
     create_ek_template,
 )
 
-# Persistent handle, NV index of the certificate, name of the template.
+# Persistent handle, NV index of the certificate, name of the template; in the order of
+# choice. In the high range there is a key only where there is a certificate.
 _EKS: dict[EkAlg, tuple[int, int, str]] = {
     "rsa2048": (0x81010001, 0x01C00002, "EK-RSA2048"),
+    "rsa2048-high": (0x81010012, 0x01C00012, "EK-HIGH-RSA2048"),
     "ecc256": (0x81010002, 0x01C0000A, "EK-ECC256"),
+    "ecc256-high": (0x81010014, 0x01C00014, "EK-HIGH-ECC256"),
     "ecc384": (0x81010016, 0x01C00016, "EK-HIGH-ECC384"),
+    "rsa3072": (0x8101001C, 0x01C0001C, "EK-HIGH-RSA3072"),
 }
 _MAX_ID_OBJECT = 2 + 2 + 64 + 2 + 64  # bytes: sizes, integrity value, secret
 _MAX_SEED = 2 + 512  # bytes: RSA-4096
@@ -54,6 +58,17 @@ def endorsement_key(link: Link, alg: EkAlg) -> EndorsementKey:
     return EndorsementKey(
         public.marshal(), None if certificate is None else _der(certificate)
     )
+
+
+def preferred_ek(link: Link) -> EkAlg:
+    """The first EK that the vendor has certified; RSA-2048 when there is none.
+
+    Always the same one, so that its digest stands for the TPM.
+    """
+    for alg, (_, index, _) in _EKS.items():
+        if nv_read(link, index) is not None:
+            return alg
+    return "rsa2048"
 
 
 def _ek_template(link: Link, name: str) -> TPM2B_PUBLIC:

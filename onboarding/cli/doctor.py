@@ -159,7 +159,7 @@ def _tpm(tcti: str) -> Finding:
 
     with Tpm(tcti) as tpm:
         tpm.random(8)
-        certificate = tpm.endorsement_key().certificate
+        certificate = tpm.endorsement_key(tpm.preferred_ek()).certificate
     if certificate is None:
         return Finding(
             "TPM",

@@ -70,7 +70,8 @@ def initialise(
     machine.keep(identity)
     _settled(config, role).save(machine.directory)
     forget(machine.directory)
-    endorsement = machine.tpm.endorsement_key() if machine.has_tpm else None
+    tpm = machine.tpm if machine.has_tpm else None
+    endorsement = None if tpm is None else tpm.endorsement_key(tpm.preferred_ek())
     return Made(identity, config.serial, config.board, endorsement)
 
 

@@ -44,6 +44,7 @@ def enrol(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> str:
         tpm.attestation_key(ak_alg),
         bytes_field(offered, "id_object"),
         bytes_field(offered, "encrypted_secret"),
+        tpm.preferred_ek(),
     )
     api.ask("enrol/proof", {"auth_tag": auth_tag(secret, agent_id)})
     return agent_id

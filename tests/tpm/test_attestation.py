@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SECRET = b"thirty-two bytes, for a session."
 NONCE = b"nonce of the owner"
-by_ek = pytest.mark.parametrize("ek_alg", get_args(EkAlg))
+by_ek = pytest.mark.parametrize("ek_alg", ["rsa2048", "ecc256", "ecc384"])
 by_ak = pytest.mark.parametrize("ak_alg", get_args(AkAlg))
 
 
@@ -58,6 +58,46 @@ def test_a_certificate_is_given_without_the_padding_some_vendors_add(
     assert certificate is not None
     other_tpm.nv_write(0x01C0000A, certificate + bytes(100))
     assert other_tpm.endorsement_key("ecc256").certificate == certificate
+
+
+CERTIFIED: dict[EkAlg, int] = {
+    "rsa2048-high": 0x01C00012,
+    "ecc256-high": 0x01C00014,
+    "rsa3072": 0x01C0001C,
+}
+
+
+@pytest.mark.parametrize("ek_alg", CERTIFIED)
+def test_a_high_range_ek_is_there_where_its_certificate_is(
+    make_software_tpm: MakeSoftwareTpm, ek_alg: EkAlg
+) -> None:
+    from hw.tpm import Tpm
+
+    with Tpm(make_software_tpm(f"with {ek_alg}").start()) as tpm:
+        with pytest.raises(TpmError, match="the TPM has no EK-HIGH"):
+            tpm.endorsement_key(ek_alg)
+        tpm.nv_write(CERTIFIED[ek_alg], b"a vendor's certificate")
+        ek, ak = tpm.endorsement_key(ek_alg), tpm.create_attestation_key("ecc")
+        assert ek.certificate == b"a vendor's certificate"
+        PublicArea.from_bytes(ek.public).require_endorsement_key()
+        sent = make_credential(ek.public, ak.name, b"secret")
+        assert tpm.activate_credential(ak, *sent, ek_alg) == b"secret"
+        assert tpm.preferred_ek() == "rsa2048"
+
+
+def test_the_ek_to_be_known_by_is_one_that_is_certified(
+    make_software_tpm: MakeSoftwareTpm,
+) -> None:
+    from hw.tpm import Tpm
+    from hw.tpm_nv import nv_remove
+
+    with Tpm(make_software_tpm("with ECC certificates only").start()) as tpm:
+        assert tpm.preferred_ek() == "rsa2048"
+        nv_remove(tpm._link, 0x01C00002)
+        assert tpm.preferred_ek() == "ecc384"
+        nv_remove(tpm._link, 0x01C00016)
+        assert tpm.preferred_ek() == "rsa2048"
+        assert tpm.endorsement_key().certificate is None
 
 
 @by_ek

@@ -63,7 +63,7 @@ class BindingModule:
             raise DeviceError(f"the owner takes no {self._ak_alg} attestation key")
         # A new key for each owner: two owners must not be able to tell one device.
         self._ak = self._tpm.create_attestation_key(self._ak_alg)
-        endorsement = self._tpm.endorsement_key()
+        endorsement = self._tpm.endorsement_key(self._tpm.preferred_ek())
         device_key = self._tpm.device_key()
         qualifying = qualifying_data(request.nonce, self._guid)
         certified = self._tpm.certify(device_key, self._ak, qualifying)
@@ -80,7 +80,10 @@ class BindingModule:
         if self._ak is None:
             raise DeviceError("the owner's challenge came before its request")
         secret = self._tpm.activate_credential(
-            self._ak, challenge.id_object, challenge.encrypted_secret
+            self._ak,
+            challenge.id_object,
+            challenge.encrypted_secret,
+            self._tpm.preferred_ek(),
         )
         return cbor.encode(secret)
 
