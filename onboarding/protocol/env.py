@@ -15,7 +15,7 @@ from onboarding.protocol.kex import NewDhKey, NewKexKey
 from onboarding.protocol.kex.group import new_dh_key
 from onboarding.protocol.modules import ModulePlan
 from onboarding.protocol.registration import USUAL_TERMS, Registration, Terms
-from ownership_vouchers.algorithms import OwnerKey, Signer, VerifyKey, alg_for
+from ownership_vouchers.algorithms import OwnerKey, Signer, VerifyKey
 from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid, HashType
@@ -107,7 +107,6 @@ class OwnedVoucher:
     entries: tuple[bytes, ...] = field(repr=False)
     cert_chain: tuple[bytes, ...] = field(repr=False)
     device_key: VerifyKey
-    device_alg: int
     owner_key: PublicKey
     signer: OwnerKey = field(repr=False)
     replacement: Replacement | None
@@ -121,15 +120,13 @@ class OwnedVoucher:
     ) -> Self:
         """Prepare ``verified`` for TO2; ``signer`` is its last owner's key."""
         voucher = verified.voucher
-        device_key = voucher.device_key
         return cls(
             voucher.header,
             voucher.hmac_raw,
             voucher.hmac.type.plain,
             tuple(entry.raw for entry in voucher.entries),
             voucher.cert_chain or (),
-            device_key,
-            int(alg_for(device_key)),
+            voucher.device_key,
             voucher.owner_key,
             signer,
             replacement,
