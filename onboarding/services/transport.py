@@ -146,7 +146,7 @@ class FdoTransport:
             return
         except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
             self._refused(str(int(error_code(error))))
-            await _error(send, number, error, authorization)
+            await _error(send, number, error)
             return
         await _reply(send, reply, authorization)
 
@@ -259,20 +259,23 @@ async def _reply(send: Send, reply: FdoResponse | None, given: str | None) -> No
 
 
 def _token(authorization: str | None) -> list[tuple[bytes, bytes]]:
-    """The run's token, in all its answers: one peer reads no answer without it."""
+    """The run's token, in each of its answers: one peer reads none without it.
+
+    A refusal has none: it ends the run, or it was none of this run's.
+    """
     if authorization is None:
         return []
     return [(b"authorization", authorization.encode("latin-1"))]
 
 
-async def _error(send: Send, number: int, error: Exception, given: str | None) -> None:
+async def _error(send: Send, number: int, error: Exception) -> None:
     correlation = secrets.randbits(32)
     if isinstance(error, ProtocolError | VoucherError):
         log.info("[%08x] message %d refused: %s", correlation, number, error)
     else:
         log.exception("[%08x] message %d failed", correlation, number)
     body = error_message(error, number, int(time.time()), correlation)
-    headers = [_CBOR, (b"message-type", b"255"), *_token(given)]
+    headers = [_CBOR, (b"message-type", b"255")]
     if isinstance(error, _BodyRefused):
         headers.append((b"connection", b"close"))
     await _send(send, 500, body, headers)

@@ -106,7 +106,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.alive(track), (track.name, track.state, number)
         after = TABLE[track.name, track.state, number]
         assert answer.type == number + 1
-        assert answer.token is None
+        assert answer.token == track.token  # the one it began with, never another
         assert stored is (number in STORING)
         if after == "S3":
             after = self.after_service_info(track, number, answer)

@@ -1,4 +1,4 @@
-"""`vouchgate audit` and `backup` against one real process that is all three services."""
+"""`vouchgate audit` and `backup` against one real process that is all services."""
 
 import sqlite3
 from collections.abc import Iterator
