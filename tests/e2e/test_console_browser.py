@@ -7,11 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
+from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from ownership_vouchers.types import Guid
-from tests.support.browser import ENTER, TAB, Browser
+from tests.support.browser import ENTER, TAB, Browser, browser
 from tests.support.console_bench import Console
+from tests.support.server_tls import Authority
+from tests.support.services import Site
 from tests.support.sold_vouchers import sold_to, strange
 
 pytest_plugins = ["tests.support.console_fixtures"]
@@ -141,7 +149,7 @@ def test_the_keyboard_alone_leads_from_login_to_a_filtered_list(
     assert browser.run("return document.activeElement.id") == "main"
     browser.press(TAB, *"SRV-0001", ENTER)
     browser.wait(lambda: "q=SRV-0001" in browser.url, "the filtered list")
-    assert "SRV-0001" in browser.text("table")
+    browser.wait(lambda: "SRV-0001" in browser.text("table"), "its device")
     assert "SBC-0001" not in browser.text("table")
     outline = browser.run(
         "document.querySelector('#state').focus({focusVisible: true});"
@@ -246,3 +254,30 @@ def test_a_file_is_chosen_by_keyboard(
     browser.type("#files", str(file))  # what the dialog of the browser does
     browser.wait(lambda: "1 imported" in browser.text(".files"), "the import")
     browser.wait(lambda: "chosen board" in browser.text("table"), "the new voucher")
+
+
+def test_over_tls_the_session_is_in_a_cookie_of_this_host_alone(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    site, authority = Site(tmp_path), Authority("console's authority")
+    key, certificate = authority.issue("127.0.0.1")
+    files = {"tls_key": tmp_path / "tls.key", "tls_certificate": tmp_path / "tls.crt"}
+    files["tls_key"].write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    files["tls_certificate"].write_bytes(certificate.public_bytes(Encoding.PEM))
+    settings = site.settings(Service.OWNER, background=False, **files)
+    token = site.api_key(settings, Role.OPERATOR)
+    # Our authority is none of the browser's; what is looked at is the cookie.
+    with site.serve(settings) as service, browser(_NO_AUTHORITY) as found:
+        found.open(service.url.replace("http://", "https://") + "/login")
+        found.type("#key", token)
+        found.click("button.first")
+        found.wait(lambda: "Fleet" in found.title, "the fleet")
+        (cookie,) = found.cookies()
+    assert cookie["name"] == "__Host-vouchgate-session"
+    assert cookie["secure"] is True
+    assert "expiry" not in cookie
+
+
+_NO_AUTHORITY = "--ignore-certificate-errors"

@@ -48,6 +48,7 @@ STORY = [
     # release and withdrawal
     "The gate is open until",
     "removal proven",
+    "edge 3",
     "the last appraisal failed",
     "ownership.taken",
 ]

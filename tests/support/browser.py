@@ -130,14 +130,22 @@ class Browser:
         return [str(one["message"]) for one in said]
 
     def wait(self, check: Callable[[], T], what: str = "the page") -> T:
-        """Return what ``check`` says once it says something true."""
+        """Return what ``check`` says once it says something true.
+
+        Between two pages there is nothing to be found, so that is waited for, too.
+        """
         deadline = time.monotonic() + SECONDS
         while True:
-            found = check()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise BrowserError(f"{what} did not come")
+            try:
+                found = check()
+            except BrowserError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                if found:
+                    return found
+                if time.monotonic() > deadline:
+                    raise BrowserError(f"{what} did not come")
             time.sleep(0.05)
 
     def _find(self, selector: str) -> str:
@@ -157,15 +165,15 @@ class Browser:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A browser with an empty profile, gone afterwards."""
+def browser(*flags: str) -> Iterator[Browser]:
+    """A browser with an empty profile, and further flags; gone afterwards."""
     found = programs()
     assert found is not None
     with tempfile.TemporaryDirectory(prefix="vouchgate-chromium-") as profile:
         with _driver(found[1], profile) as http:
             options = {
                 "binary": found[0],
-                "args": [*_FLAGS, f"--user-data-dir={profile}/profile"],
+                "args": [*_FLAGS, *flags, f"--user-data-dir={profile}/profile"],
             }
             wanted = {
                 "browserName": "chrome",

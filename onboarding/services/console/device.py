@@ -63,9 +63,11 @@ def device_page(
 
 
 def _choices(context: Context) -> dict[str, Any]:
-    """What the device can be assigned."""
+    """What the device can be assigned, and manifests by their digests."""
+    known = manifests.list_manifests(context, 200)["items"]
     return {
-        "manifests": manifests.list_manifests(context, 200)["items"],
+        "manifests": known,
+        "named": {one["digest"]: f"{one['name']} {one['version']}" for one in known},
         "policies": [
             one
             for one in policies.list_policies(context)["items"]
