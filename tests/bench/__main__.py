@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench import rendezvous, to0
 from tests.bench.figures import Figures
 from tests.bench.machine import machine, rss_mib, verify_us
 from tests.bench.phases import MESSAGES, FleetRun, prepare
@@ -22,7 +23,9 @@ from tests.bench.services import ROLES, Services
 from tests.bench.vouchers import import_figures
 from tests.support.postgres import PrivatePostgres, binaries
 
-FULL = {"devices": 10_000, "vouchers": 10_000}
+FULL = {"devices": 10_000, "vouchers": 10_000, "registrations": 1_000_000}
+FULL |= {"asked": 3000, "to0": 10_000}
+FEW = 1000  # registrations that the many are compared with
 
 
 def main() -> int:
@@ -30,7 +33,10 @@ def main() -> int:
     options = _options()
     speed = verify_us()
     result = {**_on_sqlite(options), "postgresql": _on_postgres(options)}
+    few, many = min(FEW, options.registrations), options.registrations
     result |= {
+        "rendezvous": rendezvous.measure(few, many, options.asked),
+        "to0": to0.measure(options.to0) if options.to0 else None,
         "devices": options.devices,
         "concurrency": options.concurrency,
         "messages": MESSAGES,
@@ -50,6 +56,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=400)
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--vouchers", type=int, default=1000, help="to import")
+    parser.add_argument("--registrations", type=int, default=50_000)
+    parser.add_argument("--asked", type=int, default=500, help="look-ups among them")
+    parser.add_argument("--to0", type=int, default=0, help="vouchers to register")
     parser.add_argument("--no-postgresql", action="store_true")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
     full, _ = parser.parse_known_args()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.bench import rendezvous
 from tests.bench.machine import DISTURBED
 
 _PHASES = ("di", "to1", "to2")
@@ -22,6 +23,10 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _fleet("SQLite", result)
     resident = ", ".join(f"{role} {mib}" for role, mib in result["rss"].items())
     yield f"resident MiB: {resident}"
+    yield ""
+    yield rendezvous.show(result["rendezvous"])
+    if result["to0"] is not None:
+        yield f"TO0 of {result['to0']['vouchers']}: {result['to0']['per_s']}/s"
     stored = result["postgresql"]
     if stored is None:
         yield "PostgreSQL was not measured: its server is not installed, or not wanted"

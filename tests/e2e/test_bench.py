@@ -20,6 +20,7 @@ def test_a_small_fleet_is_measured_in_every_phase(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
     asked = [sys.executable, "-m", "tests.bench", "--devices", "6", "--vouchers", "3"]
     asked += ["--concurrency", "2", "--output", str(output)]
+    asked += ["--registrations", "20", "--asked", "4", "--to0", "3"]
     done = subprocess.run(  # noqa: S603
         asked, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
@@ -28,6 +29,8 @@ def test_a_small_fleet_is_measured_in_every_phase(tmp_path: Path) -> None:
     stored = [result] if binaries() is None else [result, result["postgresql"]]
     for part in stored:
         _check(part)
+    assert result["rendezvous"]["live"] == [20, 20]
+    assert result["to0"]["vouchers"] == 3
     assert result["rss_mib"] == result["rss"]["owner"] > 0
     assert all(name.upper() in done.stdout for name in PHASES)
 
