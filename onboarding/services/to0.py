@@ -42,7 +42,7 @@ from ownership_vouchers.types import Guid
 
 KIND = "to0"
 ACTOR = "task:to0"
-LEGS = 32  # attempts of this process at a time
+LEGS = 16  # attempts of this process at a time; each thread costs memory
 GRACE = 5.0  # seconds beyond a run's own limit, for what no limit reaches: names
 
 
