@@ -90,7 +90,7 @@ def test_what_a_device_says_of_itself_stays_text(console: Console) -> None:
 def test_an_unknown_device_is_a_page_that_says_so(console: Console) -> None:
     reply = console.visitor(Role.OPERATOR).get(f"/devices/{uuid4()}")
     assert reply.status_code == 404
-    assert "there is no device with GUID" in reply.text
+    assert "There is no device with GUID" in reply.text
     assert reply.headers["content-type"].startswith("text/html")
 
 
