@@ -195,6 +195,33 @@ def test_a_device_is_frozen_by_keyboard_and_an_opened_part_stays_open(
     assert browser.run(f"return document.querySelector('{part}').open") is True
 
 
+def test_a_page_whose_session_is_over_asks_for_a_key(
+    console: Console, seen: See
+) -> None:
+    browser = seen(Role.SECURITY, "/audit")
+    browser.forget()
+    browser.run(TICK)
+    browser.wait(lambda: "Log in" in browser.title, "the login page")
+    assert "to=%2Faudit" in browser.url
+
+
+def test_a_page_says_when_the_service_does_not_answer_and_stays(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    site = Site(tmp_path)
+    settings = site.settings(Service.OWNER, background=False)
+    key = site.api_key(settings, Role.OPERATOR)
+    chromium.forget()
+    with site.serve(settings) as service:
+        chromium.open(f"{service.url}/login")
+        chromium.type("#key", key)
+        chromium.click("button.first")
+        chromium.wait(lambda: "no device yet" in chromium.text("#live"), "the fleet")
+    chromium.run(TICK)
+    chromium.wait(lambda: chromium.text("#live-switch") == "No answer", "the word")
+    assert "no device yet" in chromium.text("#live")
+
+
 TICK = "document.querySelector('[data-live]').dispatchEvent(new Event('tick'))"
 
 

@@ -22,6 +22,14 @@ function tick() {
   }
 }
 
+// Says that what is seen is not the newest; it stays, rather than an error in its place.
+function late(on) {
+  if (liveSwitch.classList.contains("late") === on) return;
+  liveSwitch.classList.toggle("late", on);
+  liveSwitch.textContent = on ? "No answer" : "Live";
+  announce.textContent = on ? "The service does not answer: the page may be out of date." : "The page is up to date again.";
+}
+
 if (liveSwitch && document.querySelector("[data-live]")) {
   liveSwitch.hidden = false;
   liveSwitch.addEventListener("click", () => {
@@ -34,6 +42,14 @@ if (liveSwitch && document.querySelector("[data-live]")) {
   document.addEventListener("htmx:after:request", () => {
     pause = Math.max(EVERY, SHARE * (performance.now() - asked));
   });
+  document.addEventListener("htmx:before:response", (event) => {
+    const { status, headers } = event.detail.ctx.response;
+    const ours = headers.get("content-type")?.startsWith("text/html");
+    const usable = status === 204 || (ours && status < 500);
+    late(!usable);
+    if (!usable) event.preventDefault();
+  });
+  document.addEventListener("htmx:error", () => late(true));
   const again = () => { tick(); setTimeout(again, pause); };
   setTimeout(again, EVERY);
 }
