@@ -30,6 +30,9 @@ class Keyring(Protocol):
     def stage_mac_key(self, hash_type: int) -> tuple[bytes, HmacKey]:
         """Make an HMAC key; its name, and the key."""
 
+    def discard_mac_key(self, name: bytes) -> None:
+        """Forget an HMAC key that was staged and will not be named."""
+
     def create_owner_key(self, kind: str) -> DeviceKey:
         """Make a key for the owner to certify, in place of the one before."""
 
@@ -58,6 +61,9 @@ class TpmKeyring:
         """See Keyring."""
         key = self._tpm.stage_hmac_key(hash_type)
         return _name(key.ref), key
+
+    def discard_mac_key(self, name: bytes) -> None:
+        """Nothing of it is kept: its name is all that it could be made again from."""
 
     def create_owner_key(self, kind: str) -> "TpmKey":
         """See Keyring."""

@@ -86,6 +86,14 @@ class Machine:
         kind = HMAC_SHA384 if self.config.key.strong else HMAC_SHA256
         return self._keys.stage_mac_key(kind)
 
+    def discard_mac_key(self, name: bytes) -> None:
+        """Forget a key of ``create_mac_key``, unless a credential names it by now."""
+        identity = self.identity()
+        pending = identity.pending
+        named = {identity.keys.mac, *(() if pending is None else (pending.mac,))}
+        if name not in named:
+            self._keys.discard_mac_key(name)
+
     def create_owner_key(self) -> DeviceKey:
         """Make a new key for the owner to certify, in place of the one before.
 

@@ -49,6 +49,10 @@ class SoftKeys:
         self._sealer.write(self._secret(name), secret)
         return name, SoftHmac(secret, hash_type)
 
+    def discard_mac_key(self, name: bytes) -> None:
+        """Take a secret away that was staged and will not be named."""
+        self._secret(name).unlink(missing_ok=True)
+
     def create_owner_key(self, kind: str) -> SoftKey:
         """Make and keep a key for an owner to certify, in place of any before.
 

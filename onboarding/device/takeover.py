@@ -121,8 +121,10 @@ class Meeting:
 
         try:
             return drive(self.channel, role, before)
-        except REFUSALS as error:
-            if modules.journal.failures:
+        except BaseException as error:
+            for name in macs:
+                self.machine.discard_mac_key(name)
+            if isinstance(error, REFUSALS) and modules.journal.failures:
                 raise ModulesFailed(error, modules.journal.failures) from error
             raise
 
