@@ -106,10 +106,13 @@ class Machine:
     def device_key(self) -> DeviceKey:
         """The key every proof of this device is made with.
 
-        Whatever was cut short when the credential was kept is finished first.
+        In a TPM, whatever was cut short when the credential was kept is finished first.
+        Files need no such thing, and what is superfluous may be another process's, in
+        the midst of TO2.
         """
         identity = self.identity()
-        self._settle(identity)
+        if self._tpm is not None:
+            self._settle(identity)
         return self._keys.device_key(identity.keys.device)
 
     def mac_key(self, credential: DeviceCredential) -> HmacKey:

@@ -124,3 +124,21 @@ def what_it_was(before: Identity, after: Identity) -> str:
         assert (after.active, after.keys) == (before.active, before.keys)
         return "pending"
     return "new"
+
+
+def test_a_device_that_answers_meanwhile_takes_no_key_from_a_run_of_to2(
+    line: CutTpm, tmp_path: Path
+) -> None:
+    device = Device(line, tmp_path)
+    line.mend()
+    with device.machine() as machine, device.machine() as beside:
+        device.initialise(machine)
+        name, key = machine.create_mac_key()
+        device.macs[name] = key.mac(HEADER)
+        device.check(beside)  # another process, as `vouchgate device run` is
+        identity, new = machine.identity(), device.credential()
+        machine.keep(identity.awaiting(identity.active, new, OWNER, name))
+        device.check(beside)
+        machine.keep(machine.identity().taken())
+    with device.machine() as machine:
+        assert device.check(machine).active == new
