@@ -44,6 +44,7 @@ class Part:
     routers: tuple[APIRouter, ...]
     background: tuple[Callable[[], AsyncIterator[None]], ...] = ()
     keylime: KeylimeLink | None = None  # whose health is this service's, too
+    refusal: problems.Page | None = None  # how people are told of one
 
 
 PartFactory = Callable[[Context], Part]
@@ -151,7 +152,8 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     app.state.context = context
     link = next((part.keylime for part in parts if part.keylime is not None), None)
     app.state.health = Health.of(context, tally, link)
-    problems.install(app, lambda code: tally.add("http", code))
+    page = next((part.refusal for part in parts if part.refusal is not None), None)
+    problems.install(app, lambda code: tally.add("http", code), page)
     app.include_router(health.router)
     for router in _once(router for part in parts for router in part.routers):
         app.include_router(router)

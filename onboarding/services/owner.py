@@ -39,6 +39,7 @@ from onboarding.services.api import (
 from onboarding.services.api import to0 as to0_api
 from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
+from onboarding.services.console.pages import refusal_page
 from onboarding.services.console.routes import console_routers
 from onboarding.services.context import Context
 from onboarding.services.device_api.attest import EvidenceChannel
@@ -124,8 +125,10 @@ def part(context: Context) -> Part:
                 link.close()
 
     pages = console_routers() if context.settings.console else ()
+    refusal = refusal_page if context.settings.console else None
     routers = (*ROUTERS, devices, *pages)
-    return Part((_to2(context, vouchers),), routers, (background,), link)
+    to2 = _to2(context, vouchers)
+    return Part((to2,), routers, (background,), link, refusal)
 
 
 def create_app(settings: Settings) -> AsgiApp:

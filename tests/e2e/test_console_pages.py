@@ -201,3 +201,24 @@ def test_refusals_of_people_are_counted_like_those_of_programs(
     console.visitor(Role.OPERATOR).get("/audit")
     metrics = console.service.http.get("/metrics").text
     assert 'refusals_total{surface="http",code="role-refused"}' in metrics
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/devices", "/logout", "/assets/x"])
+def test_an_address_that_is_none_is_refused_in_words(
+    console: Console, path: str
+) -> None:
+    accepts = {"Accept": "text/html,application/xhtml+xml"}
+    reply = console.visitor().get(path, headers=accepts)
+    assert reply.status_code in (404, 405)
+    assert reply.headers["content-type"].startswith("text/html")
+    assert reply.headers["content-security-policy"] == CSP
+    assert "<h1>" in reply.text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/devices", "/device/v1/nothing", "/metricsx"])
+def test_programs_are_refused_in_json_whatever_they_accept(
+    console: Console, path: str
+) -> None:
+    reply = console.visitor().get(path, headers={"Accept": "text/html"})
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert console.visitor().get("/nothing").json()["code"] == "not-found"

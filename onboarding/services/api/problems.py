@@ -56,6 +56,9 @@ KINDS: tuple[type[Exception], ...] = (
 )
 """What a handler raises to refuse; anything else is a fault of ours."""
 
+FOR_PROGRAMS = ("/api/", "/device/", "/healthz", "/readyz", "/metrics")
+Page = Callable[[Request, Problem], Response]
+
 
 def document(problem: Problem) -> dict[str, object]:
     """Return the JSON members of ``problem``."""
@@ -165,17 +168,25 @@ def _from_validation(error: RequestValidationError) -> Problem:
     )
 
 
-def install(app: FastAPI, refused: Callable[[str], None]) -> None:
+def install(app: FastAPI, refused: Callable[[str], None], page: Page | None) -> None:
     """Make ``app`` answer every refusal with a problem document.
 
-    ``refused`` is told the code of each.
+    ``refused`` is told the code of each. ``page`` makes one for people, who ask for
+    HTML and for none of the paths of programs.
     """
 
-    def on_error(_request: Request, error: Exception) -> Response:
+    def on_error(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         refused(problem.code)
+        if page is not None and _is_for_people(request):
+            return page(request, problem)
         headers = error.headers if isinstance(error, HTTPException) else None
         return response(problem, headers)
 
     for kind in (*KINDS, Exception):
         app.add_exception_handler(kind, on_error)
+
+
+def _is_for_people(request: Request) -> bool:
+    asks = "text/html" in request.headers.get("accept", "")
+    return asks and not request.url.path.startswith(FOR_PROGRAMS)

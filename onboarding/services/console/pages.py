@@ -131,7 +131,9 @@ class PageRoute(APIRoute):
             except NotLoggedIn:
                 return _to_login(request)
             except problems.KINDS as error:
-                return refusal(request, problems.problem_of(error))
+                problem = problems.problem_of(error)
+                request.app.state.health.tally.add("http", problem.code)
+                return refusal_page(request, problem)
 
         return handled
 
@@ -141,9 +143,8 @@ def pages_router() -> APIRouter:
     return APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-def refusal(request: Request, problem: Problem) -> Response:
-    """Return a refusal as a page, counted like any other."""
-    request.app.state.health.tally.add("http", problem.code)
+def refusal_page(request: Request, problem: Problem) -> Response:
+    """Return a refusal as a page."""
     session = request.scope.get("vouchgate.session")
     return render(request, "refusal.html", session, problem.status, problem=problem)
 
