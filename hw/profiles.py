@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any, Literal
 
 from hw.errors import HwError
@@ -190,12 +191,31 @@ def _check(found: BoardProfile) -> None:
         "PCRs": not all(0 <= pcr <= 22 for pcr in found.pcrs),
         "PCRs that change while running": bool(_NEVER_PINNED & set(found.pcrs)),
         "PCRs without a measured boot": bool(found.pcrs) != _measures(found.assurance),
+        "a text": not _all(str, found.name, found.description, *_texts(found)),
+        "yes or no": not _all(bool, *_states(found)),
         "match": not found.match or any(one.weight == 0 for one in found.match),
         "DMI": not all(n in DMI_FIELDS for one in found.match for n, _ in one.dmi),
     }
     for what, bad in wrong.items():
         if bad:
             raise HwError(f"board {found.name} is no profile: {what}")
+
+
+def _texts(found: BoardProfile) -> list[object]:
+    return [
+        text
+        for one in found.match
+        for text in (*one.device_tree, *one.tpm_manufacturer, *chain(*one.dmi))
+    ]
+
+
+def _states(found: BoardProfile) -> list[object]:
+    asked = [(one.tpm, one.measured, one.event_log) for one in found.match]
+    return [state for state in chain(*asked) if state is not None]
+
+
+def _all(kind: type, *values: object) -> bool:
+    return all(isinstance(one, kind) for one in values)
 
 
 def _measures(assurance: Assurance) -> bool:

@@ -1,7 +1,9 @@
 """Targets for what attestation and hw read of a device: documents and TPM data."""
 
 import json
+from dataclasses import replace
 from functools import cache, partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ from hw.eventlog_data import coverage, describe
 from hw.eventlog_replay import compare
 from hw.ima import read_ascii, read_binary
 from hw.ima_replay import ImaState, match
+from hw.inventory import Disk, Inventory, Nic, TpmMaker
+from hw.key_ref import KeyRef
 from hw.pcr_blob import parse_pcr_blob
+from hw.profiles import profiles, read_profile
 from hw.public_area import PublicArea
 from hw.structures import Attest
+from ownership_vouchers import cbor
 from ownership_vouchers.cose import Sign1
 from tests.fuzz.target import Target, judges
 from tests.support.boot_logs import RECORDED, LogBuilder, recorded_log, recorded_pcrs
@@ -104,6 +110,39 @@ def _ima_text(data: bytes) -> None:
     match(ImaState.at_boot("sha256"), entries, bytes(32))
 
 
+def _inventory(data: bytes) -> None:
+    item = cbor.decode(data)
+    assert Inventory.from_item(item).to_item() == item
+
+
+def _inventories() -> list[bytes]:
+    disk, nic = Disk("sda", 1 << 40, "disk", True), Nic("eth0", "02:00", "driver")
+    maker = TpmMaker("IFX", "SLB9670", "00" * 8)
+    bare = Inventory(None, None, None, 0, 0, (), (), None, False, None, None)
+    full = replace(
+        bare, cpus=2, disks=(disk,), nics=(nic,), secure_boot=True, tpm=maker
+    )
+    return [cbor.encode(one.to_item()) for one in (bare, full)]
+
+
+def _board(data: bytes) -> None:
+    board = read_profile("generic-sbc-tpm", data)
+    assert board.pcrs or not board.uefi_log
+
+
+def _boards() -> list[bytes]:
+    folder = resources.files("hw").joinpath("boards")
+    return [folder.joinpath(f"{one.name}.json").read_bytes() for one in profiles()]
+
+
+def _references() -> list[bytes]:
+    name = bytes(34)
+    return [
+        KeyRef("hmac:sha256", bytes(32), name).to_bytes(),
+        KeyRef("rsa2048:rsassa-sha256:null", bytes(64), name).to_bytes(),
+    ]
+
+
 TARGETS = (
     *(
         Target(
@@ -122,6 +161,9 @@ TARGETS = (
     Target(
         "tpm-attest", judges(Attest.from_bytes), lambda: _of_both("quote", "certify")
     ),
+    Target("inventory", judges(_inventory), _inventories),
+    Target("board", judges(_board), _boards),
+    Target("key-reference", judges(KeyRef.from_bytes), _references),
     Target("event-log", judges(_event_log), _event_logs),
     Target("ima-text", judges(_ima_text), lambda: [one.line() for one in ENTRIES]),
     Target(

@@ -106,6 +106,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a condition that is none": {"match": [{}]},
     "a condition we do not know": {"match": [{"colour": "red"}]},
     "a DMI field we do not read": {"match": [{"dmi": {"chassis_tag": "x"}}]},
+    "a condition of numbers": {"match": [{"dmi": {"sys_vendor": 1}}]},
+    "a condition neither true nor false": {"match": [{"tpm": "yes"}]},
+    "a description of another kind": {"description": 1},
     "a field too many": {"price": 1},
     "no description": {"description": None},
 }
