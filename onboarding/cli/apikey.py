@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.files import write_file
-from onboarding.cli.output import Json, console, plain, print_json, print_table
+from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 from onboarding.cli.settings import DatabaseUrl, load_settings
 from onboarding.services.context import open_database
 from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
@@ -53,12 +53,16 @@ def new(
 def list_(database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List API keys. Their secrets are not kept, so they cannot be shown."""
     with _store(database_url) as store:
-        keys = [_facts(key) for key in store.list()]
+        keys = store.list()
     if json:
-        return print_json({"apikeys": keys})
+        return print_json({"apikeys": [_facts(key) for key in keys]})
+    now = int(time.time())
     print_table(
-        ["id", "name", "role", "state"],
-        [(k["id"], k["name"], k["role"], k["state"]) for k in keys],
+        ["id", "name", "role", "state", "last used"],
+        [
+            (key.id, key.name, key.role, _state(key, now), when(key.last_used_at))
+            for key in keys
+        ],
     )
 
 
@@ -93,6 +97,7 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "role": key.role.value,
         "created_at": key.created_at,
         "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
         "state": _state(key, int(time.time())),
     }
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
@@ -99,6 +100,13 @@ def _nested(value: object) -> bool:
     if isinstance(value, list | tuple):
         return any(isinstance(one, Mapping | list | tuple) for one in value)
     return isinstance(value, Mapping)
+
+
+def when(at: int | None) -> str:
+    """A time for people; nothing for none."""
+    if not at:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -1,6 +1,5 @@
 """``vouchgate to0``: where an owner's devices are registered, and where not."""
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -8,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from onboarding.cli.api import Ca, connected
-from onboarding.cli.output import Json, console, plain, print_json, print_table
+from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +41,7 @@ def list_(
     if json:
         return print_json(found)
     rows = [
-        (one["guid"], one["state"], _when(one["due"]), one["error"] or "")
+        (one["guid"], one["state"], when(one["due"]), one["error"] or "")
         for one in found["items"]
     ]
     print_table(("GUID", "state", "next", "error"), rows)
@@ -109,8 +108,8 @@ def servers(
             one["server"],
             one["circuit"],
             one["failures"],
-            _when(one["open_until"]),
-            _when(one["answered_at"]),
+            when(one["open_until"]),
+            when(one["answered_at"]),
             one["error"] or "",
         )
         for one in items
@@ -140,16 +139,9 @@ def _cells(one: dict[str, Any]) -> tuple[object, ...]:
         one["server"],
         "yes" if one["live"] else "no",
         one["granted"] or "",
-        _when(one["until"]),
-        _when(one["at"]),
-        _when(one["due"]),
+        when(one["until"]),
+        when(one["at"]),
+        when(one["due"]),
         one["circuit"],
         one["error"],
     )
-
-
-def _when(at: int | None) -> str:
-    """A time for people; nothing for none."""
-    if not at:
-        return ""
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))

@@ -14,13 +14,15 @@ from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
 from onboarding.services.health import Health
+from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.limits import BodyLimit
+from onboarding.services.rate_limit import SourceLimit, buckets_of
 from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
+from onboarding.services.sources import ForwardedFor
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
-from onboarding.store.apikeys import ApiKey
 from onboarding.store.module_files import MAX_FILE
 from onboarding.store.registrations import PRUNED
 
@@ -80,10 +82,8 @@ def join(
     parts = [factory(context) for factory in factories]
     tally = Tally()
     app = _management(context, parts, tally)
-    keys = context.stores.api_keys
-
-    def verify(token: str) -> ApiKey:
-        return keys.verify(token, context.now())
+    by_message, by_source, by_key = buckets_of(context.settings)
+    verify = KeyDesk(context, by_key).verify
 
     def refused(code: str) -> None:
         tally.add("http", code)
@@ -93,12 +93,14 @@ def join(
     if compat_port is not None:
         others = {compat_port: mount.build(context, verify, refused)}
         limited = mount.ByPort(limited, others)
-    return FdoTransport(
+    served = FdoTransport(
         limited,
         _handlers(context, protocols),
         offload=context.database.is_postgres,
         refused=lambda code: tally.add("fdo", code),
     )
+    counted = SourceLimit(served, by_message, by_source, tally.add)
+    return ForwardedFor(counted, context.settings.proxies)
 
 
 def _handlers(

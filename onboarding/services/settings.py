@@ -5,15 +5,18 @@ Every field can be set as ``VOUCHGATE_<NAME>`` in the environment.
 
 import ipaddress
 from enum import StrEnum, unique
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onboarding.services.errors import SettingsError
 
 Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
+Rate = Annotated[float, Field(ge=0, le=1_000_000)]
+Burst = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 @unique
@@ -60,6 +63,15 @@ class Settings(BaseSettings):
     database_password_file: Path | None = None  # its content goes into both URLs
     key_directory: Path = Path("keys")
     key_passphrase_file: Path | None = None
+
+    # How often one may come: requests a second, and at once. A rate of 0 is no bound.
+    fdo_rate: Rate = 500  # messages, by address
+    fdo_burst: Burst = 5000
+    api_source_rate: Rate = 200  # everything but FDO, by address
+    api_source_burst: Burst = 2000
+    api_key_rate: Rate = 100  # the management API, by key
+    api_key_burst: Burst = 1000
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is read
 
     # Protocol runs: how long a session token is good for.
     run_seconds: Seconds = 120  # DI, TO0, TO1
@@ -148,8 +160,20 @@ class Settings(BaseSettings):
         return tuple(name for name in names if getattr(self, name))
 
     @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(one) for one in self.trusted_proxies)
+
+    @property
     def keylime_configured(self) -> bool:
         return self.keylime_verifier_url is not None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            if ip_network(one).prefixlen == 0:
+                raise ValueError(f"{one} would let anyone name any address")
+        return given
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -19,7 +19,11 @@ _PREFIX = "vg"
 
 _GET = Sql(
     "SELECT id, name, role, created_at, created_by, expires_at, revoked_at, "
-    "secret_digest FROM api_keys WHERE id = ?"
+    "last_used_at, secret_digest FROM api_keys WHERE id = ?"
+)
+_USED = Sql(
+    "UPDATE api_keys SET last_used_at = ? WHERE id = ? "
+    "AND (last_used_at IS NULL OR last_used_at < ?)"
 )
 
 
@@ -44,6 +48,7 @@ class ApiKey:
     created_by: str
     expires_at: int | None
     revoked_at: int | None
+    last_used_at: int | None = None  # to the minute
 
 
 class ApiKeyStore:
@@ -104,7 +109,7 @@ class ApiKeyStore:
             raise ApiKeyRefused("the API key is not valid")
         key_id, digest = found
         row = self._database.direct.one(_GET, (key_id,))
-        stored = bearer.NO_DIGEST if row is None else row[7]
+        stored = bearer.NO_DIGEST if row is None else row[8]
         if not hmac.compare_digest(stored, digest) or row is None:
             raise ApiKeyRefused("the API key is not valid")
         return _living(row, now)
@@ -119,6 +124,10 @@ class ApiKeyStore:
         if row is None:
             raise ApiKeyRefused("the API key is not valid")
         return _living(row, now)
+
+    def used(self, key_id: str, at: int) -> None:
+        """Take note that a key was used; a later use that is known stays."""
+        self._database.direct.count(_USED, (at, key_id, at))
 
     def list(self) -> tuple[ApiKey, ...]:
         """Every key, oldest first, the dead ones too."""
@@ -144,7 +153,7 @@ class ApiKeyStore:
 
 
 def _living(row: Row, now: int) -> ApiKey:
-    key = ApiKey(row[0], row[1], Role(row[2]), *row[3:7])
+    key = ApiKey(row[0], row[1], Role(row[2]), *row[3:8])
     if key.revoked_at is not None or _expired(key, now):
         raise ApiKeyRefused("the API key is not valid")
     return key
@@ -163,4 +172,5 @@ def _record(row: ApiKeyRow) -> ApiKey:
         row.created_by,
         row.expires_at,
         row.revoked_at,
+        row.last_used_at,
     )

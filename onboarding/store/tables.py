@@ -252,6 +252,7 @@ class ApiKeyRow(Base, table=True):
     created_by: str
     expires_at: int | None = maybe_seconds()
     revoked_at: int | None = maybe_seconds()
+    last_used_at: int | None = maybe_seconds()
 
 
 class ServerKeyRow(Base, table=True):

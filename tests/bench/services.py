@@ -136,6 +136,9 @@ class Services:
             "VOUCHGATE_KEY_DIRECTORY": str(place / "keys"),
             "VOUCHGATE_KEY_PASSPHRASE_FILE": str(self._directory / "passphrase"),
             "VOUCHGATE_PORT": "0",
+            "VOUCHGATE_FDO_RATE": "0",  # all load comes from one address, with one key
+            "VOUCHGATE_API_SOURCE_RATE": "0",
+            "VOUCHGATE_API_KEY_RATE": "0",
             "VOUCHGATE_PORT_FILE": str(port_file),
         }
         if role == "owner":

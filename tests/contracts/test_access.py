@@ -198,3 +198,16 @@ def test_a_retired_key_opens_nothing(database: Database) -> None:
     much_later = NOW + 5 * ROTATE_SECONDS
     with pytest.raises(TokenRefused):
         keys.sealer(much_later).open(token, "TO1", much_later)
+
+
+def test_a_key_says_when_it_was_last_used_and_does_not_go_back(
+    database: Database,
+) -> None:
+    keys = ApiKeyStore(database)
+    key, token = keys.create("ci", Role.OPERATOR, ACTOR, NOW)
+    assert keys.verify(token, NOW).last_used_at is None
+    keys.used(key.id, NOW + 60)
+    keys.used(key.id, NOW + 5)
+    assert keys.verify(token, NOW + 61).last_used_at == NOW + 60
+    assert [one.last_used_at for one in keys.list()] == [NOW + 60]
+    keys.used("unknown", NOW)

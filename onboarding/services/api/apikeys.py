@@ -59,4 +59,5 @@ def _shown(key: ApiKey) -> JsonObject:
         "created_by": key.created_by,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
     }

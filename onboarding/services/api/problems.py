@@ -81,6 +81,8 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Resp
     head = dict(headers or {})
     if problem.status == 401:
         head["WWW-Authenticate"] = 'Bearer realm="vouchgate"'
+    if "retry_after" in problem.extra:
+        head["Retry-After"] = str(problem.extra["retry_after"])
     return Response(body, problem.status, head, media_type=MEDIA_TYPE)
 
 

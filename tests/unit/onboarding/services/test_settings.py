@@ -130,3 +130,9 @@ def test_an_absent_or_empty_passphrase_is_refused(
 def test_a_passphrase_that_nobody_named_is_refused() -> None:
     with pytest.raises(SettingsError, match="VOUCHGATE_KEY_PASSPHRASE_FILE"):
         read_passphrase(None)
+
+
+@pytest.mark.parametrize("network", ["10.1.0.1/24", "anywhere", "0.0.0.0/0", "::/0"])
+def test_a_proxy_that_is_no_network_or_everybody_is_refused(network: str) -> None:
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        Settings(trusted_proxies=(network,))
