@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit fuzz bench lock setup setup-test clean
+.PHONY: help demo test lint types layers unit fuzz bench bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ interop: setup-test ## Try other FDO implementations against ours; writes docs/i
 
 bench: setup ## Measure DI, TO1, TO2 and voucher import; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+bench-console: setup-test ## Measure the console's pages; writes build/bench-console.json
+	@$(BIN)/python -m tests.bench.console $(BENCH_ARGS)
 
 lock: setup ## Renew requirements/*.txt from pyproject.toml
 	@sh requirements/lock.sh

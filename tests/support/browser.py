@@ -99,6 +99,11 @@ class Browser:
         """Drop every cookie, as a new visitor has none."""
         self._devtools("Network.clearBrowserCookies")
 
+    def uncached(self) -> None:
+        """Fetch everything anew from now on."""
+        self._devtools("Network.enable")
+        self._devtools("Network.setCacheDisabled", cacheDisabled=True)
+
     def resize(self, width: int, height: int) -> None:
         """Set the size of what a page is laid out in, as a phone's is."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1}
