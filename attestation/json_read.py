@@ -19,15 +19,26 @@ def unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 class JsonObject:
-    """A JSON object with exactly the keys expected; each getter checks one type."""
+    """A JSON object with exactly the keys expected; each getter checks one type.
+
+    Keys named ``optional`` may be absent, which is as if they were null.
+    """
 
     __slots__ = ("_fields", "_what")
 
-    def __init__(self, document: object, keys: Collection[str], what: str) -> None:
+    def __init__(
+        self,
+        document: object,
+        keys: Collection[str],
+        what: str,
+        optional: Collection[str] = (),
+    ) -> None:
         """Raises PolicyError unless ``document`` is an object with just ``keys``."""
-        if not isinstance(document, Mapping) or set(document) != set(keys):
+        if not isinstance(document, Mapping) or set(document) - set(optional) != set(
+            keys
+        ):
             raise PolicyError(f"{what} is an object of {', '.join(keys)}")
-        self._fields: Mapping[str, object] = document
+        self._fields: Mapping[str, object] = {**dict.fromkeys(optional), **document}
         self._what = what
 
     def _bad(self, key: str, wanted: str) -> PolicyError:

@@ -16,6 +16,7 @@ from attestation.binding import BindingClass
 from attestation.ek_trust import EkClass
 from attestation.errors import PolicyError
 from attestation.json_read import JsonObject
+from attestation.measured_boot import MeasuredBoot, pcr_number
 
 _DIGEST_SIZE = {"sha256": 64, "sha384": 96}  # hexadecimal digits
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -27,6 +28,7 @@ MAX_LABELS = 64
 _MAX_LABEL = 256  # characters of a label's name or value
 _NOT_PINNABLE = frozenset({10, 16, 23})  # IMA's, and those that software can reset
 _ATTESTATION_KEYS = ("name", "version", "bank", "pcrs", "lease_seconds")
+_OPTIONAL_KEYS = ("measured_boot",)
 _RELEASE_KEYS = (
     "name", "version", "accepted_ek", "accepted_binding", "max_age_seconds",
     "required_labels",
@@ -66,12 +68,18 @@ def compared_pcr(bank: str, pcr: int) -> str:
     return f"pcr:{bank}:{pcr}"
 
 
+def compared_boot(bank: str, pcr: int) -> str:
+    """How it names the events of one PCR: ``boot:sha256:7``."""
+    return f"boot:{bank}:{pcr}"
+
+
 @dataclass(frozen=True, slots=True)
 class AttestationPolicy:
     """PCR values a device must show: number -> accepted hexadecimal digests.
 
-    A policy that pins nothing is refused, and so is one that lets each PCR be as it is
-    after a reset: both would accept any device.
+    ``measured_boot`` covers PCRs by the events that went into them instead; no PCR is
+    held to both. A policy that pins nothing is refused, and so is one that lets each
+    PCR be as it is after a reset: both would accept any device.
     ``lease_seconds`` is how long a good appraisal under it holds.
     """
 
@@ -80,20 +88,31 @@ class AttestationPolicy:
     pcrs: Mapping[int, tuple[str, ...]]
     bank: str = "sha256"
     lease_seconds: int = 900
+    measured_boot: MeasuredBoot | None = None
 
     def __post_init__(self) -> None:
         require_name(self.name)
         if self.bank not in _DIGEST_SIZE:
             raise PolicyError(f"bank is one of {', '.join(_DIGEST_SIZE)}")
-        if not self.pcrs:
+        if not self.quoted:
             raise PolicyError("a policy pins at least one PCR")
         for pcr, values in self.pcrs.items():
             self._require_values(pcr, values)
-        if all(map(_holds_after_reset, self.pcrs.values())):
-            raise PolicyError("a TPM into which nothing was measured would pass")
+        self._require_something()
         require_version(self.version)
         require_seconds("lease_seconds", self.lease_seconds)
         object.__setattr__(self, "pcrs", MappingProxyType(dict(self.pcrs)))
+
+    def _require_something(self) -> None:
+        """Refuse what any TPM would pass, or what says two things of one PCR."""
+        boot = self.measured_boot
+        if boot is None:
+            if all(map(_holds_after_reset, self.pcrs.values())):
+                raise PolicyError("a TPM into which nothing was measured would pass")
+            return
+        boot.require_bank(_DIGEST_SIZE[self.bank])
+        if both := sorted(self.pcrs.keys() & set(boot.pcrs)):
+            raise PolicyError(f"PCR {both[0]} is pinned by value and by its events")
 
     def _require_values(self, pcr: int, values: tuple[str, ...]) -> None:
         if not 0 <= pcr <= 23 or pcr in _NOT_PINNABLE:
@@ -107,38 +126,54 @@ class AttestationPolicy:
     @property
     def required(self) -> tuple[str, ...]:
         """What an appraisal under this policy must have compared."""
-        return tuple(compared_pcr(self.bank, pcr) for pcr in sorted(self.pcrs))
+        values = [compared_pcr(self.bank, pcr) for pcr in sorted(self.pcrs)]
+        return (*values, *(compared_boot(self.bank, pcr) for pcr in self._covered))
+
+    @property
+    def quoted(self) -> tuple[int, ...]:
+        """The PCRs that a device must quote under it, ascending."""
+        return tuple(sorted({*self.pcrs, *self._covered}))
+
+    @property
+    def needs_logs(self) -> bool:
+        """Whether PCR values alone cannot satisfy it."""
+        return self.measured_boot is not None
+
+    @property
+    def _covered(self) -> tuple[int, ...]:
+        return () if self.measured_boot is None else self.measured_boot.pcrs
 
     def to_json(self) -> dict[str, object]:
-        return {
+        """A part that is not used is left out: so digests of older policies stand."""
+        document: dict[str, object] = {
             "name": self.name,
             "version": self.version,
             "bank": self.bank,
             "pcrs": {str(pcr): list(self.pcrs[pcr]) for pcr in sorted(self.pcrs)},
             "lease_seconds": self.lease_seconds,
         }
+        if self.measured_boot is not None:
+            document["measured_boot"] = self.measured_boot.to_json()
+        return document
 
     @classmethod
     def from_json(cls, document: object) -> Self:
         """Raises PolicyError on any other shape or value."""
-        fields = JsonObject(document, _ATTESTATION_KEYS, "policy")
+        fields = JsonObject(document, _ATTESTATION_KEYS, "policy", _OPTIONAL_KEYS)
+        boot = fields.raw("measured_boot")
+        pcrs = fields.text_lists("pcrs")
         return cls(
             fields.text("name"),
             fields.integer("version"),
-            {_pcr(key): values for key, values in fields.text_lists("pcrs").items()},
+            {pcr_number(key): values for key, values in pcrs.items()},
             fields.text("bank"),
             fields.integer("lease_seconds"),
+            None if boot is None else MeasuredBoot.from_json(boot),
         )
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
         return hashlib.sha256(canonical(self.to_json())).hexdigest()
-
-
-def _pcr(text: str) -> int:
-    if not re.fullmatch(r"0|[1-9][0-9]?", text):
-        raise PolicyError(f"{text!r} is not a PCR number")
-    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ class Agent:
         profile = self._machine.config.profile
         if profile.channel == "push":
             return self._attest_by_push()
-        verdict = attest(self._api, self._machine.tpm, profile.ak_alg)
+        logs = self._machine.config.logs
+        verdict = attest(self._api, self._machine.tpm, profile.ak_alg, logs)
         return Attested("evidence", _numbers(verdict.compared), verdict)
 
     def sync(self) -> Outcome:
@@ -115,6 +116,7 @@ def _load(path: Path) -> object:
 
 
 def _numbers(compared: tuple[str, ...]) -> tuple[int, ...]:
-    """PCR numbers out of names such as ``pcr:sha256:7``."""
-    ends = [name.rsplit(":", 1)[-1] for name in compared if name.startswith("pcr:")]
-    return tuple(int(end) for end in ends if end.isascii() and end.isdigit())
+    """PCR numbers out of names such as ``pcr:sha256:7`` or ``boot:sha256:4``."""
+    names = [one for one in compared if one.startswith(("pcr:", "boot:"))]
+    ends = [name.rsplit(":", 1)[-1] for name in names]
+    return tuple(sorted(int(end) for end in ends if end.isascii() and end.isdigit()))

@@ -33,6 +33,11 @@ class Verdict:
     failures: tuple[str, ...]
     lease_expires: int | None
 
+    def noted(self, name: str) -> str:
+        """What ``compared`` notes under a name, such as ``boot-events``; "" if not."""
+        marks = (one.partition(":") for one in self.compared)
+        return next((note for mark, _, note in marks if mark == name), "")
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:

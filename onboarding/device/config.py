@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from hw.kernel_logs import KernelLogs
 from hw.profiles import BoardProfile, profile
 from onboarding.device.errors import DeviceError, NotOnboarded
 from ownership_vouchers.key_algorithm import KeyAlgorithm
@@ -24,7 +25,8 @@ class DeviceConfig:
     device key, ``owner_key`` that of its manufacturer and so of its first owners.
     ``allow_reuse`` is whether an owner may leave the device the credential it has.
     ``secret_file`` opens the key files of a device without a TPM; None is one of their
-    own beside them.
+    own beside them. ``uefi_log`` and ``ima_list`` are files to read in place of the
+    kernel's own lists.
     """
 
     serial: str
@@ -35,6 +37,8 @@ class DeviceConfig:
     owner_key: KeyAlgorithm = KeyAlgorithm.P256
     allow_reuse: bool = True
     secret_file: str | None = None
+    uefi_log: str | None = None
+    ima_list: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.serial, self.device_info):
@@ -47,6 +51,15 @@ class DeviceConfig:
     @property
     def secret_path(self) -> Path | None:
         return None if self.secret_file is None else Path(self.secret_file)
+
+    @property
+    def logs(self) -> KernelLogs:
+        """Where the logs of its boot and of what it runs are."""
+        uefi, ima = (
+            None if path is None else Path(path)
+            for path in (self.uefi_log, self.ima_list)
+        )
+        return KernelLogs(uefi=uefi, ima=ima)
 
     @property
     def profile(self) -> BoardProfile:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from attestation.errors import AttestationError, Refused
 from hw.errors import HwError
 from onboarding.device.agent import Agent
+from onboarding.device.attest import Verdict
 from onboarding.device.errors import DeviceError, Problem
 
 MAX_BACKOFF = 8  # intervals
@@ -73,8 +74,15 @@ def _attest(agent: Agent) -> Event:
     if attested.verdict is None:
         return Event("attested", f"evidence on PCRs {numbers} handed over by push")
     if attested.verdict.passed:
-        return Event("attested", f"passed, PCRs {numbers} compared")
+        told = f"passed, PCRs {numbers} compared{_boot_told(attested.verdict)}"
+        return Event("attested", told)
     return Event("attested", f"failed: {'; '.join(attested.verdict.failures)}")
+
+
+def _boot_told(verdict: Verdict) -> str:
+    """How much of the boot's event log was compared, if any was."""
+    count = verdict.noted("boot-events")
+    return f", {count} events of the boot" if count else ""
 
 
 def _sync(agent: Agent) -> Event:

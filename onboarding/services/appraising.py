@@ -1,15 +1,16 @@
 """From a piece of evidence to a stored appraisal: Keylime's verdict and our checks.
 
 Keylime's stateless call says whether PCRs fit the policy. What it does not
-know is ours: that the quote answers our nonce, and that the TPM's counters and
-clock went on from the last time.
+know is ours: that the quote answers our nonce, that the TPM's counters and
+clock went on from the last time, and what the event log of the boot says.
 """
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, conclude
+from attestation.boot_check import BootCheck, check_boot
 from attestation.errors import Refused
 from attestation.evidence_pack import Quote
 from attestation.keylime.client import KeylimeClient
@@ -26,6 +27,9 @@ from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
 from ownership_vouchers.types import Guid
+
+_Judged = tuple[bool, tuple[str, ...], tuple[AppraisalFailure, ...]]
+"""Valid, what was compared, what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Case:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of what the TPM said."""
+        """SHA-256 of what the TPM said; its PCRs stand for the logs."""
         said = self.evidence
         return hashlib.sha256(said.message + said.signature + said.pcr_blob).digest()
 
@@ -68,8 +72,8 @@ class Appraiser:
         failures, facts = self._own_checks(case)
         valid = False
         compared: tuple[str, ...] = ()
-        if not failures:
-            valid, compared, failures = self._ask(case)
+        if facts is not None and not failures:
+            valid, compared, failures = self._judge(case, facts)
         if not case.pass_expected and not failures:
             failures = (
                 AppraisalFailure("push.failed", "Keylime failed it and gave no reason"),
@@ -98,15 +102,27 @@ class Appraiser:
         self._context.stores.appraisals.add(record, actor, quote)
         return record
 
-    def _ask(
-        self, case: Case
-    ) -> tuple[bool, tuple[str, ...], tuple[AppraisalFailure, ...]]:
+    def _judge(self, case: Case, facts: QuoteFacts) -> _Judged:
+        """Our reading of the logs, then Keylime's of the quote; either may fail."""
+        policy, logs = case.policy, BootCheck(())
+        pinned = dict(policy.pcrs)
+        if policy.measured_boot is not None:
+            log = case.evidence.uefi_log
+            logs = check_boot(policy.measured_boot, policy.bank, log, facts.pcrs)
+            if logs.failures:
+                return False, (), logs.failures
+            # They are what the log gives: so Keylime holds the quote to the log.
+            pinned |= {pcr: (facts.pcrs[pcr],) for pcr in policy.measured_boot.pcrs}
+        valid, failures = self._ask(replace(case.evidence, pcrs=pinned))
+        return valid, (*policy.required, *_counted(logs)), failures
+
+    def _ask(self, evidence: Evidence) -> tuple[bool, tuple[AppraisalFailure, ...]]:
+        # Keylime would only replay it: what it says has been judged by us.
         try:
-            verdict = self._client.verify_evidence(case.evidence)
+            verdict = self._client.verify_evidence(replace(evidence, uefi_log=b""))
         except EvidenceMismatch as error:
-            return False, (), (AppraisalFailure("evidence.mismatch", str(error)),)
-        failures = tuple(_failure(one) for one in verdict.failures)
-        return verdict.valid, case.policy.required, failures
+            return False, (AppraisalFailure("evidence.mismatch", str(error)),)
+        return verdict.valid, tuple(_failure(one) for one in verdict.failures)
 
     def _own_checks(
         self, case: Case
@@ -135,6 +151,13 @@ class Appraiser:
             return None
         kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
         return Counters(*(number or 0 for number in kept))  # all four or none
+
+
+def _counted(logs: BootCheck) -> tuple[str, ...]:
+    """How ``compared`` tells how much of a log there was, and which boot it is."""
+    if not logs.events:
+        return ()
+    return (f"boot-events:{logs.events}", f"boot-is:{logs.boot}")
 
 
 def _kept(said: Evidence) -> bytes:

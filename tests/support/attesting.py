@@ -29,6 +29,7 @@ class Attesting:
     bench: OwnerBench
     channel: EvidenceChannel
     attester: Attester
+    uefi_log: bytes = b""
 
     def asked(self) -> dict[str, object]:
         return self.channel.challenge(self.bench.call(Purpose.ATTEST))
@@ -39,12 +40,15 @@ class Attesting:
         assert isinstance(pcrs, list)
         attester = self.attester
         quote = attester.tpm.quote(attester.ak, nonce, "sha256", pcrs)
-        return {
+        body: dict[str, object] = {
             "ticket": asked["ticket"],
             "message": quote.message,
             "signature": quote.signature,
             "pcr_blob": quote.pcr_blob,
         }
+        if asked["uefi"]:
+            body["uefi_log"] = self.uefi_log
+        return body
 
     def call(self, body: dict[str, object]) -> DeviceCall:
         return self.bench.call(Purpose.ATTEST, body)
@@ -92,10 +96,17 @@ def attesting_device(
 
 def _hold_to(bench: OwnerBench, pcrs: object) -> None:
     """The newest version of a policy that pins what the TPM holds now."""
-    stores, name = bench.context.stores, "golden"
-    policy = AttestationPolicy(name, 1, dict(pcrs), lease_seconds=600)  # type: ignore[call-overload]
+    policy = AttestationPolicy("golden", 1, dict(pcrs), lease_seconds=600)  # type: ignore[call-overload]
+    hold_to(bench, policy)
+
+
+def hold_to(bench: OwnerBench, policy: AttestationPolicy) -> None:
+    """Store a policy, and assign it to the device."""
+    stores = bench.context.stores
     stores.policies.add(rows.policy_record(policy, "test", NOW))
-    stores.assignments.assign_policy(bench.guid.raw, name, 1, "test", NOW)
+    stores.assignments.assign_policy(
+        bench.guid.raw, policy.name, policy.version, "test", NOW
+    )
 
 
 def failures(answer: dict[str, object]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from attestation.appraisal import Channel
 from attestation.keylime.evidence import MAX_LOG_BYTES, Evidence
 from attestation.policy import AttestationPolicy
+from hw.eventlog import MAX_LOG
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
 from onboarding.services.device_api.requests import (
@@ -63,6 +64,14 @@ def ready(situation: Situation, channel: Channel) -> Attesting:
             "No attestation policy is assigned to this device.",
             remedy="PUT /api/v1/devices/{guid}/policy",
         )
+    if channel is not Channel.EVIDENCE and situation.policy.needs_logs:
+        raise Problem(
+            409,
+            "no-policy",
+            f"Policy {situation.policy.name} needs the event log, which the"
+            f" {channel.value} channel does not carry.",
+            remedy="Assign a policy of PCR values, or use the evidence channel.",
+        )
     return Attesting(situation, situation.binding, situation.policy)
 
 
@@ -88,9 +97,9 @@ class EvidenceChannel:
             "nonce": nonce,
             "ticket": ticket,
             "bank": policy.bank,
-            "pcrs": sorted(policy.pcrs),
+            "pcrs": list(policy.quoted),
             "ima": False,
-            "uefi": False,
+            "uefi": policy.measured_boot is not None,
             "policy": policy.name,
             "version": policy.version,
             "expires": expires,
@@ -158,7 +167,7 @@ def _evidence(call: DeviceCall, attesting: Attesting, nonce: bytes) -> Evidence:
         take_bytes(body, "pcr_blob", _PART),
         attesting.policy.pcrs,
         ima_log=log,
-        uefi_log=cbor.bstr(body.get("uefi_log", b""), limit=MAX_LOG_BYTES),
+        uefi_log=cbor.bstr(body.get("uefi_log", b""), limit=MAX_LOG),
     )
 
 

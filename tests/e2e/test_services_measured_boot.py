@@ -1,0 +1,128 @@
+"""Event logs over the evidence channel: recorded boots in a real TPM, real Keylime."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from attestation.appraisal import Channel
+from attestation.boot_learn import learn_boot
+from attestation.keylime.stack import KeylimeStack
+from attestation.measured_boot import MeasuredBoot, ReferenceBoot
+from attestation.policy import AttestationPolicy
+from onboarding.services.device_api.attest import ready
+from onboarding.services.errors import Problem
+from tests.support.attester import Attester
+from tests.support.attesting import Attesting, attesting_device, failures, hold_to
+from tests.support.boot_logs import recorded_log, recorded_pcrs
+from tests.support.replayed_boot import measure
+from tests.support.swtpm import MakeSoftwareTpm
+
+NAME = "secure-boot"
+
+
+@pytest.fixture
+def booted(
+    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+) -> Iterator[Attesting]:
+    """A device that booted as recorded, held to what was learnt of that boot."""
+    from hw.tpm import Tpm
+
+    software = make_software_tpm(tmp_path.name)
+    with Tpm(software.start()) as tpm:
+        measure(tpm, recorded_log(NAME))
+        attester = Attester(tpm, tpm.create_attestation_key("ecc"))
+        with attesting_device(tmp_path, keylime_stack, attester) as device:
+            device.uefi_log = recorded_log(NAME)
+            hold_to(device.bench, _policy())
+            yield device
+    software.stop()
+
+
+def _policy() -> AttestationPolicy:
+    values = {pcr: one.hex() for pcr, one in recorded_pcrs(NAME).items()}
+    boot = learn_boot(NAME, "sha256", recorded_log(NAME), values)
+    return AttestationPolicy(
+        "measured", 1, {1: (values[1],)}, measured_boot=MeasuredBoot((boot,))
+    )
+
+
+def _with_another_command_line() -> AttestationPolicy:
+    measured = _policy().measured_boot
+    assert measured is not None
+    pcrs = dict(measured.boots[0].pcrs)
+    pcrs[8] = tuple(
+        replace(one, digest="ab" * 32, says='kernel command line: "quiet"')
+        if one.says.startswith("kernel command line")
+        else one
+        for one in pcrs[8]
+    )
+    boots = (ReferenceBoot("quiet", pcrs),)
+    return AttestationPolicy("measured", 2, {}, measured_boot=MeasuredBoot(boots))
+
+
+def test_a_boot_that_the_policy_knows_passes_and_tells_what_was_compared(
+    booted: Attesting,
+) -> None:
+    asked = booted.asked()
+    assert asked["uefi"] is True
+    assert asked["pcrs"] == [0, 1, 2, 3, 4, 7, 8, 9, 14]
+    answer = booted.attest()
+    assert (answer["verdict"], answer["failures"]) == ("passed", [])
+    compared = answer["compared"]
+    assert isinstance(compared, list)
+    assert compared[:2] == ["pcr:sha256:1", "boot:sha256:0"]
+    assert compared[-2:] == ["boot-events:38", "boot-is:secure-boot"]
+    booted.bench.assign()
+    assert "ticket" in booted.bench.ask()
+
+
+def test_an_event_after_the_log_was_read_is_a_log_that_is_not_true(
+    booted: Attesting,
+) -> None:
+    booted.attester.tpm.extend(8, b"another command")
+    answer = booted.attest()
+    assert answer["verdict"] == "failed"
+    assert "boot.not-replayed" in failures(answer)
+    assert "PCR 8" in failures(answer)
+
+
+def test_another_boot_is_refused_and_takes_the_workload_back(
+    booted: Attesting,
+) -> None:
+    bench = booted.bench
+    bench.assign()
+    booted.attest()
+    bench.ask()
+    hold_to(bench, _with_another_command_line())
+    answer = booted.attest()
+    assert "boot.event" in failures(answer)
+    assert 'kernel command line: "/vmlinuz console=ttyS0' in failures(answer)
+    assert 'the policy has kernel command line: "quiet"' in failures(answer)
+    assert "removal_order" in bench.ask()
+
+
+def test_a_pinned_value_is_still_keylimes_to_judge(booted: Attesting) -> None:
+    booted.attester.tpm.extend(1, b"another setting")
+    answer = booted.attest()
+    assert "PCR 1 holds another value" in failures(answer)
+    assert "pcr_validation.invalid_pcr_1" in failures(answer)
+
+
+def test_no_log_is_no_pass(booted: Attesting) -> None:
+    booted.uefi_log = b""
+    answer = booted.attest()
+    assert (answer["verdict"], answer["compared"]) == ("failed", [])
+    assert "boot.no-log" in failures(answer)
+
+
+def test_the_push_channel_does_not_take_a_policy_that_needs_a_log(
+    booted: Attesting,
+) -> None:
+    bench = booted.bench
+    bindings = bench.context.stores.bindings
+    bindings.put(replace(bindings.get(bench.guid.raw), channel="push"), "test")
+    with pytest.raises(Problem, match="needs the event log") as refused:
+        ready(bench.gate.situation(bench.guid.raw), Channel.PUSH)
+    assert refused.value.code == "no-policy"
