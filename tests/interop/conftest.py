@@ -74,6 +74,7 @@ def _case(item: pytest.Item, marker: pytest.Mark, outcome: str, reason: str) -> 
         str(known[column]) if column else "",
         outcome,
         reason,
+        item.path.name,
     )
 
 

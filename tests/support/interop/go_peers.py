@@ -21,14 +21,18 @@ class GoPeers:
 
     directory: Path
     versions: Mapping[str, str]
+    compiler: str
 
     def program(self, name: str) -> Path:
         return self.directory / name
 
     def peers(self) -> list[Peer]:
         """Name the modules that are peers, for the report."""
-        built = f"`go build {CLIENT}`, from a module proxy"
-        used = "a library: under our own `tests/interop/go/services` and `…/device`"
+        built = f"`go build {CLIENT}` with {self.compiler}, from a module proxy"
+        used = (
+            "a library, as are its modules `fsim` and `tpm`: under our own"
+            " `tests/interop/go/services` and `tests/interop/go/device`"
+        )
         return [
             Peer("go-fdo-client", self.versions[CLIENT], built),
             Peer("go-fdo", self.versions[LIBRARY], used),
@@ -50,8 +54,9 @@ def go_peers() -> GoPeers:
             run_build([go, "build", "-trimpath", "-o", str(draft), package], GO)
             draft.replace(home / name)
 
-    home = kept(GO, answer([go, "version"]), tuple(PACKAGES), build)
-    return GoPeers(home, _versions())
+    compiler = answer([go, "version"])
+    home = kept(GO, compiler, tuple(PACKAGES), build)
+    return GoPeers(home, _versions(), compiler.removeprefix("go version ").strip())
 
 
 def _versions() -> dict[str, str]:

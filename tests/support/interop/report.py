@@ -5,6 +5,7 @@ parameters make a table's rows and columns; here that becomes Markdown, in the
 order of the tests, with nothing in it that differs from run to run.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -26,6 +27,7 @@ class Case:
     column: str
     outcome: str  # of pytest
     reason: str = ""
+    source: str = ""  # the file it is in
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Report:
         if self.missing:
             parts += ["## What could not be had", *_missing(self.missing)]
         for pair in _unique(case.pair for case in self.cases):
-            parts += [f"## {pair}"]
             mine = [case for case in self.cases if case.pair == pair]
+            parts += [f"## {pair}", _command(mine)]
             for title in _unique(case.title for case in mine):
                 parts += _section(title, [c for c in mine if c.title == title])
         return "\n\n".join(parts) + "\n"
@@ -66,6 +68,14 @@ def _peers(peers: Sequence[Peer]) -> Iterable[str]:
 def _missing(peers: Sequence[Peer]) -> Iterable[str]:
     rows = [(peer.name, peer.version, peer.how) for peer in peers]
     yield _table(("peer", "command", "answer"), rows)
+
+
+def _command(cases: Sequence[Case]) -> str:
+    """How to run these again, and how they went."""
+    files = " ".join(_unique(f"tests/interop/{case.source}" for case in cases))
+    tally = Counter(_WORDS[case.outcome] for case in cases)
+    counts = ", ".join(f"{count} {word}" for word, count in sorted(tally.items()))
+    return f"`INTEROP=full .venv/bin/pytest {files}`: {counts}."
 
 
 def _section(title: str, cases: Sequence[Case]) -> Iterable[str]:

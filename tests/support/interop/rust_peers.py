@@ -19,11 +19,12 @@ class RustPeer:
     """Where our program over Astarte's library is."""
 
     program: Path
+    compiler: str
 
     def peers(self) -> list[Peer]:
         """Name the crates that are peers, for the report."""
         manifest = (RUST / "Cargo.toml").read_text()
-        used = "a crate: run by our own `tests/interop/rust`"
+        used = f"a crate: under our own `tests/interop/rust`, with {self.compiler}"
         return [Peer(name, _version(manifest, name), used) for name in LIBRARIES]
 
 
@@ -49,5 +50,6 @@ def rust_peer() -> RustPeer:
         (copy / "target" / "debug" / PROGRAM).replace(home / PROGRAM)
         shutil.rmtree(copy)
 
-    home = kept(RUST, answer([cargo, "--version"]), (PROGRAM,), build)
-    return RustPeer(home / PROGRAM)
+    compiler = answer([cargo, "--version"])
+    home = kept(RUST, compiler, (PROGRAM,), build)
+    return RustPeer(home / PROGRAM, compiler.strip())
