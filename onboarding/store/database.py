@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import configure_mappers
 from sqlmodel import Session
 
 from onboarding.store import runs_schema, schema
@@ -81,6 +82,7 @@ class Database:
         with _translated(), self._writing.begin() as connection:
             schema.upgrade(connection)
         runs_schema.create(self.runs, unlogged=self._runs_are_postgres)
+        configure_mappers()  # else whoever comes first waits for it
 
     def is_current(self) -> bool:
         """Whether the schema is the one this version was written for."""
