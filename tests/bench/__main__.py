@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,15 +69,24 @@ def _options() -> argparse.Namespace:
 
 def _on_sqlite(options: argparse.Namespace) -> dict[str, object]:
     with _running(None) as services:
+        prepare(services)
         figures = FleetRun(services, options.devices, options.concurrency).figures()
         resident = {role: rss_mib(services[role].process.pid) for role in ROLES}
         return {
             **_shown(figures),
             "rss_mib": resident["owner"],
             "rss": resident,
-            "import": import_figures(services, options.vouchers),
+            "import": _imports(options, None),
             "foreign_cores": _foreign(figures),
         }
+
+
+def _imports(
+    options: argparse.Namespace, server: PrivatePostgres | None
+) -> dict[str, object]:
+    """Into an owner who does not register at the same time what he is given."""
+    with _running(server, ("owner",), background=False) as services:
+        return import_figures(services, options.vouchers)
 
 
 def _on_postgres(options: argparse.Namespace) -> dict[str, object] | None:
@@ -89,6 +98,7 @@ def _on_postgres(options: argparse.Namespace) -> dict[str, object] | None:
     server.start()
     try:
         with _running(server) as services:
+            prepare(services)
             devices = min(options.devices, 400)
             figures = FleetRun(services, devices, options.concurrency).figures()
             to2 = figures["to2"]
@@ -96,7 +106,7 @@ def _on_postgres(options: argparse.Namespace) -> dict[str, object] | None:
                 **_shown(figures),
                 "to2_service_ms": to2.each(to2.usage.service),
                 "to2_database_ms": to2.each(to2.usage.database),
-                "import": import_figures(services, min(options.vouchers, 1000)),
+                "import": _imports(options, server),
                 "foreign_cores": _foreign(figures),
             }
     finally:
@@ -104,17 +114,22 @@ def _on_postgres(options: argparse.Namespace) -> dict[str, object] | None:
 
 
 @contextmanager
-def _running(postgres: PrivatePostgres | None) -> Iterator[Services]:
-    """The three services on the first core, ourselves on the last."""
+def _running(
+    postgres: PrivatePostgres | None,
+    roles: Sequence[str] = ROLES,
+    *,
+    background: bool = True,
+) -> Iterator[Services]:
+    """The services on the first core, ourselves on the last."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         print("bench: one core only; services and load share it", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="vouchgate-bench-") as name:
         os.sched_setaffinity(0, cores[:1])  # what the services inherit
         try:
-            with Services(Path(name), postgres) as services:
+            running = Services(Path(name), postgres, roles, background=background)
+            with running as services:
                 os.sched_setaffinity(0, cores[-1:])
-                prepare(services)
                 yield services
         finally:
             os.sched_setaffinity(0, cores)

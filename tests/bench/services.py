@@ -52,10 +52,13 @@ class Services:
         directory: Path,
         postgres: PrivatePostgres | None = None,
         roles: Sequence[str] = ROLES,
+        *,
+        background: bool = True,
     ) -> None:
         self._directory = directory
         self._postgres = postgres
         self._roles = roles
+        self._background = background
         self._started: dict[str, Service] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.owner_key: KeyInfo
@@ -136,6 +139,7 @@ class Services:
             "VOUCHGATE_KEY_DIRECTORY": str(place / "keys"),
             "VOUCHGATE_KEY_PASSPHRASE_FILE": str(self._directory / "passphrase"),
             "VOUCHGATE_PORT": "0",
+            "VOUCHGATE_BACKGROUND": str(self._background).lower(),
             "VOUCHGATE_FDO_RATE": "0",  # all load comes from one address, with one key
             "VOUCHGATE_API_SOURCE_RATE": "0",
             "VOUCHGATE_API_KEY_RATE": "0",

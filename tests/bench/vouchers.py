@@ -60,7 +60,7 @@ def _by_api(services: Services, blocks: Sequence[bytes]) -> dict[str, float]:
             taken = answer["imported"] if isinstance(answer, dict) else 0
             if taken != len(blocks[start : start + _BATCH]):
                 raise SystemExit("bench: a voucher was not imported")
-    return _rates(len(blocks), usage)
+    return {**_rates(len(blocks), usage), "foreign_cores": usage.foreign_cores}
 
 
 def _rates(count: int, usage: Usage) -> dict[str, float]:
