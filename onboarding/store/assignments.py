@@ -4,10 +4,15 @@ from dataclasses import dataclass
 
 from onboarding.store.database import Database, Writing
 from onboarding.store.devices import lock
-from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import AssignmentRow, ManifestRow, PolicyRow
 from onboarding.store.policies import PolicyKind
+
+Choice = tuple[str | None, str | None, str | None, int | None]
+"""Manifest and its version, policy and its version."""
+
+NOTHING: Choice = (None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,21 @@ class AssignmentRecord:
     assigned_at: int
     assigned_by: str
 
+    @property
+    def choice(self) -> Choice:
+        return (
+            self.manifest_name,
+            self.manifest_version,
+            self.policy_name,
+            self.policy_version,
+        )
+
 
 class AssignmentStore:
-    """One assignment per device; it follows the device to a new GUID."""
+    """One assignment per device; it follows the device to a new GUID.
+
+    Whatever changes one takes ``instead_of``: what has to stand there, or Conflict.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,7 +59,13 @@ class AssignmentStore:
             return _record(row)
 
     def assign_manifest(
-        self, guid: bytes, name: str, version: str, actor: str, at: int
+        self,
+        guid: bytes,
+        name: str,
+        version: str,
+        actor: str,
+        at: int,
+        instead_of: Choice | None = None,
     ) -> AssignmentRecord:
         """Assign a manifest in place of the one before.
 
@@ -53,7 +76,7 @@ class AssignmentStore:
             manifest = writing.session.get(ManifestRow, (name, version))
             if manifest is None:
                 raise NotFound(f"there is no manifest {name}@{version}")
-            row = _row(writing, guid, actor, at)
+            row = _row(writing, guid, actor, at, instead_of)
             row.manifest_name, row.manifest_version = name, version
             detail = {"name": name, "version": version}
             digest = manifest.digest
@@ -61,7 +84,13 @@ class AssignmentStore:
             return _record(row)
 
     def assign_policy(
-        self, guid: bytes, name: str, version: int, actor: str, at: int
+        self,
+        guid: bytes,
+        name: str,
+        version: int,
+        actor: str,
+        at: int,
+        instead_of: Choice | None = None,
     ) -> AssignmentRecord:
         """Hold the device to an attestation policy from now on.
 
@@ -75,7 +104,7 @@ class AssignmentStore:
                 raise NotFound(f"there is no policy {name}@{version}")
             if policy.kind != PolicyKind.ATTESTATION.value:
                 raise InvalidRecord(f"policy {name} is of kind {policy.kind}")
-            row = _row(writing, guid, actor, at)
+            row = _row(writing, guid, actor, at, instead_of)
             row.policy_name, row.policy_version = name, version
             detail = {"name": name, "version": version}
             writing.log(
@@ -83,21 +112,29 @@ class AssignmentStore:
             )
             return _record(row)
 
-    def clear_manifest(self, guid: bytes, actor: str, at: int) -> None:
+    def clear_manifest(
+        self, guid: bytes, actor: str, at: int, instead_of: Choice | None = None
+    ) -> AssignmentRecord:
         """Assign no manifest; the policy stays.
 
         Raises:
             NotFound: There is no such device.
         """
         with self._database.transaction() as writing:
-            row = _row(writing, guid, actor, at)
+            row = _row(writing, guid, actor, at, instead_of)
             row.manifest_name = row.manifest_version = None
             writing.log(Event("manifest.unassigned", actor, at, guid))
+            return _record(row)
 
 
-def _row(writing: Writing, guid: bytes, actor: str, at: int) -> AssignmentRow:
+def _row(
+    writing: Writing, guid: bytes, actor: str, at: int, instead_of: Choice | None
+) -> AssignmentRow:
     lock(writing, guid)
     row = writing.session.get(AssignmentRow, guid)
+    there = NOTHING if row is None else _record(row).choice
+    if instead_of is not None and there != instead_of:
+        raise Conflict("the assignment was changed meanwhile")
     if row is None:
         row = AssignmentRow(guid=guid, assigned_at=at, assigned_by=actor)
         writing.session.add(row)

@@ -9,7 +9,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database, Writing
 from onboarding.store.device_filter import DeviceFilter, state_column
-from onboarding.store.errors import InvalidRecord, NotFound
+from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.state import DeviceFacts, DeviceState, Removal, state_of
@@ -121,13 +121,20 @@ class DeviceStore:
         *,
         profile: str | None = None,
         labels: Mapping[str, str] | None = None,
+        instead_of: Mapping[str, str] | None = None,
     ) -> None:
-        """Set the board profile or the labels; what is None stays as it was."""
+        """Set the board profile or the labels; what is None stays as it was.
+
+        Raises:
+            Conflict: The labels are not those that ``instead_of`` expects.
+        """
         text = None if labels is None else json.dumps(labels, sort_keys=True)
         if text is not None and len(text) > _LABELS_LIMIT:
             raise InvalidRecord("a device's labels have at most 4 KiB of JSON")
 
         def change(row: DeviceRow) -> None:
+            if instead_of is not None and json.loads(row.labels) != {**instead_of}:
+                raise Conflict("the labels were changed meanwhile")
             row.profile = row.profile if profile is None else profile
             row.labels = row.labels if text is None else text
 

@@ -8,8 +8,10 @@ from pydantic import ConfigDict, Field
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from onboarding.services import rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import ALWAYS, Conditions, When, answered
 from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name
 from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
@@ -45,27 +47,42 @@ def list_policies(context: Ctx) -> JsonObject:
 
 @router.post("/policies", status_code=201, **needs(Role.SECURITY))
 def post_policy(
-    body: PolicyIn, context: Ctx, caller: Caller, response: Response
+    body: PolicyIn, context: Ctx, caller: Caller, response: Response, when: When
 ) -> JsonObject:
-    """Store the next version; the same version and content again is no change."""
+    """Store the next version; the same version and content again is no change.
+
+    With If-Match: only after the version that has this ETag.
+    """
+    version = _next(context, body.name, when, body.version)
     document = {**_defaults(body.kind), **(body.model_extra or {}), "name": body.name}
-    document["version"] = body.version or _next(context, body.name)
+    document["version"] = version
     record = rows.policy_record(
         _parse(body.kind, document), actor(caller), context.now()
     )
-    made = context.stores.policies.add(record)
+    with when.held():
+        made = context.stores.policies.add(record)
+    response.headers["ETag"] = _tag(record)
     response.status_code = 201 if made else 200
     return _shown(record)
 
 
 @router.get("/policies/{name}", **needs(*READERS))
 def get_policy(
-    name: NamePath, context: Ctx, version: VersionQuery = None
-) -> JsonObject:
+    name: NamePath, context: Ctx, when: When, version: VersionQuery = None
+) -> Response:
     """One version, the newest unless told otherwise, and which there are."""
+    shown, tag = shown_policy(context, name, version)
+    # An older version's list of versions grows, and its tag does not.
+    return answered(shown, tag, when if version is None else ALWAYS)
+
+
+def shown_policy(
+    context: Context, name: str, version: int | None = None
+) -> tuple[JsonObject, str]:
+    """A version of a policy and its tag. Raises NotFound."""
     found = context.stores.policies.get(name, version)
     versions = [one.version for one in context.stores.policies.versions(name)]
-    return {**_shown(found), "versions": versions}
+    return {**_shown(found), "versions": versions}, _tag(found)
 
 
 def _defaults(kind: str) -> dict[str, Any]:
@@ -80,11 +97,24 @@ def _parse(kind: str, document: dict[str, Any]) -> AttestationPolicy | ReleasePo
     return ReleasePolicy.from_json(document)
 
 
-def _next(context: Ctx, name: str) -> int:
+def _tag(one: PolicyRecord) -> str:
+    return f'"{one.version}-{one.digest.hex()[:16]}"'
+
+
+def _next(context: Context, name: str, when: Conditions, given: int | None) -> int:
+    """The version given, or the one after the newest, if that is as expected.
+
+    Raises:
+        Problem: 409, 412.
+    """
     try:
         newest = context.stores.policies.get(name)
     except NotFound:
-        return 1
+        when.require("", exists=False)
+        return given or 1
+    when.require(_tag(newest))
+    if given is not None:
+        return given
     if newest.version >= MAX_INT:
         raise Problem(409, "conflict", "The policy has no versions left.")
     return newest.version + 1

@@ -2,14 +2,22 @@
 
 from typing import Annotated, Any
 
+from fastapi import Response
 from pydantic import Field
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import (
+    When,
+    answered,
+    expected_version,
+    setting_tag,
+)
 from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
 from onboarding.services.site import rendezvous_info
 from onboarding.services.site_changes import set_rendezvous_info
 from onboarding.store.apikeys import Role
+from onboarding.store.settings_rows import RVINFO
 from ownership_vouchers.rendezvous import RendezvousInfo
 
 router = api_router("site")
@@ -25,17 +33,21 @@ class RvInfoIn(Body):
 
 
 @router.get("/rvinfo", **needs(*ANY))
-def get_rvinfo(context: Ctx) -> JsonObject:
+def get_rvinfo(context: Ctx, when: When) -> Response:
     """What new vouchers get."""
-    return _shown(rendezvous_info(context.stores.settings))
+    settings = context.stores.settings
+    tag = setting_tag(settings, RVINFO)
+    return answered(_shown(rendezvous_info(settings)), tag, when)
 
 
 @router.put("/rvinfo", **needs(Role.MANUFACTURER, Role.OPERATOR))
-def put_rvinfo(body: RvInfoIn, context: Ctx, caller: Caller) -> JsonObject:
+def put_rvinfo(body: RvInfoIn, context: Ctx, caller: Caller, when: When) -> Response:
     """Set it for vouchers made from now on."""
     info = RendezvousInfo.build(body.directives)
-    set_rendezvous_info(context, info, actor(caller))
-    return _shown(info)
+    expected = expected_version(context.stores.settings, RVINFO, when)
+    with when.held():
+        done = set_rendezvous_info(context, info, actor(caller), expected)
+    return answered(_shown(info), f'"{done.version}"')
 
 
 def _shown(info: RendezvousInfo) -> JsonObject:

@@ -2,14 +2,22 @@
 
 from typing import Annotated, Literal
 
+from fastapi import Response
 from pydantic import Field
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import (
+    When,
+    answered,
+    expected_version,
+    setting_tag,
+)
 from onboarding.services.api.fields import Body, JsonObject, Text
 from onboarding.services.api.routing import api_router
 from onboarding.services.site import to2_addresses
 from onboarding.services.site_changes import set_to2_addresses
 from onboarding.store.apikeys import Role
+from onboarding.store.settings_rows import TO2_ADDRESSES
 from ownership_vouchers.rendezvous import To2Address, TransportProtocol
 
 router = api_router("site")
@@ -31,20 +39,26 @@ class AddressesIn(Body):
 
 
 @router.get("/to2-address", **needs(*ANY))
-def get_address(context: Ctx) -> JsonObject:
+def get_address(context: Ctx, when: When) -> Response:
     """Where this owner's devices are sent."""
-    return _shown(to2_addresses(context.stores.settings))
+    settings = context.stores.settings
+    tag = setting_tag(settings, TO2_ADDRESSES)
+    return answered(_shown(to2_addresses(settings)), tag, when)
 
 
 @router.put("/to2-address", **needs(Role.OPERATOR))
-def put_address(body: AddressesIn, context: Ctx, caller: Caller) -> JsonObject:
+def put_address(
+    body: AddressesIn, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Set it, and register every device that is not onboarded yet anew."""
     addresses = tuple(
         To2Address(one.ip, one.dns, one.port, TransportProtocol[one.protocol.upper()])
         for one in body.addresses
     )
-    set_to2_addresses(context, addresses, actor(caller))
-    return _shown(addresses)
+    expected = expected_version(context.stores.settings, TO2_ADDRESSES, when)
+    with when.held():
+        done = set_to2_addresses(context, addresses, actor(caller), expected)
+    return answered(_shown(addresses), f'"{done.version}"')
 
 
 def _shown(addresses: tuple[To2Address, ...]) -> JsonObject:

@@ -2,10 +2,17 @@
 
 from typing import Annotated
 
+from fastapi import Response
 from pydantic import Field, StringConstraints
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, Fingerprint, JsonObject
+from onboarding.services.api.conditions import (
+    When,
+    answered,
+    expected_version,
+    setting_tag,
+)
+from onboarding.services.api.fields import Body, Fingerprint
 from onboarding.services.api.routing import api_router
 from onboarding.services.trust import TRUST, Trust, load_trust
 from onboarding.store.apikeys import Role
@@ -23,15 +30,19 @@ class TrustIn(Body):
 
 
 @router.get("/trust", **needs(*ANY))
-def get_trust(context: Ctx) -> JsonObject:
+def get_trust(context: Ctx, when: When) -> Response:
     """Manufacturers and device CAs that are trusted."""
-    return load_trust(context.stores.settings).to_json()
+    settings = context.stores.settings
+    tag = setting_tag(settings, TRUST)
+    return answered(load_trust(settings).to_json(), tag, when)
 
 
 @router.put("/trust", **needs(Role.SECURITY))
-def put_trust(body: TrustIn, context: Ctx, caller: Caller) -> JsonObject:
+def put_trust(body: TrustIn, context: Ctx, caller: Caller, when: When) -> Response:
     """Replace both lists; where both are filled a voucher must satisfy both."""
     trust = Trust.build(frozenset(body.manufacturers), body.device_cas_pem)
-    encoded, now = trust.encode(), context.now()
-    context.stores.settings.put(TRUST, encoded, actor(caller), now)
-    return trust.to_json()
+    settings, encoded = context.stores.settings, trust.encode()
+    expected = expected_version(settings, TRUST, when)
+    with when.held():
+        done = settings.put(TRUST, encoded, actor(caller), context.now(), expected)
+    return answered(trust.to_json(), f'"{done.version}"')

@@ -11,7 +11,7 @@ from onboarding.services.compat.answers import PEM_TYPE, as_json, guid_of, rfc33
 from onboarding.services.compat.directives import from_v1, from_v2, to_v1, to_v2
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.site_changes import Given, set_rendezvous_info
+from onboarding.services.site_changes import set_rendezvous_info
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.settings_rows import RVINFO
@@ -62,7 +62,7 @@ def post_rvinfo(body: RawBody, context: Ctx, caller: Caller) -> Response:
     """Set it for the first time; 409 afterwards."""
     info = from_v1(strict_json(body))
     try:
-        set_rendezvous_info(context, info, actor(caller), Given.FIRST)
+        set_rendezvous_info(context, info, actor(caller), expected=0)
     except Conflict as error:
         raise Problem(409, "conflict", "rvInfo already exists") from error
     return _echo(body, 201)
@@ -73,7 +73,8 @@ def put_rvinfo(body: RawBody, context: Ctx, caller: Caller) -> Response:
     """Set it anew; 404 before it was set for the first time."""
     info = from_v1(strict_json(body))
     try:
-        set_rendezvous_info(context, info, actor(caller), Given.AGAIN)
+        there = context.stores.settings.get(RVINFO).version
+        set_rendezvous_info(context, info, actor(caller), there)
     except NotFound as error:
         raise Problem(404, "not-found", "rvInfo does not exist") from error
     return _echo(body)

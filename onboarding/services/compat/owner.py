@@ -12,10 +12,11 @@ from onboarding.services.compat.answers import PEM_TYPE, as_json, guid_of, rfc33
 from onboarding.services.compat.manufacturing import MAX_LISTED
 from onboarding.services.errors import Problem
 from onboarding.services.site import to2_addresses
-from onboarding.services.site_changes import Given, set_to2_addresses
+from onboarding.services.site_changes import set_to2_addresses
 from onboarding.services.voucher_import import ItemStatus, import_vouchers
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import Conflict, NotFound
+from onboarding.store.settings_rows import TO2_ADDRESSES
 from onboarding.store.voucher_list import NewestVoucher
 from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.voucher import Voucher
@@ -54,7 +55,7 @@ def post_redirect(body: RawBody, context: Ctx, caller: Caller) -> Response:
     """Say so for the first time; 409 afterwards."""
     addresses = redirect.from_json(strict_json(body))
     try:
-        set_to2_addresses(context, addresses, actor(caller), Given.FIRST)
+        set_to2_addresses(context, addresses, actor(caller), expected=0)
     except Conflict as error:
         raise Problem(409, "conflict", "ownerInfo already exists") from error
     return Response(body, 201, media_type="application/json")
@@ -65,7 +66,8 @@ def put_redirect(body: RawBody, context: Ctx, caller: Caller) -> Response:
     """Say so anew; 404 before it was said for the first time."""
     addresses = redirect.from_json(strict_json(body))
     try:
-        set_to2_addresses(context, addresses, actor(caller), Given.AGAIN)
+        there = context.stores.settings.get(TO2_ADDRESSES).version
+        set_to2_addresses(context, addresses, actor(caller), there)
     except NotFound as error:
         raise Problem(404, "not-found", "ownerInfo does not exist") from error
     return Response(body, media_type="application/json")

@@ -7,8 +7,9 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from onboarding.services.api import device_actions, to0
+from onboarding.services.api import device_actions, device_settings, to0
 from onboarding.services.api.auth import Ctx
+from onboarding.services.api.conditions import ALWAYS
 from onboarding.services.api.fields import GuidPath, JsonObject
 from onboarding.services.console.guard import Current, Form, FormFields, takes_form
 from onboarding.services.console.pages import pages_router, see_other
@@ -18,7 +19,7 @@ from onboarding.store.apikeys import ApiKey, Role
 router = pages_router()
 
 BOTH = (Role.OPERATOR, Role.SECURITY)
-Action = Callable[[str, Form, Context, ApiKey], JsonObject]
+Action = Callable[[str, Form, Context, ApiKey], JsonObject | Response]
 
 
 def _freeze(guid: str, form: Form, context: Context, key: ApiKey) -> JsonObject:
@@ -41,16 +42,16 @@ def _register(guid: str, _form: Form, context: Context, _key: ApiKey) -> JsonObj
     return to0.register_now(guid, context)
 
 
-def _policy(guid: str, form: Form, context: Context, key: ApiKey) -> JsonObject:
-    body = device_actions.PolicyChoice(policy=form.get("policy", ""))
-    return device_actions.put_policy(guid, body, context, key)
+def _policy(guid: str, form: Form, context: Context, key: ApiKey) -> Response:
+    body = device_settings.PolicyChoice(policy=form.get("policy", ""))
+    return device_settings.put_policy(guid, body, context, key, ALWAYS)
 
 
-def _manifest(guid: str, form: Form, context: Context, key: ApiKey) -> JsonObject:
+def _manifest(guid: str, form: Form, context: Context, key: ApiKey) -> Response:
     name, _, version = form.get("manifest", "").partition("@")
     chosen: dict[str, Any] = {"manifest": name or None, "version": version or None}
-    body = device_actions.AssignmentIn.model_validate(chosen)
-    return device_actions.put_assignment(guid, body, context, key)
+    body = device_settings.AssignmentIn.model_validate(chosen)
+    return device_settings.put_assignment(guid, body, context, key, ALWAYS)
 
 
 def _add(name: str, action: Action, *roles: Role) -> None:

@@ -29,9 +29,9 @@ def policy_page(
     against: VersionQuery = None,
 ) -> Response:
     """One version, and what changed since another: the one before, if none is named."""
-    shown = api.get_policy(name, context, version)
+    shown = api.shown_policy(context, name, version)[0]
     other = against or max(shown["version"] - 1, 1)
-    before = api.get_policy(name, context, other)
+    before = api.shown_policy(context, name, other)[0]
     return render(
         request,
         "policy.html",

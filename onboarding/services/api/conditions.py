@@ -1,0 +1,129 @@
+"""To change a thing only if it still is what the caller saw.
+
+A tag is made from what a resource is; it is compared again where the change is
+made, so that of two who saw the same only one succeeds.
+
+Source: RFC 9110, sections 8.8.3 and 13.1.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Response
+from fastapi.responses import JSONResponse
+
+from onboarding.services.api.fields import JsonObject
+from onboarding.services.errors import Problem
+from onboarding.store.errors import Conflict, NotFound
+from onboarding.store.settings_rows import SettingStore
+
+_Tags = Annotated[str | None, Header(max_length=1024)]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a request says of the state it wants to meet."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+    @property
+    def stated(self) -> bool:
+        return self.if_match is not None or self.if_none_match is not None
+
+    def require(self, tag: str, *, exists: bool = True) -> None:
+        """Let a change go on only where the conditions hold.
+
+        Args:
+            tag: Of the resource as it is now.
+            exists: Whether it was ever set.
+
+        Raises:
+            Problem: 412.
+        """
+        if self.if_match is not None and not _names(self.if_match, tag, exists):
+            raise _failed()
+        if self.if_none_match is not None and _names(self.if_none_match, tag, exists):
+            raise _failed()
+
+    def has(self, tag: str) -> bool:
+        """Whether the caller says that it has this very state already."""
+        given = self.if_none_match
+        return given is not None and _names(given.replace("W/", ""), tag, exists=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A conflict inside means that somebody else was faster. Raises Problem."""
+        try:
+            yield
+        except Conflict as error:
+            if self.stated:
+                raise _failed() from error
+            raise
+
+
+ALWAYS = Conditions()
+
+
+def _conditions(
+    if_match: _Tags = None,
+    if_none_match: _Tags = None,
+) -> Conditions:
+    return Conditions(if_match, if_none_match)
+
+
+When = Annotated[Conditions, Depends(_conditions)]
+
+
+def tag_of(state: object) -> str:
+    """The tag of what can be written as JSON."""
+    text = json.dumps(state, sort_keys=True, separators=(",", ":"))
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def answered(content: JsonObject, tag: str, when: Conditions = ALWAYS) -> Response:
+    """A state with its tag, or that it is the one that the caller has."""
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if when.has(tag):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(content, headers=headers)
+
+
+def setting_tag(settings: SettingStore, name: str) -> str:
+    """The tag of a setting. Take it before the value, never after."""
+    return f'"{_version(settings, name)}"'
+
+
+def expected_version(settings: SettingStore, name: str, when: Conditions) -> int | None:
+    """The version that a change is to meet; None if any will do. Raises Problem."""
+    if not when.stated:
+        return None
+    version = _version(settings, name)
+    when.require(f'"{version}"', exists=version > 0)
+    return version
+
+
+def _version(settings: SettingStore, name: str) -> int:
+    try:
+        return settings.get(name).version
+    except NotFound:
+        return 0
+
+
+def _names(given: str, tag: str, exists: bool) -> bool:
+    if given.strip() == "*":
+        return exists
+    return tag in (one.strip() for one in given.split(","))
+
+
+def _failed() -> Problem:
+    return Problem(
+        412,
+        "precondition-failed",
+        "It is not what it was when you read it.",
+        remedy="GET it again, and send the ETag of that answer as If-Match.",
+    )

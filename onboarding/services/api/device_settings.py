@@ -1,0 +1,167 @@
+"""What a device is to be: its labels, its workload, the policy it is held to."""
+
+from typing import Annotated
+
+from fastapi import Response
+from pydantic import Field
+
+from attestation.appraisal import Channel
+from onboarding.services import enrolment, reconcile
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import Conditions, When, answered, tag_of
+from onboarding.services.api.fields import (
+    MAX_INT,
+    Body,
+    GuidPath,
+    JsonObject,
+    Line,
+    Name,
+    guid_text,
+)
+from onboarding.services.api.present import present
+from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.store.apikeys import Role
+from onboarding.store.assignments import NOTHING, Choice
+from onboarding.store.errors import NotFound
+
+router = api_router("devices")
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+Version = Annotated[int, Field(ge=1, le=MAX_INT)]
+
+
+class AssignmentIn(Body):
+    """Which manifest; null takes the present one away."""
+
+    manifest: Name | None
+    version: Version | None = None
+
+
+class PolicyChoice(Body):
+    """Which attestation policy; its newest version unless told otherwise."""
+
+    policy: Name
+    version: Version | None = None
+
+
+class LabelsIn(Body):
+    """All labels of the device."""
+
+    labels: Annotated[dict[Name, Line], Field(max_length=64)]
+
+
+@router.get("/devices/{guid}/assignment", **needs(*READERS))
+def get_assignment(guid: GuidPath, context: Ctx, when: When) -> Response:
+    """What the device shall run, and the policy it is held to."""
+    raw = present(context, guid)
+    choice = _choice(context, raw)
+    return answered(_shown(raw, choice), tag_of(choice), when)
+
+
+@router.put("/devices/{guid}/assignment", **needs(Role.OPERATOR))
+def put_assignment(
+    guid: GuidPath, body: AssignmentIn, context: Ctx, caller: Caller, when: When
+) -> Response:
+    """Say what the device shall run, once the gate lets it."""
+    if body.manifest is not None and body.version is None:
+        raise Problem(
+            422,
+            "version-missing",
+            f"Say which version of manifest {body.manifest} is assigned.",
+            remedy="GET /api/v1/manifests lists them.",
+        )
+    raw, now, who = present(context, guid), context.now(), actor(caller)
+    assignments, expected = context.stores.assignments, _expected(context, raw, when)
+    with when.held():
+        if body.manifest is None:
+            done = assignments.clear_manifest(raw, who, now, expected)
+        else:
+            version = str(body.version)
+            done = assignments.assign_manifest(
+                raw, body.manifest, version, who, now, expected
+            )
+    return answered(_shown(raw, done.choice), tag_of(done.choice))
+
+
+@router.put("/devices/{guid}/policy", **needs(Role.SECURITY, Role.OPERATOR))
+def put_policy(
+    guid: GuidPath, body: PolicyChoice, context: Ctx, caller: Caller, when: When
+) -> Response:
+    """Hold the device to an attestation policy from now on."""
+    raw, now = present(context, guid), context.now()
+    expected = _expected(context, raw, when)
+    version = body.version or context.stores.policies.get(body.policy).version
+    with when.held():
+        done = context.stores.assignments.assign_policy(
+            raw, body.policy, version, actor(caller), now, expected
+        )
+    if _on_push(context, raw):
+        enrolment.plan(context.stores, raw, now)
+        reconcile.plan(context.stores, raw, now)
+    shown = {"guid": guid_text(raw), "policy": body.policy, "version": version}
+    return answered(shown, tag_of(done.choice))
+
+
+@router.get("/devices/{guid}/labels", **needs(*READERS))
+def get_labels(guid: GuidPath, context: Ctx, when: When) -> Response:
+    """The device's labels."""
+    device = context.stores.devices.get(present(context, guid))
+    labels = dict(device.labels)
+    shown = {"guid": guid_text(device.guid), "labels": labels}
+    return answered(shown, tag_of(labels), when)
+
+
+@router.put("/devices/{guid}/labels", **needs(Role.OPERATOR))
+def put_labels(
+    guid: GuidPath, body: LabelsIn, context: Ctx, caller: Caller, when: When
+) -> Response:
+    """Replace the device's labels."""
+    raw, devices = present(context, guid), context.stores.devices
+    before = None
+    if when.stated:
+        before = dict(devices.get(raw).labels)
+        when.require(tag_of(before))
+    with when.held():
+        devices.describe(
+            raw, actor(caller), context.now(), labels=body.labels, instead_of=before
+        )
+    shown = {"guid": guid_text(raw), "labels": body.labels}
+    return answered(shown, tag_of(body.labels))
+
+
+def _choice(context: Context, raw: bytes) -> Choice:
+    try:
+        return context.stores.assignments.get(raw).choice
+    except NotFound:
+        return NOTHING
+
+
+def _expected(context: Context, raw: bytes, when: Conditions) -> Choice | None:
+    """What an assignment is to meet; None if anything will do. Raises Problem."""
+    if not when.stated:
+        return None
+    choice = _choice(context, raw)
+    when.require(tag_of(choice), exists=choice != NOTHING)
+    return choice
+
+
+def _shown(raw: bytes, choice: Choice) -> JsonObject:
+    manifest, version, policy, policy_version = choice
+    return {
+        "guid": guid_text(raw),
+        "manifest": manifest,
+        "version": None if version is None else int(version),
+        "policy": policy,
+        "policy_version": policy_version,
+    }
+
+
+def _on_push(context: Context, raw: bytes) -> bool:
+    try:
+        binding = context.stores.bindings.get(raw)
+    except NotFound:
+        return False
+    enrolled = context.stores.devices.get(raw).facts.enrolled_at is not None
+    return enrolled and binding.channel == Channel.PUSH.value

@@ -1,0 +1,123 @@
+"""Two people change the same thing: one succeeds, and the other is told."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from onboarding.store.apikeys import Role
+from tests.support.api_bench import BODIES, Api, started
+from tests.support.console_bench import Console
+from tests.support.services import Site
+
+pytest_plugins = ["tests.support.service_fixtures", "tests.support.console_fixtures"]
+
+SETTINGS = ("/rvinfo", "/to2-address", "/trust")
+every_setting = pytest.mark.parametrize("path", SETTINGS)
+
+
+@pytest.fixture
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    yield from started(Site(tmp_path_factory.mktemp("fresh")))
+
+
+def put(api: Api, path: str, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    key = {"X-API-Key": api.keys[Role.ADMIN]}
+    return api.service.http.put(
+        f"/api/v1{path}", json=BODIES[f"PUT {path}"], headers={**key, **named}
+    )
+
+
+def refused(reply: httpx.Response) -> bool:
+    return (reply.status_code, reply.json().get("code")) == (412, "precondition-failed")
+
+
+@every_setting
+def test_a_setting_is_changed_only_from_the_state_that_was_seen(
+    fresh: Api, path: str
+) -> None:
+    first = put(fresh, path, if_none_match="*")
+    assert first.status_code == 200, first.text
+    assert refused(put(fresh, path, if_none_match="*"))
+    seen = fresh.call("GET", path).headers["etag"]
+    assert seen == first.headers["etag"]
+    again = put(fresh, path, if_match=f'"0", {seen}')
+    assert again.status_code == 200
+    assert again.headers["etag"] != seen
+    assert refused(put(fresh, path, if_match=seen))
+    assert refused(put(fresh, path, if_match=f"W/{again.headers['etag']}"))
+    assert refused(put(fresh, path, if_match="nonsense"))
+    assert put(fresh, path, if_match="*").status_code == 200
+    assert put(fresh, path).status_code == 200
+
+
+@every_setting
+def test_what_was_never_set_matches_nothing(fresh: Api, path: str) -> None:
+    assert refused(put(fresh, path, if_match="*"))
+    assert refused(put(fresh, path, if_match='"1"'))
+
+
+@every_setting
+def test_who_has_it_already_is_not_sent_it_again(fresh: Api, path: str) -> None:
+    tag = put(fresh, path).headers["etag"]
+    key = {"X-API-Key": fresh.keys[Role.ADMIN]}
+    http = fresh.service.http
+    for given, status in ((tag, 304), (f"W/{tag}", 304), ('"9"', 200)):
+        headers = {**key, "If-None-Match": given}
+        reply = http.get(f"/api/v1{path}", headers=headers)
+        assert (reply.status_code, reply.headers["etag"]) == (status, tag)
+
+
+def test_of_many_who_saw_the_same_one_succeeds(fresh: Api) -> None:
+    seen = put(fresh, "/trust").headers["etag"]
+    with ThreadPoolExecutor(8) as pool:
+        tries = [pool.submit(put, fresh, "/trust", if_match=seen) for _ in range(8)]
+    assert sorted(one.result().status_code for one in tries) == [200] + [412] * 7
+
+
+def test_a_policy_follows_the_version_that_was_seen(fresh: Api) -> None:
+    body = BODIES["POST /policies"]
+
+    def post(changed: dict[str, Any], **headers: str) -> httpx.Response:
+        key = {"X-API-Key": fresh.keys[Role.ADMIN]}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return fresh.service.http.post(
+            "/api/v1/policies", json={**body, **changed}, headers={**key, **named}
+        )
+
+    assert refused(post({}, if_match="*"))
+    first = post({}, if_none_match="*")
+    assert first.status_code == 201
+    seen = fresh.call("GET", "/policies/p").headers["etag"]
+    assert first.headers["etag"] == seen
+    assert post({"lease_seconds": 90}, if_match=seen).json()["version"] == 2
+    assert refused(post({"lease_seconds": 99}, if_match=seen))
+    assert refused(post({"lease_seconds": 99, "version": 3}, if_match=seen))
+    assert fresh.call("GET", "/policies/p").json()["versions"] == [2, 1]
+
+
+def test_labels_and_assignment_are_changed_only_as_they_were_seen(
+    console: Console,
+) -> None:
+    key = {"X-API-Key": console.keys[Role.OPERATOR]}
+    http = console.service.http
+    listed = http.get("/api/v1/devices?q=SRV-0001", headers=key).json()["items"]
+    device = f"/api/v1/devices/{listed[0]['guid']}"
+    manifest = http.get("/api/v1/manifests", headers=key).json()["items"][0]
+    chosen = {"manifest": manifest["name"], "version": manifest["version"]}
+    for name, body in (
+        ("labels", {"labels": {"site": "Bern"}}),
+        ("assignment", {"manifest": None}),
+        ("assignment", chosen),
+    ):
+        before = http.get(f"{device}/{name}", headers=key)
+        seen = {**key, "If-Match": before.headers["etag"]}
+        done = http.put(f"{device}/{name}", json=body, headers=seen)
+        assert done.status_code == 200, done.text
+        assert refused(http.put(f"{device}/{name}", json=body, headers=seen))
+        after = http.get(f"{device}/{name}", headers=key)
+        assert after.headers["etag"] == done.headers["etag"] != seen["If-Match"]
+        assert after.json() == done.json()
