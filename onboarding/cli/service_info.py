@@ -150,11 +150,15 @@ def upload(
     url: Url,
     api_key_file: KeyFile = None,
     ca: Ca = None,
+    json: Json = False,
 ) -> None:
     """Fetch a file that a device gave."""
     where = f"devices/{_guid(device)}/deliveries/{quote(run, safe='')}/{position}"
     with connected(url, api_key_file, ca) as api:
-        write_file(out, api.request("GET", where).body)
+        given = api.request("GET", where).body
+    write_file(out, given)
+    if json:
+        return print_json({"file": str(out), "bytes": len(given)})
     console().print(f"written to {plain(out)}")
 
 

@@ -1,5 +1,6 @@
 """The migrated schema is the models' schema, on both databases."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_migrations_lead_to_the_models(empty_url: str) -> None:
     assert differences(empty_url) == []
     database.migrate()
     assert differences(empty_url) == []
+    database.close()
+
+
+def test_asking_whether_it_is_current_logs_nothing(
+    empty_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Probes ask every few seconds, all day."""
+    database = Database(empty_url)
+    caplog.set_level(logging.INFO)
+    database.migrate()
+    assert caplog.records
+    caplog.clear()
+    assert database.is_current()
+    assert caplog.records == []
     database.close()
 
 

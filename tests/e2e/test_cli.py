@@ -279,9 +279,8 @@ def test_a_plan_is_stored_given_and_its_receipts_are_read_by_command(
     assert [one["ok"] for one in last["modules"]] == [False, True, True, False]
     out = tmp_path / "given"
     fetch = [info, "upload", guid, last["run"], "2", "--out", str(out), *where]
-    assert run(fetch) == 0
+    assert answer(capsys, *fetch) == {"file": str(out), "bytes": 5}
     assert out.read_bytes() == b"agent"
-    capsys.readouterr()
     assert run([info, "deliveries", guid, *where]) == 0
     printed = capsys.readouterr().out
     assert "bin/agent" in printed
