@@ -13,6 +13,7 @@ from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
+from onboarding.services.event_feed import EventFeed
 from onboarding.services.health import Health
 from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
@@ -153,6 +154,7 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     )
     app.state.context = context
     link = next((part.keylime for part in parts if part.keylime is not None), None)
+    app.state.feed = EventFeed(context)
     app.state.health = Health.of(context, tally, link)
     page = next((part.refusal for part in parts if part.refusal is not None), None)
     problems.install(app, lambda code: tally.add("http", code), page)

@@ -10,6 +10,7 @@ from onboarding.protocol.step import Effect, StoreRegistration
 from onboarding.services.api import (
     apikeys,
     diagnosis,
+    event_stream,
     events,
     key_rules,
     registrations,
@@ -32,6 +33,7 @@ from ownership_vouchers.types import Guid
 ROUTERS = (
     apikeys.router,
     diagnosis.router,
+    event_stream.router,
     events.router,
     key_rules.router,
     registrations.router,

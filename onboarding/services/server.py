@@ -11,16 +11,17 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
 
 from onboarding.services import manufacturing, owner, rendezvous
+from onboarding.services.api.event_stream import STOPPING
 from onboarding.services.app import PartFactory, build
 from onboarding.services.settings import Role, Settings, refuse_unsafe
-from onboarding.services.transport import AsgiApp
+from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 15
@@ -81,9 +82,9 @@ def prepare(settings: Settings) -> tuple["Server", list[socket.socket]]:
             other = _bind(settings.host, settings.compat_port)
             bound.append(stack.enter_context(other))
             compat_port = other.getsockname()[1]
-        config = _config(settings, create_app(settings, compat_port))
+        app = create_app(settings, compat_port)
         stack.pop_all()  # whoever runs the server closes them
-    return Server(config, settings), bound
+    return Server(app, settings), bound
 
 
 def _config(settings: Settings, app: AsgiApp) -> uvicorn.Config:
@@ -112,8 +113,9 @@ def _bind(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """Says where it listens, once it does; a signal is a wish to stop, no failure."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
-        super().__init__(config)
+    def __init__(self, app: AsgiApp, settings: Settings) -> None:
+        told = _telling(app, lambda: self.should_exit)
+        super().__init__(_config(settings, told))
         self._settings = settings
         self.ready = threading.Event()
 
@@ -150,6 +152,15 @@ class Server(uvicorn.Server):
         finally:
             for wish, handler in before.items():
                 signal.signal(wish, handler)
+
+
+def _telling(app: AsgiApp, stopping: Callable[[], bool]) -> AsgiApp:
+    """Answers that have no end of their own end when the server does."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, STOPPING: stopping}, receive, send)
+
+    return told
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -7,12 +7,14 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
 from onboarding.store.devices import guids_of
+from onboarding.store.direct import Sql
 from onboarding.store.errors import ChainBroken
 from onboarding.store.events import GENESIS, Event, LoggedEvent, append
 from onboarding.store.pages import Page, clamp, number_cursor
 from onboarding.store.tables import EventHeadRow, EventRow
 
 _BATCH = 1000
+_HEAD = Sql("SELECT seq FROM event_head WHERE id = 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,17 @@ class EventLog:
             found = tuple(_logged(row) for row in session.exec(query))
         return found[::-1]
 
+    def head(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        row = self._database.direct.one(_HEAD)
+        return 0 if row is None else int(row[0])
+
+    def after(self, seq: int, limit: int = _BATCH) -> tuple[LoggedEvent, ...]:
+        """Up to ``limit`` events after that one, oldest first."""
+        query = _after(seq, self.head(), min(limit, _BATCH))
+        with self._database.session() as session:
+            return tuple(_logged(row) for row in session.exec(query))
+
     def digest_of(self, seq: int) -> bytes | None:
         """The digest of one event, as it is stored; None when it is not there."""
         with self._database.session() as session:
@@ -96,12 +109,12 @@ class EventLog:
         return end
 
 
-def _after(seq: int, end: int) -> SelectOfScalar[EventRow]:
+def _after(seq: int, end: int, limit: int = _BATCH) -> SelectOfScalar[EventRow]:
     return (
         select(EventRow)
         .where(col(EventRow.seq) > seq, col(EventRow.seq) <= end)
         .order_by(col(EventRow.seq))
-        .limit(_BATCH)
+        .limit(limit)
     )
 
 

@@ -118,3 +118,15 @@ def test_a_detail_that_no_log_should_hold_is_refused(
     with pytest.raises(InvalidRecord):
         log.append(Event("test.made", ACTOR, NOW, detail=detail))
     assert log.verify_chain().seq == 0
+
+
+def test_events_after_a_number_come_in_order_and_only_so_many(
+    database: Database,
+) -> None:
+    log = EventLog(database)
+    assert (log.head(), log.after(0)) == (0, ())
+    log.append(*(Event(f"test.{number}", ACTOR, NOW) for number in range(5)))
+    assert log.head() == 5
+    assert [one.seq for one in log.after(2)] == [3, 4, 5]
+    assert [one.seq for one in log.after(1, 2)] == [2, 3]
+    assert log.after(5) == log.after(2**53) == ()

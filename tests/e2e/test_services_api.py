@@ -53,6 +53,7 @@ ROLES: dict[str, set[str]] = {
     "POST /ek-roots": {"security", "admin"},
     "DELETE /ek-roots/{digest}": {"security", "admin"},
     "GET /events": {"security", "admin"},
+    "GET /events/stream": {"security", "admin"},
     "GET /keys": READERS,
     "GET /keys/{fingerprint}": {"operator", "security", "admin"},
     "GET /keys/{fingerprint}/vouchers": {"operator", "security", "admin"},

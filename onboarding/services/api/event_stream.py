@@ -1,0 +1,90 @@
+"""The audit log as server-sent events. Source: WHATWG HTML, section 9.2."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from onboarding.services.api.auth import Caller, Ctx, needs
+from onboarding.services.api.events import Cause, shown_event
+from onboarding.services.api.routing import api_router
+from onboarding.services.event_feed import EventFeed
+from onboarding.services.transport import Receive, Scope, Send
+from onboarding.store.apikeys import Role
+from onboarding.store.errors import StoreError
+from onboarding.store.events import LoggedEvent
+
+router = api_router("audit")
+
+STOPPING = "vouchgate.stopping"  # in a scope: whether the server is to end
+_HEAD = "retry: 3000\n\n"
+_ALIVE = ": nothing new\n\n"
+
+LastSeen = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, le=2**53)]
+After = Annotated[int | None, Query(ge=0, le=2**53)]
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
+
+
+class _Watched(StreamingResponse):
+    """Gives its place in the feed back, however it ends."""
+
+    def __init__(self, feed: EventFeed, content: AsyncIterator[str]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(content, headers=headers, media_type="text/event-stream")
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._feed.leave()
+
+
+@router.get(
+    "/events/stream",
+    response_class=StreamingResponse,
+    responses=_STREAM,
+    **needs(Role.SECURITY),
+)
+def stream_events(
+    request: Request,
+    context: Ctx,
+    caller: Caller,
+    last_seen: LastSeen = None,
+    after: After = None,
+    cause: Cause = None,
+) -> StreamingResponse:
+    """Events as they happen: those after Last-Event-ID, or ``after``, or from now on.
+
+    ``cause`` may be a prefix such as ``release``. The stream ends when the key does.
+    """
+    feed: EventFeed = request.app.state.feed
+    start = next((one for one in (last_seen, after) if one is not None), None)
+    seq = context.stores.events.head() if start is None else start
+    stopping = request.scope.get(STOPPING, lambda: False)
+
+    def still_may() -> None:
+        context.stores.api_keys.living(caller.id, context.now())
+
+    async def frames() -> AsyncIterator[str]:
+        yield _HEAD
+        try:
+            async for event in feed.after(seq, lambda: not stopping(), still_may):
+                if event is None:
+                    yield _ALIVE
+                elif event.cause.startswith(cause or ""):
+                    yield _frame(event)
+        except StoreError:
+            return  # the client comes again, with the number of its last event
+
+    feed.enter()
+    return _Watched(feed, frames())
+
+
+def _frame(event: LoggedEvent) -> str:
+    return f"id: {event.seq}\ndata: {json.dumps(shown_event(event))}\n\n"
