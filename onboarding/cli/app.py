@@ -55,6 +55,7 @@ COMMANDS = {
     "line": "onboarding.cli.line",
     "made": "onboarding.cli.made",
     "device-key": "onboarding.cli.device_key",
+    "policy": "onboarding.cli.policy",
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",

@@ -1,5 +1,6 @@
 """Answering for what runs, over the evidence channel: a quote on the owner's nonce."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ class _Asked:
     pcrs: tuple[int, ...]
     ima: bool
     uefi: bool
+    learn: bool  # what logs there are will do
 
 
 def attest(
@@ -75,6 +77,9 @@ def attest(
 def _logs(asked: _Asked, logs: KernelLogs) -> dict[str, object]:
     """The logs that the owner asks for, read after the quote."""
     fields: dict[str, object] = {}
+    if asked.learn and not asked.uefi:
+        with suppress(LogUnavailableError):
+            fields["uefi_log"] = logs.event_log()
     try:
         if asked.ima:
             fields["ima_log"] = _ima_list(logs)
@@ -108,6 +113,7 @@ def _read(answer: dict[object, object]) -> _Asked:
             tuple(cbor.uint(pcr, 5) for pcr in pcrs),
             cbor.boolean(answer.get("ima")),
             cbor.boolean(answer.get("uefi")),
+            cbor.boolean(answer.get("learn", False)),
         )
     except MalformedError as error:
         raise Unreachable(f"the owner's request is unreadable: {error}") from error

@@ -17,6 +17,7 @@ from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.key_rules import KeyRuleStore
+from onboarding.store.learnings import LearningStore
 from onboarding.store.lineage import LineageStore
 from onboarding.store.lines import LineStore
 from onboarding.store.made import MadeStore
@@ -57,6 +58,7 @@ class Stores:
     ek_roots: EkRootStore
     events: EventLog
     key_rules: KeyRuleStore
+    learnings: LearningStore
     lineage: LineageStore
     lines: LineStore
     made: MadeStore
@@ -95,6 +97,7 @@ class Stores:
             EkRootStore(database),
             EventLog(database),
             KeyRuleStore(database),
+            LearningStore(database),
             LineageStore(database),
             LineStore(database),
             MadeStore(database),

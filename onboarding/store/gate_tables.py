@@ -62,6 +62,19 @@ class PolicyRow(Base, table=True):
     created_by: str
 
 
+class LearningRow(Base, table=True):
+    """What a golden device was asked to show, and has shown."""
+
+    __tablename__ = "learnings"
+    guid: bytes = device_key()
+    asked_at: int = seconds()
+    asked_by: str
+    at: int | None = maybe_seconds()
+    bank: str
+    pcrs: str
+    boot_log: bytes
+
+
 class ManifestRow(Base, table=True):
     """One version of a named manifest, as the owner signed it."""
 

@@ -9,10 +9,18 @@ import pytest
 from attestation.appraisal import Channel
 from attestation.boot_learn import learn_boot
 from attestation.keylime.stack import KeylimeStack
+from attestation.learning import Shown, draft
 from attestation.measured_boot import MeasuredBoot, ReferenceBoot
 from attestation.policy import AttestationPolicy
-from onboarding.services.device_api.attest import ready
+from hw.kernel_logs import KernelLogs
+from onboarding.device.attest import Verdict, attest
+from onboarding.device.errors import DeviceError
+from onboarding.device.owner_api import OwnerApi
+from onboarding.services.device_api.attest import KEPT, NOT_KEPT, ready
 from onboarding.services.errors import Problem
+from onboarding.store.direct import Sql
+from onboarding.store.errors import NotFound
+from ownership_vouchers import cbor
 from tests.support.attester import Attester
 from tests.support.attesting import Attesting, attesting_device, failures, hold_to
 from tests.support.boot_logs import recorded_log, recorded_pcrs
@@ -115,6 +123,90 @@ def test_no_log_is_no_pass(booted: Attesting) -> None:
     answer = booted.attest()
     assert (answer["verdict"], answer["compared"]) == ("failed", [])
     assert "boot.no-log" in failures(answer)
+
+
+def test_a_policy_is_learnt_from_a_device_under_another_one(booted: Attesting) -> None:
+    bench, learnings = booted.bench, booted.bench.context.stores.learnings
+    learnings.ask(bench.guid.raw, "test", bench.context.now())
+    asked = booted.asked()
+    assert (asked["learn"], asked["uefi"]) == (True, True)
+    assert asked["pcrs"] == [*range(10), 14]
+    assert booted.attest()["verdict"] == "passed"
+    learnt = learnings.get(bench.guid.raw)
+    assert learnt.boot_log == recorded_log(NAME)
+    assert "learn" not in booted.asked()
+    policy = draft("learnt", 1, Shown(learnt.bank, learnt.pcrs, learnt.boot_log))
+    hold_to(bench, policy)
+    assert booted.attest()["verdict"] == "passed"
+
+
+def test_a_device_under_no_policy_shows_itself_and_is_judged_by_nobody(
+    booted: Attesting,
+) -> None:
+    bench = booted.bench
+    stores, raw = bench.context.stores, bench.guid.raw
+    bench.context.database.direct.count(Sql("DELETE FROM assignments"), ())
+    with pytest.raises(Problem, match="No attestation policy"):
+        booted.asked()
+    stores.learnings.ask(raw, "test", bench.context.now())
+    forged = booted.evidence(booted.asked()) | {"signature": b"\xff" * 70}
+    assert NOT_KEPT in failures(booted.channel.attest(booted.call(forged)))
+    answer = booted.attest()
+    assert (answer["verdict"], answer["compared"]) == ("error", [])
+    assert KEPT in failures(answer)
+    assert stores.learnings.get(raw).boot_log == recorded_log(NAME)
+    with pytest.raises(NotFound):
+        stores.appraisals.latest(raw)
+
+
+class Nearby(OwnerApi):
+    """The owner's channel without the network between: what a device's agent asks."""
+
+    def __init__(self, device: Attesting) -> None:
+        self._device = device
+
+    def ask(self, path: str, fields: dict[str, object]) -> dict[object, object]:
+        device = self._device
+        if path == "attest/challenge":
+            answer = device.asked()
+        else:
+            device.bench.clock.now += 1
+            answer = device.channel.attest(device.call(fields))
+        return cbor.mapping(cbor.decode(cbor.encode(answer)))
+
+
+def agent_attests(booted: Attesting, logs: KernelLogs) -> Verdict:
+    return attest(Nearby(booted), booted.attester.tpm, "ecc", logs)
+
+
+def test_the_devices_agent_sends_its_log_where_it_is_asked_for(
+    booted: Attesting, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(recorded_log(NAME))
+    verdict = agent_attests(booted, KernelLogs(uefi=log))
+    assert verdict.passed
+    assert verdict.noted("boot-events") == "38"
+    with pytest.raises(DeviceError, match="assign a policy without that log"):
+        agent_attests(booted, KernelLogs(root=tmp_path))
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_the_devices_agent_shows_what_log_it_has_to_be_learnt_from(
+    booted: Attesting, tmp_path: Path, logged: bool
+) -> None:
+    bench, log = booted.bench, tmp_path / "log"
+    bench.context.database.direct.count(Sql("DELETE FROM assignments"), ())
+    learnings = bench.context.stores.learnings
+    learnings.ask(bench.guid.raw, "test", bench.context.now())
+    if logged:
+        log.write_bytes(recorded_log(NAME))
+    verdict = agent_attests(booted, KernelLogs(uefi=log))
+    assert not verdict.passed
+    assert KEPT in verdict.failures[0]
+    shown = learnings.get(bench.guid.raw)
+    assert shown.boot_log == (recorded_log(NAME) if logged else b"")
+    assert len(shown.pcrs) == 11
 
 
 def test_the_push_channel_does_not_take_a_policy_that_needs_a_log(

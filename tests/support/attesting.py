@@ -46,7 +46,7 @@ class Attesting:
             "signature": quote.signature,
             "pcr_blob": quote.pcr_blob,
         }
-        if asked["uefi"]:
+        if asked["uefi"] or asked.get("learn"):
             body["uefi_log"] = self.uefi_log
         return body
 

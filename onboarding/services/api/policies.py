@@ -6,6 +6,7 @@ from fastapi import Path, Query, Response
 from pydantic import ConfigDict, Field
 
 from attestation.policy import AttestationPolicy, ReleasePolicy
+from attestation.policy_text import policy_changes
 from onboarding.services import rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import ALWAYS, Conditions, When, answered
@@ -15,7 +16,7 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
-from onboarding.store.policies import PolicyRecord
+from onboarding.store.policies import PolicyKind, PolicyRecord
 
 router = api_router("policies")
 
@@ -85,6 +86,33 @@ def shown_policy(
     return {**_shown(found), "versions": versions}, _tag(found)
 
 
+@router.get("/policies/{name}/diff", **needs(*READERS))
+def diff_policy(
+    name: NamePath,
+    context: Ctx,
+    version: VersionQuery = None,
+    against: VersionQuery = None,
+) -> JsonObject:
+    """What changed between two versions as lines of text, the last two if not told."""
+    after = context.stores.policies.get(name, version)
+    other = against or after.version - 1
+    before = context.stores.policies.get(name, other) if other else None
+    old = None if before is None else stored(before)
+    return {
+        "name": name,
+        "version": after.version,
+        "against": None if before is None else before.version,
+        "changes": list(policy_changes(old, stored(after))),
+    }
+
+
+def stored(one: PolicyRecord) -> AttestationPolicy | ReleasePolicy:
+    """The policy that a record keeps, of whichever kind."""
+    if one.kind is PolicyKind.ATTESTATION:
+        return rows.attestation_policy(one)
+    return rows.release_policy(one)
+
+
 def _defaults(kind: str) -> dict[str, Any]:
     if kind == "attestation":
         return {"bank": "sha256", "lease_seconds": 900}
@@ -121,13 +149,8 @@ def _next(context: Context, name: str, when: Conditions, given: int | None) -> i
 
 
 def _shown(one: PolicyRecord) -> JsonObject:
-    policy = (
-        rows.attestation_policy(one)
-        if one.kind == "attestation"
-        else rows.release_policy(one)
-    )
     return {
-        **policy.to_json(),
+        **stored(one).to_json(),
         "kind": one.kind.value,
         "digest": one.digest.hex(),
         "created_at": one.created_at,

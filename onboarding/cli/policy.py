@@ -1,0 +1,135 @@
+"""``vouchgate policy``: learn one from a golden device, and see what changes."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.output import OK, CliError, Json, console, plain, print_json
+from onboarding.device.errors import Problem
+from ownership_vouchers.types import Guid
+
+app = typer.Typer(no_args_is_help=True, help="Policies, and what changed in them.")
+
+NOT_FOUND = 404
+
+
+@app.command()
+def learn(
+    device: Annotated[str, typer.Argument(help="GUID of the golden device.")],
+    name: Annotated[str, typer.Option(help="Of the policy; its next version is made.")],
+    url: Url,
+    pcr: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=23, help="PCR to cover; else 0, 2-4, 7-9, 14."),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Allow the version before beside it.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Have the device show itself anew.")
+    ] = False,
+    accept: Annotated[
+        str | None,
+        typer.Option(help="Store the draft of this digest."),
+    ] = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> int:
+    """Draft a policy from what a device shows; store it once it was looked at.
+
+    The first time, the device is asked: it answers with its next attestation.
+    """
+    guid = str(Guid.parse(device))
+    with connected(url, api_key_file, ca) as api:
+        if again or not _was_asked(api, guid):
+            return _ask(api, guid, json)
+        found = _draft(api, guid, name, pcr, update)
+        if accept is None:
+            print_json(found) if json else _print(found)
+            return OK
+        if accept != found["digest"]:
+            raise CliError(
+                "the draft is not the one of that digest any more",
+                "Look at it again without --accept: device, policy or options changed.",
+            )
+        made = api.json("POST", "policies", found["policy"])
+    print_json(made) if json else console().print(_stored(made))
+    return OK
+
+
+@app.command()
+def diff(
+    name: Annotated[str, typer.Argument(help="Of the policy.")],
+    url: Url,
+    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    against: Annotated[
+        int | None, typer.Option(min=1, help="Else the one before.")
+    ] = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Say what changed between two versions of a policy."""
+    asked = {"version": version, "against": against}
+    query = urlencode({k: v for k, v in asked.items() if v is not None})
+    with connected(url, api_key_file, ca) as api:
+        found = _object(api.json("GET", f"policies/{name}/diff?{query}"))
+    print_json(found) if json else _print_changes(found, found["version"])
+
+
+def _was_asked(api: Api, guid: str) -> bool:
+    try:
+        api.json("GET", f"devices/{guid}/learning")
+    except Problem as problem:
+        if problem.status != NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+def _ask(api: Api, guid: str, as_json: bool) -> int:
+    asked = api.json("POST", f"devices/{guid}/learning")
+    if as_json:
+        print_json(asked)
+    else:
+        console().print(f"asked {guid}: it shows itself when it attests next")
+        console().print("  Then run this again (without --again) for the draft.")
+    return OK
+
+
+def _draft(
+    api: Api, guid: str, name: str, pcrs: list[int] | None, update: bool
+) -> dict[str, Any]:
+    query = [("name", name), ("update", str(update).lower())]
+    query += [("pcrs", str(pcr)) for pcr in pcrs or ()]
+    return _object(api.json("GET", f"devices/{guid}/learning/draft?{urlencode(query)}"))
+
+
+def _object(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise CliError("the service answers with no object", "Is it an owner service?")
+    return answer
+
+
+def _print(found: dict[str, Any]) -> None:
+    _print_changes(found, found["policy"]["version"])
+    console().print("Nothing is stored. If each line is as it should be, repeat with")
+    console().print(f"  --accept {found['digest']}", soft_wrap=True)
+
+
+def _print_changes(found: dict[str, Any], version: int) -> None:
+    out, against = console(), found["against"]
+    since = "new" if against is None else f"since version {against}"
+    changes = found["changes"]
+    out.print(f"[bold]version {version}, {since}: {len(changes) or 'no'} changes[/]")
+    for line in changes:
+        colour = "green" if line.startswith("+") else "red"
+        out.print(f"[{colour}]{plain(line)}[/]", soft_wrap=True)
+
+
+def _stored(made: object) -> str:
+    policy = _object(made)
+    return f"stored {policy['name']} version {policy['version']}, {policy['digest']}"

@@ -1,0 +1,104 @@
+"""Learning a policy from a golden device: ask it, look at the draft, accept it."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from attestation.boot_learn import USUAL
+from attestation.errors import PolicyError
+from attestation.learning import Shown, beside, draft
+from attestation.policy import AttestationPolicy
+from attestation.policy_text import policy_changes
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import GuidPath, JsonObject, Name, parse_guid
+from onboarding.services.api.policies import stored
+from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.store.apikeys import Role
+from onboarding.store.errors import NotFound
+from onboarding.store.learnings import LearningRecord
+
+router = api_router("policies")
+
+Pcrs = Annotated[list[Annotated[int, Query(ge=0, le=23)]] | None, Query(max_length=24)]
+
+
+@router.post("/devices/{guid}/learning", status_code=202, **needs(Role.SECURITY))
+def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
+    """Have the device show what it is, with its next evidence."""
+    raw = context.stores.devices.get(parse_guid(guid).raw).guid
+    context.stores.learnings.ask(raw, actor(caller), context.now())
+    return _shown(context.stores.learnings.get(raw))
+
+
+@router.get("/devices/{guid}/learning", **needs(Role.SECURITY))
+def get_learning(guid: GuidPath, context: Ctx) -> JsonObject:
+    """Whether the device was asked, and what it has shown."""
+    return _shown(_learnt(context, guid))
+
+
+@router.get("/devices/{guid}/learning/draft", **needs(Role.SECURITY))
+def get_draft(
+    guid: GuidPath,
+    context: Ctx,
+    name: Annotated[Name, Query()],
+    pcrs: Pcrs = None,
+    update: bool = False,
+) -> JsonObject:
+    """The next version of a policy as the device shows it; nothing is stored.
+
+    With ``update`` the version before is allowed beside it.
+    """
+    learnt = _learnt(context, guid)
+    if learnt.at is None:
+        raise Problem(
+            409,
+            "nothing-shown",
+            "The device was asked, and has not attested since.",
+            remedy="Have it attest: `vouchgate device attest` there.",
+        )
+    before = _before(context, name)
+    version = 1 if before is None else before.version + 1
+    shown = Shown(learnt.bank, learnt.pcrs, learnt.boot_log)
+    policy = draft(name, version, shown, pcrs or USUAL, before)
+    if update:
+        policy = beside(policy, _required(before, name))
+    return {
+        "policy": {**policy.to_json(), "kind": "attestation"},
+        "digest": policy.digest(),
+        "against": None if before is None else before.version,
+        "changes": list(policy_changes(before, policy)),
+    }
+
+
+def _learnt(context: Context, guid: str) -> LearningRecord:
+    raw = context.stores.devices.get(parse_guid(guid).raw).guid
+    return context.stores.learnings.get(raw)
+
+
+def _before(context: Context, name: str) -> AttestationPolicy | None:
+    try:
+        policy = stored(context.stores.policies.get(name))
+    except NotFound:
+        return None
+    if not isinstance(policy, AttestationPolicy):
+        raise Problem(409, "conflict", f"Policy {name} is a release policy.")
+    return policy
+
+
+def _required(before: AttestationPolicy | None, name: str) -> AttestationPolicy:
+    if before is None:
+        raise PolicyError(f"there is no version of {name} to stand beside this one")
+    return before
+
+
+def _shown(one: LearningRecord) -> JsonObject:
+    return {
+        "asked_at": one.asked_at,
+        "asked_by": one.asked_by,
+        "shown_at": one.at,
+        "bank": one.bank or None,
+        "pcrs": {str(pcr): value for pcr, value in one.pcrs.items()},
+        "boot_log_bytes": len(one.boot_log),
+    }
