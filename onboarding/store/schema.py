@@ -1,4 +1,4 @@
-"""The one Alembic lineage, run through its API and packaged with the code.
+"""The one Alembic lineage, packaged with the code.
 
 No ini file is needed: the migrations lie beside this module, and they run in
 the caller's transaction, so a migration happens whole or not at all.
@@ -7,19 +7,14 @@ the caller's transaction, so a migration happens whole or not at all.
 from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
-
-from onboarding.store.errors import StoreUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x766F7563  # any fixed number; replicas that migrate at once queue on it
+HEAD = "head"
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
+def upgrade(connection: Connection, revision: str = HEAD) -> None:
     """Run every migration that is missing up to one, inside the open transaction.
 
     Raises:
@@ -27,15 +22,11 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    config = _config()
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, revision)
-    except CommandError as error:
-        raise StoreUnavailable(
-            "the database was made by another version of Vouchgate; "
-            "run the newest one, or restore the backup from before the upgrade"
-        ) from error
+    if revision == HEAD and is_current(connection):
+        return
+    from onboarding.store import migrating  # with Alembic, which most starts spare
+
+    migrating.run(connection, _MIGRATIONS, revision)
 
 
 def revision_of(connection: Connection) -> str:
@@ -45,12 +36,13 @@ def revision_of(connection: Connection) -> str:
 
 def is_current(connection: Connection) -> bool:
     """Whether every migration has run. Each probe of a service asks, so it is cheap."""
-    return _present(connection) == _known()
+    return _present(connection) == {newest()}
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(ScriptDirectory.from_config(_config()).get_heads())
+def newest() -> str:
+    """The revision of the last migration: its file is named by it, ``v0001_….py``."""
+    return max(path.name[1:5] for path in _MIGRATIONS.glob("versions/v*.py"))
 
 
 def _present(connection: Connection) -> frozenset[str]:
@@ -59,11 +51,3 @@ def _present(connection: Connection) -> frozenset[str]:
         return frozenset()
     found = connection.execute(text("SELECT version_num FROM alembic_version"))
     return frozenset(found.scalars())
-
-
-def _config() -> Config:
-    config = Config()
-    location = str(_MIGRATIONS).replace("%", "%%")  # ConfigParser interpolates
-    config.set_main_option("script_location", location)
-    config.set_main_option("path_separator", "os")
-    return config

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from onboarding.store import factory_tables, gate_tables
@@ -158,3 +160,27 @@ def test_a_pool_recovers_when_the_server_drops_its_connections(
     with pytest.raises(StoreUnavailable):
         runs.live(0)
     assert runs.live(0) == 0
+
+
+def test_the_newest_migration_is_the_one_head_of_the_lineage() -> None:
+    """What a start compares with is read from file names, without Alembic."""
+    config = Config()
+    config.set_main_option("script_location", "onboarding:store/migrations")
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.newest()]
+
+
+def test_a_start_on_a_current_database_goes_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/main.db"
+    database = Database(url)
+    database.migrate()
+    database.close()
+    code = (
+        "import sys; from onboarding.store.database import Database\n"
+        "database = Database(sys.argv[1]); database.migrate(); database.close()\n"
+        "print('alembic' in sys.modules)"
+    )
+    found = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, url], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "False\n"
