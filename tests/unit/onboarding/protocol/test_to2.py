@@ -15,7 +15,9 @@ from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.keys import KeyEncoding
 from ownership_vouchers.verify import verify
+from ownership_vouchers.voucher import Voucher
 from tests.support.fdo_roles import NEW_RENDEZVOUS, KeepingModule, Roles
+from tests.support.forge import Forge
 from tests.support.supply_chain import SupplyChain
 from tests.support.wire_pair import WirePair
 
@@ -224,6 +226,13 @@ def test_a_file_the_device_cannot_write_ends_to2(roles: Roles) -> None:
     module = DownloadModule((FilePush("f", b"x"),))
     with pytest.raises(RequiredModuleFailed, match="could not write f"):
         roles.to2(module, device={"modules": (device,)}).run()
+
+
+def test_a_device_follows_a_voucher_of_255_entries_to_its_owner() -> None:
+    chain = SupplyChain().make_device().sell_to("dealer")
+    chain.voucher = Voucher.from_cbor(Forge(chain, (chain.owner,) * 255).encode())
+    assert len(chain.voucher.entries) == 255
+    assert Roles(chain).to2().run().owner_key == chain.owner.public_key.raw
 
 
 def test_asking_for_an_entry_again_gives_it_again(roles: Roles) -> None:
