@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from onboarding.store import factory_tables, gate_tables
+from onboarding.store import factory_tables, gate_tables, schema
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.errors import StoreUnavailable
