@@ -26,6 +26,7 @@ _PUT = Sql(
     "public_key = excluded.public_key, created_at = excluded.created_at, "
     "created_by = excluded.created_by, used_by = NULL, used_at = NULL"
 )
+_HOLDER = Sql("SELECT name FROM device_keys WHERE public_key = ? AND name <> ?")
 _USE = Sql(
     "UPDATE device_keys SET used_by = ?, used_at = ? WHERE name = ? AND used_by IS NULL"
 )
@@ -54,14 +55,18 @@ class DeviceKeyStore:
         """Lay keys down, all or none; one that was used can be used again.
 
         Raises:
-            InvalidRecord: A name or key that no column should hold.
+            InvalidRecord: A name or key that no column should hold, or a name twice.
+            Conflict: Another device is known by the key: two would be one.
         """
         for one in keys:
             _check(one)
+        if len({one.name for one in keys}) < len(keys):
+            raise InvalidRecord("a device's name stands twice")
         with self._database.direct.transaction() as connection:
             events = []
             for one in keys:
                 connection.count(_PUT, (one.name, one.public_key, at, actor))
+                _refuse_shared(connection, one)
                 detail = {"name": one.name}
                 events.append(Event("device_key.known", actor, at, detail=detail))
             append(connection, *events)
@@ -109,6 +114,12 @@ def use(connection: Connection, name: str, guid: bytes, at: int) -> None:
     """
     if connection.count(_USE, (guid, at, name)) == 0:
         raise Conflict("the key that is known by the device's name was used already")
+
+
+def _refuse_shared(connection: Connection, one: KnownKey) -> None:
+    found = connection.rows(_HOLDER, (one.public_key, one.name))
+    if found:
+        raise Conflict(f"the key of {one.name} is known as that of {found[0][0]}")
 
 
 def _check(one: KnownKey) -> None:

@@ -39,7 +39,7 @@ class DeviceKeyRow(Base, table=True):
 
     __tablename__ = "device_keys"
     name: str = Field(primary_key=True)
-    public_key: bytes  # SubjectPublicKeyInfo, DER
+    public_key: bytes = Field(index=True)  # SubjectPublicKeyInfo, DER
     created_at: int = seconds()
     created_by: str
     used_by: bytes | None = None  # the GUID that DI gave

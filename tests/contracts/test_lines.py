@@ -5,7 +5,7 @@ import pytest
 from onboarding.store import lines as module
 from onboarding.store.database import Database
 from onboarding.store.device_keys import DeviceKeyStore, KnownKey
-from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
+from onboarding.store.errors import ApiKeyRefused, Conflict, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.lines import BODY_LIMIT, LineStore
 from tests.support.store_records import ACTOR, NOW
@@ -111,7 +111,7 @@ def test_each_change_is_an_event_without_the_secret(
 def test_known_keys_are_listed_replaced_and_forgotten(database: Database) -> None:
     keys = DeviceKeyStore(database)
     names = ["b", "a", "c"]
-    keys.put([KnownKey(name, b"k", NOW, ACTOR) for name in names], ACTOR, NOW)
+    keys.put([KnownKey(one, one.encode(), NOW, ACTOR) for one in names], ACTOR, NOW)
     first = keys.page(limit=2)
     assert [one.name for one in first.items] == ["a", "b"]
     assert [one.name for one in keys.page(first.cursor, 2).items] == ["c"]
@@ -121,6 +121,22 @@ def test_known_keys_are_listed_replaced_and_forgotten(database: Database) -> Non
     assert keys.find("a") is None
     with pytest.raises(NotFound):
         keys.delete("a", ACTOR, NOW)
+
+
+def test_no_two_devices_are_known_by_one_key(database: Database) -> None:
+    keys = DeviceKeyStore(database)
+    first, copy = (KnownKey(name, b"k", NOW, ACTOR) for name in ("first", "copy"))
+    other = KnownKey("first", b"other", NOW, ACTOR)
+    for both in ([first, copy], [first, other]):
+        with pytest.raises((Conflict, InvalidRecord)):
+            keys.put(both, ACTOR, NOW)
+        assert keys.find("first") is None
+    keys.put([first], ACTOR, NOW)
+    with pytest.raises(Conflict, match="that of first"):
+        keys.put([copy], ACTOR, NOW)
+    keys.put([other], ACTOR, NOW)
+    keys.put([copy], ACTOR, NOW)
+    assert keys.find("copy") == b"k"
 
 
 @pytest.mark.parametrize(

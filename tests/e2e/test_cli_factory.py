@@ -102,17 +102,22 @@ def test_two_devices_of_a_serial_number_are_seen_and_settled(
     assert "settled" in told(capsys, "made", "list", *asking(site))
 
 
+def public_pem() -> str:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
 def test_keys_of_devices_that_send_none_are_laid_down(
     site: Site, tmp_path: Path, capsys: Capture
 ) -> None:
-    key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    text = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     file, many = tmp_path / "key.pem", tmp_path / "keys.json"
-    file.write_bytes(text)
+    file.write_text(public_pem())
     names = ["dev/1", "dev 2"]
-    listed = [{"name": one, "pem": text.decode()} for one in names]
+    listed = [{"name": one, "pem": public_pem()} for one in names]
     many.write_text(json.dumps(listed))
     ask(capsys, site, "device-key", "add", "00:11", str(file))
+    taken = ask(capsys, site, "device-key", "add", "00:12", str(file), code=1)
+    assert taken["error"] == "the key of 00:12 is known as that of 00:11"
     assert ask(capsys, site, "device-key", "import", str(many))["stored"] == 2
     shown = told(capsys, "device-key", "list", *asking(site))
     assert all(name in shown for name in ("00:11", *names))
