@@ -1,4 +1,7 @@
-"""``make fuzz SECONDS=n``: every target in turn, n seconds for all together.
+"""``make fuzz SECONDS=n``: every target in turn, n seconds of fuzzing for all together.
+
+Each target gets at least one of them, and takes some seconds besides to start in a
+process of its own and to try its corpus: a hundred targets take minutes whatever n is.
 
 What it finds is saved under build/fuzz/found, and ends the run with 1 after all
 targets have had their time. The corpus in build/fuzz/corpus grows from run to run.
