@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from onboarding.services import health
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
+from onboarding.services.api.idempotency import Idempotent
 from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
@@ -90,7 +91,9 @@ def join(
         tally.add("http", code)
 
     protocols = [one for part in parts for one in part.protocols]
-    limited: AsgiApp = BodyLimit(ApiKeyGate(app, verify, refused), larger=LARGER_BODIES)
+    once = Idempotent(app, context.stores.idempotency, context.now, refused)
+    gate = ApiKeyGate(once, verify, refused)
+    limited: AsgiApp = BodyLimit(gate, larger=LARGER_BODIES)
     if compat_port is not None:
         others = {compat_port: mount.build(context, verify, refused)}
         limited = mount.ByPort(limited, others)
@@ -122,6 +125,7 @@ def _tidy(context: Context) -> None:
     """Forget what ran out in any role; of runs keep what the settings say."""
     settings, now = context.settings, context.now()
     context.stores.runs.prune(now)
+    context.stores.idempotency.prune(now)
     while context.stores.registrations.prune(now) == PRUNED:
         pass
     before = now - settings.trace_days * 86400

@@ -16,6 +16,7 @@ from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
+from onboarding.store.idempotency import IdempotencyStore
 from onboarding.store.key_rules import KeyRuleStore
 from onboarding.store.learnings import LearningStore
 from onboarding.store.lineage import LineageStore
@@ -57,6 +58,7 @@ class Stores:
     ek_acceptances: EkAcceptanceStore
     ek_roots: EkRootStore
     events: EventLog
+    idempotency: IdempotencyStore
     key_rules: KeyRuleStore
     learnings: LearningStore
     lineage: LineageStore
@@ -96,6 +98,7 @@ class Stores:
             EkAcceptanceStore(database),
             EkRootStore(database),
             EventLog(database),
+            IdempotencyStore(database),
             KeyRuleStore(database),
             LearningStore(database),
             LineageStore(database),

@@ -9,11 +9,11 @@ from enum import StrEnum, unique
 from sqlmodel import col, select
 
 from onboarding.store import bearer
+from onboarding.store.api_tables import ApiKeyRow
 from onboarding.store.database import Database
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
 from onboarding.store.events import Event
-from onboarding.store.tables import ApiKeyRow
 
 _PREFIX = "vg"
 

@@ -240,21 +240,6 @@ class OwnerKeyRow(Base, table=True):
     changed_by: str
 
 
-class ApiKeyRow(Base, table=True):
-    """An API key; of its secret only the SHA-256 is kept."""
-
-    __tablename__ = "api_keys"
-    id: str = Field(primary_key=True)
-    name: str
-    role: str
-    secret_digest: bytes
-    created_at: int = seconds()
-    created_by: str
-    expires_at: int | None = maybe_seconds()
-    revoked_at: int | None = maybe_seconds()
-    last_used_at: int | None = maybe_seconds()
-
-
 class ServerKeyRow(Base, table=True):
     """A key that seals session tokens, itself sealed under the key file."""
 

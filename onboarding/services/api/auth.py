@@ -38,7 +38,7 @@ class ApiKeyGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _guarded(scope["path"]):
             try:
-                token = _token(scope)
+                token = token_of(scope)
                 scope[_CALLER] = await asyncio.to_thread(self._verify, token)
             except (Problem, StoreError) as error:
                 problem = from_error(error)
@@ -68,7 +68,8 @@ def _guarded(path: str) -> bool:
     return path.startswith(PREFIX) and path not in OPEN_PATHS
 
 
-def _token(scope: Scope) -> str:
+def token_of(scope: Scope) -> str:
+    """The token that a request was made with. Raises Problem."""
     headers: Mapping[bytes, bytes] = dict(scope["headers"])
     key = headers.get(b"x-api-key")
     if key is not None:
@@ -84,9 +85,14 @@ def _token(scope: Scope) -> str:
     )
 
 
-def _caller(request: Request) -> ApiKey:
-    caller: ApiKey = request.scope[_CALLER]
+def caller_of(scope: Scope) -> ApiKey:
+    """Whom the gate let in."""
+    caller: ApiKey = scope[_CALLER]
     return caller
+
+
+def _caller(request: Request) -> ApiKey:
+    return caller_of(request.scope)
 
 
 def _context(request: Request) -> Context:

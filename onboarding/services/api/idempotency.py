@@ -1,0 +1,133 @@
+"""A POST that comes twice is done once: ``Idempotency-Key``.
+
+The answer is kept for a day and given again. It may hold a secret, such as a new
+API key, so it is sealed with a key made from the caller's own, which is not stored.
+What was refused changed nothing and is not kept; nor is an answer over 1 MiB.
+
+Source: draft-ietf-httpapi-idempotency-key-header-06.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+
+from onboarding.services.api.auth import PREFIX, caller_of, token_of
+from onboarding.services.api.kept_answers import Answer, Asked
+from onboarding.services.api.problems import problem_of, response
+from onboarding.services.errors import Problem
+from onboarding.services.transport import AsgiApp, Receive, Scope, Send
+from onboarding.store.errors import StoreError
+from onboarding.store.idempotency import IdempotencyStore
+
+HEADER = b"idempotency-key"
+_NAME = re.compile(rb'"([!#-~]{1,128})"|([!#-~]{1,128})')
+
+log = logging.getLogger(__name__)
+
+
+class Idempotent:
+    """An ASGI wrapper behind the key gate.
+
+    Args:
+        now: Seconds since 1970.
+        refused: Told the code of each refusal.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        store: IdempotencyStore,
+        now: Callable[[], int],
+        refused: Callable[[str], None],
+    ) -> None:
+        self._app = app
+        self._store = store
+        self._now = now
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _asked_once(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            name, body = _name(scope), await _whole(receive)
+            whose, token = caller_of(scope).id, token_of(scope)
+            asked = Asked.of(scope, whose, token, name, body, self._now())
+            claim = asked.key_id, asked.name, asked.digest, asked.at
+            known = await asyncio.to_thread(self._store.claim, *claim)
+            kept = None if known is None else asked.opened(known)
+        except (Problem, StoreError, HTTPException) as error:
+            problem = problem_of(error)
+            self._refused(problem.code)
+            kept = response(problem)
+        if kept is not None:
+            await kept(scope, receive, send)
+            return
+        await self._do(asked, scope, _again(body, receive), send)
+
+    async def _do(
+        self, asked: Asked, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Keep the answer before it is sent: who never gets it will ask again."""
+        answer = Answer()
+        await self._app(scope, receive, answer.take)
+        try:
+            await asyncio.to_thread(self._settle, asked, answer)
+        except StoreError as error:
+            log.warning("an answer was not kept: %s", error)
+        for event in answer.events:
+            await send(dict(event))
+
+    def _settle(self, asked: Asked, answer: Answer) -> None:
+        claim = asked.key_id, asked.name, asked.at
+        if answer.lasts:
+            self._store.answered(*claim, asked.sealed(answer.encode()))
+        else:
+            self._store.drop(*claim)
+
+
+def _asked_once(scope: Scope) -> bool:
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "POST"
+        and scope["path"].startswith(PREFIX)
+        and any(name == HEADER for name, _ in scope["headers"])
+    )
+
+
+def _name(scope: Scope) -> str:
+    """The name that the request has. Raises Problem."""
+    given = [value for name, value in scope["headers"] if name == HEADER]
+    found = _NAME.fullmatch(given[0].strip()) if len(given) == 1 else None
+    if found is None:
+        raise Problem(
+            422,
+            "invalid-idempotency-key",
+            "An Idempotency-Key has 1 to 128 visible ASCII characters.",
+            remedy="Take a random UUID.",
+        )
+    return (found[1] or found[2]).decode()
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The body, which is bounded already."""
+    parts = []
+    more = True
+    while more:
+        event = await receive()
+        parts.append(event.get("body", b""))
+        more = event.get("more_body", False)
+    return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body once more, for who reads it next."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> dict[str, object]:
+        return waiting.pop() if waiting else dict(await receive())
+
+    return again
