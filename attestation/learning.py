@@ -31,18 +31,21 @@ def draft(
     """The policy that this machine passes as it is now.
 
     With a log the PCRs are covered by their events, without one by their values.
-    ``before`` keeps its lease; nothing else of it is taken over.
+    ``before`` keeps its lease and its runtime policy; nothing else is taken over.
 
     Raises:
         PolicyError: It has shown nothing of any of ``pcrs``, or the log is not true.
     """
     lease = 900 if before is None else before.lease_seconds
+    runtime = None if before is None else before.runtime_policy
     if not shown.boot_log:
         values = {pcr: (shown.pcrs[pcr],) for pcr in pcrs if _used(shown, pcr)}
-        return AttestationPolicy(name, version, values, shown.bank, lease)
+        return AttestationPolicy(
+            name, version, values, shown.bank, lease, None, runtime
+        )
     boot = learn_boot(f"{name}-{version}", shown.bank, shown.boot_log, shown.pcrs, pcrs)
     measured = MeasuredBoot((boot,))
-    return AttestationPolicy(name, version, {}, shown.bank, lease, measured)
+    return AttestationPolicy(name, version, {}, shown.bank, lease, measured, runtime)
 
 
 def _used(shown: Shown, pcr: int) -> bool:

@@ -28,7 +28,9 @@ MAX_LABELS = 64
 _MAX_LABEL = 256  # characters of a label's name or value
 _NOT_PINNABLE = frozenset({10, 16, 23})  # IMA's, and those that software can reset
 _ATTESTATION_KEYS = ("name", "version", "bank", "pcrs", "lease_seconds")
-_OPTIONAL_KEYS = ("measured_boot",)
+_OPTIONAL_KEYS = ("measured_boot", "runtime_policy")
+_RUNTIME = re.compile(r"[0-9a-f]{64}")
+_IMA_PCR = 10
 _RELEASE_KEYS = (
     "name", "version", "accepted_ek", "accepted_binding", "max_age_seconds",
     "required_labels",
@@ -73,13 +75,20 @@ def compared_boot(bank: str, pcr: int) -> str:
     return f"boot:{bank}:{pcr}"
 
 
+def compared_ima(bank: str) -> str:
+    """How it names the kernel's list of what it ran and read: ``ima:sha256:10``."""
+    return f"ima:{bank}:{_IMA_PCR}"
+
+
 @dataclass(frozen=True, slots=True)
 class AttestationPolicy:
     """PCR values a device must show: number -> accepted hexadecimal digests.
 
     ``measured_boot`` covers PCRs by the events that went into them instead; no PCR is
-    held to both. A policy that pins nothing is refused, and so is one that lets each
-    PCR be as it is after a reset: both would accept any device.
+    held to both. ``runtime_policy`` is the SHA-256 of what IMA may measure, in
+    Keylime's own form, and only stands beside one of the two. A policy that pins
+    nothing is refused, and so is one that lets each PCR be as it is after a reset: both
+    would accept any device.
     ``lease_seconds`` is how long a good appraisal under it holds.
     """
 
@@ -89,12 +98,13 @@ class AttestationPolicy:
     bank: str = "sha256"
     lease_seconds: int = 900
     measured_boot: MeasuredBoot | None = None
+    runtime_policy: str | None = None
 
     def __post_init__(self) -> None:
         require_name(self.name)
         if self.bank not in _DIGEST_SIZE:
             raise PolicyError(f"bank is one of {', '.join(_DIGEST_SIZE)}")
-        if not self.quoted:
+        if not self.pcrs and self.measured_boot is None:
             raise PolicyError("a policy pins at least one PCR")
         for pcr, values in self.pcrs.items():
             self._require_values(pcr, values)
@@ -105,6 +115,10 @@ class AttestationPolicy:
 
     def _require_something(self) -> None:
         """Refuse what any TPM would pass, or what says two things of one PCR."""
+        if self.runtime_policy is not None and not _RUNTIME.fullmatch(
+            self.runtime_policy
+        ):
+            raise PolicyError("runtime_policy is a SHA-256, 64 lower-case hex digits")
         boot = self.measured_boot
         if boot is None:
             if all(map(_holds_after_reset, self.pcrs.values())):
@@ -127,17 +141,20 @@ class AttestationPolicy:
     def required(self) -> tuple[str, ...]:
         """What an appraisal under this policy must have compared."""
         values = [compared_pcr(self.bank, pcr) for pcr in sorted(self.pcrs)]
-        return (*values, *(compared_boot(self.bank, pcr) for pcr in self._covered))
+        boot = [compared_boot(self.bank, pcr) for pcr in self._covered]
+        ima = [] if self.runtime_policy is None else [compared_ima(self.bank)]
+        return (*values, *boot, *ima)
 
     @property
     def quoted(self) -> tuple[int, ...]:
         """The PCRs that a device must quote under it, ascending."""
-        return tuple(sorted({*self.pcrs, *self._covered}))
+        ima = () if self.runtime_policy is None else (_IMA_PCR,)
+        return tuple(sorted({*self.pcrs, *self._covered, *ima}))
 
     @property
     def needs_logs(self) -> bool:
         """Whether PCR values alone cannot satisfy it."""
-        return self.measured_boot is not None
+        return self.measured_boot is not None or self.runtime_policy is not None
 
     @property
     def _covered(self) -> tuple[int, ...]:
@@ -154,6 +171,8 @@ class AttestationPolicy:
         }
         if self.measured_boot is not None:
             document["measured_boot"] = self.measured_boot.to_json()
+        if self.runtime_policy is not None:
+            document["runtime_policy"] = self.runtime_policy
         return document
 
     @classmethod
@@ -162,6 +181,7 @@ class AttestationPolicy:
         fields = JsonObject(document, _ATTESTATION_KEYS, "policy", _OPTIONAL_KEYS)
         boot = fields.raw("measured_boot")
         pcrs = fields.text_lists("pcrs")
+        runtime = fields.known("runtime_policy")
         return cls(
             fields.text("name"),
             fields.integer("version"),
@@ -169,6 +189,7 @@ class AttestationPolicy:
             fields.text("bank"),
             fields.integer("lease_seconds"),
             None if boot is None else MeasuredBoot.from_json(boot),
+            fields.text("runtime_policy") if runtime else None,
         )
 
     def digest(self) -> str:

@@ -22,6 +22,8 @@ def policy_lines(policy: AttestationPolicy | ReleasePolicy) -> tuple[str, ...]:
         for value in policy.pcrs[pcr]
     ]
     head = (f"bank: {policy.bank}", f"lease: {policy.lease_seconds} s")
+    if policy.runtime_policy is not None:
+        values.append(f"runtime policy: {policy.runtime_policy}")
     boot = policy.measured_boot
     return (*head, *values, *(() if boot is None else _boot_lines(boot)))
 

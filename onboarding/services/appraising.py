@@ -13,6 +13,7 @@ from attestation.appraisal import Appraisal, AppraisalFailure, Channel, conclude
 from attestation.boot_check import BootCheck, check_boot
 from attestation.errors import Refused
 from attestation.evidence_pack import Quote
+from attestation.ima_check import ImaCheck, check_ima
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
 from attestation.keylime.results import Failure
@@ -113,8 +114,18 @@ class Appraiser:
                 return False, (), logs.failures
             # They are what the log gives: so Keylime holds the quote to the log.
             pinned |= {pcr: (facts.pcrs[pcr],) for pcr in policy.measured_boot.pcrs}
-        valid, failures = self._ask(replace(case.evidence, pcrs=pinned))
-        return valid, (*policy.required, *_counted(logs)), failures
+        evidence, ran = replace(case.evidence, pcrs=pinned), ImaCheck(())
+        if policy.runtime_policy is not None:
+            ran = check_ima(policy.bank, case.evidence.ima_log, facts.pcrs)
+            if ran.failures:
+                return False, (), ran.failures
+            evidence = self._with_runtime(evidence, ran, policy.runtime_policy)
+        valid, failures = self._ask(evidence)
+        return valid, (*policy.required, *_counted(logs, ran)), failures
+
+    def _with_runtime(self, said: Evidence, ran: ImaCheck, digest: str) -> Evidence:
+        body = self._context.stores.runtime_policies.get(bytes.fromhex(digest))
+        return replace(said, ima_log=ran.covered, runtime_policy=body.decode())
 
     def _ask(self, evidence: Evidence) -> tuple[bool, tuple[AppraisalFailure, ...]]:
         # Keylime would only replay it: what it says has been judged by us.
@@ -153,11 +164,11 @@ class Appraiser:
         return Counters(*(number or 0 for number in kept))  # all four or none
 
 
-def _counted(logs: BootCheck) -> tuple[str, ...]:
+def _counted(logs: BootCheck, ran: ImaCheck) -> tuple[str, ...]:
     """How ``compared`` tells how much of a log there was, and which boot it is."""
-    if not logs.events:
-        return ()
-    return (f"boot-events:{logs.events}", f"boot-is:{logs.boot}")
+    boot = (f"boot-events:{logs.events}", f"boot-is:{logs.boot}")
+    ima = f"ima-entries:{ran.entries}"
+    return (*(boot if logs.events else ()), *([ima] if ran.entries else []))
 
 
 def _kept(said: Evidence) -> bytes:

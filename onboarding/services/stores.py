@@ -34,6 +34,7 @@ from onboarding.store.registrations import RegistrationStore
 from onboarding.store.releases import ReleaseStore
 from onboarding.store.reports import ReportStore
 from onboarding.store.runs import RunStore
+from onboarding.store.runtime_policies import RuntimePolicyStore
 from onboarding.store.rv_servers import RvServerStore
 from onboarding.store.sessions import SessionStore
 from onboarding.store.settings_rows import SettingStore
@@ -76,6 +77,7 @@ class Stores:
     releases: ReleaseStore
     reports: ReportStore
     runs: RunStore
+    runtime_policies: RuntimePolicyStore
     rv_servers: RvServerStore
     sessions: SessionStore
     settings: SettingStore
@@ -116,6 +118,7 @@ class Stores:
             ReleaseStore(database),
             ReportStore(database),
             RunStore(database),
+            RuntimePolicyStore(database),
             RvServerStore(database),
             SessionStore(database),
             SettingStore(database),

@@ -62,6 +62,16 @@ class PolicyRow(Base, table=True):
     created_by: str
 
 
+class RuntimePolicyRow(Base, table=True):
+    """What IMA may measure; policies name it by digest."""
+
+    __tablename__ = "runtime_policies"
+    digest: bytes = Field(primary_key=True)
+    body: bytes
+    created_at: int = seconds()
+    created_by: str
+
+
 class LearningRow(Base, table=True):
     """What a golden device was asked to show, and has shown."""
 

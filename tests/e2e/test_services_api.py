@@ -78,6 +78,8 @@ ROLES: dict[str, set[str]] = {
     "POST /passports": {"manufacturer", "admin"},
     "GET /policies": {"operator", "security", "admin"},
     "POST /policies": {"security", "admin"},
+    "POST /runtime-policies": {"security", "admin"},
+    "GET /runtime-policies/{digest}": {"operator", "security", "admin"},
     "GET /policies/{name}/diff": {"operator", "security", "admin"},
     "GET /policies/{name}": {"operator", "security", "admin"},
     "GET /registrations": {"operator", "security", "admin"},

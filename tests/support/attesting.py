@@ -30,6 +30,7 @@ class Attesting:
     channel: EvidenceChannel
     attester: Attester
     uefi_log: bytes = b""
+    ima_log: str = ""
 
     def asked(self) -> dict[str, object]:
         return self.channel.challenge(self.bench.call(Purpose.ATTEST))
@@ -48,6 +49,8 @@ class Attesting:
         }
         if asked["uefi"] or asked.get("learn"):
             body["uefi_log"] = self.uefi_log
+        if asked["ima"]:
+            body["ima_log"] = self.ima_log
         return body
 
     def call(self, body: dict[str, object]) -> DeviceCall:

@@ -57,9 +57,11 @@ def post_policy(
     version = _next(context, body.name, when, body.version)
     document = {**_defaults(body.kind), **(body.model_extra or {}), "name": body.name}
     document["version"] = version
-    record = rows.policy_record(
-        _parse(body.kind, document), actor(caller), context.now()
-    )
+    policy = _parse(body.kind, document)
+    if isinstance(policy, AttestationPolicy) and policy.runtime_policy is not None:
+        # Refused now, and not when the first device attests.
+        context.stores.runtime_policies.get(bytes.fromhex(policy.runtime_policy))
+    record = rows.policy_record(policy, actor(caller), context.now())
     with when.held():
         made = context.stores.policies.add(record)
     response.headers["ETag"] = _tag(record)

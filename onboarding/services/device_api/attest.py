@@ -60,7 +60,7 @@ def ready(situation: Situation, channel: Channel) -> Attesting:
         raise Problem(
             409,
             "no-policy",
-            f"Policy {situation.policy.name} needs the event log, which the"
+            f"Policy {situation.policy.name} needs logs, which the"
             f" {channel.value} channel does not carry.",
             remedy="Assign a policy of PCR values, or use the evidence channel.",
         )
@@ -114,7 +114,7 @@ class EvidenceChannel:
         return {
             "bank": policy.bank,
             "pcrs": list(policy.quoted),
-            "ima": False,
+            "ima": policy.runtime_policy is not None,
             "uefi": policy.measured_boot is not None,
             "policy": policy.name,
             "version": policy.version,

@@ -1,0 +1,33 @@
+"""Runtime policies: what IMA may measure, in Keylime's form, by digest."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from attestation.runtime_policy import read_runtime_policy
+from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.routing import api_router
+from onboarding.store.apikeys import Role
+
+router = api_router("policies")
+
+DigestPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+@router.post("/runtime-policies", status_code=201, **needs(Role.SECURITY))
+def post_runtime_policy(
+    body: RawBody, context: Ctx, caller: Caller, response: Response
+) -> JsonObject:
+    """Store one as Keylime's tools make it; attestation policies name its digest."""
+    digest = read_runtime_policy(body)
+    made = context.stores.runtime_policies.add(body, actor(caller), context.now())
+    response.status_code = 201 if made else 200
+    return {"digest": digest, "bytes": len(body)}
+
+
+@router.get("/runtime-policies/{digest}", **needs(Role.OPERATOR, Role.SECURITY))
+def get_runtime_policy(digest: DigestPath, context: Ctx) -> Response:
+    """One, byte for byte as it was given."""
+    body = context.stores.runtime_policies.get(bytes.fromhex(digest))
+    return Response(body, media_type="application/json")
