@@ -56,7 +56,25 @@ def _values(path: str, value: object) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield path, ()
             for name, inner in value.items():
                 yield from _values(f"{path} {name}", inner)
+        case [Mapping() as lone]:
+            # Under no name of its own, so that another name is one member's change.
+            yield from _values(path, lone)
+        case [Mapping(), *_]:
+            for place, inner in enumerate(value):
+                yield from _values(f"{path} {_name(inner, place)}", inner)
         case list() | tuple():
-            yield path, tuple(str(one) for one in value)
+            yield path, tuple(_text(one) for one in value)
         case _:
             yield path, () if value is None else (str(value),)
+
+
+def _name(item: object, place: int) -> str:
+    named = item.get("name") if isinstance(item, Mapping) else None
+    return str(place + 1 if named is None else named)
+
+
+def _text(item: object) -> str:
+    """One value; of several that belong together, the words first."""
+    if isinstance(item, list | tuple):
+        return " ".join(str(one) for one in reversed(item))
+    return str(item)

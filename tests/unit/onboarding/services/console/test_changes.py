@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attestation.measured_boot import MeasuredBoot, ReferenceBoot, ReferenceEvent
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from onboarding.services.console.changes import Change, changes, members
 
@@ -50,3 +51,26 @@ def test_what_one_way_adds_the_other_way_removes(
 
 def test_members_are_told_in_full() -> None:
     assert ("pcrs 7", ("ab" * 32, "cd" * 32)) in members(OLD.to_json())
+
+
+def boot(name: str, digest: str, says: str) -> ReferenceBoot:
+    return ReferenceBoot(name, {8: (ReferenceEvent("EV_IPL", digest * 32, says),)})
+
+
+def covering(*boots: ReferenceBoot) -> dict[str, object]:
+    return AttestationPolicy("b", 1, {}, measured_boot=MeasuredBoot(boots)).to_json()
+
+
+def test_events_of_a_boot_are_told_one_by_one_with_their_words_first() -> None:
+    old, new = boot("one", "ab", "quiet"), boot("two", "cd", "verbose")
+    assert changes(covering(old), covering(new)) == (
+        Change("measured_boot boots name", ("one",), ("two",), ()),
+        Change(
+            "measured_boot boots pcrs 8",
+            (f"quiet {'ab' * 32} EV_IPL",),
+            (f"verbose {'cd' * 32} EV_IPL",),
+            (),
+        ),
+    )
+    both = dict(members(covering(old, new)))
+    assert both["measured_boot boots two pcrs 8"] == (f"verbose {'cd' * 32} EV_IPL",)
