@@ -114,14 +114,13 @@ def run(arguments: Sequence[str]) -> int:
         app = command_line(arguments)
         return _finish(app(list(arguments), prog_name=NAME, standalone_mode=False))
     except typer.Exit as ending:
-        return int(ending.exit_code)
+        return _ended(int(ending.exit_code), as_json=as_json)
     except typer.TyperException as error:
         if error.format_message():  # empty when the help has just been printed
             print_error(error.format_message(), "See --help.", as_json=as_json)
         return UNUSABLE
     except (KeyboardInterrupt, typer.Abort):
-        print_error("stopped", "", as_json=as_json)
-        return INTERRUPTED
+        return _ended(INTERRUPTED, as_json=as_json)
     except CliError as error:
         print_error(str(error), error.remedy, as_json=as_json)
         return error.code
@@ -130,6 +129,13 @@ def run(arguments: Sequence[str]) -> int:
         return FAILED
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return _unexpected(error, as_json=as_json)
+
+
+def _ended(code: int, *, as_json: bool) -> int:
+    """Whoever stopped a command is told so; Typer tells of Ctrl-C by its exit code."""
+    if code == INTERRUPTED:
+        print_error("stopped", "", as_json=as_json)
+    return code
 
 
 def _sentences(error: Exception) -> tuple[str, str]:

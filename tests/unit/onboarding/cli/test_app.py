@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from onboarding.cli import app
 from onboarding.cli.output import CliError
@@ -61,6 +62,7 @@ ENDINGS: dict[str, tuple[BaseException, int]] = {
     "a full disk": (OSError(28, "No space left on device"), 1),
     "a fault": (ZeroDivisionError("boom"), 1),
     "Ctrl-C": (KeyboardInterrupt(), 130),
+    "Ctrl-C in a command": (typer.Exit(130), 130),
 }
 
 
