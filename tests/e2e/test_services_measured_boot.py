@@ -17,7 +17,9 @@ from onboarding.device.attest import Verdict, attest
 from onboarding.device.errors import DeviceError
 from onboarding.device.owner_api import OwnerApi
 from onboarding.services.device_api.attest import KEPT, NOT_KEPT, ready
+from onboarding.services.enrolment import KIND, EnrolWork, plan
 from onboarding.services.errors import Problem
+from onboarding.services.keylime_link import KeylimeLink
 from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
 from ownership_vouchers import cbor
@@ -218,3 +220,21 @@ def test_the_push_channel_does_not_take_a_policy_that_needs_a_log(
     with pytest.raises(Problem, match="needs logs") as refused:
         ready(bench.gate.situation(bench.guid.raw), Channel.PUSH)
     assert refused.value.code == "no-policy"
+
+
+def test_keylime_forgets_a_device_of_the_push_channel_whose_policy_needs_a_log(
+    booted: Attesting,
+) -> None:
+    bench, attester = booted.bench, booted.attester
+    link = KeylimeLink.open(bench.context.settings)
+    assert link is not None
+    client, agent = link.client, str(bench.guid)
+    client.enrol(agent, attester.ak.public, attester.allow(8))
+    assert client.status(agent) is not None
+    tasks, now = bench.context.stores.tasks, bench.context.now()
+    plan(bench.context.stores, bench.guid.raw, now)
+    (task,) = tasks.claim(KIND, "test", now, 60)
+    EnrolWork(bench.context, bench.gate, link).run(task, "test")
+    assert client.status(agent) is None
+    assert tasks.claim(KIND, "test", now + 3600, 60) == ()
+    link.close()
