@@ -12,6 +12,7 @@ from onboarding.services import health
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.api.idempotency import Idempotent
+from onboarding.services.api.openapi import DescribedApp
 from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
@@ -150,7 +151,7 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
             yield
 
     (openapi,) = OPEN_PATHS
-    app = FastAPI(
+    app = DescribedApp(
         title=TITLE,
         version="1",
         lifespan=lifespan,

@@ -191,3 +191,22 @@ def test_a_revoked_key_opens_nothing(api: Api) -> None:
 def test_health_needs_no_key(api: Api) -> None:
     for path in WITHOUT_KEY:
         assert api.service.http.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("route", [*ROLES, "GET /traces?limit=0", "POST /apikeys?x"])
+def test_an_answer_is_of_a_type_that_the_document_names(api: Api, route: str) -> None:
+    method, path = route.split(" ")
+    document = api.service.http.get("/api/v1/openapi.json").json()
+    said = document["paths"][f"/api/v1{path.partition('?')[0]}"][method.lower()]
+    for _ in range(2):  # what was stored before is answered otherwise
+        reply = send(api, route, Role.ADMIN)
+        status = str(reply.status_code)
+        answers = said["responses"].get(status, said["responses"]["default"])
+        named = set(answers.get("content", {}))
+        found = reply.headers.get("content-type", "").partition(";")[0]
+        assert ({found} if found else set()) <= named, (found, named)
+    refused = said["responses"]["default"]["content"]
+    assert list(refused) == ["application/problem+json"]
+    if reply.is_error:
+        problem = document["components"]["schemas"]["Problem"]
+        assert set(problem["required"]) <= reply.json().keys()

@@ -11,19 +11,19 @@ from onboarding.services.api.fields import (
     Limit,
     parse_guid,
 )
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import api_router, gives
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.checkpoints import CheckpointRecord
 from onboarding.store.errors import ChainBroken
 
+COSE = "application/cose"
+
 router = api_router("audit")
 device_router = api_router("audit")
 
-COSE = "application/cose"
 
-
-@router.post("/audit/checkpoints", **needs(Role.SECURITY))
+@router.post("/audit/checkpoints", **gives(COSE), **needs(Role.SECURITY))
 def make_checkpoint(context: Ctx) -> Response:
     """Sign where the log stands now, and return the signed document.
 
@@ -50,14 +50,16 @@ def list_checkpoints(
     return {"items": [_shown(one) for one in page.items], "next": page.cursor}
 
 
-@router.get("/audit/checkpoints/latest", **needs(Role.SECURITY))
+@router.get("/audit/checkpoints/latest", **gives(COSE), **needs(Role.SECURITY))
 def latest_checkpoint(context: Ctx) -> Response:
     """The newest checkpoint, as it was signed."""
     record = context.stores.checkpoints.latest()
     return Response(record.document, media_type=COSE)
 
 
-@device_router.get("/devices/{guid}/evidence-pack", **needs(Role.SECURITY))
+@device_router.get(
+    "/devices/{guid}/evidence-pack", **gives(COSE), **needs(Role.SECURITY)
+)
 def evidence_pack(guid: GuidPath, context: Ctx) -> Response:
     """All that proves what happened to a device, in one signed file."""
     document = evidence_packs.make(context, parse_guid(guid).raw)

@@ -6,7 +6,7 @@ from fastapi import Path, Query, Response
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import GuidPath, JsonObject, guid_text, parse_guid
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import api_router, gives
 from onboarding.services.serviceinfo import receipts
 from onboarding.store.apikeys import Role
 from onboarding.store.deliveries import DeliveryRecord
@@ -26,7 +26,11 @@ def list_deliveries(guid: GuidPath, context: Ctx, limit: Newest = 20) -> JsonObj
     return {"items": [_shown(one) for one in found]}
 
 
-@router.get("/devices/{guid}/deliveries/{run}/{position}", **needs(*READERS))
+@router.get(
+    "/devices/{guid}/deliveries/{run}/{position}",
+    **gives("application/octet-stream"),
+    **needs(*READERS),
+)
 def get_upload(guid: GuidPath, run: Run, position: Position, context: Ctx) -> Response:
     """A file that the device gave: the bytes as they came."""
     raw, run_id = parse_guid(guid).raw, bytes.fromhex(run)

@@ -9,7 +9,7 @@ from onboarding.services import device_ca
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject, Pem
 from onboarding.services.api.keys import require_key
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import api_router, gives
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import NAME
 from onboarding.store.apikeys import Role
@@ -27,7 +27,7 @@ class ChainIn(Body):
     chain_pem: Pem
 
 
-@router.get("/device-ca", **needs(*ANY))
+@router.get("/device-ca", **gives(PEM_TYPE), **needs(*ANY))
 def get_device_ca(context: Ctx) -> Response:
     """What each device's chain ends in, PEM; for a rendezvous server's trust."""
     store = context.key_store
@@ -36,7 +36,11 @@ def get_device_ca(context: Ctx) -> Response:
     return Response("".join(whole), media_type=PEM_TYPE)
 
 
-@router.get("/device-ca/{name}/request", **needs(Role.MANUFACTURER))
+@router.get(
+    "/device-ca/{name}/request",
+    **gives("application/pkcs10"),
+    **needs(Role.MANUFACTURER),
+)
 def get_request(name: CaPath, context: Ctx) -> Response:
     """A certificate request for a device CA's key, for an authority above it."""
     require_key(context, KeyKind.DEVICE_CA, name, 404)

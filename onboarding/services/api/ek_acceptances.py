@@ -6,7 +6,7 @@ from fastapi import Path, Response
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, Fingerprint, JsonObject, Text
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import STORES, api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.ek_acceptances import EkAcceptance
 
@@ -28,7 +28,7 @@ def list_acceptances(context: Ctx) -> JsonObject:
     return {"items": [_shown(one) for one in context.stores.ek_acceptances.all()]}
 
 
-@router.post("/ek-acceptances", status_code=201, **needs(Role.SECURITY))
+@router.post("/ek-acceptances", **STORES, **needs(Role.SECURITY))
 def accept(
     body: EkAcceptanceIn, context: Ctx, caller: Caller, response: Response
 ) -> JsonObject:

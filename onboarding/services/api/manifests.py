@@ -18,7 +18,7 @@ from onboarding.services.api.fields import (
     Text,
     decode_bytes,
 )
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.manifests import ManifestRecord
@@ -54,7 +54,7 @@ def list_manifests(
     return {"items": [_shown(one) for one in page.items], "next": _outer(page.cursor)}
 
 
-@router.post("/manifests", status_code=201, **needs(Role.OPERATOR))
+@router.post("/manifests", **STORES, **needs(Role.OPERATOR))
 def post_manifest(
     body: ManifestIn, context: Ctx, caller: Caller, response: Response
 ) -> JsonObject:

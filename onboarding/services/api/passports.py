@@ -15,7 +15,7 @@ from onboarding.services.api.fields import (
     encode_bytes,
     parse_guid,
 )
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.passports import PassportData, issue_passport
 from onboarding.store.apikeys import Role
 
@@ -32,7 +32,7 @@ class PassportIn(Body):
     ek_certificate: Base64Text | None = None  # DER
 
 
-@router.post("/passports", status_code=201, **needs(Role.MANUFACTURER))
+@router.post("/passports", **STORES, **needs(Role.MANUFACTURER))
 def post_passport(
     body: PassportIn, context: Ctx, caller: Caller, response: Response
 ) -> JsonObject:

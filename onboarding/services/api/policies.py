@@ -11,7 +11,7 @@ from onboarding.services import rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import ALWAYS, Conditions, When, answered
 from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
@@ -46,7 +46,7 @@ def list_policies(context: Ctx) -> JsonObject:
     return {"items": [_shown(one) for one in context.stores.policies.newest()]}
 
 
-@router.post("/policies", status_code=201, **needs(Role.SECURITY))
+@router.post("/policies", **STORES, **needs(Role.SECURITY))
 def post_policy(
     body: PolicyIn, context: Ctx, caller: Caller, response: Response, when: When
 ) -> JsonObject:

@@ -12,6 +12,17 @@ from attestation.json_read import unique_members
 
 PREFIX = "/api/v1"
 
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A refusal; the reference of errors has every code.",
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"}
+            }
+        },
+    }
+}
+
 
 class StrictRequest(Request):
     """A request whose JSON every reader reads alike (RFC 8259 leaves some open)."""
@@ -58,4 +69,21 @@ class StrictRoute(APIRoute):
 
 def api_router(tag: str) -> APIRouter:
     """Return a router for one subject of the management API."""
-    return APIRouter(prefix=PREFIX, tags=[tag], route_class=StrictRoute)
+    return APIRouter(
+        prefix=PREFIX, tags=[tag], route_class=StrictRoute, responses=_REFUSALS
+    )
+
+
+def gives(media_type: str) -> dict[str, Any]:
+    """Route arguments of an answer that is no JSON; OpenAPI says so too."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"response_class": Response, "responses": {200: {"content": content}}}
+
+
+STORES: dict[str, Any] = {
+    "status_code": 201,
+    "responses": {
+        200: {"description": "It was there already.", "model": dict[str, Any]}
+    },
+}
+"""Route arguments of what is stored once, and told from what was stored before."""

@@ -17,7 +17,7 @@ from onboarding.services.api.fields import (
     guid_text,
     parse_guid,
 )
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.serviceinfo.plan import PlanDocument
@@ -68,7 +68,7 @@ def list_plans(context: Ctx) -> JsonObject:
     return {"items": [_shown(one) for one in context.stores.module_plans.newest()]}
 
 
-@router.post("/service-info/plans", status_code=201, **needs(Role.OPERATOR))
+@router.post("/service-info/plans", **STORES, **needs(Role.OPERATOR))
 def post_plan(
     body: PlanIn, context: Ctx, caller: Caller, response: Response
 ) -> JsonObject:

@@ -17,7 +17,7 @@ from onboarding.services.api.fields import (
     Pem,
     parse_guid,
 )
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import api_router, gives
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.passports import StoredPassport
@@ -78,7 +78,7 @@ def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
     }
 
 
-@router.get("/vouchers/{guid}/pem", **needs(*READERS))
+@router.get("/vouchers/{guid}/pem", **gives(PEM_TYPE), **needs(*READERS))
 def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
     """The voucher as PEM, its passport after it if there is one."""
     record = _record(context, guid)
@@ -86,7 +86,7 @@ def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
     return Response(text, media_type=PEM_TYPE)
 
 
-@router.get("/vouchers/{guid}/passport", **needs(*READERS))
+@router.get("/vouchers/{guid}/passport", **gives("application/cose"), **needs(*READERS))
 def get_passport(guid: GuidPath, context: Ctx) -> Response:
     """The passport as the manufacturer signed it."""
     record = _record(context, guid)
