@@ -15,7 +15,7 @@ MAX_RUNTIME_POLICY = 8 * 1024 * 1024  # bytes
 _LEAST_GENERATOR = 2  # Keylime ignores a policy of another origin
 _MAX_EXCLUDES = 256
 # Names that stand for anything: an exclusion that matches these matches all.
-_PROBES = ("/usr/bin/x7f3", "/opt/q/9c2e", "/home/a/.b")
+_PROBES = ("/usr/bin/x7f3", "/opt/q/9c2e", "/var/a/.b")
 
 
 def read_runtime_policy(body: bytes) -> str:
