@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from attestation.errors import DocumentRefused
 from attestation.evidence_pack import MAX_PACK, open_pack, unverified_pack
 from attestation.pack_checks import Outcome, PackChecker, owner_keys
-from onboarding.cli.api import Ca, connected
+from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file, read_public_key, write_file
 from onboarding.cli.output import (
     FAILED,
@@ -39,10 +39,6 @@ from ownership_vouchers.errors import VoucherError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log, and what proves it.")
 
-Url = Annotated[str, typer.Option(help="The service's address.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 Signers = Annotated[
     list[Path] | None,
     typer.Option(help="Public key (PEM) whose signature counts; else those here."),

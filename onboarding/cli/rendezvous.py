@@ -1,12 +1,11 @@
 """``vouchgate rendezvous``: who may register at a rendezvous server, and who has."""
 
 from enum import StrEnum, unique
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Api, Ca, connected
+from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.output import (
     Json,
     console,
@@ -20,10 +19,6 @@ app = typer.Typer(
     no_args_is_help=True, help="Who may register at a rendezvous server, and who has."
 )
 
-Url = Annotated[str, typer.Option(help="The rendezvous server's address.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 Key = Annotated[
     str, typer.Argument(help="The key's fingerprint: SHA-256, 64 hex digits.")
 ]

@@ -1,12 +1,11 @@
 """``vouchgate to0``: where an owner's devices are registered, and where not."""
 
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from onboarding.cli.api import Ca, connected
+from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 
 app = typer.Typer(
@@ -14,10 +13,6 @@ app = typer.Typer(
     help="Where an owner's devices are registered, and where they are not.",
 )
 
-Url = Annotated[str, typer.Option(help="The owner service's address.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
-]
 Device = Annotated[str, typer.Argument(help="The device's GUID.")]
 
 
