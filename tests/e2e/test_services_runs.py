@@ -163,13 +163,13 @@ def test_a_flood_of_hellos_stores_nothing(fdo_chain: Chain) -> None:
     database.close()
 
 
-def test_the_token_comes_with_the_first_answer_only(fdo_chain: Chain) -> None:
+def test_every_answer_has_the_token_of_the_first(fdo_chain: Chain) -> None:
     device = fdo_chain.bought()
     wire = Wire.to(fdo_chain.owner.url)
     device.onboard(wire)
-    minted = ["authorization" in one for one in wire.headers]
-    assert minted[0]
-    assert not any(minted[1:])
+    tokens = {one.get("authorization") for one in wire.headers}
+    assert len(tokens) == 1
+    assert None not in tokens
     assert all("content-length" in one for one in wire.headers)
 
 
@@ -261,6 +261,6 @@ def test_each_run_leaves_a_trace_of_how_far_it_came(fdo_chain: Chain) -> None:
         device.onboard(Wire.to(url), device_key=new_soft_key("P-256"))
     device.onboard(Wire.to(url))
     answer = fdo_chain.owner.call(fdo_chain.owner_key, "GET", "/traces").json()
-    came = {(one["passed"], one["refused"], one["done"]) for one in answer["items"]}
+    runs = [one for one in answer["items"] if one["guid"] == sold_as]
+    came = {(one["passed"], one["refused"], one["done"]) for one in runs}
     assert came == {(62, 64, False), (70, None, True)}
-    assert {one["guid"] for one in answer["items"]} == {sold_as}
