@@ -45,7 +45,7 @@ def test_what_is_not_attested_is_told_page_by_page(console: Console) -> None:
         ("q=srv-", ["SRV-0001"]),
         ("q=0001&state=owned", ["OLD-0001"]),
         ("q=site%3DZ%C3%BCrich&state=stale", ["SBC-0003"]),
-        ("q=site%3DBern", []),
+        ("q=site%3DOslo", []),  # other tests move devices, none of them there
         ("q=rack+server", ["SRV-0001"]),
     ],
 )
