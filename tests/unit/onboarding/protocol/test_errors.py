@@ -16,6 +16,7 @@ from tests.support.transcripts import VECTORS
 FAILED = ModuleResult("m", ok=False, detail="secret detail")
 CODES: list[tuple[Exception, int]] = [
     (errors.TokenRefused("x"), 1),
+    (errors.StationRefused("x"), 1),
     (errors.VoucherRefused("x"), 2),
     (CheckFailed(Check.ENTRIES, "x"), 2),
     (errors.OwnerSignRefused("x"), 3),
@@ -34,6 +35,7 @@ CODES: list[tuple[Exception, int]] = [
     (voucher_errors.SignatureError("x"), 101),
     (voucher_errors.UnsupportedKeyError("x"), 101),
     (errors.ReuseRefused("x"), 102),
+    (errors.DeviceUnsupported("x"), 500),
     (errors.ProtocolError("x"), 500),
     (RuntimeError("secret"), 500),
 ]
