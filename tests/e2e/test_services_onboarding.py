@@ -1,6 +1,5 @@
 """The device agent against real services: through rendezvous, and over every bump."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -26,6 +25,7 @@ from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Guid
 from tests.support.fdo_chain import Chain, eventually, joined
 from tests.support.lossy import Lossy
+from tests.support.rv_stubs import nobody
 from tests.support.services import Running, Site
 
 
@@ -89,13 +89,6 @@ def at(url: str, **more: Any) -> dict[str, Any]:
     return {"ip": parsed.host, **port, "protocol": "http", **more}
 
 
-def closed_port() -> str:
-    """A server that is not there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
 def state_of(chain: Chain, guid: Guid) -> str:
     return str(call(chain, "GET", f"/devices/{guid}")["state"])
 
@@ -136,7 +129,7 @@ def test_bypass_leads_to_the_owner_without_rendezvous(
 def test_where_the_first_server_is_down_the_second_is_asked(
     chain: Chain, client: httpx.Client, tmp_path: Path
 ) -> None:
-    down = at(closed_port(), device_only=True, delay=9)
+    down = at(f"http://127.0.0.1:{nobody()}", device_only=True, delay=9)
     machine = made(chain, tmp_path, down, at(chain.rendezvous.url))
     announced(chain.owner, chain.owner_key, machine.identity().active.guid)
     waits: list[float] = []

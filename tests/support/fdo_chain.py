@@ -15,6 +15,8 @@ from onboarding.store import apikeys
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
 
+PATIENCE = 120.0  # seconds; a background task takes a fraction of one
+
 
 @dataclass
 class Chain:
@@ -116,12 +118,11 @@ def _prepare(chain: Chain) -> None:
 
 
 def eventually(check: Callable[[], bool]) -> None:
-    """Wait for what a background task will do."""
-    for _ in range(400):
-        if check():
-            return
+    """Wait for what a background task will do, however busy the machine is."""
+    deadline = time.monotonic() + PATIENCE
+    while not check():
+        assert time.monotonic() < deadline, "it never came to pass"
         time.sleep(0.05)
-    raise AssertionError("it never came to pass")
 
 
 def state_of(chain: Chain, device: SoftDevice) -> str:

@@ -1,5 +1,6 @@
 """Servers that are no good: who is silent, who sends drop by drop, who is not there."""
 
+import atexit
 import socket
 import threading
 from collections.abc import Iterator
@@ -7,10 +8,11 @@ from contextlib import contextmanager, suppress
 
 
 def nobody() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port where nobody listens, nor comes to: it is taken until the process ends."""
+    taken = socket.socket()
+    atexit.register(taken.close)
+    taken.bind(("127.0.0.1", 0))
+    return int(taken.getsockname()[1])
 
 
 @contextmanager
