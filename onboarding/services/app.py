@@ -17,6 +17,7 @@ from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
 from onboarding.services.event_feed import EventFeed
+from onboarding.services.fdo_front import FdoFront
 from onboarding.services.health import Health
 from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
@@ -24,7 +25,6 @@ from onboarding.services.limits import BodyLimit
 from onboarding.services.rate_limit import SourceLimit, buckets_of
 from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
-from onboarding.services.sources import ForwardedFor
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
 from onboarding.store.module_files import MAX_FILE
@@ -61,7 +61,7 @@ def build(
     settings: Settings,
     factories: Iterable[PartFactory],
     compat_port: int | None = None,
-) -> AsgiApp:
+) -> FdoTransport:
     """Open what the settings name and join the parts over it.
 
     Args:
@@ -82,7 +82,7 @@ def join(
     context: Context,
     factories: Iterable[PartFactory],
     compat_port: int | None = None,
-) -> AsgiApp:
+) -> FdoTransport:
     """Join the parts over a context, which the application's lifespan closes."""
     parts = [factory(context) for factory in factories]
     tally = Tally()
@@ -100,14 +100,14 @@ def join(
     if compat_port is not None:
         others = {compat_port: mount.build(context, verify, refused)}
         limited = mount.ByPort(limited, others)
-    served = FdoTransport(
-        limited,
+    front = FdoFront(
         _handlers(context, protocols),
         offload=context.database.is_postgres,
         refused=lambda code: tally.add("fdo", code),
+        buckets=by_message,
     )
-    counted = SourceLimit(served, by_message, by_source, tally.add)
-    return ForwardedFor(counted, context.settings.proxies)
+    counted = SourceLimit(limited, by_source, refused)
+    return FdoTransport(counted, front, context.settings.proxies)
 
 
 def _handlers(

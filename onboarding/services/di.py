@@ -14,12 +14,12 @@ from onboarding.services import sale
 from onboarding.services.context import Context
 from onboarding.services.device_ca import DeviceCas
 from onboarding.services.errors import Problem, SettingsError
+from onboarding.services.fdo_front import Arrival
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import Admitted, Line, Lines, document_of
 from onboarding.services.roles import ProtocolRole
 from onboarding.services.settings import Settings, read_secret
 from onboarding.services.site import rendezvous_info
-from onboarding.services.transport import Arrival
 from onboarding.services.voucher_records import record_of
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.making import Making, SameSerial

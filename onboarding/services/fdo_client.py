@@ -13,7 +13,7 @@ import httpx
 
 from onboarding.protocol.step import Finished, Send
 from onboarding.services.errors import ServicesError, SettingsError
-from onboarding.services.transport import MAX_BODY
+from onboarding.services.fdo_front import MAX_BODY
 from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 from onboarding.wire.message import MsgType
 

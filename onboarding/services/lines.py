@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from onboarding.protocol.errors import StationRefused
-from onboarding.services.transport import Arrival
+from onboarding.services.fdo_front import Arrival
 from onboarding.store.errors import ApiKeyRefused, NotFound
 from onboarding.store.lines import LineRecord, LineStore
 from onboarding.store.making import SameSerial

@@ -21,7 +21,7 @@ from onboarding.services.app import Part, build
 from onboarding.services.context import Context
 from onboarding.services.di import Factory
 from onboarding.services.settings import Settings
-from onboarding.services.transport import AsgiApp
+from onboarding.services.transport import FdoTransport
 
 ROUTERS = (
     apikeys.router,
@@ -47,6 +47,6 @@ def part(context: Context) -> Part:
     return Part((Factory(context).role(),), ROUTERS)
 
 
-def create_app(settings: Settings) -> AsgiApp:
+def create_app(settings: Settings) -> FdoTransport:
     """Return the manufacturing service as an ASGI application."""
     return build(settings, [part])

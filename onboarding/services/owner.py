@@ -53,6 +53,7 @@ from onboarding.services.device_api.requests import DeviceRequests
 from onboarding.services.device_api.routes import device_router
 from onboarding.services.device_api.workload import WorkloadDesk
 from onboarding.services.fdo_client import FdoClients
+from onboarding.services.fdo_front import Arrival
 from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.onboarding_modules import OnboardingModules
@@ -63,7 +64,7 @@ from onboarding.services.roots import AcceptedEks, EkRoots
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Settings, read_secret
 from onboarding.services.taking import TakingOver
-from onboarding.services.transport import Arrival, AsgiApp
+from onboarding.services.transport import FdoTransport
 from onboarding.tls import PUBLIC, Trust
 from ownership_vouchers.types import Guid
 
@@ -139,7 +140,7 @@ def part(context: Context) -> Part:
     return Part((to2,), routers, (background,), link, refusal)
 
 
-def create_app(settings: Settings) -> AsgiApp:
+def create_app(settings: Settings) -> FdoTransport:
     """Return the owner service as an ASGI application."""
     return build(settings, [part])
 

@@ -19,9 +19,10 @@ from onboarding.services.api import (
 from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
 from onboarding.services.context import Context
+from onboarding.services.fdo_front import Arrival
 from onboarding.services.roles import ProtocolRole
 from onboarding.services.settings import Settings
-from onboarding.services.transport import Arrival, AsgiApp
+from onboarding.services.transport import FdoTransport
 from onboarding.services.trust import Trust, load_trust
 from onboarding.store.errors import NotFound, RegistrationRefused
 from onboarding.store.key_rules import Verdict
@@ -47,7 +48,7 @@ def part(context: Context) -> Part:
     return Part((_to0(context), _to1(context)), ROUTERS)
 
 
-def create_app(settings: Settings) -> AsgiApp:
+def create_app(settings: Settings) -> FdoTransport:
     """Return the rendezvous service as an ASGI application."""
     return build(settings, [part])
 

@@ -17,8 +17,8 @@ from typing import Any
 from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
+from onboarding.services.fdo_front import DIRECT, Arrival, FdoResponse
 from onboarding.services.tracing import Tracer
-from onboarding.services.transport import DIRECT, Arrival, FdoResponse
 from onboarding.services.warm_runs import Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
@@ -286,5 +286,5 @@ def _bearer(authorization: str | None) -> str:
         raise errors.TokenRefused("no Authorization")
     scheme, space, rest = authorization.partition(" ")
     if space and scheme.lower() == "bearer":
-        return rest.strip()
-    return authorization.strip()
+        return rest.strip(" \t")  # nothing else, since it is sent back as it came
+    return authorization.strip(" \t")

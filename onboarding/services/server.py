@@ -20,8 +20,15 @@ import uvicorn
 from onboarding.services import manufacturing, owner, rendezvous
 from onboarding.services.api.event_stream import STOPPING
 from onboarding.services.app import PartFactory, build
+from onboarding.services.fdo_protocol import FdoProtocol, protocol_of
 from onboarding.services.settings import Role, Settings, refuse_unsafe
-from onboarding.services.transport import AsgiApp, Receive, Scope, Send
+from onboarding.services.transport import (
+    AsgiApp,
+    FdoTransport,
+    Receive,
+    Scope,
+    Send,
+)
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 15
@@ -36,7 +43,7 @@ PARTS: dict[Role, PartFactory] = {
 }
 
 
-def create_app(settings: Settings, compat_port: int | None = None) -> AsgiApp:
+def create_app(settings: Settings, compat_port: int | None = None) -> FdoTransport:
     """Return the service that ``settings.role`` names, or all of them in one.
 
     Args:
@@ -87,11 +94,13 @@ def prepare(settings: Settings) -> tuple["Server", list[socket.socket]]:
     return Server(app, settings), bound
 
 
-def _config(settings: Settings, app: AsgiApp) -> uvicorn.Config:
+def _config(
+    settings: Settings, app: AsgiApp, http: type[FdoProtocol]
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=http,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -113,9 +122,9 @@ def _bind(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """Says where it listens, once it does; a signal is a wish to stop, no failure."""
 
-    def __init__(self, app: AsgiApp, settings: Settings) -> None:
+    def __init__(self, app: FdoTransport, settings: Settings) -> None:
         told = _telling(app, lambda: self.should_exit)
-        super().__init__(_config(settings, told))
+        super().__init__(_config(settings, told, protocol_of(app)))
         self._settings = settings
         self.ready = threading.Event()
 
@@ -158,7 +167,8 @@ def _telling(app: AsgiApp, stopping: Callable[[], bool]) -> AsgiApp:
     """Answers that have no end of their own end when the server does."""
 
     async def told(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, STOPPING: stopping}, receive, send)
+        scope[STOPPING] = stopping
+        await app(scope, receive, send)
 
     return told
 

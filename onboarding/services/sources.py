@@ -5,9 +5,8 @@ proxies that the settings name, from its end, and no further than these vouch fo
 """
 
 import ipaddress
-from collections.abc import Sequence
-
-from onboarding.services.transport import AsgiApp, Receive, Scope, Send
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 MOST_HOPS = 16
 
@@ -15,19 +14,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class ForwardedFor:
-    """An ASGI wrapper; behind it ``client`` is who asked our outermost proxy."""
-
-    def __init__(self, app: AsgiApp, trusted: Sequence[Network]) -> None:
-        self._app = app
-        self._trusted = tuple(trusted)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._trusted and scope.get("client"):
-            peer, port = scope["client"]
-            found = asker(peer, _hops(scope), self._trusted)
-            scope = {**scope, "client": (found, port if found == peer else 0)}
-        await self._app(scope, receive, send)
+def asked_from(
+    peer: str, headers: Iterable[tuple[bytes, bytes]], trusted: Sequence[Network]
+) -> str:
+    """The address that a request's own headers and ``trusted`` vouch for."""
+    return asker(peer, _hops(headers), trusted) if trusted else peer
 
 
 def asker(peer: str, hops: Sequence[str], trusted: Sequence[Network]) -> str:
@@ -52,22 +43,22 @@ def asker(peer: str, hops: Sequence[str], trusted: Sequence[Network]) -> str:
     return found
 
 
-def source_of(scope: Scope) -> str:
-    """The name of whom a request counts against: an address, of IPv6 its /64 network.
+@lru_cache(maxsize=4096)
+def bucket_of(address: str) -> str:
+    """The name of whom an address counts against; of IPv6 its /64 network.
 
     A subscriber has at least 2**64 addresses of IPv6, so one of them says nothing.
     """
-    client = scope.get("client")
-    address = _address(client[0]) if client else None
-    if address is None:
+    found = _address(address)
+    if found is None:
         return ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(ipaddress.IPv6Network((address, 64), strict=False))
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(ipaddress.IPv6Network((found, 64), strict=False))
 
 
-def _hops(scope: Scope) -> list[str]:
-    said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+def _hops(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    said = [value for name, value in headers if name == b"x-forwarded-for"]
     return [one.strip() for one in b",".join(said).decode("latin-1").split(",")]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from onboarding.protocol.registry import ROLES
 from onboarding.protocol.step import ProtocolVersion, Send
-from onboarding.services.transport import MAX_BODY
+from onboarding.services.fdo_front import MAX_BODY
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Guid
 from tests.support.alterations import NO_CBOR

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from hw.keys import SoftHmac, SoftKey, new_soft_key
 from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Send
+from onboarding.services.fdo_front import MAX_BODY
 from onboarding.services.key_store import KeyKind, KeyStore
-from onboarding.services.transport import MAX_BODY
 from onboarding.store.database import Database
 from onboarding.store.runs import RunStore
 from onboarding.wire.error import ErrorMessage

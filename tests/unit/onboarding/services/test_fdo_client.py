@@ -14,7 +14,7 @@ from onboarding.services.fdo_client import (
     FdoClients,
     run_protocol,
 )
-from onboarding.services.transport import MAX_BODY
+from onboarding.services.fdo_front import MAX_BODY
 from onboarding.tls import Trust
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Hash, HashType

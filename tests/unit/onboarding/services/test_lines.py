@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from onboarding.protocol.errors import StationRefused, error_code, error_message
+from onboarding.services.fdo_front import Arrival
 from onboarding.services.lines import Line, LineDocument, Lines
-from onboarding.services.transport import Arrival
 from onboarding.store.database import Database
 from onboarding.store.lines import LineStore
 from onboarding.wire.error import ErrorMessage

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from onboarding.services.sources import ForwardedFor, asker, source_of
+from onboarding.services.fdo_front import FdoFront
+from onboarding.services.sources import asker, bucket_of
+from onboarding.services.transport import FdoTransport
 
 PROXIES = (ip_network("10.1.0.0/24"), ip_network("fd00::/64"))
 
@@ -42,17 +44,17 @@ def test_a_long_way_is_read_from_its_end_only_so_far() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "expected"),
+    ("address", "expected"),
     [
-        (("198.51.100.1", 5), "198.51.100.1"),
-        (("::ffff:198.51.100.1", 5), "198.51.100.1"),
-        (("2001:db8:1:2:3:4:5:6", 5), "2001:db8:1:2::/64"),
-        (None, ""),
-        (("/run/socket", None), ""),
+        ("198.51.100.1", "198.51.100.1"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("/run/socket", ""),
     ],
 )
-def test_a_source_is_an_address_or_a_network(client: Any, expected: str) -> None:
-    assert source_of({"client": client}) == expected
+def test_who_is_counted_is_an_address_or_a_network(address: str, expected: str) -> None:
+    assert bucket_of(address) == expected
 
 
 @pytest.mark.parametrize("trusted", [(), PROXIES])
@@ -70,6 +72,11 @@ def test_behind_the_wrapper_the_client_is_who_asked(trusted: Any) -> None:
         (b"X-Other", b"2.2.2.2"),
         (b"x-forwarded-for", b"198.51.100.1, 10.1.0.3"),
     ]
-    scope = {"type": "http", "client": ("10.1.0.2", 99), "headers": headers}
-    asyncio.run(ForwardedFor(app, trusted)(scope, nothing, nothing))
+    scope = {
+        "type": "http",
+        "path": "/",
+        "client": ("10.1.0.2", 99),
+        "headers": headers,
+    }
+    asyncio.run(FdoTransport(app, FdoFront({}), trusted)(scope, nothing, nothing))
     assert seen == ([("198.51.100.1", 0)] if trusted else [("10.1.0.2", 99)])

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from onboarding.protocol.errors import MessageRefused
-from onboarding.services.transport import (
+from onboarding.services.fdo_front import (
     DIRECT,
     MAX_BODY,
     Arrival,
+    FdoFront,
     FdoResponse,
-    FdoTransport,
 )
+from onboarding.services.transport import FdoTransport
 from onboarding.wire.error import ErrorMessage
 
 PATH = "/fdo/101/msg/60"
@@ -90,9 +91,8 @@ def post(
             for name, value in (headers or {}).items()
         ],
     }
-    asyncio.run(
-        FdoTransport(_elsewhere, {101: echo}, offload=offload)(scope, receive, send)
-    )
+    front = FdoFront({101: echo}, offload=offload)
+    asyncio.run(FdoTransport(_elsewhere, front)(scope, receive, send))
     if not sent:
         return Answer(0, {}, b"")
     head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
