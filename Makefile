@@ -36,7 +36,7 @@ unit: ## Run the tests with coverage
 	@$(BIN)/coverage report --format=total | sed 's/.*/coverage: & % of lines and branches/'
 
 SECONDS := 300
-fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 and what a hundred starts take
+fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements/fuzz.txt || true
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
 

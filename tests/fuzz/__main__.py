@@ -1,24 +1,26 @@
 """``make fuzz SECONDS=n``: every target in turn, n seconds of fuzzing for all together.
 
-Each target gets at least one of them, and takes some seconds besides to start in a
-process of its own and to try its corpus: a hundred targets take minutes whatever n is.
+Each target gets at least one of them, in a process of its own that is forked from this
+one: what they all import is loaded and instrumented once.
 
-What it finds is saved under build/fuzz/found, and ends the run with 1 after all
-targets have had their time. The corpus in build/fuzz/corpus grows from run to run.
+What a target finds is saved under build/fuzz/found, and ends the run with 1 after all
+targets have had their time. The corpus in build/fuzz/corpus grows from run to run; what
+each target said is in build/fuzz/said.
 """
 
 import argparse
-import importlib.util
 import os
 import re
-import subprocess
 import sys
+import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.one import fuzz, is_guided, load
+
+if TYPE_CHECKING:
+    from tests.fuzz.target import Target
 
 FOLDER = Path("build/fuzz")
 _UNITS = re.compile(r"stat::number_of_executed_units: *(\d+)")
@@ -26,38 +28,76 @@ _UNITS = re.compile(r"stat::number_of_executed_units: *(\d+)")
 
 def main(arguments: Sequence[str]) -> int:
     """Return 0 when no target found anything."""
+    known = load()
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("--seconds", type=int, default=300, help="for all targets")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("targets", nargs="*", help=", ".join(TARGETS))
+    parser.add_argument("targets", nargs="*", help=", ".join(known))
     asked = parser.parse_args(arguments)
-    names = asked.targets or list(TARGETS)
-    if importlib.util.find_spec("atheris") is None:
+    names = asked.targets or list(known)
+    if unknown := set(names) - set(known):
+        parser.error(f"there is no target {', '.join(sorted(unknown))}")
+    if not is_guided():
         version = ".".join(map(str, sys.version_info[:2]))
         print(
             f"atheris is not there for this Python ({version}): random changes, not"
             " guided by coverage"
         )
     share = max(1, asked.seconds * asked.jobs // len(names))
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        broken = sum(pool.map(partial(_fuzz, share, asked.folder), names))
+    broken = _fuzz_all([known[name] for name in names], asked.jobs, share, asked.folder)
     print(f"{len(names)} targets, {share} s each: {broken} found something")
     return 1 if broken else 0
 
 
-def _fuzz(seconds: int, folder: Path, name: str) -> bool:
-    """Run one target in a process of its own; True when it found something."""
-    command = [sys.executable, "-m", "tests.fuzz.one", name, str(seconds), str(folder)]
-    done = subprocess.run(  # noqa: S603 - our own module
-        command, capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    units = _UNITS.search(said)
-    print(f"{name:18} {units[1] if units else '?':>9} inputs", flush=True)
-    if done.returncode:
-        print(said[-4000:], flush=True)
-    return done.returncode != 0
+def _fuzz_all(
+    targets: "Sequence[Target]", jobs: int, seconds: int, folder: Path
+) -> int:
+    """Fuzz so many at a time; return how many found something."""
+    (folder / "said").mkdir(parents=True, exist_ok=True)
+    running: dict[int, Path] = {}
+    broken = 0
+    for target in targets:
+        if len(running) == jobs:
+            broken += _ended(running)
+        said = folder / "said" / target.name
+        running[_begun(target, seconds, folder, said)] = said
+    while running:
+        broken += _ended(running)
+    return broken
+
+
+def _begun(target: "Target", seconds: int, folder: Path, said: Path) -> int:
+    """Fork a process that fuzzes; return its number."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        with said.open("wb") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        fuzz(target, seconds, folder)
+        code = 0
+    except BaseException:  # noqa: BLE001 - the one way out of a forked process
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _ended(running: dict[int, Path]) -> bool:
+    """Wait for one of them and tell how it went; True when it found something."""
+    child, status = os.wait()
+    said = running.pop(child)
+    text = said.read_text(errors="replace")
+    units = _UNITS.search(text)
+    print(f"{said.name:18} {units[1] if units else '?':>9} inputs", flush=True)
+    if status:
+        print(text[-4000:], flush=True)
+    return status != 0
 
 
 if __name__ == "__main__":
