@@ -115,7 +115,7 @@ def test_processes_that_open_at_once_all_succeed(empty_url: str) -> None:
         )
         for _ in range(3)
     ]
-    answers = [worker.communicate(timeout=60) for worker in workers]
+    answers = [worker.communicate(timeout=300) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0], answers
     spent = sorted(out.strip() for out, _ in answers)
     assert spent == ["False", "False", "True"]

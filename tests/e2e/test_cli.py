@@ -17,6 +17,7 @@ from onboarding.cli.app import run
 from onboarding.cli.device_telling import binding_told
 from onboarding.device.http import new_client
 from tests.support.cli_site import HOST, Capture, Site, answer, call, running_site
+from tests.support.fdo_chain import PATIENCE
 from tests.support.supply_chain import SupplyChain
 
 
@@ -110,7 +111,7 @@ def test_the_device_is_onboarded_and_its_status_says_by_whom(
     guid = guid_of(device, capsys)
     here = ["--directory", str(device)]
     call(site, "operator", "POST", f"to0/{guid}")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while run(["device", "onboard", *here]) != 0:
         assert time.monotonic() < deadline, capsys.readouterr()
         time.sleep(0.2)

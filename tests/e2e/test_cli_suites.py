@@ -12,6 +12,7 @@ from ownership_vouchers.keys import KeyEncoding, KeyType
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.voucher import Voucher
 from tests.support.cli_site import Capture, Site, answer, call, running_site
+from tests.support.fdo_chain import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def bought(site: Site, capsys: Capture, device: Path, algorithm: str) -> Voucher
 
 def onboarded(capsys: Capture, device: Path, *options: str) -> dict[str, object]:
     command = ["device", "onboard", "--directory", str(device), "--json", *options]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     capsys.readouterr()
     while run(command) != 0:
         assert time.monotonic() < deadline, capsys.readouterr()

@@ -92,7 +92,9 @@ class Station(Wire):
         if token is not None:
             headers["Authorization"] = token
         url = f"{self.urls[0]}/fdo/101/msg/{int(kind)}"
-        return httpx.post(url, content=body, headers=headers, trust_env=False)
+        return httpx.post(
+            url, content=body, headers=headers, timeout=60, trust_env=False
+        )
 
 
 def at(url: str, key: str) -> Station:

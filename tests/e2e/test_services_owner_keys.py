@@ -182,7 +182,9 @@ def test_nothing_is_signed_with_a_revoked_key_by_any_replica(chain: Chain) -> No
 
 def _state_at(chain: Chain, url: str) -> str:
     headers = {"X-API-Key": chain.owner_key}
-    reply = httpx.get(f"{url}/api/v1/keys", headers=headers, trust_env=False)
+    reply = httpx.get(
+        f"{url}/api/v1/keys", headers=headers, timeout=60, trust_env=False
+    )
     states = {one["name"]: one["state"] for one in reply.json()["items"]}
     return str(states["owner"])
 

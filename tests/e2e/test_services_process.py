@@ -38,19 +38,19 @@ def test_a_service_says_its_port_and_ends_well_when_asked(
         [sys.executable, "-c", PROGRAM], env={**os.environ, **environment}
     )
     try:
-        for _ in range(600):
+        for _ in range(2400):
             if port_file.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
         url = f"http://127.0.0.1:{port_file.read_text().strip()}"
-        ready = httpx.get(f"{url}/readyz", trust_env=False)
+        ready = httpx.get(f"{url}/readyz", timeout=60, trust_env=False)
         assert ready.json() == {
             "status": "ready",
             "role": "all",
             "checks": {"database": "ok", "keys": "ok"},
         }
         process.send_signal(wish)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     finally:
         process.kill()
         process.wait()

@@ -201,7 +201,10 @@ def test_an_oversize_body_is_an_error_message(fdo_chain: Chain, chunked: bool) -
     body = b"\x59" + b"x" * MAX_BODY
     content = iter([body[:40_000], body[40_000:]]) if chunked else body
     reply = httpx.post(
-        f"{fdo_chain.owner.url}/fdo/101/msg/60", content=content, trust_env=False
+        f"{fdo_chain.owner.url}/fdo/101/msg/60",
+        content=content,
+        timeout=60,
+        trust_env=False,
     )
     assert (reply.status_code, reply.headers["message-type"]) == (500, "255")
     assert int(ErrorMessage.from_cbor(reply.content).code) == 100

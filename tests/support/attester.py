@@ -18,7 +18,7 @@ from hw.evidence import AttestationKey
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import httpx
 
 T = TypeVar("T")
 
-SECONDS = 60.0
+SECONDS = 120.0
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the specification's own name
 _FLAGS = (
     "--headless",

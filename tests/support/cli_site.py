@@ -99,7 +99,7 @@ def _serving(home: Path) -> Iterator[int]:
 
 
 def _port_of(process: "subprocess.Popen[bytes]", port_file: Path) -> int:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not port_file.exists():
         log = port_file.with_name("log").read_text()
         assert process.poll() is None, log

@@ -9,9 +9,9 @@ from tests.support.browser import Browser, browser, programs
 from tests.support.console_bench import Console, opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """For reading, and for changes that no other test looks at."""
+    """For reading, and for changes that no other test of the module looks at."""
     yield from opened(tmp_path_factory.mktemp("console"))
 
 

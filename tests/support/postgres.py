@@ -19,7 +19,7 @@ import psycopg
 from sqlalchemy import make_url
 
 _PR_SET_PDEATHSIG = 1
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _SETTINGS = (
     "listen_addresses=",
     "max_connections=60",
@@ -89,10 +89,10 @@ class PrivatePostgres:
         if self._server is not None:
             self._server.send_signal(signal.SIGQUIT)  # nothing here is to be kept
             try:
-                self._server.wait(10)
+                self._server.wait(60)
             except subprocess.TimeoutExpired:
                 self._server.kill()
-                self._server.wait(10)
+                self._server.wait(60)
             self._server = None
         shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -134,7 +134,7 @@ class PrivatePostgres:
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(self._conninfo("postgres"), connect_timeout=2).close()
+            psycopg.connect(self._conninfo("postgres"), connect_timeout=20).close()
         except psycopg.OperationalError:
             return False
         return True

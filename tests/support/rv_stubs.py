@@ -49,4 +49,4 @@ def dripping() -> Iterator[int]:
         yield int(listening.getsockname()[1])
         stop.set()
         listening.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join()

@@ -11,7 +11,7 @@ from tests.support.postgres import PrivatePostgres
 from tests.support.services import Site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     for found in started(Site(tmp_path_factory.mktemp("api"))):
         directives = [{"ip": "127.0.0.1", "device_port": 1, "protocol": "http"}]
@@ -41,7 +41,7 @@ def any_api(
     server.drop_database(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fdo_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """One chain for all tests; each makes devices of its own."""
+    """One chain for a module's tests; each makes devices of its own."""
     yield from joined(tmp_path_factory.mktemp("chain"), KeyAlgorithm.P256)

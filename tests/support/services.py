@@ -28,7 +28,7 @@ from onboarding.store.database import Database
 from onboarding.wire.message import MsgType
 
 PASSPHRASE = b"test passphrase, for tests only"
-SECONDS = 30.0
+SECONDS = 120.0
 
 T = TypeVar("T")
 

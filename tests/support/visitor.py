@@ -13,7 +13,7 @@ class Visitor:
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(
             base_url=url,
-            timeout=30,
+            timeout=120,
             trust_env=False,
             limits=httpx.Limits(max_keepalive_connections=0),  # nobody closes it
         )

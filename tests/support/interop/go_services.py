@@ -18,7 +18,7 @@ from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.voucher import Voucher
 from tests.support.interop.programs import serving
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.interop.programs import Ran, run
 
-SECONDS = 30.0
+SECONDS = 120.0
 _NUMBERS = count(1)
 
 

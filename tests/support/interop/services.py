@@ -20,7 +20,7 @@ from onboarding.store import apikeys
 from tests.support.interop.programs import serving
 from tests.support.services import PASSPHRASE, Site
 
-SECONDS = 30.0
+SECONDS = 120.0
 POLL_SECONDS = 0.02
 
 

@@ -23,7 +23,9 @@ def station(line_url: str, key: str) -> Iterator[str]:
             sent = {name: self.headers[name] for name in _SENT if name in self.headers}
             url = f"{line_url}{self.path}"
             headers = {**sent, LINE_KEY: key}
-            reply = httpx.post(url, content=body, headers=headers, trust_env=False)
+            reply = httpx.post(
+                url, content=body, headers=headers, timeout=60, trust_env=False
+            )
             self.send_response(reply.status_code)
             for name in _ANSWERED:
                 if name in reply.headers:

@@ -17,7 +17,7 @@ from attestation.keylime.launch import program_path
 from attestation.keylime.pki import Pki
 from attestation.keylime.settings import KeylimeSettings
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def free_port() -> int:
@@ -49,31 +49,41 @@ def test_the_registrar_serves_until_sigterm(tmp_path: Path) -> None:
         program_path("registrar")
     except KeylimeStartError as error:
         pytest.skip(str(error))
-    pki, port = Pki(tmp_path / "pki"), free_port()
+    pki = Pki(tmp_path / "pki")
     main(["pki", "--pki", str(pki.directory)])
+    codes = (served(tmp_path, pki) for _ in range(10))
+    assert next(code for code in codes if code is not None) == 0
+
+
+def served(directory: Path, pki: Pki) -> int | None:
+    """Its exit code after SIGTERM; None when its ports were taken before it began."""
+    port, said = free_port(), directory / "log"
     command = [sys.executable, "-m", "attestation.keylime", "registrar"]
-    command += ["--pki", str(pki.directory), "--directory", str(tmp_path)]
+    command += ["--pki", str(pki.directory), "--directory", str(directory)]
     command += ["--tls-port", str(port), "--http-port", str(free_port())]
     url = f"https://127.0.0.1:{port}"
     owner = (pki.ca, pki.certificate("owner"), pki.key("owner"))
-    settings = KeylimeSettings(url, url, url, *owner)
     with (
-        (tmp_path / "log").open("wb") as log,
+        said.open("wb") as log,
         subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         ) as process,
     ):
         try:
-            assert answers(settings)
+            answered = answers(KeylimeSettings(url, url, url, *owner), process)
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(SECONDS) == 0
+        code = process.wait(SECONDS)
+    if answered:
+        return code
+    assert "Address already in use" in said.read_text()
+    return None
 
 
-def answers(settings: KeylimeSettings) -> bool:
+def answers(settings: KeylimeSettings, process: "subprocess.Popen[bytes]") -> bool:
     deadline = time.monotonic() + SECONDS
     with admin_http(settings) as http:
-        while time.monotonic() < deadline:
+        while process.poll() is None and time.monotonic() < deadline:
             try:
                 return http.get(f"{settings.registrar_url}/version").is_success
             except httpx.TransportError:

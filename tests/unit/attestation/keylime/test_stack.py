@@ -17,7 +17,7 @@ from attestation.keylime.launch import PROGRAMS, program_path
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
 
-SECONDS = 30.0
+SECONDS = 120.0
 HOLDER = """
 import sys, time
 from pathlib import Path

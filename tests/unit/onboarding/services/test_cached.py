@@ -17,7 +17,7 @@ class Source:
 
     def __call__(self) -> int:
         self.asked += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         return self.asked
 
 

@@ -31,7 +31,7 @@ def serve(bench: OwnerBench, work: Work, until: threading.Event) -> None:
     async def run() -> None:
         lifespan = asynccontextmanager(Orchestrator(bench.context, {KIND: work}).run)
         async with lifespan():
-            assert await asyncio.to_thread(until.wait, 20)
+            assert await asyncio.to_thread(until.wait, 60)
 
     asyncio.run(run())
 
@@ -79,7 +79,7 @@ def test_a_task_that_takes_long_holds_up_no_other(bench: OwnerBench) -> None:
 
     def work(task: Task, worker: str) -> None:
         if task.subject == "long":
-            assert last.wait(20)  # so it ends after all the others, or not at all
+            assert last.wait(60)  # so it ends after all the others, or not at all
             seen.set()
         subjects.append(task.subject)
         tasks.done(task, worker)

@@ -46,7 +46,7 @@ def test_nobody_waits_for_ever_at_a_quick_server_either() -> None:
 
 
 def test_a_caller_waits_for_a_lane_of_a_quick_server() -> None:
-    lanes = RealLanes(lanes=1, wait=30)
+    lanes = RealLanes(lanes=1, wait=60)
     inside, got = threading.Event(), threading.Event()
 
     def second() -> None:
@@ -57,10 +57,10 @@ def test_a_caller_waits_for_a_lane_of_a_quick_server() -> None:
     with lanes.lane(SERVER):
         thread = threading.Thread(target=second)
         thread.start()
-        assert inside.wait(10)
+        assert inside.wait(60)
         assert not got.is_set()
-    assert got.wait(10)
-    thread.join(10)
+    assert got.wait(60)
+    thread.join(60)
 
 
 def test_a_lane_is_given_back_whatever_happens_in_it() -> None:

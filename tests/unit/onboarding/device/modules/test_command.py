@@ -103,15 +103,8 @@ def test_an_order_leaves_nothing_to_the_next_one() -> None:
 
 def test_a_program_is_killed_in_time_with_all_that_it_started(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
-    child = "import time; time.sleep(600)"
-    code = (
-        "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
-        f"open({str(mark)!r}, 'w').write(str(child.pid))\n"
-        "print('began', flush=True)\n"
-        "time.sleep(600)\n"
-    )
-    ended = run([PYTHON, "-c", code], 2.0, 100)
+    code = f"sleep 600 & echo $! >{mark}; echo began; sleep 600"  # a shell begins soon
+    ended = run(["/bin/sh", "-c", code], 3.0, 100)
     assert (ended.exit_code, ended.stdout) == (124, b"began\n")
     assert _is_gone(int(mark.read_text()))
 
