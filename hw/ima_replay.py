@@ -7,7 +7,7 @@ Source: Linux, security/integrity/ima/ima_queue.c, ima_add_template_entry.
 
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hw.errors import EvidenceError
@@ -22,18 +22,29 @@ stronger than SHA-1, whatever the bank."""
 
 @dataclass(frozen=True, slots=True)
 class ImaState:
-    """How far a list has been replayed: enough to go on with its next part."""
+    """How far a list has been replayed: enough to go on with its next part.
+
+    ``value`` is what ``pcr`` holds then. As long as no quote has shown how the kernel
+    extends (``extends`` is None), it is that of a kernel which hashes for each bank,
+    and ``padded`` that of an older one.
+    """
 
     bank: str
     count: int  # entries of the list that are in ``value``
-    value: bytes  # of ``pcr``
-    extends: Extends | None = None  # None: no entry has shown it yet
+    value: bytes
+    extends: Extends | None = None
+    padded: bytes = b""
     pcr: int = IMA_PCR
 
     @classmethod
     def at_boot(cls, bank: str, pcr: int = IMA_PCR) -> "ImaState":
         """Before the first entry; raises StructureError for a bank we cannot replay."""
-        return cls(bank, 0, bytes(size_of_bank(bank)), None, pcr)
+        zero = bytes(size_of_bank(bank))
+        return cls(bank, 0, zero, None, zero, pcr)
+
+    def start(self, way: Extends) -> bytes:
+        """What the PCR holds, if the kernel extends in that way."""
+        return self.padded if self.extends is None and way == "padded" else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +66,8 @@ def match(state: ImaState, entries: Sequence[Measurement], actual: bytes) -> Ima
     Raises:
         EvidenceError: No number of them does, or they do not follow on ``state``.
     """
-    for place, entry in enumerate(entries, state.count):
-        if entry.number != place:
-            raise EvidenceError(f"IMA entry {entry.number} where {place} should be")
-    ways: tuple[Extends, ...] = ("hashed", "padded")
-    for way in ways if state.extends is None else (state.extends,):
+    _require_order(state, entries)
+    for way in _ways(state):
         found = _covered(state, entries, actual, way)
         if found is not None:
             return _match(state, entries[:found], actual, way)
@@ -69,20 +77,44 @@ def match(state: ImaState, entries: Sequence[Measurement], actual: bytes) -> Ima
     )
 
 
+def advance(state: ImaState, entries: Sequence[Measurement]) -> ImaState:
+    """Go on behind ``entries``, without a quote to hold them to yet.
+
+    Raises:
+        EvidenceError: They do not follow on ``state``.
+    """
+    _require_order(state, entries)
+    count = state.count + len(entries)
+    if state.extends is not None:
+        return replace(state, count=count, value=replay(state, entries, state.extends))
+    value, padded = (replay(state, entries, way) for way in _ways(state))
+    return replace(state, count=count, value=value, padded=padded)
+
+
 def replay(
     state: ImaState, entries: Iterable[Measurement], way: Extends = "hashed"
 ) -> bytes:
     """The PCR's value after all ``entries``."""
-    value = state.value
+    value = state.start(way)
     for entry in entries:
         value = _after(value, entry, state, way)
     return value
 
 
+def _require_order(state: ImaState, entries: Sequence[Measurement]) -> None:
+    for place, entry in enumerate(entries, state.count):
+        if entry.number != place:
+            raise EvidenceError(f"IMA entry {entry.number} where {place} should be")
+
+
+def _ways(state: ImaState) -> tuple[Extends, ...]:
+    return ("hashed", "padded") if state.extends is None else (state.extends,)
+
+
 def _covered(
     state: ImaState, entries: Sequence[Measurement], actual: bytes, way: Extends
 ) -> int | None:
-    value = state.value
+    value = state.start(way)
     for count in range(len(entries) + 1):
         if hmac.compare_digest(value, actual):
             return count
@@ -109,10 +141,14 @@ def _measured(entry: Measurement, bank: str, way: Extends) -> bytes:
 def _match(
     state: ImaState, covered: Sequence[Measurement], actual: bytes, way: Extends
 ) -> ImaMatch:
-    # Violations alone look the same either way, and so does an empty part.
-    shown = any(one.pcr == state.pcr and not one.violation for one in covered)
-    known = way if shown and state.bank != bank_name(SHA1) else state.extends
+    # Violations alone look the same either way, and so does an empty part; then both
+    # ways still have one value.
+    same = state.start("padded") == state.value and not any(
+        one.pcr == state.pcr and not one.violation for one in covered
+    )
+    known = state.extends if same or state.bank == bank_name(SHA1) else way
     count = state.count + len(covered)
+    padded = actual if known is None else b""
     return ImaMatch(
-        ImaState(state.bank, count, actual, known, state.pcr), tuple(covered)
+        ImaState(state.bank, count, actual, known, padded, state.pcr), tuple(covered)
     )

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,8 +25,8 @@ _CHUNK = 64 * 1024
 class ImaPart:
     """Lines of the IMA list, from entry number ``first`` on.
 
-    ``following`` is the number to ask for next; ``more`` whether there was more than
-    the limit let through.
+    ``following`` is the number of the entry behind them; ``more`` whether another part
+    follows.
     """
 
     first: int
@@ -60,34 +61,47 @@ class KernelLogs:
             raise LogUnavailableError(f"{path} is empty: the firmware kept no log")
         return data
 
-    def ima_list(self, first: int = 0, limit: int = MAX_LIST) -> ImaPart:
-        """Whole lines of the IMA list from entry ``first`` on, ``limit`` bytes at most.
+    def ima_parts(
+        self, entries: int = 0, size: int = 0, limit: int = MAX_LIST
+    ) -> Iterator[ImaPart]:
+        """The IMA list behind its first ``entries`` lines of ``size`` bytes, in parts.
+
+        One part at least, if an empty one, of whole lines and ``limit`` bytes at most;
+        a longer line is one by itself.
+        A list that does not begin with so many bytes in so many lines is another than
+        whoever asks has: then all of it comes, from entry 0 on.
 
         Raises:
-            LogUnavailableError: It cannot be read, has a line of no reasonable length,
-                or is shorter than that: then the machine has started anew.
+            LogUnavailableError: It cannot be read, or has a line of no reasonable
+                length.
         """
         path = self.ima or self.root / IMA_LIST
-        with _opened(path, "the IMA list") as file:
-            return _part(_lines(file, path), path, first, limit)
+        for first in (entries, 0):
+            with _opened(path, "the IMA list") as file:
+                lines = _lines(file, path)
+                if first and _first(lines, first) != (first, size):
+                    continue
+                yield from _parts(lines, first, limit)
+                return
 
 
-def _part(lines: Iterator[bytes], path: Path, first: int, limit: int) -> ImaPart:
+def _first(lines: Iterator[bytes], entries: int) -> tuple[int, int]:
+    """Pass over that many lines; say how many there were, and of what size."""
+    sizes = [len(line) for line in islice(lines, entries)]
+    return len(sizes), sum(sizes)
+
+
+def _parts(lines: Iterator[bytes], first: int, limit: int) -> Iterator[ImaPart]:
     taken: list[bytes] = []
-    skipped = size = 0
+    size = 0
     for line in lines:
-        if skipped < first:
-            skipped += 1
-            continue
-        if size + len(line) > limit:
-            return ImaPart(first, first + len(taken), b"".join(taken), more=True)
+        if taken and size + len(line) > limit:
+            following = first + len(taken)
+            yield ImaPart(first, following, b"".join(taken), more=True)
+            first, taken, size = following, [], 0
         taken.append(line)
         size += len(line)
-    if skipped < first:
-        raise LogUnavailableError(
-            f"{path} has {skipped} entries, not {first}: the machine has started anew"
-        )
-    return ImaPart(first, first + len(taken), b"".join(taken), more=False)
+    yield ImaPart(first, first + len(taken), b"".join(taken), more=False)
 
 
 def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:

@@ -12,8 +12,9 @@ import httpx
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer, base64_text
 from attestation.keylime.credential_blob import CredentialBlob
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
 from attestation.keylime.evidence import Evidence
+from attestation.keylime.http import CONNECT_SECONDS, READ_SECONDS
 from attestation.keylime.readers import (
     read_attestation,
     read_failure,
@@ -30,22 +31,24 @@ from attestation.keylime.results import (
 )
 from attestation.keylime.settings import KeylimeSettings
 from attestation.keylime.tpm_policy import PcrPolicy, bank_of, policy_text
+from attestation.keylime.verifiers import VerifierPool
 
 ANSWER_LIMIT = 1024 * 1024
-# A valid verdict echoes the evidence, a push attestation its logs.
-EVIDENCE_ANSWER_LIMIT = 32 * 1024 * 1024
+PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
 FAILURE_LIMIT = 10_000
+SLOWEST = 256 * 1024  # bytes of an IMA list that a busy verifier judges in a second
 MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
 
 
 class KeylimeClient:
-    """Calls to one registrar and one verifier."""
+    """Calls to one registrar and one verifier, and to those that judge evidence."""
 
     def __init__(self, http: httpx.Client, settings: KeylimeSettings) -> None:
         """Use ``http``, made by ``admin_http`` for the same settings; caller closes."""
         self._http = http
         self._registrar = settings.registrar_url
         self._verifier = settings.verifier_url
+        self.verifiers = VerifierPool(settings.evidence_urls or (self._verifier,))
 
     def version(self) -> KeylimeVersion:
         """Return the API versions served and the verifier's mode."""
@@ -59,22 +62,37 @@ class KeylimeClient:
             MODES[status],
         )
 
+    def modes(self) -> Mapping[str, VerifierMode | KeylimeError]:
+        """Ask each verifier that judges evidence for its mode, or what keeps it."""
+        return {one.url: self._mode(one.url) for one in self.verifiers.states()}
+
+    def _mode(self, verifier: str) -> VerifierMode | KeylimeError:
+        try:
+            return MODES[self._ask("GET", f"{verifier}/version", MODES.keys())[0]]
+        except KeylimeError as error:
+            return error
+
     def verify_evidence(self, evidence: Evidence) -> EvidenceVerdict:
-        """Have Keylime judge one piece of evidence, statelessly.
+        """Have one of the verifiers judge one piece of evidence, statelessly.
 
         Raises:
             EvidenceMismatch: Keylime was not asked; see Evidence.request.
             KeylimeError: No verdict.
         """
-        url = f"{self._verifier}/v2.6/verify/evidence"
-        limit = EVIDENCE_ANSWER_LIMIT
-        _, body = self._ask("POST", url, {200}, evidence.request(), limit)
+        return self.verifiers.ask(lambda verifier: self._verify(verifier, evidence))
+
+    def _verify(self, verifier: str, evidence: Evidence) -> EvidenceVerdict:
+        url = f"{verifier}/v2.6/verify/evidence"
+        # A valid verdict echoes the evidence, in JSON.
+        limit = ANSWER_LIMIT + 3 * evidence.size
+        seconds = READ_SECONDS + evidence.size / SLOWEST
+        _, body = self._ask("POST", url, {200}, evidence.request(), limit, seconds)
         results = Answer.parse("verify evidence", body).at("results")
         valid = results.at("valid").boolean()
         failures = tuple(map(read_failure, results.at("failures").items(FAILURE_LIMIT)))
         if valid is bool(failures):
             raise KeylimeError("verify evidence: the verdict contradicts its reasons")
-        return EvidenceVerdict(valid, failures, body)
+        return EvidenceVerdict(valid, failures)
 
     def register(
         self, agent_id: str, ek_public: bytes, ek_cert: bytes | None, ak_public: bytes
@@ -161,9 +179,7 @@ class KeylimeClient:
         agent = checked_agent_id(agent_id)
         url = f"{self._verifier}/v3.0/agents/{agent}/attestations/latest"
         # Keylime answers this GET with 201.
-        status, body = self._ask(
-            "GET", url, {200, 201, 404}, limit=EVIDENCE_ANSWER_LIMIT
-        )
+        status, body = self._ask("GET", url, {200, 201, 404}, limit=PUSH_ANSWER_LIMIT)
         if status == 404:
             return None
         return read_attestation(Answer.parse("latest attestation", body).at("data"))
@@ -181,17 +197,21 @@ class KeylimeClient:
         accepted: Collection[int],
         body: Mapping[str, object] | None = None,
         limit: int = ANSWER_LIMIT,
+        seconds: float = READ_SECONDS,
     ) -> tuple[int, bytes]:
         """Return status and body of one call whose status is among ``accepted``."""
         what = f"{method} {url}"
         try:
-            with self._http.stream(method, url, json=body) as response:
+            waits = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, read=seconds)
+            with self._http.stream(method, url, json=body, timeout=waits) as response:
                 answer = _bounded(what, response, limit)
         except httpx.HTTPError as error:
-            raise KeylimeError(f"{what}: {type(error).__name__}: {error}") from error
+            said = f"{what}: {type(error).__name__}: {error}"
+            raise KeylimeUnavailable(said) from error
         if response.status_code not in accepted:
             words = answer[:300].decode(errors="replace")
-            raise KeylimeError(f"{what}: status {response.status_code}: {words}")
+            kind = KeylimeUnavailable if response.status_code >= 500 else KeylimeError
+            raise kind(f"{what}: status {response.status_code}: {words}")
         return response.status_code, answer
 
 

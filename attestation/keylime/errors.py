@@ -13,3 +13,7 @@ class KeylimeError(AttestationError):
 
 class KeylimeStartError(KeylimeError):
     """The registrar or the verifier did not come up."""
+
+
+class KeylimeUnavailable(KeylimeError):
+    """The program could not be reached, or failed by itself: another one may answer."""

@@ -24,7 +24,7 @@ from hw.structures import Attest, AttestKind
 
 MIN_NONCE_BYTES = 16
 MAX_PART_BYTES = 4096
-MAX_LOG_BYTES = 8 * 1024 * 1024
+MAX_LOG_BYTES = 64 * 1024 * 1024  # Keylime takes 100 MiB in one request
 IMA_PCR = 10
 # PCRs that Keylime holds against a UEFI event log, if they are in the quote.
 MEASURED_BOOT_PCRS = frozenset(range(16)) - {IMA_PCR}
@@ -68,6 +68,12 @@ class Evidence:
             quote.pcr_blob,
             pcrs,
         )
+
+    @property
+    def size(self) -> int:
+        """Bytes, about, of what is handed over."""
+        texts = self.ima_log, self.runtime_policy, self.reference_state
+        return sum(map(len, texts)) + 2 * len(self.uefi_log) + 4 * MAX_PART_BYTES
 
     def request(self) -> Mapping[str, object]:
         """Return the body of ``POST /v2.6/verify/evidence``.

@@ -7,7 +7,8 @@ import httpx
 from attestation.keylime.settings import KeylimeSettings
 
 # One verifier answers in a single event loop, so a busy one makes us wait.
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+READ_SECONDS, CONNECT_SECONDS = 30.0, 5.0
+TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
 
 
 def admin_http(settings: KeylimeSettings) -> httpx.Client:

@@ -1,7 +1,7 @@
 """What Keylime tells us, as values."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
@@ -46,7 +46,6 @@ class EvidenceVerdict:
 
     valid: bool
     failures: tuple[Failure, ...]  # empty if and only if valid
-    raw: bytes = field(repr=False)  # the answer as received
 
 
 @dataclass(frozen=True, slots=True)

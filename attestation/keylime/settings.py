@@ -28,11 +28,16 @@ class KeylimeSettings:
     ca: Path
     cert: Path
     key: Path
+    evidence_urls: tuple[str, ...] = ()  # https; those that judge evidence, if others
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """How the stack's two programs behave; times in seconds."""
+    """How the stack's two programs behave; times in seconds.
+
+    More than one ``verifier_workers`` is for the evidence channel alone: on the push
+    channel a worker's timer outlives what another worker has seen.
+    """
 
     quote_interval: int = 2  # least time between two push attestations of one agent
     session_lifetime: int = 180  # of a push agent's token
@@ -41,6 +46,7 @@ class StackOptions:
     logins_per_minute_and_agent: int = 30
     start_timeout: float = 60.0
     stop_grace: float = 8.0
+    verifier_workers: int = 1
 
     def __post_init__(self) -> None:
         if self.quote_interval < 1:
@@ -88,7 +94,7 @@ def verifier_config(pki: Pki, ports: Ports, options: StackOptions) -> str:
         "mode": "push",
         **_server_tls(pki, "verifier"),
         **_client_tls(pki),
-        **_verifier_storage(),
+        **_verifier_storage(options),
         **_push_pace(options),
         **_measured_boot(),
     }
@@ -151,13 +157,11 @@ def _client_tls(pki: Pki) -> Mapping[str, object]:
     }
 
 
-def _verifier_storage() -> Mapping[str, object]:
+def _verifier_storage(options: StackOptions) -> Mapping[str, object]:
     return {
         "database_url": "sqlite",
         "auto_migrate_db": True,
-        # Its silence timer lives in the worker that saw the last attestation, so a
-        # second worker makes the status flap.
-        "max_workers": 1,
+        "max_workers": options.verifier_workers,
         "durable_attestation_import": "",
     }
 

@@ -124,7 +124,7 @@ def _ima_agrees(found: ImaMatch) -> str:
 
 
 def _entries(logs: KernelLogs) -> tuple[Measurement, ...]:
-    part = logs.ima_list()
+    part = next(logs.ima_parts())
     if part.more:
         raise LogUnavailableError("the IMA list is too long to be read at once")
     return read_ascii(part.lines)

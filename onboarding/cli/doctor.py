@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attestation.keylime.client import KeylimeClient
+from attestation.keylime.errors import KeylimeError
 from attestation.keylime.http import admin_http
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.cli.doctor_stores import check_database, check_keys
@@ -123,7 +124,21 @@ def _keylime(settings: Settings) -> Finding:
     known = keylime_settings(settings)
     with admin_http(known) as http:
         found = KeylimeClient(http, known).version()
+        modes = KeylimeClient(http, known).modes()
+    silent = [f"{url}: {said}" for url, said in modes.items() if _is_error(said)]
     detail = f"API {found.current}, verifier in {found.mode} mode"
+    if known.evidence_urls:
+        answer = len(modes) - len(silent)
+        detail += f"; {answer} of {len(modes)} verifiers of evidence answer"
+    if silent:
+        health = Health.BAD if len(silent) == len(modes) else Health.WARNING
+        return Finding(
+            "Keylime",
+            health,
+            "; ".join([detail, *silent])[:2000],
+            "Start what does not answer, or take it out of"
+            " VOUCHGATE_KEYLIME_EVIDENCE_URLS.",
+        )
     if found.mode != "push":
         return Finding(
             "Keylime",
@@ -132,6 +147,10 @@ def _keylime(settings: Settings) -> Finding:
             "Set mode = push in verifier.conf: push agents cannot attest otherwise.",
         )
     return Finding("Keylime", Health.OK, detail)
+
+
+def _is_error(said: object) -> bool:
+    return isinstance(said, KeylimeError)
 
 
 def keylime_settings(settings: Settings) -> KeylimeSettings:
@@ -143,6 +162,7 @@ def keylime_settings(settings: Settings) -> KeylimeSettings:
         ca=Path(str(settings.keylime_ca)),
         cert=Path(str(settings.keylime_cert)),
         key=Path(str(settings.keylime_key)),
+        evidence_urls=settings.keylime_evidence_urls,
     )
 
 

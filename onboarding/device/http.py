@@ -56,10 +56,12 @@ def send(
     content: bytes | None = None,
     limit: int,
     address: str | None = None,
+    seconds: float | None = None,
 ) -> Reply:
     """Ask once, reading at most ``limit`` bytes of the answer.
 
     Args:
+        seconds: How long may pass without a byte of it; None for the client's time.
         address: The IP address to connect to; the server is asked, and its
             certificate checked, by the name in ``url`` all the same.
 
@@ -70,12 +72,18 @@ def send(
     try:
         target = httpx.URL(url)
         sent, extensions = dict(headers or {}), {}
+        waits = client.timeout if seconds is None else httpx.Timeout(30.0, read=seconds)
         if address is not None:
             sent["Host"] = target.netloc.decode("ascii")
             extensions["sni_hostname"] = target.host
             target = target.copy_with(host=address)
         with client.stream(
-            method, target, headers=sent, content=content, extensions=extensions
+            method,
+            target,
+            headers=sent,
+            content=content,
+            extensions=extensions,
+            timeout=waits,
         ) as answer:
             body = bytearray()
             for chunk in answer.iter_bytes():
@@ -179,7 +187,12 @@ class DeviceApi:
         self._base = f"{base.rstrip('/')}/device/v1"
 
     def send(
-        self, method: str, path: str, headers: dict[str, str], content: bytes
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        content: bytes,
+        seconds: float | None = None,
     ) -> Reply:
         """Ask once; the answer may be of any kind. Raises Unreachable."""
         return send(
@@ -189,16 +202,25 @@ class DeviceApi:
             headers=headers,
             content=content,
             limit=DEVICE_API_LIMIT,
+            seconds=seconds,
         )
 
-    def post(self, path: str, content: bytes, content_type: str) -> Reply:
+    def post(
+        self,
+        path: str,
+        content: bytes,
+        content_type: str,
+        seconds: float | None = None,
+    ) -> Reply:
         """Ask once; return the answer if it is of the 2xx kind.
 
         Raises:
             Problem: The owner refused, and says why.
             Unreachable: No answer, or one that is neither.
         """
-        reply = self.send("POST", path, {"Content-Type": content_type}, content)
+        reply = self.send(
+            "POST", path, {"Content-Type": content_type}, content, seconds
+        )
         if 200 <= reply.status < 300:
             return reply
         raise read_problem(reply)

@@ -35,8 +35,13 @@ class OwnerApi:
     def guid(self) -> Guid:
         return self._guid
 
-    def ask(self, path: str, fields: dict[str, object]) -> dict[object, object]:
+    def ask(
+        self, path: str, fields: dict[str, object], seconds: float | None = None
+    ) -> dict[object, object]:
         """Send ``fields`` to ``path`` and return the answer's map.
+
+        Args:
+            seconds: How long the owner may take to answer; None for the usual time.
 
         Raises:
             Problem: The owner refused, and says why.
@@ -49,7 +54,7 @@ class OwnerApi:
             cbor.encode(fields),
         )
         signed = sign_request(request, self._key)
-        reply = self._api.post(path, signed, COSE)
+        reply = self._api.post(path, signed, COSE, seconds)
         try:
             return cbor.mapping(cbor.decode(reply.body))
         except MalformedError as error:

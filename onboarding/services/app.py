@@ -7,6 +7,7 @@ from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
+from attestation.device_auth import MAX_REQUEST
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
 from onboarding.services import health
 from onboarding.services.api import problems
@@ -38,7 +39,8 @@ LARGER_BODIES = {
     "/api/v1/manifests": 2 * 1024 * 1024,
     "/api/v1/service-info/files": MAX_FILE,
     "/api/v1/runtime-policies": MAX_RUNTIME_POLICY,
-    "/device/v1/attest": 12 * 1024 * 1024,
+    "/device/v1/attest": MAX_REQUEST,
+    "/device/v1/attest/log": MAX_REQUEST,
 }
 KEYLIME_PREFIX = "/device/v1/keylime/"
 

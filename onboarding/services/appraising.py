@@ -13,7 +13,7 @@ from attestation.appraisal import Appraisal, AppraisalFailure, Channel, conclude
 from attestation.boot_check import BootCheck, check_boot
 from attestation.errors import Refused
 from attestation.evidence_pack import Quote
-from attestation.ima_check import ImaCheck, check_ima
+from attestation.ima_check import ImaCheck
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
 from attestation.keylime.results import Failure
@@ -24,6 +24,7 @@ from hw.public_area import PublicArea
 from hw.quote import QuoteFacts, check_quote
 from onboarding.services import rows
 from onboarding.services.context import Context
+from onboarding.services.ima_lists import ImaLists, SentLines
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
@@ -48,6 +49,7 @@ class Case:
     evidence: Evidence = field(repr=False)
     at: int
     pass_expected: bool = True
+    sent: SentLines = field(default_factory=SentLines)  # more of the list is kept
 
     @property
     def digest(self) -> bytes:
@@ -62,6 +64,7 @@ class Appraiser:
     def __init__(self, context: Context, client: KeylimeClient) -> None:
         self._context = context
         self._client = client
+        self._lists = ImaLists(context)
 
     def appraise(self, case: Case, actor: str) -> AppraisalRecord:
         """Judge, store, return.
@@ -112,20 +115,32 @@ class Appraiser:
             logs = check_boot(policy.measured_boot, policy.bank, log, facts.pcrs)
             if logs.failures:
                 return False, (), logs.failures
+            self._keep(case)
             # They are what the log gives: so Keylime holds the quote to the log.
             pinned |= {pcr: (facts.pcrs[pcr],) for pcr in policy.measured_boot.pcrs}
         evidence, ran = replace(case.evidence, pcrs=pinned), ImaCheck(())
         if policy.runtime_policy is not None:
-            ran = check_ima(policy.bank, case.evidence.ima_log, facts.pcrs)
+            guid = case.guid.raw
+            ran = self._lists.judge(guid, policy.bank, case.sent, facts)
             if ran.failures:
                 return False, (), ran.failures
-            evidence = self._with_runtime(evidence, ran, policy.runtime_policy)
+            evidence = replace(
+                evidence,
+                ima_log=self._lists.covered(guid),
+                runtime_policy=self._runtime(policy.runtime_policy),
+            )
         valid, failures = self._ask(evidence)
         return valid, (*policy.required, *_counted(logs, ran)), failures
 
-    def _with_runtime(self, said: Evidence, ran: ImaCheck, digest: str) -> Evidence:
+    def _runtime(self, digest: str) -> str:
         body = self._context.stores.runtime_policies.get(bytes.fromhex(digest))
-        return replace(said, ima_log=ran.covered, runtime_policy=body.decode())
+        return body.decode()
+
+    def _keep(self, case: Case) -> None:
+        """Keep an event log that gives what was quoted: it need not come again."""
+        log, logs = case.evidence.uefi_log, self._context.stores.boot_logs
+        if hashlib.sha256(log).digest() != logs.digest(case.guid.raw):
+            logs.put(case.guid.raw, log, case.at)
 
     def _ask(self, evidence: Evidence) -> tuple[bool, tuple[AppraisalFailure, ...]]:
         # Keylime would only replay it: what it says has been judged by us.

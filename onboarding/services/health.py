@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.verifiers import Circuit as VerifierCircuit
 from onboarding.services.cached import Cached
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -41,6 +42,7 @@ class Health:
     alarms: Cached[int]
     registrations: Cached[int]
     to0: Cached[tuple[Backlog, Mapping[Circuit, int]]]
+    link: KeylimeLink | None = None
 
     @classmethod
     def of(cls, context: Context, tally: Tally, link: KeylimeLink | None) -> Self:
@@ -54,6 +56,7 @@ class Health:
             Cached(stores.made.alarms, COUNT_SECONDS),
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
             Cached(lambda: _to0(context), COUNT_SECONDS),
+            link,
         )
 
     def checks(self) -> dict[str, str]:
@@ -89,6 +92,11 @@ def _keylime(link: KeylimeLink) -> str:
         link.client.version()
     except KeylimeError:
         return "Keylime gives no usable answer; `vouchgate doctor` says more"
+    pool = link.client.verifiers
+    circuits = [one.circuit(pool.now()) for one in pool.states()]
+    silent = sum(one is not VerifierCircuit.CLOSED for one in circuits)
+    if silent:
+        return f"{silent} of {len(circuits)} verifiers of evidence did not answer"
     return OK
 
 
@@ -145,6 +153,7 @@ def metrics(request: Request) -> Response:
         *_family("registrations", "gauge", "Live registrations at this rendezvous."),
         f"vouchgate_registrations {health.registrations.get()}",
         *_to0_lines(*health.to0.get()),
+        *_verifier_lines(health.link),
         *_family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
         f"vouchgate_serial_alarms {health.alarms.get()}",
         *_family(
@@ -167,6 +176,17 @@ def _to0_lines(backlog: Backlog, circuits: Mapping[Circuit, int]) -> Iterator[st
     yield from _family("rendezvous_servers", "gauge", "Rendezvous servers by circuit.")
     for circuit, count in circuits.items():
         yield f'vouchgate_rendezvous_servers{{circuit="{circuit.value}"}} {count}'
+
+
+def _verifier_lines(link: KeylimeLink | None) -> Iterator[str]:
+    if link is None:
+        return
+    pool = link.client.verifiers
+    found = [one.circuit(pool.now()) for one in pool.states()]
+    yield from _family("verifiers", "gauge", "Verifiers of evidence by circuit.")
+    for circuit in VerifierCircuit:
+        count = found.count(circuit)
+        yield f'vouchgate_verifiers{{circuit="{circuit.value}"}} {count}'
 
 
 def _family(name: str, kind: str, words: str) -> tuple[str, str]:

@@ -61,4 +61,5 @@ def _keylime_settings(settings: Settings) -> KeylimeSettings | None:
         return None
     if ca is None or cert is None or key is None:
         return None
-    return KeylimeSettings(verifier, registrar, plain, ca, cert, key)
+    judges = settings.keylime_evidence_urls
+    return KeylimeSettings(verifier, registrar, plain, ca, cert, key, judges)

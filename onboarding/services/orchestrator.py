@@ -139,6 +139,8 @@ class Orchestrator:
         kept = self._context.settings.keep_appraisals_days * 86400
         self._context.stores.appraisals.prune(now - kept)
         self._context.stores.quotes.prune(now - kept)
+        self._context.stores.ima_lists.prune(now - kept)
+        self._context.stores.boot_logs.prune(now - kept)
         self._context.stores.rv_servers.prune(now - KEEP_SERVERS)
         kept = self._context.settings.keep_deliveries_days * 86400
         self._context.stores.deliveries.prune(now - kept)

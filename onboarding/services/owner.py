@@ -37,6 +37,7 @@ from onboarding.services.api import (
     service_info_files,
     to2_address,
     traces,
+    verifiers,
     voucher_import,
     vouchers,
 )
@@ -98,6 +99,7 @@ ROUTERS = (
     to2_address.router,
     traces.router,
     trust_api.router,
+    verifiers.router,
     voucher_import.router,
     vouchers.router,
 )

@@ -12,8 +12,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from attestation.keylime.verifiers import MAX_VERIFIERS
 from onboarding.services.errors import SettingsError
 
+MAX_LIST_BYTES = 64 * 1024 * 1024  # of one device's IMA list
 Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
 Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 Burst = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -113,6 +115,8 @@ class Settings(BaseSettings):
     release_ticket_seconds: Seconds = 300
     device_challenge_seconds: Seconds = 60
     attest_challenge_seconds: Seconds = 120
+    ima_list_bytes: int = Field(default=MAX_LIST_BYTES, ge=4096, le=MAX_LIST_BYTES)
+    ima_list_entries: int = Field(default=500_000, ge=16, le=2_000_000)
     keylime_session_seconds: Seconds = 600
     reconcile_seconds: float = Field(default=1.0, gt=0)  # push channel polling
     task_poll_seconds: float = Field(default=0.5, gt=0)
@@ -136,6 +140,7 @@ class Settings(BaseSettings):
     keylime_ca: Path | None = None
     keylime_cert: Path | None = None
     keylime_key: Path | None = None
+    keylime_evidence_urls: tuple[str, ...] = ()  # verifiers of evidence, if others
 
     # Paths of another server, beside ours, on a port of their own
     compat: Compat | None = None
@@ -167,6 +172,15 @@ class Settings(BaseSettings):
     def keylime_configured(self) -> bool:
         return self.keylime_verifier_url is not None
 
+    @field_validator("keylime_evidence_urls")
+    @classmethod
+    def _verifiers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if len(given) > MAX_VERIFIERS or len(set(given)) != len(given):
+            raise ValueError(f"{MAX_VERIFIERS} verifiers at most, none of them twice")
+        if not all(one.startswith("https://") for one in given):
+            raise ValueError("verifiers are reached over https://")
+        return tuple(one.rstrip("/") for one in given)
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -186,7 +200,7 @@ class Settings(BaseSettings):
             self.keylime_key,
         ]
         given = [part is not None for part in parts]
-        if any(given) and not all(given):
+        if (any(given) or self.keylime_evidence_urls) and not all(given):
             raise ValueError(
                 "Keylime settings must be given all together or not at all"
             )

@@ -7,6 +7,7 @@ from onboarding.store.apikeys import ApiKeyStore
 from onboarding.store.appraisals import AppraisalStore
 from onboarding.store.assignments import AssignmentStore
 from onboarding.store.bindings import BindingStore
+from onboarding.store.boot_logs import BootLogStore
 from onboarding.store.checkpoints import CheckpointStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionStore
@@ -17,6 +18,7 @@ from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.idempotency import IdempotencyStore
+from onboarding.store.ima_lists import ImaListStore
 from onboarding.store.key_rules import KeyRuleStore
 from onboarding.store.learnings import LearningStore
 from onboarding.store.lineage import LineageStore
@@ -51,6 +53,7 @@ class Stores:
     appraisals: AppraisalStore
     assignments: AssignmentStore
     bindings: BindingStore
+    boot_logs: BootLogStore
     checkpoints: CheckpointStore
     decisions: DecisionStore
     deliveries: DeliveryStore
@@ -60,6 +63,7 @@ class Stores:
     ek_roots: EkRootStore
     events: EventLog
     idempotency: IdempotencyStore
+    ima_lists: ImaListStore
     key_rules: KeyRuleStore
     learnings: LearningStore
     lineage: LineageStore
@@ -92,6 +96,7 @@ class Stores:
             AppraisalStore(database),
             AssignmentStore(database),
             BindingStore(database),
+            BootLogStore(database),
             CheckpointStore(database),
             DecisionStore(database),
             DeliveryStore(database),
@@ -101,6 +106,7 @@ class Stores:
             EkRootStore(database),
             EventLog(database),
             IdempotencyStore(database),
+            ImaListStore(database),
             KeyRuleStore(database),
             LearningStore(database),
             LineageStore(database),

@@ -15,8 +15,10 @@ from onboarding.store import runs_schema, schema
 from onboarding.store.errors import Conflict, InvalidRecord
 
 BATCH = 500
-# Alembic's own, and what is worth nothing elsewhere: tokens, and runs under way.
-LEFT_OUT = frozenset({"alembic_version", "server_keys"}) | runs_schema.NAMES
+# Alembic's own, what is worth nothing elsewhere (tokens, and runs under way), and
+# devices' logs, which they send again.
+LOGS = frozenset({"ima_lists", "ima_parts", "boot_logs"})
+LEFT_OUT = frozenset({"alembic_version", "server_keys"}) | runs_schema.NAMES | LOGS
 
 Row = tuple[object, ...]
 

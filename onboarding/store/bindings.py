@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from onboarding.store import boot_logs, ima_lists
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import EkInUse, InvalidRecord, NotFound
@@ -75,8 +76,10 @@ def write(connection: Connection, record: BindingRecord) -> None:
 
 
 def drop(connection: Connection, guid: bytes) -> None:
-    """Remove a device's binding, if it has one."""
+    """Remove a device's binding and the logs that its TPM vouched for, if any."""
     connection.count(_DROP, (guid,))
+    ima_lists.forget(connection, guid)
+    boot_logs.forget(connection, guid)
 
 
 def others(connection: Connection, ek_digest: bytes, guid: bytes) -> tuple[bytes, ...]:

@@ -85,6 +85,45 @@ class LearningRow(Base, table=True):
     boot_log: bytes
 
 
+class ImaListRow(Base, table=True):
+    """How far the kernel's list of one device goes."""
+
+    __tablename__ = "ima_lists"
+    guid: bytes = device_key()
+    generation: int
+    bank: str
+    entries: int = seconds()
+    size: int = seconds()
+    value: bytes
+    padded: bytes
+    extends: str
+    covered: int = seconds()
+    resets: int = seconds()
+    at: int = seconds()
+
+
+class ImaPartRow(Base, table=True):
+    """Some lines of it, compressed; ``first`` is the number of the first entry."""
+
+    __tablename__ = "ima_parts"
+    guid: bytes = device_key()
+    generation: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    first: int = Field(primary_key=True, sa_type=BigInteger)
+    size: int = seconds()
+    body: bytes
+
+
+class BootLogRow(Base, table=True):
+    """The event log of one device's last boot, compressed."""
+
+    __tablename__ = "boot_logs"
+    guid: bytes = device_key()
+    digest: bytes
+    size: int = seconds()
+    body: bytes
+    at: int = seconds()
+
+
 class ManifestRow(Base, table=True):
     """One version of a named manifest, as the owner signed it."""
 

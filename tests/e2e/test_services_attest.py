@@ -1,13 +1,17 @@
 """The evidence channel: a real TPM, the real Keylime, and their owner's verdict."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from attestation.keylime.errors import KeylimeUnavailable
+from attestation.keylime.results import VerifierMode
 from attestation.keylime.stack import KeylimeStack
 from onboarding.services.errors import Problem
+from onboarding.store.errors import NotFound
 from ownership_vouchers.errors import MalformedError
 from tests.support.attester import Attester
 from tests.support.attesting import PCR, Attesting, attesting_device, failures, measured
@@ -105,3 +109,45 @@ def test_evidence_without_its_parts_is_malformed(attesting: Attesting) -> None:
         del left[name]
         with pytest.raises(MalformedError):
             attesting.channel.attest(attesting.call(left))
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """Where nobody listens: connections are refused as long as the block lasts."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"https://127.0.0.1:{held.getsockname()[1]}"
+
+
+def test_a_verifier_that_is_down_is_left_alone_and_another_judges(
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", nobody: str
+) -> None:
+    alive = keylime_stack.client_settings().verifier_url
+    urls = (nobody, alive)
+    attester = measured(tpm)
+    with attesting_device(
+        tmp_path, keylime_stack, attester, keylime_evidence_urls=urls
+    ) as attesting:
+        assert [attesting.attest()["verdict"] for _ in range(3)] == ["passed"] * 3
+        pool = attesting.link.client.verifiers
+        down, up = pool.states()
+        assert (down.url, down.failures, down.answered) == (nobody, 1, 0)
+        assert "refused" in down.error
+        assert (up.url, up.failures, up.answered) == (alive, 0, 3)
+        modes = attesting.link.client.modes()
+        assert modes[alive] is VerifierMode.PUSH
+        assert "refused" in str(modes[nobody])
+
+
+def test_without_any_verifier_nothing_is_judged_and_nothing_is_stored(
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", nobody: str
+) -> None:
+    with attesting_device(
+        tmp_path, keylime_stack, measured(tpm), keylime_evidence_urls=(nobody,)
+    ) as attesting:
+        for _ in range(2):
+            with pytest.raises(KeylimeUnavailable, match="refused"):
+                attesting.attest()
+        bench = attesting.bench
+        with pytest.raises(NotFound):
+            bench.context.stores.appraisals.latest(bench.guid.raw)

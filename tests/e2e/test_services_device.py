@@ -20,6 +20,7 @@ from tests.support.soft_device import SoftDevice
 PURPOSES = {
     "attest/challenge": Purpose.ATTEST,
     "attest": Purpose.ATTEST,
+    "attest/log": Purpose.ATTEST,
     "enrol": Purpose.ENROL,
     "enrol/proof": Purpose.ENROL,
     "keylime/session": Purpose.KEYLIME,
@@ -76,6 +77,7 @@ def code(reply: httpx.Response) -> tuple[int, str]:
 WITHOUT_TPM = {
     "attest/challenge": (409, "not-bound"),
     "attest": (409, "not-bound"),
+    "attest/log": (409, "not-bound"),
     "enrol": (409, "not-bound"),
     "enrol/proof": (409, "not-bound"),
     "keylime/session": (503, "keylime-not-configured"),

@@ -90,9 +90,14 @@ def test_an_owner_whose_keylime_is_gone_is_degraded_and_says_so(
     ):
         keylime["keylime_verifier_url"] = url
         settings = site.settings(Service.OWNER, background=False, **keylime)
-        site.api_key(settings, Role.ADMIN)
+        key = site.api_key(settings, Role.ADMIN)
         with site.serve(settings) as service:
             said = service.http.get("/readyz")
             assert said.status_code == 200
             assert said.json()["status"] == status
             assert (said.json()["checks"]["keylime"] == "ok") == (status == "ready")
+            # Asked for its version only: what judges evidence is found out by judging.
+            listed = service.call(key, "GET", "/verifiers").json()["items"]
+            assert [(one["url"], one["circuit"]) for one in listed] == [(url, "closed")]
+            counts = service.http.get("/metrics").text
+            assert 'vouchgate_verifiers{circuit="closed"} 1' in counts

@@ -2,24 +2,31 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
 from attestation.runtime_policy import read_runtime_policy
+from hw.kernel_logs import KernelLogs
+from onboarding.device.attest import Verdict, attest
+from onboarding.services.errors import Problem
+from tests.support.attester import Attester
 from tests.support.attesting import (
     PCR,
     Attesting,
+    Nearby,
     attesting_device,
     failures,
     hold_to,
     measured,
 )
-from tests.support.ima_lists import Measured
+from tests.support.ima_lists import Measured, extended
 from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
@@ -31,6 +38,7 @@ GOOD = (
     Measured(b"/usr/bin/app", digest=b"\1" * 32),
 )
 EVIL = Measured(b"/usr/bin/evil", digest=b"\2" * 32)
+MORE = Measured(b"/usr/bin/more", digest=b"\3" * 32)
 
 
 def runtime_policy(allowed: Sequence[Measured]) -> bytes:
@@ -53,32 +61,52 @@ def run(tpm: "Tpm", entries: Sequence[Measured]) -> None:
         tpm.extend(10, one.data)
 
 
-def listed(*entries: Measured) -> str:
-    return b"".join(one.line() for one in entries).decode()
+def listed(*entries: Measured) -> bytes:
+    return b"".join(one.line() for one in entries)
+
+
+def allow(device: Attesting, allowed: Sequence[Measured], version: int = 1) -> None:
+    """Hold the device to a policy under which these files may run."""
+    body, stores = runtime_policy(allowed), device.bench.context.stores
+    stores.runtime_policies.add(body, "test", device.bench.context.now())
+    pinned = device.attester.allow(PCR)
+    pcrs = {pcr: tuple(values) for pcr, values in pinned.items()}
+    digest = read_runtime_policy(body)
+    hold_to(
+        device.bench, AttestationPolicy("ran", version, pcrs, runtime_policy=digest)
+    )
+
+
+@pytest.fixture
+def power(
+    tmp_path: Path, make_software_tpm: MakeSoftwareTpm
+) -> Iterator["Callable[[], Tpm]"]:
+    """Switches a machine off and on again: its TPM has measured nothing then."""
+    from hw.tpm import Tpm
+
+    software = make_software_tpm(hashlib.sha256(bytes(tmp_path)).hexdigest()[:8])
+    with ExitStack() as stack:
+
+        def on() -> Tpm:
+            stack.close()
+            software.stop()
+            return stack.enter_context(Tpm(software.start()))
+
+        yield on
+    software.stop()
 
 
 @pytest.fixture
 def running(
-    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+    tmp_path: Path, keylime_stack: KeylimeStack, power: "Callable[[], Tpm]"
 ) -> Iterator[Attesting]:
     """A device that ran what its policy allows."""
-    from hw.tpm import Tpm
-
-    software = make_software_tpm(hashlib.sha256(bytes(tmp_path)).hexdigest()[:8])
-    with Tpm(software.start()) as tpm:
-        attester = measured(tpm)
-        run(tpm, GOOD)
-        with attesting_device(tmp_path, keylime_stack, attester) as device:
-            body, stores = runtime_policy(GOOD), device.bench.context.stores
-            stores.runtime_policies.add(body, "test", device.bench.context.now())
-            digest = read_runtime_policy(body)
-            pcrs = {pcr: tuple(values) for pcr, values in attester.allow(PCR).items()}
-            hold_to(
-                device.bench, AttestationPolicy("ran", 1, pcrs, runtime_policy=digest)
-            )
-            device.ima_log = listed(*GOOD)
-            yield device
-    software.stop()
+    attester = measured(power())
+    run(attester.tpm, GOOD)
+    with attesting_device(tmp_path, keylime_stack, attester) as device:
+        allow(device, GOOD)
+        device.ima_log = listed(*GOOD)
+        yield device
 
 
 def test_what_ran_passes_and_is_counted(running: Attesting) -> None:
@@ -121,10 +149,136 @@ def test_what_was_measured_after_the_quote_waits_for_the_next(
 
 @pytest.mark.parametrize(
     ("log", "kind"),
-    [("", "ima.no-list"), ("nonsense\n", "ima.not-replayed"), ("10", "ima.not")],
+    [(b"", "ima.no-list"), (b"nonsense\n", "ima.not-replayed"), (b"10", "ima.not")],
 )
-def test_no_list_is_no_pass(running: Attesting, log: str, kind: str) -> None:
+def test_no_list_is_no_pass(running: Attesting, log: bytes, kind: str) -> None:
     running.ima_log = log
     answer = running.attest()
     assert (answer["verdict"], answer["compared"]) == ("failed", [])
     assert kind in failures(answer)
+
+
+@dataclass
+class Machine:
+    """The device with its kernel's list in a file, and its own agent."""
+
+    device: Attesting
+    log: Path
+    nearby: Nearby
+    power: "Callable[[], Tpm]"
+
+    def restart(self) -> None:
+        """Start anew, with nothing run yet."""
+        tpm = self.power()
+        tpm.extend(PCR, b"what booted")
+        self.device.attester = Attester(tpm, self.device.attester.ak)
+        self.log.write_bytes(b"")
+
+    def attests(self, *run_since: Measured) -> Verdict:
+        """Run some more, then attest."""
+        run(self.device.attester.tpm, run_since)
+        with self.log.open("ab") as file:
+            file.write(listed(*run_since))
+        logs = KernelLogs(ima=self.log)
+        return attest(self.nearby, self.device.attester.tpm, "ecc", logs)
+
+    @property
+    def sent(self) -> list[tuple[object, object]]:
+        """First entry and lines of each time evidence was handed over."""
+        asked = self.nearby.sent("attest")
+        return [(one["ima_first"], one["ima_log"]) for one in asked]
+
+
+@pytest.fixture
+def machine(running: Attesting, tmp_path: Path, power: "Callable[[], Tpm]") -> Machine:
+    path = tmp_path / "list"
+    path.write_bytes(listed(*GOOD))
+    return Machine(running, path, Nearby(running), power)
+
+
+def test_only_what_is_new_of_a_list_is_sent_and_all_of_it_is_judged(
+    machine: Machine,
+) -> None:
+    allow(machine.device, (*GOOD, MORE), 2)
+    assert machine.attests().passed
+    assert machine.attests().passed
+    verdict = machine.attests(MORE)
+    assert (verdict.passed, verdict.noted("ima-entries")) == (True, "4")
+    assert machine.sent == [(0, listed(*GOOD)), (3, b""), (3, listed(MORE))]
+    asked = machine.device.asked()["ima_held"]
+    assert isinstance(asked, dict)
+    assert asked["bytes"] == machine.log.stat().st_size
+    assert asked["pcr"] == extended((*GOOD, MORE), "sha256")
+
+    verdict = machine.attests(EVIL)
+    assert "/usr/bin/evil" in repr(verdict.failures)
+    assert machine.sent[-1] == (4, listed(EVIL))
+    allow(machine.device, GOOD, 3)  # what was judged good before is judged anew
+    assert "/usr/bin/more" in repr(machine.attests().failures)
+    assert machine.sent[-1] == (5, b"")
+
+
+def test_a_long_list_comes_ahead_of_the_quote_in_parts(machine: Machine) -> None:
+    many = [Measured(b"/opt/%d/" % number + b"x" * 400) for number in range(4000)]
+    allow(machine.device, (*GOOD, *many), 2)
+    verdict = machine.attests(*many)
+    assert (verdict.passed, verdict.noted("ima-entries")) == (True, "4003")
+    ahead = machine.nearby.sent("attest/log")
+    sizes = [len(cast(bytes, one["ima_log"])) for one in ahead]
+    assert len(sizes) == 3
+    assert max(sizes) <= 1024 * 1024
+    assert machine.sent == [(4003, b"")]
+
+
+def test_a_machine_that_started_anew_sends_all_of_its_list(machine: Machine) -> None:
+    assert machine.attests().passed
+    machine.restart()
+    assert machine.attests(*GOOD[:2]).passed
+    assert machine.sent == [(0, listed(*GOOD)), (0, listed(*GOOD[:2]))]
+
+
+def test_a_list_that_does_not_go_on_is_asked_for_anew_and_passes_if_true(
+    machine: Machine,
+) -> None:
+    """After a start with a list as long as the old one only the quote tells."""
+    assert machine.attests().passed
+    machine.restart()
+    other = (GOOD[0], GOOD[2], GOOD[1])
+    assert sum(map(len, map(Measured.line, other))) == len(listed(*GOOD))
+    assert machine.attests(*other).passed
+    assert machine.sent[1:] == [(3, b""), (0, listed(*other))]
+
+
+def test_a_list_that_was_changed_is_refused_with_the_line_that_differs(
+    machine: Machine,
+) -> None:
+    assert machine.attests().passed
+    machine.log.write_bytes(listed(GOOD[0], GOOD[2], GOOD[1]))
+    run(machine.device.attester.tpm, [EVIL])
+    verdict = machine.attests()
+    assert not verdict.passed
+    assert "entry 1 was 10 " in verdict.failures[0]
+    assert "/usr/bin/app" in verdict.failures[0]
+    assert [first for first, _ in machine.sent] == [0, 3, 0]
+    machine.log.write_bytes(listed(*GOOD, EVIL))
+    assert "/usr/bin/evil" in repr(machine.attests().failures)
+
+
+def test_a_list_over_the_limit_is_refused_with_what_to_do(
+    tmp_path: Path, keylime_stack: KeylimeStack, power: "Callable[[], Tpm]"
+) -> None:
+    """Nothing is judged then, so the lease runs out."""
+    many = [Measured(b"/opt/%d" % number) for number in range(20)]
+    attester = measured(power())
+    run(attester.tpm, many)
+    with attesting_device(
+        tmp_path, keylime_stack, attester, ima_list_entries=16
+    ) as device:
+        allow(device, many)
+        device.ima_log = listed(*many)
+        with pytest.raises(Problem, match="16 entries") as refused:
+            device.attest()
+        assert refused.value.code == "ima-list-too-long"
+        assert "VOUCHGATE_IMA_LIST_ENTRIES" in (refused.value.remedy or "")
+        with pytest.raises(Problem, match="16 entries"):
+            device.channel.log(device.call({"ima_log": listed(*many)}))

@@ -1,5 +1,6 @@
 """Event logs over the evidence channel: recorded boots in a real TPM, real Keylime."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +16,20 @@ from attestation.policy import AttestationPolicy
 from hw.kernel_logs import KernelLogs
 from onboarding.device.attest import Verdict, attest
 from onboarding.device.errors import DeviceError
-from onboarding.device.owner_api import OwnerApi
 from onboarding.services.device_api.attest import KEPT, NOT_KEPT, ready
 from onboarding.services.enrolment import KIND, EnrolWork, plan
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
-from ownership_vouchers import cbor
 from tests.support.attester import Attester
-from tests.support.attesting import Attesting, attesting_device, failures, hold_to
+from tests.support.attesting import (
+    Attesting,
+    Nearby,
+    attesting_device,
+    failures,
+    hold_to,
+)
 from tests.support.boot_logs import recorded_log, recorded_pcrs
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
@@ -161,24 +166,10 @@ def test_a_device_under_no_policy_shows_itself_and_is_judged_by_nobody(
         stores.appraisals.latest(raw)
 
 
-class Nearby(OwnerApi):
-    """The owner's channel without the network between: what a device's agent asks."""
-
-    def __init__(self, device: Attesting) -> None:
-        self._device = device
-
-    def ask(self, path: str, fields: dict[str, object]) -> dict[object, object]:
-        device = self._device
-        if path == "attest/challenge":
-            answer = device.asked()
-        else:
-            device.bench.clock.now += 1
-            answer = device.channel.attest(device.call(fields))
-        return cbor.mapping(cbor.decode(cbor.encode(answer)))
-
-
-def agent_attests(booted: Attesting, logs: KernelLogs) -> Verdict:
-    return attest(Nearby(booted), booted.attester.tpm, "ecc", logs)
+def agent_attests(
+    booted: Attesting, logs: KernelLogs, nearby: Nearby | None = None
+) -> Verdict:
+    return attest(nearby or Nearby(booted), booted.attester.tpm, "ecc", logs)
 
 
 def test_the_devices_agent_sends_its_log_where_it_is_asked_for(
@@ -191,6 +182,41 @@ def test_the_devices_agent_sends_its_log_where_it_is_asked_for(
     assert verdict.noted("boot-events") == "38"
     with pytest.raises(DeviceError, match="assign a policy without that log"):
         agent_attests(booted, KernelLogs(root=tmp_path))
+
+
+def test_the_devices_agent_sends_its_log_once(
+    booted: Attesting, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(recorded_log(NAME))
+    nearby = Nearby(booted)
+    for _ in range(2):
+        assert agent_attests(booted, KernelLogs(uefi=log), nearby).passed
+    first, second = nearby.sent("attest")
+    assert (first["uefi_log"], "uefi_digest" in first) == (recorded_log(NAME), False)
+    assert second["uefi_digest"] == hashlib.sha256(recorded_log(NAME)).digest()
+    assert "uefi_log" not in second
+
+    booted.attester.tpm.extend(8, b"another command")
+    verdict = agent_attests(booted, KernelLogs(uefi=log), nearby)
+    assert "boot.not-replayed" in verdict.failures[0]
+
+
+def test_a_log_that_the_owner_has_lost_is_sent_again(
+    booted: Attesting, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(recorded_log(NAME))
+    nearby = Nearby(booted)
+    assert agent_attests(booted, KernelLogs(uefi=log), nearby).passed
+    database, raw = booted.bench.context.database, booted.bench.guid.raw
+
+    def lose() -> None:
+        database.direct.count(Sql("DELETE FROM boot_logs WHERE guid = ?"), (raw,))
+
+    nearby.before_attest = lose
+    assert agent_attests(booted, KernelLogs(uefi=log), nearby).passed
+    assert ["uefi_log" in one for one in nearby.sent("attest")] == [True, False, True]
 
 
 @pytest.mark.parametrize("logged", [True, False])

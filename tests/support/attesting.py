@@ -1,6 +1,6 @@
 """A device with a TPM in front of its owner's evidence channel, and a real Keylime."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from attestation.device_auth import Purpose
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
+from onboarding.device.errors import Problem
+from onboarding.device.owner_api import OwnerApi
 from onboarding.services import rows
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.requests import DeviceCall
+from onboarding.services.errors import Problem as ServiceProblem
 from onboarding.services.keylime_link import KeylimeLink
+from ownership_vouchers import cbor
 from tests.support.attester import Attester
 from tests.support.owner_bench import NOW, OwnerBench, binding_of, owner_bench
 
@@ -29,8 +33,9 @@ class Attesting:
     bench: OwnerBench
     channel: EvidenceChannel
     attester: Attester
+    link: KeylimeLink
     uefi_log: bytes = b""
-    ima_log: str = ""
+    ima_log: bytes = b""  # from the first entry on
 
     def asked(self) -> dict[str, object]:
         return self.channel.challenge(self.bench.call(Purpose.ATTEST))
@@ -62,6 +67,45 @@ class Attesting:
         return self.channel.attest(self.call(self.evidence(self.asked())))
 
 
+class Nearby(OwnerApi):
+    """The owner's channel without the network between: what a device's agent asks."""
+
+    def __init__(self, device: Attesting) -> None:
+        self._device = device
+        self._asked: list[tuple[str, dict[str, object]]] = []
+        self.before_attest: Callable[[], None] | None = None  # once
+
+    def sent(self, path: str) -> list[dict[str, object]]:
+        """What was sent to a path, in order."""
+        return [fields for asked, fields in self._asked if asked == path]
+
+    def ask(
+        self, path: str, fields: dict[str, object], seconds: float | None = None
+    ) -> dict[object, object]:
+        device = self._device
+        self._asked.append((path, fields))
+        if path == "attest/challenge":
+            answer = device.asked()
+        else:
+            answer = self._answer(path, device.call(fields))
+        return cbor.mapping(cbor.decode(cbor.encode(answer)))
+
+    def _answer(self, path: str, call: DeviceCall) -> dict[str, object]:
+        device = self._device
+        if path == "attest":
+            device.bench.clock.now += 1
+            act, self.before_attest = self.before_attest, None
+            if act is not None:
+                act()
+        try:
+            if path == "attest/log":
+                return device.channel.log(call)
+            return device.channel.attest(call)
+        except ServiceProblem as problem:
+            document = {"code": problem.code, "detail": problem.detail}
+            raise Problem(problem.status, document) from problem
+
+
 def measured(tpm: "Tpm") -> Attester:
     """A TPM with a new key that has booted something: zeroes would prove nothing."""
     tpm.extend(PCR, b"what booted")
@@ -70,7 +114,10 @@ def measured(tpm: "Tpm") -> Attester:
 
 @contextmanager
 def attesting_device(
-    directory: Path, keylime_stack: KeylimeStack, attester: Attester
+    directory: Path,
+    keylime_stack: KeylimeStack,
+    attester: Attester,
+    **more: Any,
 ) -> Iterator[Attesting]:
     """Bind the TPM by record, under a policy that pins what it holds now."""
     where = keylime_stack.client_settings()
@@ -82,7 +129,7 @@ def attesting_device(
         "keylime_cert": where.cert,
         "keylime_key": where.key,
     }
-    with owner_bench(directory, **settings) as bench:
+    with owner_bench(directory, **settings, **more) as bench:
         link = KeylimeLink.open(bench.context.settings)
         assert link is not None
         record = replace(
@@ -93,7 +140,7 @@ def attesting_device(
         bench.context.stores.bindings.put(record, "test")
         _hold_to(bench, attester.allow(PCR))
         channel = EvidenceChannel(bench.context, bench.gate, link)
-        yield Attesting(bench, channel, attester)
+        yield Attesting(bench, channel, attester, link)
         link.close()
 
 

@@ -1,11 +1,10 @@
 """The evidence channel: a nonce for one quote, then the quote."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attestation.appraisal import Channel
-from attestation.keylime.evidence import MAX_LOG_BYTES, Evidence
-from attestation.keylime.tpm_policy import PcrPolicy
+from attestation.keylime.evidence import Evidence
 from attestation.policy import AttestationPolicy
 from hw.eventlog import MAX_LOG
 from onboarding.services.appraising import Appraiser, Case
@@ -17,12 +16,14 @@ from onboarding.services.device_api.requests import (
 )
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate, Situation
+from onboarding.services.ima_lists import ImaLists, SentLines
 from onboarding.services.keylime_link import KeylimeLink, require
 from onboarding.services.learning import Learner
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
-from onboarding.store.errors import TokenRefused
+from onboarding.store.errors import NotFound, TokenRefused
+from onboarding.store.ima_lists import MAX_PART
 from ownership_vouchers import cbor
 
 NONCE_SIZE = 32
@@ -98,6 +99,7 @@ class EvidenceChannel:
         self._gate = gate
         self._link = link
         self._learner = Learner(context)
+        self._lists = ImaLists(context)
         self._withdrawals = Withdrawals(context, gate)
 
     def challenge(self, call: DeviceCall) -> dict[str, object]:
@@ -111,6 +113,7 @@ class EvidenceChannel:
         attesting = ready(situation, Channel.EVIDENCE)
         policy = attesting.policy
         self._note_enrolment(call, attesting, self._context.now())
+        kept = self._kept(call, policy)
         return {
             "bank": policy.bank,
             "pcrs": list(policy.quoted),
@@ -118,9 +121,22 @@ class EvidenceChannel:
             "uefi": policy.measured_boot is not None,
             "policy": policy.name,
             "version": policy.version,
+            **kept,
             **(Learner.asked(policy) if learning else {}),
             **self._promise(call, policy.digest()),
         }
+
+    def log(self, call: DeviceCall) -> dict[str, object]:
+        """Keep lines of the IMA list that come ahead of a quote."""
+        policy = ready(self._gate.situation(call.guid.raw), Channel.EVIDENCE).policy
+        if policy.runtime_policy is None:
+            raise Problem(
+                409,
+                "no-list-wanted",
+                f"Policy {policy.name} does not look at the IMA list.",
+                remedy="Ask attest/challenge what it looks at.",
+            )
+        return self._lists.append(call.guid.raw, policy.bank, _lines(call))
 
     def attest(self, call: DeviceCall) -> dict[str, object]:
         """Have the evidence judged; a failure takes the workload back at once."""
@@ -132,7 +148,8 @@ class EvidenceChannel:
         nonce = self._spend(call, attesting.policy.digest())
         link = require(self._link)
         at = self._context.now()
-        evidence = _evidence(call, attesting.binding, nonce, attesting.policy.pcrs)
+        evidence = self._evidence(call, attesting.binding, nonce)
+        evidence = replace(evidence, pcrs=attesting.policy.pcrs)
         if learning:
             self._learner.keep(call.guid, evidence, call.actor)
         case = Case(
@@ -142,15 +159,17 @@ class EvidenceChannel:
             Channel.EVIDENCE,
             evidence,
             at,
+            sent=_lines(call),
         )
-        record = Appraiser(self._context, link.client).appraise(case, call.actor)
+        with self._lists.turn(call.guid.raw):
+            record = Appraiser(self._context, link.client).appraise(case, call.actor)
         if record.outcome is Outcome.FAILED:
             self._withdrawals.review(call.guid.raw, "task:appraisal")
         return _shown(record)
 
     def _learn(self, call: DeviceCall, binding: BindingRecord) -> dict[str, object]:
         """Keep what a device without a policy shows; that is no verdict on it."""
-        evidence = _evidence(call, binding, self._spend(call, UNJUDGED), {})
+        evidence = self._evidence(call, binding, self._spend(call, UNJUDGED))
         kept = self._learner.keep(call.guid, evidence, call.actor)
         said = KEPT if kept else NOT_KEPT
         return {
@@ -160,6 +179,46 @@ class EvidenceChannel:
             "compared": [],
             "failures": [["nothing-compared", said]],
         }
+
+    def _kept(self, call: DeviceCall, policy: AttestationPolicy) -> dict[str, object]:
+        """How far the logs are here already that the policy looks at."""
+        kept: dict[str, object] = {}
+        if policy.runtime_policy is not None:
+            kept["ima_held"] = self._lists.held(call.guid.raw, policy.bank)
+        if policy.measured_boot is not None:
+            kept["uefi_held"] = self._context.stores.boot_logs.digest(call.guid.raw)
+        return kept
+
+    def _evidence(
+        self, call: DeviceCall, binding: BindingRecord, nonce: bytes
+    ) -> Evidence:
+        body = call.body
+        return Evidence(
+            nonce,
+            binding.ak_public,
+            binding.ek_public,
+            take_bytes(body, "message", _PART),
+            take_bytes(body, "signature", _PART),
+            take_bytes(body, "pcr_blob", _PART),
+            {},
+            uefi_log=self._uefi_log(call),
+        )
+
+    def _uefi_log(self, call: DeviceCall) -> bytes:
+        """The event log that was sent, or the one that is kept and was named."""
+        body = call.body
+        if "uefi_digest" not in body:
+            return cbor.bstr(body.get("uefi_log", b""), limit=MAX_LOG)
+        try:
+            digest = cbor.bstr(body["uefi_digest"], 32)
+            return self._context.stores.boot_logs.get(call.guid.raw, digest)
+        except NotFound as error:
+            raise Problem(
+                409,
+                "boot-log-again",
+                "That event log is not kept here.",
+                remedy="Ask attest/challenge for a new nonce, and send the log.",
+            ) from error
 
     def _promise(self, call: DeviceCall, digest: str) -> dict[str, object]:
         """A nonce, and the ticket that says for whom and under which policy."""
@@ -200,21 +259,13 @@ def _stale(detail: str) -> Problem:
     return Problem(409, "nonce-refused", detail, remedy=remedy)
 
 
-def _evidence(
-    call: DeviceCall, binding: BindingRecord, nonce: bytes, pcrs: PcrPolicy
-) -> Evidence:
+def _lines(call: DeviceCall) -> SentLines:
+    """What of the IMA list came with a request. Raises MalformedError."""
     body = call.body
-    log = cbor.tstr(body.get("ima_log", ""), MAX_LOG_BYTES)
-    return Evidence(
-        nonce,
-        binding.ak_public,
-        binding.ek_public,
-        take_bytes(body, "message", _PART),
-        take_bytes(body, "signature", _PART),
-        take_bytes(body, "pcr_blob", _PART),
-        pcrs,
-        ima_log=log,
-        uefi_log=cbor.bstr(body.get("uefi_log", b""), limit=MAX_LOG),
+    return SentLines(
+        cbor.uint(body.get("ima_first", 0), 32),
+        cbor.bstr(body.get("ima_after", b""), limit=64),
+        cbor.bstr(body.get("ima_log", b""), limit=MAX_PART),
     )
 
 

@@ -74,6 +74,7 @@ def device_router(
         )
 
     add("/attest/challenge", Purpose.ATTEST, evidence.challenge)
+    add("/attest/log", Purpose.ATTEST, evidence.log)
     add("/attest", Purpose.ATTEST, evidence.attest)
     add("/enrol", Purpose.ENROL, push.begin)
     add("/enrol/proof", Purpose.ENROL, push.complete)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hw.errors import EvidenceError, HwError, StructureError
 from hw.ima import MAX_LINE, Measurement, read_ascii, read_binary
-from hw.ima_replay import Extends, ImaState, match, replay
+from hw.ima_replay import Extends, ImaState, advance, match, replay
 from tests.support.any_bytes import STEADY, mutations
 from tests.support.ima_lists import ENTRIES, Measured, extended
 
@@ -198,3 +198,23 @@ def test_any_list_replays_up_to_any_quote_and_on_from_there(
     rest = entries[cut:]
     whole = match(first.state, rest, extended(made, "sha256", padded=padded))
     assert whole.state.count == len(made)
+    ahead = match(
+        advance(start, entries[:cut]), rest, extended(made, "sha256", padded=padded)
+    )
+    assert ahead.state == whole.state
+
+
+def test_a_list_that_no_quote_was_seen_of_goes_on_either_way() -> None:
+    entries = read_ascii(LINES)
+    ahead = advance(ImaState.at_boot("sha256"), entries)
+    assert (ahead.count, ahead.extends) == (len(entries), None)
+    for padded in (False, True):
+        found = match(ahead, (), extended(ENTRIES, "sha256", padded=padded))
+        assert found.state.extends == ("padded" if padded else "hashed")
+        more = read_ascii(Measured(b"/more").line(), first=found.state.count)
+        whole = (*ENTRIES, Measured(b"/more"))
+        assert advance(found.state, more).value == extended(
+            whole, "sha256", padded=padded
+        )
+    with pytest.raises(EvidenceError, match="entry 0 where 9 should be"):
+        advance(ahead, entries)

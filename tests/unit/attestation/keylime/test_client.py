@@ -19,7 +19,12 @@ from tests.support.keylime_evidence import GOOD
 GUID = "d432fbb3-d2f1-4a97-9ef7-75bd81c0000a"
 NOWHERE = Path("unused")
 SETTINGS = KeylimeSettings(
-    "https://verifier", "https://registrar", "http://registrar", *[NOWHERE] * 3
+    "https://verifier",
+    "https://registrar",
+    "http://registrar",
+    NOWHERE,
+    NOWHERE,
+    NOWHERE,
 )
 FAILURE = {"type": "pcr_validation.invalid_pcr_7", "context": {"got": "a"}}
 Answering = httpx.Response | Exception

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.evidence import Evidence, EvidenceMismatch
+from attestation.keylime.evidence import MAX_LOG_BYTES, Evidence, EvidenceMismatch
 from tests.support.keylime_evidence import BLOB, GOOD, attest
 
 
@@ -32,7 +32,7 @@ SPOILT: dict[str, Evidence] = {
     "policy of another bank": replace(GOOD, pcrs={7: ("00" * 48,)}),
     "IMA without PCR 10": replace(GOOD, runtime_policy="{}", ima_log="x"),
     "event log without its PCRs": replace(GOOD, reference_state="{}"),
-    "long log": replace(GOOD, ima_log="x" * (8 * 1024 * 1024 + 1)),
+    "long log": replace(GOOD, ima_log="x" * (MAX_LOG_BYTES + 1)),
 }
 
 

@@ -172,6 +172,13 @@ def test_keylime_in_push_mode_is_well(keylime_stack: KeylimeStack) -> None:
     )
     found = doctor.check_keylime(settings)
     assert (found.health, "push" in found.detail) == (Health.OK, True), found
+    judges = (known.verifier_url, "https://127.0.0.1:1")
+    found = doctor.check_keylime(
+        settings.model_copy(update={"keylime_evidence_urls": judges})
+    )
+    assert found.health is Health.WARNING
+    assert "1 of 2 verifiers of evidence answer; https://127.0.0.1:1:" in found.detail
+    assert "VOUCHGATE_KEYLIME_EVIDENCE_URLS" in found.mend
 
 
 def test_keylime_that_does_not_answer_is_bad(tmp_path: Path) -> None:

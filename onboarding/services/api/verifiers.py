@@ -1,0 +1,35 @@
+"""The verifiers that judge evidence, as this process has found them lately."""
+
+from fastapi import Request
+
+from attestation.keylime.verifiers import VerifierState
+from onboarding.services.api.auth import needs
+from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.routing import api_router
+from onboarding.services.health import Health
+from onboarding.store.apikeys import Role
+
+router = api_router("verifiers")
+
+
+@router.get("/verifiers", **needs(Role.OPERATOR, Role.SECURITY))
+def list_verifiers(request: Request) -> JsonObject:
+    """Verifiers in the order of their turns; each replica finds out by itself."""
+    health: Health = request.app.state.health
+    if health.link is None:
+        return {"items": []}
+    pool = health.link.client.verifiers
+    now = pool.now()
+    return {"items": [_shown(one, now) for one in pool.states()]}
+
+
+def _shown(one: VerifierState, now: float) -> JsonObject:
+    left = max(0.0, one.open_until - now) if one.failures else 0.0
+    return {
+        "url": one.url,
+        "circuit": one.circuit(now).value,
+        "answered": one.answered,
+        "failures": one.failures,
+        "error": one.error or None,
+        "tried_again_in": round(left) or None,
+    }
