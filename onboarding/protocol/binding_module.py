@@ -34,6 +34,7 @@ from attestation.passport import Passport
 from onboarding.protocol.errors import MessageRefused
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from ownership_vouchers import cbor
+from ownership_vouchers.values import lean
 
 NAME = "org.vouchgate.binding"
 _ASK, _EVIDENCE, _CHALLENGE, _ANSWER, _BOUND, _REFUSED = range(6)
@@ -71,7 +72,7 @@ class _State:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class BindingModule:
     """Binds one device.
 

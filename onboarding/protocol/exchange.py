@@ -6,7 +6,7 @@ Source: FDO 1.1, section 3.9.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, unique
 from typing import Self
 
@@ -15,6 +15,7 @@ from onboarding.protocol.modules import ModuleResult
 from onboarding.wire.serviceinfo import Kv
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.values import lean
 
 
 @unique
@@ -49,7 +50,7 @@ _UNENDED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class ModuleRun:
     """One module within one exchange; ``state`` is the module's own."""
 
@@ -126,7 +127,7 @@ class ModuleRun:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Exchange:
     """The whole exchange between two messages; counted in messages and bytes.
 

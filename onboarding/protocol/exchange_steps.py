@@ -1,7 +1,7 @@
 """One round of ServiceInfo, the owner's side: a 68 in, a 69 out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from onboarding.protocol import devmod
 from onboarding.protocol.devmod import Devmod
@@ -25,12 +25,13 @@ from onboarding.wire.serviceinfo import DeviceServiceInfo, Kv, OwnerServiceInfo
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
+from ownership_vouchers.values import lean
 
 _ACTIVE = "active"
 _MIN_BUDGET = 64
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Round:
     """What stays the same throughout one round."""
 

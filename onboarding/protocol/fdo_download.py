@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from onboarding.protocol.errors import MessageRefused, ModuleFailed
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from ownership_vouchers import cbor
+from ownership_vouchers.values import lean
 
 NAME = "fdo.download"
 CHUNK = 1014  # bytes of one data message; what every peer takes
@@ -38,7 +39,7 @@ class FilePush:
             object.__setattr__(self, "digest", digest)
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class _State:
     index: int = 0  # of the file under way
     phase: int = _ANNOUNCE

@@ -8,20 +8,19 @@ Only devices that name the module are asked. It is their own word, kept for peop
 device that tells nonsense is taken all the same, and its nonsense is not kept.
 """
 
-from dataclasses import dataclass
-
 from hw.errors import StructureError
 from hw.inventory import Inventory
 from onboarding.protocol.errors import ModuleFailed
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.values import lean
 
 NAME = "org.vouchgate.inventory"
 MAX_INVENTORY = 16 * 1024  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class InventoryModule:
     """Takes one inventory; its state is the encoded one, or null."""
 

@@ -6,12 +6,13 @@ Source: FDO 1.1, section 3.9.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 from typing import Protocol, runtime_checkable
 
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.types import Guid
+from ownership_vouchers.values import lean
 
 Message = tuple[str, bytes]
 """A message name without its module, and the CBOR item it carries."""
@@ -26,7 +27,7 @@ class Progress(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class ModuleContext:
     """What a module may know of the run it is part of."""
 
@@ -40,7 +41,7 @@ class ModuleContext:
     modules: tuple[str, ...] = ()  # that the device says it has
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class ModuleResult:
     """How a module ended. ``detail`` is for our operator, not for the peer.
 
@@ -102,7 +103,7 @@ class OwnerModule(Protocol):
         """Tell how it went; asked once, after ``DONE``."""
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class ModulePlan:
     """The modules of one run in their order; ``id`` finds the same ones again."""
 

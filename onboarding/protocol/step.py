@@ -11,6 +11,7 @@ from onboarding.wire.message import MsgType
 from onboarding.wire.mfg_info import Board
 from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
+from ownership_vouchers.values import lean
 from ownership_vouchers.voucher import Voucher
 
 ResultT = TypeVar("ResultT")
@@ -119,7 +120,7 @@ class TakeOwnership:
 Effect = StoreVoucher | StoreRegistration | TakeOwnership
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Step:
     """One answer of a server role; ``state`` None ends the run.
 

@@ -1,6 +1,5 @@
 """Where an owner stands in TO2 between two messages."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from onboarding.protocol.ciphers import CipherSuite, known_cipher
@@ -12,12 +11,13 @@ from onboarding.wire.common import nonce
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import Guid, Hash
+from ownership_vouchers.values import lean
 
 _OPENING, _READY, _SERVING = 0, 1, 2
 _MAX_MARKS = 1 << 20  # bytes; the limit on rounds comes long before
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Opening:
     """61 was sent: the device has proved nothing yet."""
 
@@ -53,7 +53,7 @@ class Opening:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Session:
     """What holds from 64 to the end.
 
@@ -94,7 +94,7 @@ class Session:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class AwaitingReady:
     """65 was sent: the device is proved and the tunnel is up."""
 
@@ -113,7 +113,7 @@ class AwaitingReady:
         return cbor.encode([_READY, self.session.to_item(), self.transcript])
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Serving:
     """67 was sent: ServiceInfo goes to and fro until ``exchange.done``, then 70.
 

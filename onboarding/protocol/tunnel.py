@@ -1,18 +1,19 @@
 """The encryption of 65 to 71. Source: FDO 1.1, sections 3.6.5 and 4.4."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from onboarding.protocol.ciphers import CipherSuite
 from ownership_vouchers.encrypt0 import Encrypt0, encrypt0
 from ownership_vouchers.mac0 import Mac0, MacSuite, mac0
+from ownership_vouchers.values import lean
 
 MARK_SIZE = 6  # bytes
 _COUNTER = 4  # bytes at the end of an IV: which message, or which block of one
 _AMPLE = 12  # random bytes that no two messages of a run will share
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Tunnel:
     """The session key, one for both directions."""
 

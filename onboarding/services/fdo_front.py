@@ -26,6 +26,7 @@ from onboarding.services.rates import Buckets
 from onboarding.services.sources import bucket_of
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import MalformedError, VoucherError
+from ownership_vouchers.values import lean
 
 MAX_BODY = 65535
 PREFIXES = ("/fdo/", "/line/")
@@ -44,7 +45,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class FdoResponse:
     """One answer; ``authorization`` is there in a run's first, where it is made."""
 
@@ -53,7 +54,7 @@ class FdoResponse:
     authorization: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Arrival:
     """The way by which a message came, none of which its peer has proved.
 
@@ -98,7 +99,7 @@ class Target:
     line: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class HttpAnswer:
     """One answer as HTTP says it; ``headers`` in lower case, the length included."""
 

@@ -2,13 +2,15 @@
 
 A task, an event, a scope and two sends cost a message more than its cryptography
 (docs/benchmarks.md); so of uvicorn's own protocol only the parser and the care for
-connections are used for it. Whatever is out of the ordinary (chunked, pipelined,
-refused before it is read, too slow a reader, in a thread) goes uvicorn's way.
+connections are used for it. Whatever is out of the ordinary (chunked, behind a request
+that is under way, refused before it is read, too slow a reader) goes uvicorn's way.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -43,6 +45,8 @@ class FdoProtocol(HttpToolsProtocol):
     _message: _Message | None = None
     _late: asyncio.TimerHandle | None = None
     _stopping = False
+    _working = False  # a thread has a message of this connection
+    _overrun = False  # and another one came meanwhile
 
     def data_received(self, data: bytes) -> None:
         """Parse; a message that has begun must be whole before long."""
@@ -52,28 +56,34 @@ class FdoProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Take the message, or leave it to ASGI."""
+        if self._working:
+            self._overrun = True
+            return
         self._message = self._begun() if self.url.startswith(_PREFIXES) else None
         if self._message is None:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Gather what ``on_headers_complete`` found to be small enough."""
-        if self._message is None:
-            super().on_body(body)
-        else:
+        if self._message is not None:
             self._message.body += body
+        elif not self._working:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Answer it."""
         message = self._message
         if message is None:
-            super().on_message_complete()
+            if not self._working:
+                super().on_message_complete()
             return
         self._forget()
-        answer = self.front.answer(
-            message.target, message.body, self.headers, message.address
-        )
-        self._write(answer, keeps_alive=message.keeps_alive)
+        asked = message.target, message.body, self.headers, message.address
+        if message.target.apart:
+            self._hand_over(message, partial(self.front.answer, *asked))
+        else:
+            answer = self.front.answer(*asked)
+            self._write(answer, keeps_alive=message.keeps_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits for the answer any more."""
@@ -83,13 +93,32 @@ class FdoProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close once the message under way is answered."""
         self._stopping = True
-        if self._message is None:
+        if self._message is None and not self._working:
             super().shutdown()
+
+    def _hand_over(self, message: _Message, work: Callable[[], HttpAnswer]) -> None:
+        """Let a thread answer; nothing else is read from the peer until it has."""
+        self._working = True
+        self.flow.pause_reading()
+        answering = self.loop.run_in_executor(None, work)
+        self.tasks.add(cast("asyncio.Task[None]", answering))
+        answering.add_done_callback(partial(self._answered, message))
+
+    def _answered(self, message: _Message, done: asyncio.Future[HttpAnswer]) -> None:
+        self.tasks.discard(cast("asyncio.Task[None]", done))
+        self._working = False
+        if done.cancelled() or self.transport.is_closing():
+            self.transport.close()
+            return
+        # A request that was sent before this answer was not kept: its sender sees
+        # the connection end, and may send it again.
+        keeps_alive = message.keeps_alive and not self._overrun
+        self._write(done.result(), keeps_alive=keeps_alive)
 
     def _begun(self) -> _Message | None:
         """What may be answered at once; None if it is anything else."""
         target = self.front.find(self.url)
-        if target is None or target.apart or self._is_special():
+        if target is None or self._is_special():
             return None
         address = self.client[0] if self.client else ""
         address = asked_from(address, self.headers, self.proxies)

@@ -1,7 +1,8 @@
 """The owner service: TO2, the device API, and the gate behind it."""
 
-import secrets
+import os
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -160,10 +161,11 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
         owned = vouchers.lately(guid)
         return None if owned is None else owned.to2
 
-    def env(now: int, _arrival: Arrival) -> To2OwnerEnv:
+    @lru_cache(maxsize=1)
+    def of_second(now: int) -> To2OwnerEnv:
         return To2OwnerEnv(
             now,
-            secrets.token_bytes,
+            os.urandom,
             ec.generate_private_key,
             for_to2,
             lambda guid, plan: modules.of(vouchers.lately(guid), plan),
@@ -171,6 +173,9 @@ def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
             ciphers=ciphers,
             asymkex=context.settings.to2_asymkex,
         )
+
+    def env(now: int, _arrival: Arrival) -> To2OwnerEnv:
+        return of_second(now)
 
     def commit(effect: Effect, now: int, run_id: bytes) -> None:
         if isinstance(effect, TakeOwnership):

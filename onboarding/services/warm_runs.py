@@ -2,15 +2,16 @@
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 
 from onboarding.protocol.step import State
+from ownership_vouchers.values import lean
 
 KEPT = 512
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Run:
     """Where a run stands: ``step`` is None as long as it is in the token only.
 

@@ -8,10 +8,10 @@ while another process makes the same switch.
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 from onboarding.store.direct import Row, Sql, Value
 from onboarding.store.errors import (
@@ -73,18 +73,22 @@ class WriteTurn:
     to their turn; other processes are still waited for in that way.
     """
 
+    __slots__ = ("_lock",)
+
     def __init__(self) -> None:
         self._lock = Lock()
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Hold it for the length of a block. Raises StoreUnavailable."""
+    def __call__(self) -> Self:
+        """Return what is held for the length of a block."""
+        return self
+
+    def __enter__(self) -> None:
+        """Wait for it. Raises StoreUnavailable."""
         if not self._lock.acquire(timeout=BUSY_SECONDS):
             raise StoreUnavailable("SQLite: other threads write without an end")
-        try:
-            yield
-        finally:
-            self._lock.release()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class SqliteConnection:

@@ -6,7 +6,7 @@ name and the expiry are authenticated with it, so a token is good for one use.
 """
 
 import hashlib
-import secrets
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ class TokenSealer:
     def __init__(
         self,
         keys: Sequence[bytes],
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
         missing: Callable[[bytes, int], bytes | None] | None = None,
     ) -> None:
         if not keys or any(len(key) != 32 for key in keys):

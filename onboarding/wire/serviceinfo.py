@@ -1,11 +1,11 @@
 """TO2's ServiceInfo messages, 68 and 69. Source: FDO 1.1, 3.9 and 5.5.9."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.values import lean
 
 Kv = tuple[str, bytes]
 """A ServiceInfoKV: ``module:message``, and CBOR or a fragment of it."""
@@ -14,7 +14,7 @@ MAX_KEY = 255
 MAX_KVS = 256
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class DeviceServiceInfo:
     """TO2.DeviceServiceInfo: ``[IsMoreServiceInfo, ServiceInfo]``."""
 
@@ -32,7 +32,7 @@ class DeviceServiceInfo:
         return cbor.encode([self.more, self.kvs])
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class OwnerServiceInfo:
     """TO2.OwnerServiceInfo: ``[IsMoreServiceInfo, IsDone, ServiceInfo]``."""
 

@@ -5,6 +5,7 @@ helpers as a tag and is refused there. Source: RFC 8949.
 """
 
 import io
+import secrets
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -35,12 +36,18 @@ def _uninterpreted(tag: int) -> Callable[[object, bool], object]:
 
 
 _PLAIN_TAGS = {tag: _uninterpreted(tag) for tag in _INTERPRETED}
+_FAULTS = (cbor2.CBORError, ValueError, TypeError, OverflowError)
+
+# Put behind an item whose end is to be found: what nobody can know stands where, and
+# only where, the item ends.
+_END = secrets.token_bytes(16)
+_PAIR, _AT_END = b"\x82", b"\x50" + _END
 
 
-def _decoder(stream: io.BytesIO, max_depth: int) -> cbor2.CBORDecoder:
+def _decoder(stream: io.BytesIO) -> cbor2.CBORDecoder:
     return cbor2.CBORDecoder(
         stream,
-        max_depth=max_depth,
+        max_depth=MAX_DEPTH,
         allow_indefinite=False,
         allow_duplicate_keys=False,
         semantic_decoders=_PLAIN_TAGS,
@@ -57,11 +64,19 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
     """
     if len(data) > _SMALL:
         _survey(data)
-    stream = io.BytesIO(data)
-    item = _next(_decoder(stream, max_depth))
-    if stream.tell() != len(data):
-        raise MalformedError(f"{len(data) - stream.tell()} bytes after the item")
-    return item
+    try:
+        item, end = cbor2.loads(
+            b"".join((_PAIR, data, _AT_END)),
+            max_depth=max_depth + 1,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_PLAIN_TAGS,
+        )
+    except _FAULTS as error:
+        raise MalformedError("not one well-formed CBOR item") from error
+    if end != _END:
+        raise MalformedError("something stands after the item")
+    return cast(object, item)
 
 
 def _survey(data: bytes, start: int = 0) -> int:
@@ -108,7 +123,7 @@ def split_sequence(data: bytes, limit: int, item_limit: int) -> tuple[bytes, ...
 def _next(decoder: cbor2.CBORDecoder) -> object:
     try:
         return cast(object, decoder.decode())
-    except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
+    except _FAULTS as error:
         raise MalformedError("not one well-formed CBOR item") from error
 
 
@@ -154,7 +169,7 @@ def parts(
     count, position = _array_head(data, start, limit)
     stream = io.BytesIO(data)
     stream.seek(position)
-    decoder = _decoder(stream, MAX_DEPTH)
+    decoder = _decoder(stream)
     items = []
     for _ in range(count):
         value = _next(decoder)

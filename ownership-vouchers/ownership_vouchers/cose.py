@@ -5,7 +5,6 @@ the header claims must agree with the key. Source: RFC 8152; FDO 1.1, 3.3.4.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Self
@@ -15,6 +14,7 @@ from cbor2 import CBORTag
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Alg, Signer, VerifyKey, verify
 from ownership_vouchers.errors import SignatureError
+from ownership_vouchers.values import lean
 
 TAG_SIGN1 = 18
 LABEL_ALG = 1
@@ -28,7 +28,7 @@ def _protected(raw: bytes) -> Mapping[object, object]:
     return MappingProxyType(header)
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Sign1:
     """A COSE_Sign1: ``#6.18([protected, unprotected, payload, signature])``.
 

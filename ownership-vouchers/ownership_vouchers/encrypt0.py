@@ -3,7 +3,7 @@
 Source: RFC 8152, sections 5.2, 5.3, 10.1 and 10.2; FDO 1.1, sections 3.6 and 4.4.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, unique
 from functools import lru_cache
 from typing import Self
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from ownership_vouchers import cbor
 from ownership_vouchers.cose import LABEL_ALG
 from ownership_vouchers.errors import DecryptError, MalformedError
+from ownership_vouchers.values import lean
 
 TAG_ENCRYPT0 = 16
 LABEL_IV = 5
@@ -65,7 +66,7 @@ _SIZES = {
 _PROTECTED = {suite: cbor.encode({LABEL_ALG: int(suite)}) for suite in Aead}
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Encrypt0:
     """A COSE_Encrypt0: ``#6.16([protected, {5: iv}, ciphertext])``."""
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from ownership_vouchers.cbor import array, bstr, integer
 from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.values import lean
 
 NONCE_SIZE = 16
 
@@ -77,7 +78,7 @@ class HashType(IntEnum):
         return HashType.HMAC_SHA256 if self.size == 32 else HashType.HMAC_SHA384
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Hash:
     """A hash or HMAC beside the identifier of its algorithm.
 

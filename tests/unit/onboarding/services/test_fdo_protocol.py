@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from threading import Event, get_ident
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ class Echo:
     """Answers each message with itself."""
 
     arrivals: list[Arrival] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
+    gate: Event = field(default_factory=Event)  # closed while messages are to wait
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def handle(
         self,
@@ -39,6 +45,8 @@ class Echo:
         arrival: Arrival = DIRECT,
     ) -> FdoResponse:
         self.arrivals.append(arrival)
+        self.threads.add(get_ident())
+        self.gate.wait(10)
         return FdoResponse(number + 1, body)
 
     def peer_error(self, body: bytes, authorization: str | None) -> None:
@@ -91,21 +99,29 @@ def ask(
 
 
 def talk(
-    about: Talk, buckets: Buckets | None = None, proxies: tuple[Any, ...] = ()
+    about: Talk,
+    buckets: Buckets | None = None,
+    proxies: tuple[Any, ...] = (),
+    *,
+    offload: bool = False,
 ) -> Any:
     """Run a real uvicorn on a socket of its own, and talk to it."""
-    return asyncio.run(_talk(about, buckets, proxies))
+    front = FdoFront({101: Echo()}, buckets=buckets, offload=offload)
+    return asyncio.run(_talk(about, front, proxies))
 
 
-async def _talk(about: Talk, buckets: Buckets | None, proxies: tuple[Any, ...]) -> Any:
+async def _talk(about: Talk, front: FdoFront, proxies: tuple[Any, ...]) -> Any:
     asgi: list[str] = []
-    echo = Echo()
+    target = front.find(b"/fdo/101/msg/60")
+    assert target is not None
+    echo = target.handler
+    assert isinstance(echo, Echo)
 
     async def behind(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 299, "headers": LENGTH})
         await send({"type": "http.response.body", "body": b"behind"})
 
-    transport = FdoTransport(behind, FdoFront({101: echo}, buckets=buckets), proxies)
+    transport = FdoTransport(behind, front, proxies)
 
     async def seen(scope: Any, receive: Any, send: Any) -> None:
         asgi.append(scope["path"])
@@ -140,7 +156,8 @@ async def one(wire: Wire) -> Answer:
     return await wire.answer()
 
 
-def test_a_whole_message_is_answered_without_asgi() -> None:
+@pytest.mark.parametrize("offload", [False, True])
+def test_a_whole_message_is_answered_without_asgi(offload: bool) -> None:
     async def about(wire: Wire) -> None:
         wire.send(ask(b"\x81\x01", "Authorization: Bearer t"))
         answer = await wire.answer()
@@ -153,11 +170,13 @@ def test_a_whole_message_is_answered_without_asgi() -> None:
             "content-length": "2",
         }
         assert (wire.asgi, wire.echo.arrivals) == ([], [Arrival(address="127.0.0.1")])
+        assert (wire.echo.threads == {get_ident()}) is not offload
 
-    talk(about)
+    talk(about, offload=offload)
 
 
-def test_a_connection_carries_one_message_after_another() -> None:
+@pytest.mark.parametrize("offload", [False, True])
+def test_a_connection_carries_one_message_after_another(offload: bool) -> None:
     async def about(wire: Wire) -> None:
         for number in range(20):
             wire.send(ask(bytes([number]), path=f"/fdo/101/msg/{60 + number}"))
@@ -167,7 +186,51 @@ def test_a_connection_carries_one_message_after_another() -> None:
                 str(61 + number),
             )
 
-    talk(about)
+    talk(about, offload=offload)
+
+
+def test_what_is_sent_before_the_answer_came_is_not_kept() -> None:
+    async def about(wire: Wire) -> None:
+        wire.echo.gate.clear()
+        wire.send(ask(b"1") + ask(b"2"))
+        await asyncio.sleep(0.1)
+        wire.echo.gate.set()
+        answer = await wire.answer()
+        assert (answer.body, answer.headers["connection"]) == (b"1", "close")
+        assert await wire.ended()
+        assert len(wire.echo.arrivals) == 1
+
+    talk(about, offload=True)
+
+
+def test_a_thread_s_answer_is_waited_for_when_the_server_stops() -> None:
+    async def about(wire: Wire) -> None:
+        wire.echo.gate.clear()
+        wire.send(ask(b"body"))
+        await asyncio.sleep(0.1)
+        wire.server.should_exit = True
+        await asyncio.sleep(0.3)
+        wire.echo.gate.set()
+        answer = await wire.answer()
+        assert (answer.body, answer.headers["connection"]) == (b"body", "close")
+        assert await wire.ended()
+
+    talk(about, offload=True)
+
+
+def test_nobody_is_answered_who_left_while_a_thread_was_at_work() -> None:
+    async def about(wire: Wire) -> None:
+        wire.echo.gate.clear()
+        wire.send(ask(b"body"))
+        await asyncio.sleep(0.1)
+        wire.writer.close()
+        await asyncio.sleep(0.1)
+        wire.echo.gate.set()
+        while wire.server.server_state.tasks:
+            await asyncio.sleep(0.01)
+        assert not wire.server.server_state.connections
+
+    talk(about, offload=True)
 
 
 def test_a_message_in_pieces_is_taken_once_it_is_whole() -> None:
