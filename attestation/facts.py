@@ -17,10 +17,12 @@ from ownership_vouchers.types import Guid
 
 _E = TypeVar("_E", bound=StrEnum)
 _POLICY_KEYS = ("name", "version", "digest", "required", "lease_seconds")
+_UPDATE_KEYS = ("policy", "until")
 _KEYS = (
     "guid", "ownership", "ek_class", "binding_class", "appraisal", "policy",
     "labels", "manifest_digest", "freezes", "withdrawn",
 )  # fmt: skip
+_OPTIONAL_KEYS = ("update",)
 
 
 @unique
@@ -74,6 +76,23 @@ class AssignedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateWindow:
+    """During an OS update the version before counts as well, ``until`` (s, UTC)."""
+
+    policy: AssignedPolicy
+    until: int
+
+    def to_json(self) -> dict[str, object]:
+        return {"policy": self.policy.to_json(), "until": self.until}
+
+    @classmethod
+    def from_json(cls, document: object) -> Self:
+        fields = JsonObject(document, _UPDATE_KEYS, "update window")
+        policy = AssignedPolicy.from_json(fields.raw("policy"))
+        return cls(policy, fields.integer("until"))
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All a decision may look at. None means "not known", which never allows.
 
@@ -81,7 +100,8 @@ class Facts:
     ended in an error concludes nothing: leave it out, and the lease runs on.
     ``freezes`` names the freezes in force, such as ``fleet``; the empty tuple says
     that there are none. ``withdrawn``: the workload was taken back and the device is
-    not cleared since. ``manifest_digest`` is 64 hexadecimal digits.
+    not cleared since. ``manifest_digest`` is 64 hexadecimal digits. ``update`` is the
+    update window that the device is in; None is that it is in none.
     """
 
     guid: Guid
@@ -94,13 +114,26 @@ class Facts:
     manifest_digest: str | None = None
     freezes: tuple[str, ...] | None = None
     withdrawn: bool | None = None
+    update: UpdateWindow | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None:
             labels = MappingProxyType(dict(self.labels))
             object.__setattr__(self, "labels", labels)
 
+    @property
+    def appraised_under(self) -> AssignedPolicy | None:
+        """The one of the policies allowed that the appraisal was made under."""
+        if self.appraisal is None:
+            return None
+        beside = None if self.update is None else self.update.policy
+        known = (one for one in (self.policy, beside) if one is not None)
+        digest = self.appraisal.policy_digest
+        return next((one for one in known if one.digest == digest), None)
+
     def to_json(self) -> dict[str, object]:
+        """An update window is left out where there is none: older records stand."""
+        update = {} if self.update is None else {"update": self.update.to_json()}
         return {
             "guid": str(self.guid),
             "ownership": self.ownership,
@@ -112,13 +145,15 @@ class Facts:
             "manifest_digest": self.manifest_digest,
             "freezes": None if self.freezes is None else list(self.freezes),
             "withdrawn": self.withdrawn,
+            **update,
         }
 
     @classmethod
     def from_json(cls, document: object) -> Self:
         """Raises PolicyError on any other shape or value."""
-        fields = JsonObject(document, _KEYS, "facts")
+        fields = JsonObject(document, _KEYS, "facts", _OPTIONAL_KEYS)
         appraisal, policy = fields.raw("appraisal"), fields.raw("policy")
+        update = fields.raw("update")
         known = fields.known
         try:
             guid = Guid.parse(fields.text("guid"))
@@ -135,6 +170,7 @@ class Facts:
             fields.text("manifest_digest") if known("manifest_digest") else None,
             fields.texts("freezes") if known("freezes") else None,
             fields.boolean("withdrawn") if known("withdrawn") else None,
+            None if update is None else UpdateWindow.from_json(update),
         )
 
 

@@ -109,32 +109,46 @@ def _verdict(facts: Facts, _policy: ReleasePolicy, _now: int) -> str | Reason:
             assert_never(other)
 
 
-def _compared(facts: Facts, _policy: ReleasePolicy, _now: int) -> str | Reason:
+def _compared(facts: Facts, _policy: ReleasePolicy, now: int) -> str | Reason:
     assigned, appraisal = facts.policy, facts.appraisal
     if assigned is None or not assigned.required:
         return Reason(
             DenyCode.NO_POLICY,
             "no attestation policy that compares anything is assigned",
-            "assign an attestation policy to the device",
+            "assign an attestation policy to the device; if its labels put it in"
+            " several cohorts, have them agree",
         )
     if appraisal is None:
         return never_appraised()
-    if appraisal.policy_digest != assigned.digest:
+    under = facts.appraised_under
+    if under is None or _window_over(facts, now):
+        over = "" if under is None else "; the update window is over"
         return Reason(
             DenyCode.OTHER_POLICY,
             f"the appraisal was under {appraisal.policy_name} version"
             f" {appraisal.policy_version}, assigned is {assigned.name} version"
-            f" {assigned.version}",
+            f" {assigned.version}{over}",
             "wait for the next appraisal, or have the device attest now",
         )
-    missing = sorted(set(assigned.required) - set(appraisal.compared))
+    missing = sorted(set(under.required) - set(appraisal.compared))
     if missing:
         return Reason(
             DenyCode.COMPARED_TOO_LITTLE,
             f"the appraisal did not compare {', '.join(missing)}",
             "see why the verifier left it out, then have the device attest",
         )
-    return f"compared {', '.join(assigned.required)} under policy {assigned.name}"
+    return f"compared {', '.join(under.required)} under policy {under.name}"
+
+
+def _under_old(facts: Facts) -> bool:
+    """Whether the appraisal counts for the sake of an update window alone."""
+    under, assigned = facts.appraised_under, facts.policy
+    return assigned is not None and under is not None and under != assigned
+
+
+def _window_over(facts: Facts, now: int) -> bool:
+    window = facts.update
+    return _under_old(facts) and (window is None or now > window.until)
 
 
 def _fresh(facts: Facts, policy: ReleasePolicy, now: int) -> str | Reason:
@@ -220,11 +234,18 @@ RULES: tuple[Rule, ...] = (
 
 
 def good_until(facts: Facts, policy: ReleasePolicy) -> int | None:
-    """When the last appraisal stops counting: the shorter of lease and limit."""
+    """When the last appraisal stops counting: the shorter of lease and limit.
+
+    Not later than the update window that it rests on, if it rests on one.
+    """
     if facts.appraisal is None or facts.policy is None:
         return None
-    limit = min(facts.policy.lease_seconds, policy.max_age_seconds)
-    return facts.appraisal.at + limit
+    under = facts.appraised_under or facts.policy
+    limit = min(under.lease_seconds, policy.max_age_seconds)
+    until = facts.appraisal.at + limit
+    if facts.update is not None and _under_old(facts):
+        return min(until, facts.update.until)
+    return until
 
 
 def never_appraised() -> Reason:

@@ -56,6 +56,7 @@ COMMANDS = {
     "made": "onboarding.cli.made",
     "device-key": "onboarding.cli.device_key",
     "policy": "onboarding.cli.policy",
+    "cohort": "onboarding.cli.cohort",
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",

@@ -86,6 +86,16 @@ def di(
         Path | None,
         typer.Option(help="What opens the key files of a device without a TPM."),
     ] = None,
+    uefi_log: Annotated[
+        Path | None, typer.Option(help="Event log to read in place of the kernel's.")
+    ] = None,
+    ima_list: Annotated[
+        Path | None, typer.Option(help="IMA list to read in place of the kernel's.")
+    ] = None,
+    image_file: Annotated[
+        Path | None,
+        typer.Option(help="File that begins with the SHA-256 of the OS image."),
+    ] = None,
     station_key_file: Annotated[
         Path | None,
         typer.Option(help="API key of the factory station, to have a passport made."),
@@ -123,7 +133,7 @@ def di(
         key,
         owner_key or key,
         not refuse_reuse,
-        None if secret_file is None else str(secret_file.absolute()),
+        *map(_absolute, (secret_file, uefi_log, ima_list, image_file)),
     )
     with (
         closing(new_client(trust_of(ca))) as client,
@@ -274,6 +284,10 @@ def register_passport(station: Api, made: Made) -> None:
             "ek_certificate": None if certificate is None else base64url(certificate),
         },
     )
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def base64url(data: bytes) -> str:

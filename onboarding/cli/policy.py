@@ -1,12 +1,25 @@
 """``vouchgate policy``: learn one from a golden device, and see what changes."""
 
+import re
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
 
+from attestation.runtime_policy import MAX_RUNTIME_POLICY
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
-from onboarding.cli.output import OK, CliError, Json, console, plain, print_json
+from onboarding.cli.files import read_file
+from onboarding.cli.output import (
+    OK,
+    CliError,
+    Json,
+    console,
+    plain,
+    print_json,
+    unusable,
+)
 from onboarding.device.errors import Problem
 from ownership_vouchers.types import Guid
 
@@ -78,6 +91,44 @@ def diff(
     with connected(url, api_key_file, ca) as api:
         found = _object(api.json("GET", f"policies/{name}/diff?{query}"))
     print_json(found) if json else _print_changes(found, found["version"])
+
+
+@app.command()
+def runtime(
+    url: Url,
+    file: Annotated[
+        Path | None, typer.Argument(help="Keylime's runtime policy, JSON.")
+    ] = None,
+    show: Annotated[
+        str | None, typer.Option(help="Print the one of this digest instead.")
+    ] = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Store what IMA may measure; attestation policies name it by its digest."""
+    if (file is None) == (show is None):
+        raise unusable(
+            "a file to store, or --show and a digest", "Give one of the two."
+        )
+    with connected(url, api_key_file, ca) as api:
+        if show is not None:
+            found = api.request("GET", f"runtime-policies/{_digest(show)}")
+            sys.stdout.buffer.write(found.body)
+            return
+        assert file is not None  # noqa: S101 - one of the two is given
+        body = read_file(file, MAX_RUNTIME_POLICY)
+        reply = api.request("POST", "runtime-policies", body, "application/json")
+        made = _object(api.read(reply))
+    if json:
+        return print_json(made)
+    console().print(f"stored {made['bytes']} bytes: {made['digest']}")
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise unusable("a digest is 64 lower-case hexadecimal digits")
+    return text
 
 
 def _was_asked(api: Api, guid: str) -> bool:

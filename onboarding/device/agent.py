@@ -62,8 +62,8 @@ class Agent:
         profile = self._machine.config.profile
         if profile.channel == "push":
             return self._attest_by_push()
-        logs = self._machine.config.logs
-        verdict = attest(self._api, self._machine.tpm, profile.ak_alg, logs)
+        config, tpm = self._machine.config, self._machine.tpm
+        verdict = attest(self._api, tpm, profile.ak_alg, config.logs, config.image())
         return Attested("evidence", _numbers(verdict.compared), verdict)
 
     def sync(self) -> Outcome:

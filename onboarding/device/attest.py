@@ -22,6 +22,8 @@ VERDICT_SECONDS = 300.0  # Keylime goes through a long list from its beginning
 NONCE_SIZE = 32
 _OWN_LOGS = KernelLogs()
 MAX_PCRS = 24
+MAX_LOGS = 8  # names of logs in one request
+IMA, UEFI = "ima", "uefi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,21 @@ class _Asked:
     ima: _Held | None  # None: the list is not looked at
     uefi: bool
     uefi_held: bytes  # SHA-256 of the event log that the owner has
-    learn: bool  # what logs there are will do
+    optional: frozenset[str]  # logs that it takes where there are any
 
 
 def attest(
-    api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg, logs: KernelLogs = _OWN_LOGS
+    api: OwnerApi,
+    tpm: "Tpm",
+    ak_alg: AkAlg,
+    logs: KernelLogs = _OWN_LOGS,
+    image: bytes = b"",
 ) -> Verdict:
     """Quote what the owner asks for, hand it over and return the verdict.
 
     Of the logs, what the owner has not got yet goes along; of a long list most of it
-    goes ahead.
+    goes ahead. ``image`` is the SHA-256 of the OS image that runs, if this machine
+    knows it.
 
     Raises:
         Problem: The owner takes no evidence from this device now, and says why.
@@ -87,6 +94,8 @@ def attest(
             "signature": quote.signature,
             "pcr_blob": quote.pcr_blob,
         }
+        if image:
+            fields["image"] = image
         try:
             listed = _ima_list(api, asked, logs)
             if listed is None:
@@ -109,7 +118,7 @@ def attest(
 
 def _event_log(asked: _Asked, logs: KernelLogs) -> dict[str, object]:
     """The log of the boot; the name of it is enough where the owner has it."""
-    if not asked.uefi and not asked.learn:
+    if not asked.uefi and UEFI not in asked.optional:
         return {}
     try:
         log = logs.event_log()
@@ -127,7 +136,17 @@ def _ima_list(
     """The last lines of the list, read after the quote; None when more went ahead."""
     if asked.ima is None:
         return {}
-    held = asked.ima
+    try:
+        return _ima_lines(api, asked.ima, logs)
+    except LogUnavailableError:
+        if IMA in asked.optional:
+            return {}
+        raise
+
+
+def _ima_lines(
+    api: OwnerApi, held: _Held, logs: KernelLogs
+) -> dict[str, object] | None:
     ahead = False
     for part in logs.ima_parts(held.entries, held.size, PART):
         after = held.pcr if part.first == held.entries else b""
@@ -143,7 +162,8 @@ def _ima_list(
 def _read(answer: dict[object, object]) -> _Asked:
     try:
         pcrs = cbor.array(answer.get("pcrs"), limit=MAX_PCRS)
-        wanted = cbor.boolean(answer.get("ima"))
+        optional = cbor.array(answer.get("optional_logs", []), limit=MAX_LOGS)
+        wanted = cbor.boolean(answer.get("ima")) or IMA in optional
         return _Asked(
             cbor.bstr(answer.get("nonce"), NONCE_SIZE),
             text_field(answer, "ticket", 4096),
@@ -152,7 +172,7 @@ def _read(answer: dict[object, object]) -> _Asked:
             _held(answer.get("ima_held")) if wanted else None,
             cbor.boolean(answer.get("uefi")),
             cbor.bstr(answer.get("uefi_held", b""), limit=64),
-            cbor.boolean(answer.get("learn", False)),
+            frozenset(cbor.tstr(one, 16) for one in optional),
         )
     except MalformedError as error:
         raise Unreachable(f"the owner's request is unreadable: {error}") from error

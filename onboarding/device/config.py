@@ -26,7 +26,8 @@ class DeviceConfig:
     ``allow_reuse`` is whether an owner may leave the device the credential it has.
     ``secret_file`` opens the key files of a device without a TPM; None is one of their
     own beside them. ``uefi_log`` and ``ima_list`` are files to read in place of the
-    kernel's own lists.
+    kernel's own lists. ``image_file`` says which OS image runs: it begins with the
+    SHA-256 of the image in hexadecimal, as ``sha256sum`` writes it.
     """
 
     serial: str
@@ -39,6 +40,7 @@ class DeviceConfig:
     secret_file: str | None = None
     uefi_log: str | None = None
     ima_list: str | None = None
+    image_file: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.serial, self.device_info):
@@ -60,6 +62,20 @@ class DeviceConfig:
             for path in (self.uefi_log, self.ima_list)
         )
         return KernelLogs(uefi=uefi, ima=ima)
+
+    def image(self) -> bytes:
+        """The SHA-256 of the OS image that runs; empty where nothing says it.
+
+        Read each time: an update writes the file anew. What cannot be read is not
+        reported: the owner's window then ends by its time.
+        """
+        if self.image_file is None:
+            return b""
+        try:
+            with Path(self.image_file).open("rb") as file:
+                return bytes.fromhex(file.read(64).decode("ascii"))
+        except (OSError, ValueError):
+            return b""
 
     @property
     def profile(self) -> BoardProfile:

@@ -4,7 +4,11 @@ Keylime has no call to change a policy; enrolling anew is the only way, and it
 clears a verdict of FAIL, so the evidence that comes next decides afresh.
 """
 
+from collections.abc import Iterable
+
+from attestation.appraisal import Channel
 from attestation.keylime.errors import KeylimeError
+from onboarding.services import reconcile
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink
@@ -15,6 +19,25 @@ from ownership_vouchers.types import Guid
 
 KIND = "enrol"
 LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
+
+
+def plan_for(context: Context, guids: Iterable[bytes]) -> None:
+    """The same for those of these devices that Keylime's verifier knows."""
+    now = context.now()
+    for guid in guids:
+        if on_push(context, guid):
+            plan(context.stores, guid, now)
+            reconcile.plan(context.stores, guid, now)
+
+
+def on_push(context: Context, guid: bytes) -> bool:
+    """Whether a device is enrolled in Keylime's verifier."""
+    try:
+        binding = context.stores.bindings.get(guid)
+    except NotFound:
+        return False
+    enrolled = context.stores.devices.get(guid).facts.enrolled_at is not None
+    return enrolled and binding.channel == Channel.PUSH.value
 
 
 def plan(stores: Stores, guid: bytes, now: int) -> None:
@@ -33,24 +56,28 @@ class EnrolWork:
     def run(self, task: Task, worker: str) -> None:
         """Enrol under the policy assigned now; try again until Keylime answers."""
         tasks, guid = self._context.stores.tasks, Guid.parse(task.subject)
+        until = None
         try:
-            self._enrol(guid)
+            until = self._enrol(guid)
         except NotFound:
             pass
         except KeylimeError as error:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             tasks.again(task, worker, self._context.now() + pause, str(error))
             return
+        if until is not None:
+            tasks.enqueue(KIND, task.subject, until + 1)
         tasks.done(task, worker)
 
-    def _enrol(self, guid: Guid) -> None:
+    def _enrol(self, guid: Guid) -> int | None:
+        """Enrol; return when what was enrolled ends, in an update window."""
         situation = self._gate.situation(guid.raw)
-        if situation.binding is None or situation.policy is None:
-            return
-        if situation.device.guid != guid.raw:
-            return
+        if situation.binding is None or situation.device.guid != guid.raw:
+            return None
         agent, client = str(guid), self._link.client
         client.unenrol(agent)
-        if situation.policy.needs_logs:
-            return  # the channel carries none: the device is left to become stale
-        client.enrol(agent, situation.binding.ak_public, situation.policy.pcrs)
+        if situation.policy is None or situation.policy.needs_logs:
+            return None  # nothing for the channel: the device is left to become stale
+        held = situation.held
+        client.enrol(agent, situation.binding.ak_public, held.verifier_pcrs)
+        return None if held.update is None else held.update.until

@@ -16,6 +16,7 @@ from attestation.ticket import Ticket, mint
 from onboarding.services import rows
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.holding import Held, held_to
 from onboarding.services.key_store import KeyKind
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.assignments import AssignmentRecord
@@ -39,9 +40,14 @@ class Situation:
     device: DeviceRecord
     binding: BindingRecord | None
     assignment: AssignmentRecord | None
-    policy: AttestationPolicy | None
+    held: Held
     manifest: ManifestRecord | None
     appraisal: AppraisalRecord | None
+
+    @property
+    def policy(self) -> AttestationPolicy | None:
+        """The policy that the device is held to."""
+        return self.held.policy
 
     @property
     def guid(self) -> Guid:
@@ -49,7 +55,7 @@ class Situation:
 
     def facts(self) -> Facts:
         """The situation as a decision takes it; what is not known stays None."""
-        binding, appraisal = self.binding, self.appraisal
+        binding, appraisal, held = self.binding, self.appraisal, self.held
         return Facts(
             self.guid,
             _ownership(self.device),
@@ -61,6 +67,7 @@ class Situation:
             None if self.manifest is None else self.manifest.digest.hex(),
             ("device",) if self.device.frozen else (),
             not self._cleared(),
+            None if held.update is None else held.update.window,
         )
 
     def _cleared(self) -> bool:
@@ -103,7 +110,7 @@ class Gate:
             device,
             self._binding(device.guid),
             assignment,
-            self._policy(assignment),
+            held_to(stores, device, assignment, self._context.now()),
             self._manifest(assignment),
             self._concluded(device),
         )
@@ -207,14 +214,6 @@ class Gate:
             return self._context.stores.bindings.get(guid)
         except NotFound:
             return None
-
-    def _policy(self, assigned: AssignmentRecord | None) -> AttestationPolicy | None:
-        if assigned is None or assigned.policy_name is None:
-            return None
-        record = self._context.stores.policies.get(
-            assigned.policy_name, assigned.policy_version
-        )
-        return rows.attestation_policy(record)
 
     def _manifest(self, assigned: AssignmentRecord | None) -> ManifestRecord | None:
         if assigned is None or assigned.manifest_name is None:

@@ -5,8 +5,6 @@ TPM's, kept, and judged by nobody.
 """
 
 from attestation.keylime.evidence import Evidence
-from attestation.learning import LEARNT
-from attestation.policy import AttestationPolicy
 from hw.errors import HwError
 from hw.public_area import PublicArea
 from hw.quote import QuoteFacts, check_quote
@@ -14,11 +12,9 @@ from onboarding.services.context import Context
 from onboarding.store.learnings import LearningRecord
 from ownership_vouchers.types import Guid
 
-BANK = "sha256"
-
 
 class Learner:
-    """Says what golden devices are asked for, and keeps what they show."""
+    """Says which devices are golden, and keeps what they show."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -26,13 +22,6 @@ class Learner:
     def wanted(self, guid: Guid) -> bool:
         """Whether the device is to show what it is with its next evidence."""
         return self._context.stores.learnings.wanted(guid.raw)
-
-    @staticmethod
-    def asked(policy: AttestationPolicy | None) -> dict[str, object]:
-        """Bank and PCRs to quote: those of its policy, and those to learn."""
-        quoted = () if policy is None else policy.quoted
-        bank = BANK if policy is None else policy.bank
-        return {"bank": bank, "pcrs": sorted({*quoted, *LEARNT}), "learn": True}
 
     def keep(self, guid: Guid, evidence: Evidence, actor: str) -> bool:
         """Keep it if the bound key signed it; say whether it did."""

@@ -14,6 +14,7 @@ from onboarding.services import enrolment, reconcile, to0
 from onboarding.services.api import (
     apikeys,
     audit,
+    cohorts,
     decisions,
     deliveries,
     device_actions,
@@ -74,6 +75,7 @@ ROUTERS = (
     apikeys.router,
     audit.device_router,
     audit.router,
+    cohorts.router,
     decisions.router,
     deliveries.router,
     device_actions.router,

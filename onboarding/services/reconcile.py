@@ -14,7 +14,10 @@ from attestation.policy import AttestationPolicy
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate
+from onboarding.services.holding import Held
+from onboarding.services.judging import Judge, Seen
 from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.observing import Observer
 from onboarding.services.stores import Stores
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.appraisals import Outcome
@@ -78,42 +81,39 @@ class ReconcileWork:
             return False
         found = self._link.client.latest_attestation(str(guid))
         if found is not None and (found.passed or found.failed):
-            self._store(guid, binding, policy, found)
+            self._store(guid, binding, situation.held, found)
         return True
 
     def _store(
         self,
         guid: Guid,
         binding: BindingRecord,
-        policy: AttestationPolicy,
+        held: Held,
         found: PushAttestation,
     ) -> None:
-        if found.quote is None:
+        policy = held.policy
+        if found.quote is None or policy is None:
             return
-        case = Case(
-            guid,
-            binding,
-            policy,
-            Channel.PUSH,
-            _evidence(found.quote, binding, policy),
-            self._received_at(found),
-            pass_expected=found.passed,
-        )
+        evidence = _evidence(found.quote, binding, policy)
+        seen = Seen(guid, evidence, self._received_at(found))
+        case = Case(seen, binding, policy, Channel.PUSH, held.update, found.passed)
         if self._known(case):
             return
         # The channel does not say which PCR it was, nor that the PCRs quoted are
         # those it names; the stateless call, and our own checks, do.
-        record = Appraiser(self._context, self._link.client).appraise(case, ACTOR)
+        judge = Judge(self._context, self._link.client, seen)
+        record = Appraiser(self._context, judge).appraise(case, ACTOR)
         if record.outcome is Outcome.FAILED:
             self._withdrawals.review(guid.raw, ACTOR)
+        Observer(self._context, judge).observe(held, ACTOR)
 
     def _known(self, case: Case) -> bool:
         try:
-            last = self._context.stores.appraisals.latest(case.guid.raw)
+            last = self._context.stores.appraisals.latest(case.seen.guid.raw)
         except NotFound:
             return False
-        same_policy = last.policy_digest.hex() == case.policy.digest()
-        return same_policy and last.evidence_digest == case.digest
+        same_policy = last.policy_digest in case.policies
+        return same_policy and last.evidence_digest == case.seen.digest
 
     def _received_at(self, found: PushAttestation) -> int:
         now = self._context.now()

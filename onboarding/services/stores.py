@@ -9,6 +9,7 @@ from onboarding.store.assignments import AssignmentStore
 from onboarding.store.bindings import BindingStore
 from onboarding.store.boot_logs import BootLogStore
 from onboarding.store.checkpoints import CheckpointStore
+from onboarding.store.cohorts import CohortStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionStore
 from onboarding.store.deliveries import DeliveryStore
@@ -27,6 +28,7 @@ from onboarding.store.made import MadeStore
 from onboarding.store.manifests import ManifestStore
 from onboarding.store.module_files import ModuleFileStore
 from onboarding.store.module_plans import ModulePlanStore
+from onboarding.store.observations import ObservationStore
 from onboarding.store.overview import OverviewStore
 from onboarding.store.owner_keys import OwnerKeyStore
 from onboarding.store.plan_rules import PlanRuleStore
@@ -42,6 +44,7 @@ from onboarding.store.sessions import SessionStore
 from onboarding.store.settings_rows import SettingStore
 from onboarding.store.tasks import TaskStore
 from onboarding.store.traces import TraceStore
+from onboarding.store.update_windows import UpdateWindowStore
 from onboarding.store.vouchers import VoucherStore
 
 
@@ -55,6 +58,7 @@ class Stores:
     bindings: BindingStore
     boot_logs: BootLogStore
     checkpoints: CheckpointStore
+    cohorts: CohortStore
     decisions: DecisionStore
     deliveries: DeliveryStore
     device_keys: DeviceKeyStore
@@ -72,6 +76,7 @@ class Stores:
     manifests: ManifestStore
     module_files: ModuleFileStore
     module_plans: ModulePlanStore
+    observations: ObservationStore
     owner_keys: OwnerKeyStore
     overview: OverviewStore
     plan_rules: PlanRuleStore
@@ -87,6 +92,7 @@ class Stores:
     settings: SettingStore
     tasks: TaskStore
     traces: TraceStore
+    update_windows: UpdateWindowStore
     vouchers: VoucherStore
 
     @classmethod
@@ -98,6 +104,7 @@ class Stores:
             BindingStore(database),
             BootLogStore(database),
             CheckpointStore(database),
+            CohortStore(database),
             DecisionStore(database),
             DeliveryStore(database),
             DeviceKeyStore(database),
@@ -115,6 +122,7 @@ class Stores:
             ManifestStore(database),
             ModuleFileStore(database),
             ModulePlanStore(database),
+            ObservationStore(database),
             OwnerKeyStore(database),
             OverviewStore(database),
             PlanRuleStore(database),
@@ -130,5 +138,6 @@ class Stores:
             SettingStore(database),
             TaskStore(database),
             TraceStore(database),
+            UpdateWindowStore(database),
             VoucherStore(database),
         )

@@ -33,7 +33,7 @@ class DeviceFilter:
         if self.text:
             yield _says(self.text)
         if self.label is not None:
-            yield _labelled(*self.label)
+            yield labelled(*self.label)
 
 
 def state_column(now: int) -> ColumnElement[str]:
@@ -86,7 +86,7 @@ def _guid_span(text: str) -> tuple[bytes, bytes] | None:
         return None
 
 
-def _labelled(name: str, value: str) -> ColumnElement[bool]:
+def labelled(name: str, value: str) -> ColumnElement[bool]:
     """Labels are JSON as ``json.dumps`` writes it, so one of them is a piece of it."""
     pair = json.dumps({name: value})[1:-1]
     return col(DeviceRow.labels).contains(pair, autoescape=True)

@@ -12,7 +12,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from onboarding.store import api_tables, factory_tables, gate_tables, schema
+from onboarding.store import (
+    api_tables,
+    cohort_tables,
+    factory_tables,
+    gate_tables,
+    schema,
+)
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.errors import StoreUnavailable
@@ -36,6 +42,7 @@ def differences(url: str) -> list[object]:
     """What autogenerate would change to get from the database to the models."""
     assert api_tables.ApiKeyRow.__tablename__ in METADATA.tables
     assert gate_tables.BindingRow.__tablename__ in METADATA.tables
+    assert cohort_tables.CohortRow.__tablename__ in METADATA.tables
     assert factory_tables.LineRow.__tablename__ in METADATA.tables
     engine = create_engine(url)
     options = {

@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -150,3 +151,30 @@ def test_a_form_from_elsewhere_changes_nothing(
     reply = visitor.http.post(f"{path}/withdraw", data=fields)
     assert reply.status_code == 403
     assert "evil" not in visitor.get(path).text
+
+
+def test_a_cohort_and_its_update_are_shown(console: Console) -> None:
+    def call(method: str, path: str, **body: object) -> dict[str, Any]:
+        reply = console.service.call(
+            console.keys[Role.ADMIN], method, path, json=body or None
+        )
+        assert reply.status_code == 200, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+    guid, labels = console.fleet.withdrawn, {"ring": "0"}
+    call("PUT", f"/devices/{guid}/labels", labels=labels)
+    call("PUT", "/cohorts/ring0", labels=labels, policy="boot", version=1)
+    seen = call("GET", "/cohorts/ring0")
+    assert seen["counts"]["not_seen"] == 1
+    call("POST", "/cohorts/ring0/enforce", preview=seen["preview"])
+    update = {"version": 2, "image": "ab" * 32, "seconds": 3600}
+    assert call("POST", "/cohorts/ring0/update", **update)["windows"] == 1
+    said = words_of(shown(console, guid))
+    assert "boot version 2 by cohort ring0" in said
+    assert "window open version 1 counts as well until" in said
+    listed = words_of(console.visitor(Role.OPERATOR).get("/policies").text)
+    assert "ring0 enforce boot version 2 ring=0" in listed
+    ended = call("DELETE", f"/devices/{guid}/update")
+    assert (ended["open"], ended["closed_by"]) == (False, "cancelled")
+    assert "from version 1 to 2: cancelled" in words_of(shown(console, guid))

@@ -56,6 +56,9 @@ BODIES: dict[str, dict[str, Any]] = {
         "bank": "sha256",
         "lease_seconds": 60,
     },
+    "PUT /cohorts/{name}": {"labels": {"site": "here"}, "policy": "p", "version": 1},
+    "POST /cohorts/{name}/enforce": {"preview": ZERO},
+    "POST /cohorts/{name}/update": {"version": 2, "image": ZERO, "seconds": 60},
     "PUT /devices/{guid}/service-info": {"plan": "p"},
     "POST /service-info/plans": {
         "name": "p",

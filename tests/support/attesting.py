@@ -52,9 +52,11 @@ class Attesting:
             "signature": quote.signature,
             "pcr_blob": quote.pcr_blob,
         }
-        if asked["uefi"] or asked.get("learn"):
+        optional = asked["optional_logs"]
+        assert isinstance(optional, list)
+        if asked["uefi"] or "uefi" in optional:
             body["uefi_log"] = self.uefi_log
-        if asked["ima"]:
+        if asked["ima"] or "ima" in optional:
             body["ima_log"] = self.ima_log
         return body
 

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import Field
 
-from attestation.appraisal import Channel
-from onboarding.services import enrolment, reconcile
+from onboarding.services import enrolment
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import Conditions, When, answered, tag_of
 from onboarding.services.api.fields import (
@@ -97,9 +96,7 @@ def put_policy(
         done = context.stores.assignments.assign_policy(
             raw, body.policy, version, actor(caller), now, expected
         )
-    if _on_push(context, raw):
-        enrolment.plan(context.stores, raw, now)
-        reconcile.plan(context.stores, raw, now)
+    enrolment.plan_for(context, (raw,))
     shown = {"guid": guid_text(raw), "policy": body.policy, "version": version}
     return answered(shown, tag_of(done.choice))
 
@@ -127,6 +124,7 @@ def put_labels(
         devices.describe(
             raw, actor(caller), context.now(), labels=body.labels, instead_of=before
         )
+    enrolment.plan_for(context, (raw,))  # other labels, other cohorts
     shown = {"guid": guid_text(raw), "labels": body.labels}
     return answered(shown, tag_of(body.labels))
 
@@ -156,12 +154,3 @@ def _shown(raw: bytes, choice: Choice) -> JsonObject:
         "policy": policy,
         "policy_version": policy_version,
     }
-
-
-def _on_push(context: Context, raw: bytes) -> bool:
-    try:
-        binding = context.stores.bindings.get(raw)
-    except NotFound:
-        return False
-    enrolled = context.stores.devices.get(raw).facts.enrolled_at is not None
-    return enrolled and binding.channel == Channel.PUSH.value

@@ -4,6 +4,11 @@ from attestation.decision import Allow, Deny
 from attestation.release import DecisionRecord
 from hw.inventory import Inventory
 from onboarding.services.api.fields import JsonObject, guid_text
+from onboarding.services.api.hold_view import (
+    shown_held,
+    shown_observation,
+    shown_window,
+)
 from onboarding.services.context import Context
 from onboarding.services.gate import Situation
 from onboarding.services.serviceinfo import receipts
@@ -52,11 +57,18 @@ def shown_device(
     device, appraisal = situation.device, situation.appraisal
     releases = context.stores.releases.of_device(device.guid, 10)
     binding, assignment = situation.binding, situation.assignment
+    window = context.stores.update_windows.find(device.guid)
     return {
         **summary(device, made.now),
         "binding": None if binding is None else _binding(binding),
         "channel": None if binding is None else binding.channel,
         "assignment": None if assignment is None else _assignment(assignment),
+        "held": shown_held(situation.held),
+        "observations": [
+            shown_observation(one)
+            for one in context.stores.observations.of_device(device.guid)
+        ],
+        "update_window": None if window is None else shown_window(window, made.now),
         "appraisal": None if appraisal is None else shown_appraisal(appraisal),
         "releases": [_release(one) for one in releases],
         "decision": _decision(made),

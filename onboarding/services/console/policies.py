@@ -2,6 +2,7 @@
 
 from fastapi import Request, Response
 
+from onboarding.services.api import cohorts
 from onboarding.services.api import policies as api
 from onboarding.services.api.auth import Ctx
 from onboarding.services.api.policies import NamePath, VersionQuery
@@ -14,9 +15,10 @@ router = pages_router()
 
 @router.get("/policies", **allows(*api.READERS))
 def policy_list(request: Request, context: Ctx, session: Current) -> Response:
-    """Every policy in its newest version."""
+    """Every policy in its newest version, and the cohorts."""
     found = api.list_policies(context)["items"]
-    return render(request, "policies.html", session, policies=found)
+    known = cohorts.list_cohorts(context)["items"]
+    return render(request, "policies.html", session, policies=found, cohorts=known)
 
 
 @router.get("/policies/{name}", **allows(*api.READERS))

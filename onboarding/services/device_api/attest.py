@@ -1,9 +1,11 @@
 """The evidence channel: a nonce for one quote, then the quote."""
 
+import hmac
 import secrets
 from dataclasses import dataclass, replace
 
 from attestation.appraisal import Channel
+from attestation.asking import IMA, UEFI, Asking
 from attestation.keylime.evidence import Evidence
 from attestation.policy import AttestationPolicy
 from hw.eventlog import MAX_LOG
@@ -17,19 +19,24 @@ from onboarding.services.device_api.requests import (
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate, Situation
 from onboarding.services.ima_lists import ImaLists, SentLines
+from onboarding.services.judging import Judge, Seen
 from onboarding.services.keylime_link import KeylimeLink, require
 from onboarding.services.learning import Learner
+from onboarding.services.observing import Observer
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound, TokenRefused
 from onboarding.store.ima_lists import MAX_PART
+from onboarding.store.update_windows import REPORTED
 from ownership_vouchers import cbor
 
 NONCE_SIZE = 32
 TICKET = "attest-ticket"
 _PART = 4096
 UNJUDGED = ""  # in the place of a policy's digest
+IMAGE_SIZE = 32  # bytes of an image's SHA-256
+OBSERVED = "the device is under no policy; what it shows was held to those observed"
 KEPT = "what the device shows was kept to draft a policy from; it is under none"
 NOT_KEPT = "the quote is not one by the bound key, so nothing is learnt from it"
 
@@ -51,12 +58,7 @@ def ready(situation: Situation, channel: Channel) -> Attesting:
     """
     binding = bound(situation, channel)
     if situation.policy is None:
-        raise Problem(
-            409,
-            "no-policy",
-            "No attestation policy is assigned to this device.",
-            remedy="PUT /api/v1/devices/{guid}/policy",
-        )
+        raise _no_policy(situation)
     if channel is not Channel.EVIDENCE and situation.policy.needs_logs:
         raise Problem(
             409,
@@ -66,6 +68,23 @@ def ready(situation: Situation, channel: Channel) -> Attesting:
             remedy="Assign a policy of PCR values, or use the evidence channel.",
         )
     return Attesting(situation, binding, situation.policy)
+
+
+def _no_policy(situation: Situation) -> Problem:
+    if situation.held.contested:
+        names = ", ".join(situation.held.cohorts)
+        return Problem(
+            409,
+            "contested-policy",
+            f"Cohorts {names} hold this device to different policies.",
+            remedy="Change its labels, or have the cohorts agree.",
+        )
+    return Problem(
+        409,
+        "no-policy",
+        "No attestation policy is assigned to this device.",
+        remedy="PUT /api/v1/devices/{guid}/policy",
+    )
 
 
 def bound(situation: Situation, channel: Channel) -> BindingRecord:
@@ -106,72 +125,70 @@ class EvidenceChannel:
         """Say what to quote. The nonce is good for one quote under this policy."""
         situation = self._gate.situation(call.guid.raw)
         learning = self._learner.wanted(call.guid)
-        if situation.policy is None and learning:
+        asking = situation.held.asking(learn=learning)
+        asked = {**asking.to_item(), **self._kept(call, asking)}
+        if _only_looked_at(situation, learning):
             bound(situation, Channel.EVIDENCE)
-            asked = {"ima": False, "uefi": False, "policy": "", "version": 0}
-            return {**asked, **Learner.asked(None), **self._promise(call, UNJUDGED)}
+            nothing = {"policy": "", "version": 0}
+            return {**asked, **nothing, **self._promise(call, UNJUDGED)}
         attesting = ready(situation, Channel.EVIDENCE)
         policy = attesting.policy
         self._note_enrolment(call, attesting, self._context.now())
-        kept = self._kept(call, policy)
-        return {
-            "bank": policy.bank,
-            "pcrs": list(policy.quoted),
-            "ima": policy.runtime_policy is not None,
-            "uefi": policy.measured_boot is not None,
-            "policy": policy.name,
-            "version": policy.version,
-            **kept,
-            **(Learner.asked(policy) if learning else {}),
-            **self._promise(call, policy.digest()),
-        }
+        named = {"policy": policy.name, "version": policy.version}
+        return {**asked, **named, **self._promise(call, policy.digest())}
 
     def log(self, call: DeviceCall) -> dict[str, object]:
         """Keep lines of the IMA list that come ahead of a quote."""
-        policy = ready(self._gate.situation(call.guid.raw), Channel.EVIDENCE).policy
-        if policy.runtime_policy is None:
+        situation = self._gate.situation(call.guid.raw)
+        asking = situation.held.asking(learn=False)
+        if not _only_looked_at(situation, learning=False):
+            ready(situation, Channel.EVIDENCE)
+        if IMA not in asking.logs | asking.optional_logs:
             raise Problem(
                 409,
                 "no-list-wanted",
-                f"Policy {policy.name} does not look at the IMA list.",
-                remedy="Ask attest/challenge what it looks at.",
+                "No policy of this device looks at the IMA list.",
+                remedy="Ask attest/challenge what is looked at.",
             )
-        return self._lists.append(call.guid.raw, policy.bank, _lines(call))
+        return self._lists.append(call.guid.raw, asking.bank, _lines(call))
 
     def attest(self, call: DeviceCall) -> dict[str, object]:
         """Have the evidence judged; a failure takes the workload back at once."""
         situation = self._gate.situation(call.guid.raw)
         learning = self._learner.wanted(call.guid)
-        if situation.policy is None and learning:
-            return self._learn(call, bound(situation, Channel.EVIDENCE))
+        if _only_looked_at(situation, learning):
+            return self._look(call, situation, learning)
+        nonce = self._spend(call, ready(situation, Channel.EVIDENCE).policy.digest())
+        if self._updated(call, situation):
+            situation = self._gate.situation(call.guid.raw)
         attesting = ready(situation, Channel.EVIDENCE)
-        nonce = self._spend(call, attesting.policy.digest())
-        link = require(self._link)
-        at = self._context.now()
         evidence = self._evidence(call, attesting.binding, nonce)
         evidence = replace(evidence, pcrs=attesting.policy.pcrs)
         if learning:
             self._learner.keep(call.guid, evidence, call.actor)
+        judge, update = self._judge(call, evidence), situation.held.update
         case = Case(
-            call.guid,
-            attesting.binding,
-            attesting.policy,
-            Channel.EVIDENCE,
-            evidence,
-            at,
-            sent=_lines(call),
+            judge.seen, attesting.binding, attesting.policy, Channel.EVIDENCE, update
         )
         with self._lists.turn(call.guid.raw):
-            record = Appraiser(self._context, link.client).appraise(case, call.actor)
+            record = Appraiser(self._context, judge).appraise(case, call.actor)
         if record.outcome is Outcome.FAILED:
             self._withdrawals.review(call.guid.raw, "task:appraisal")
+        self._observe(call, situation, judge)
         return _shown(record)
 
-    def _learn(self, call: DeviceCall, binding: BindingRecord) -> dict[str, object]:
-        """Keep what a device without a policy shows; that is no verdict on it."""
+    def _look(
+        self, call: DeviceCall, situation: Situation, learning: bool
+    ) -> dict[str, object]:
+        """Look at what a device under no policy shows; that is no verdict on it."""
+        binding = bound(situation, Channel.EVIDENCE)
         evidence = self._evidence(call, binding, self._spend(call, UNJUDGED))
-        kept = self._learner.keep(call.guid, evidence, call.actor)
-        said = KEPT if kept else NOT_KEPT
+        said = OBSERVED
+        if learning:
+            kept = self._learner.keep(call.guid, evidence, call.actor)
+            said = KEPT if kept else NOT_KEPT
+        if situation.held.observed:
+            self._observe(call, situation, self._judge(call, evidence))
         return {
             "verdict": Outcome.ERROR.value,
             "appraisal": "",
@@ -180,12 +197,31 @@ class EvidenceChannel:
             "failures": [["nothing-compared", said]],
         }
 
-    def _kept(self, call: DeviceCall, policy: AttestationPolicy) -> dict[str, object]:
-        """How far the logs are here already that the policy looks at."""
-        kept: dict[str, object] = {}
-        if policy.runtime_policy is not None:
-            kept["ima_held"] = self._lists.held(call.guid.raw, policy.bank)
-        if policy.measured_boot is not None:
+    def _judge(self, call: DeviceCall, evidence: Evidence) -> Judge:
+        seen = Seen(call.guid, evidence, self._context.now(), _lines(call))
+        return Judge(self._context, require(self._link).client, seen)
+
+    def _observe(self, call: DeviceCall, situation: Situation, judge: Judge) -> None:
+        if situation.held.observed:
+            with self._lists.turn(call.guid.raw):
+                observer = Observer(self._context, judge)
+                observer.observe(situation.held, call.actor)
+
+    def _updated(self, call: DeviceCall, situation: Situation) -> bool:
+        """Whether the device reports the image it was to get: its window is over."""
+        update = situation.held.update
+        image = cbor.bstr(call.body.get("image", b""), limit=IMAGE_SIZE)
+        if update is None or not hmac.compare_digest(image, update.image):
+            return False
+        windows, now = self._context.stores.update_windows, self._context.now()
+        return windows.close(call.guid.raw, REPORTED, call.actor, now)
+
+    def _kept(self, call: DeviceCall, asking: Asking) -> dict[str, object]:
+        """How far the logs are here already that are asked for."""
+        wanted, kept = asking.logs | asking.optional_logs, dict[str, object]()
+        if IMA in wanted:
+            kept["ima_held"] = self._lists.held(call.guid.raw, asking.bank)
+        if UEFI in wanted:
             kept["uefi_held"] = self._context.stores.boot_logs.digest(call.guid.raw)
         return kept
 
@@ -252,6 +288,12 @@ class EvidenceChannel:
         if not self._context.stores.runs.spend(opened.id, expires):
             raise _stale("The nonce was used before.")
         return cbor.bstr(nonce, NONCE_SIZE)
+
+
+def _only_looked_at(situation: Situation, learning: bool) -> bool:
+    """Whether the device is under no policy, and is asked all the same."""
+    held = situation.held
+    return held.policy is None and (learning or bool(held.observed))
 
 
 def _stale(detail: str) -> Problem:

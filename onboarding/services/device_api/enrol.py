@@ -51,7 +51,8 @@ class PushEnrolment:
             ) from error
         self._require_ours(attesting, agent)
         client.unenrol(agent)
-        client.enrol(agent, attesting.binding.ak_public, attesting.policy.pcrs)
+        pcrs = attesting.situation.held.verifier_pcrs
+        client.enrol(agent, attesting.binding.ak_public, pcrs)
         now = self._context.now()
         stores = self._context.stores
         stores.devices.enrolled(call.guid.raw, Channel.PUSH.value, call.actor, now)

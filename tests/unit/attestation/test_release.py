@@ -9,7 +9,7 @@ from attestation.binding import BindingClass
 from attestation.documents import CLOCK_SKEW
 from attestation.ek_trust import EkClass
 from attestation.errors import PolicyError
-from attestation.facts import AssignedPolicy, Facts, Ownership
+from attestation.facts import AssignedPolicy, Facts, Ownership, UpdateWindow
 from attestation.policy import ReleasePolicy
 from attestation.release import (
     Allow,
@@ -256,3 +256,39 @@ def test_a_decision_of_another_shape_is_not_read(case: str) -> None:
 )
 def test_lengths_of_time_are_said_as_people_do(seconds: int, said: str) -> None:
     assert span(seconds) == said
+
+
+NEW = AssignedPolicy.of(replace(POLICY, version=POLICY.version + 1))
+UPDATING = replace(FACTS, policy=NEW, update=UpdateWindow(ASSIGNED, NOW + 100))
+
+
+def test_in_an_update_window_the_version_before_counts_and_no_longer_than_it() -> None:
+    decision = decide(UPDATING, DEFAULT, NOW)
+    assert isinstance(decision, Allow)
+    assert decision.until == NOW + 100
+    over = replace(UPDATING, update=UpdateWindow(ASSIGNED, NOW - 1))
+    assert codes(over) == [DenyCode.OTHER_POLICY, DenyCode.STALE]
+    assert "the update window is over" in reasons(over)[0].sentence
+
+
+def test_without_a_window_the_version_before_counts_for_nothing() -> None:
+    assert codes(replace(UPDATING, update=None)) == [DenyCode.OTHER_POLICY]
+
+
+def test_a_window_to_another_policy_lets_nothing_pass() -> None:
+    other = UpdateWindow(replace(ASSIGNED, digest="0" * 64), NOW + 100)
+    assert codes(replace(UPDATING, update=other)) == [DenyCode.OTHER_POLICY]
+
+
+def test_the_new_version_is_not_cut_short_by_the_window() -> None:
+    facts = replace(FACTS, update=UpdateWindow(NEW, NOW + 1))
+    decision = decide(facts, DEFAULT, NOW)
+    assert isinstance(decision, Allow)
+    assert decision.until == NOW - 60 + 900
+
+
+def test_a_decision_in_a_window_is_made_again_from_what_is_stored() -> None:
+    made = DecisionRecord.make(UPDATING, DEFAULT, NOW)
+    again = DecisionRecord.from_json(made.to_json())
+    assert (again.facts, replay(again)) == (UPDATING, made.decision)
+    assert "update" not in FACTS.to_json()

@@ -1,0 +1,216 @@
+"""Cohorts: a policy by label, observed first, then enforced; and update windows."""
+
+import hmac
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+from pydantic import Field
+
+from attestation.cohort import MAX_LABELS, Cohort, Mode
+from onboarding.services import enrolment, rows
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    MAX_INT,
+    Body,
+    Cursor,
+    Fingerprint,
+    GuidPath,
+    JsonObject,
+    Limit,
+    Line,
+    Name,
+    guid_text,
+)
+from onboarding.services.api.hold_view import shown_window
+from onboarding.services.api.present import present
+from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.rollout import Preview, Standing, preview
+from onboarding.store.apikeys import Role
+from onboarding.store.cohorts import CohortRecord
+from onboarding.store.observations import Member
+from onboarding.store.update_windows import CANCELLED
+
+router = api_router("policies")
+
+READERS = (Role.OPERATOR, Role.SECURITY)
+NamePath = Annotated[Name, Path()]
+Version = Annotated[int, Field(ge=1, le=MAX_INT)]
+Listed = Annotated[int, Query(ge=1, le=500)]
+MAX_WINDOW = 30 * 24 * 3600
+
+
+class CohortIn(Body):
+    """Which devices, by all of their ``labels``, and which policy to observe on them.
+
+    The policy's newest version unless told otherwise.
+    """
+
+    labels: Annotated[dict[Name, Line], Field(min_length=1, max_length=MAX_LABELS)]
+    policy: Name
+    version: Version | None = None
+
+
+class EnforceIn(Body):
+    """The digest of the preview that was looked at."""
+
+    preview: Fingerprint
+
+
+class UpdateIn(Body):
+    """To which version, by which OS image (SHA-256), and how long at most."""
+
+    version: Version
+    image: Fingerprint
+    seconds: Annotated[int, Field(ge=60, le=MAX_WINDOW)]
+
+
+@router.get("/cohorts", **needs(*READERS))
+def list_cohorts(context: Ctx) -> JsonObject:
+    """Every cohort by name."""
+    return {"items": [_shown(one) for one in context.stores.cohorts.all()]}
+
+
+@router.put("/cohorts/{name}", **needs(Role.SECURITY))
+def put_cohort(
+    name: NamePath, body: CohortIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Have a policy observed on the devices with these labels; it withdraws nothing."""
+    version = body.version or context.stores.policies.get(body.policy).version
+    cohort = Cohort(name, body.labels, body.policy, version)
+    made = context.stores.cohorts.observe(cohort, actor(caller), context.now())
+    return _shown(made)
+
+
+@router.get("/cohorts/{name}", **needs(*READERS))
+def get_cohort(name: NamePath, context: Ctx, limit: Listed = 100) -> JsonObject:
+    """One cohort: who would pass, and up to ``limit`` of those who would not.
+
+    Once it enforces, nothing is observed of it any more: then see its appraisals.
+    """
+    found = context.stores.cohorts.get(name)
+    shown = _shown(found)
+    if found.cohort.mode is Mode.ENFORCE:
+        return shown
+    return {**shown, **_previewed(preview(context, found.cohort), limit)}
+
+
+@router.post("/cohorts/{name}/enforce", **needs(Role.SECURITY))
+def enforce_cohort(
+    name: NamePath, body: EnforceIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Hold the cohort's devices to its policy, once its preview was looked at."""
+    found = context.stores.cohorts.get(name).cohort
+    seen = preview(context, found)
+    if not hmac.compare_digest(seen.digest, body.preview):
+        raise Problem(
+            409,
+            "preview-changed",
+            "Other devices would fail now than when it was looked at.",
+            remedy=f"GET /api/v1/cohorts/{name} again.",
+        )
+    done = context.stores.cohorts.enforce(found, actor(caller), context.now())
+    enrolment.plan_for(context, (one.guid for _, one in seen.members))
+    return _shown(done)
+
+
+@router.post("/cohorts/{name}/update", **needs(Role.SECURITY))
+def update_cohort(
+    name: NamePath, body: UpdateIn, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Hold an enforcing cohort to another version, and for a while to either.
+
+    A device's window ends when it reports the image, or when the time is over.
+    """
+    found = context.stores.cohorts.get(name).cohort
+    _require_comparable(context, found, body.version)
+    now = context.now()
+    opened = context.stores.cohorts.update(
+        found,
+        body.version,
+        bytes.fromhex(body.image),
+        now + body.seconds,
+        actor(caller),
+        now,
+    )
+    guids = (one.guid for one in context.stores.observations.members(found))
+    enrolment.plan_for(context, guids)
+    shown = _shown(context.stores.cohorts.get(name))
+    return {**shown, "windows": opened, "ends_at": now + body.seconds}
+
+
+@router.delete("/cohorts/{name}", status_code=204, **needs(Role.SECURITY))
+def delete_cohort(name: NamePath, context: Ctx, caller: Caller) -> Response:
+    """End a cohort: its devices are held to what else is assigned to them."""
+    found = context.stores.cohorts.get(name).cohort
+    context.stores.cohorts.remove(name, actor(caller), context.now())
+    guids = (one.guid for one in context.stores.observations.members(found))
+    enrolment.plan_for(context, guids)
+    return Response(status_code=204)
+
+
+@router.get("/updates", **needs(*READERS))
+def list_updates(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
+    """Devices whose update window is open, by GUID."""
+    page = context.stores.update_windows.page(context.now(), cursor, limit)
+    now = context.now()
+    items = [shown_window(one, now) for one in page.items]
+    return {"items": items, "next": page.cursor}
+
+
+@router.delete("/devices/{guid}/update", **needs(Role.SECURITY))
+def end_update(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
+    """End a device's update window before its time: only the new version counts."""
+    raw, windows = present(context, guid), context.stores.update_windows
+    windows.close(raw, CANCELLED, actor(caller), context.now())
+    enrolment.plan_for(context, (raw,))
+    window = windows.find(raw)
+    assert window is not None  # noqa: S101 - it was closed a line above
+    return shown_window(window, context.now())
+
+
+def _require_comparable(context: Context, cohort: Cohort, version: int) -> None:
+    """Refuse a window whose versions one quote cannot serve. Raises Problem."""
+    if version == cohort.version:
+        raise Problem(409, "conflict", f"Version {version} is the present one.")
+    get = context.stores.policies.get
+    old = rows.attestation_policy(get(cohort.policy, cohort.version))
+    new = rows.attestation_policy(get(cohort.policy, version))
+    if old.bank != new.bank:
+        raise Problem(
+            409,
+            "other-bank",
+            f"One quote is over {old.bank} or over {new.bank}, not both.",
+            remedy="Draft the new version in the bank of the present one.",
+        )
+
+
+def _shown(one: CohortRecord) -> JsonObject:
+    cohort = one.cohort
+    return {
+        "name": cohort.name,
+        "labels": dict(cohort.labels),
+        "policy": cohort.policy,
+        "version": cohort.version,
+        "mode": cohort.mode.value,
+        "changed_at": one.changed_at,
+        "changed_by": one.changed_by,
+    }
+
+
+def _previewed(seen: Preview, limit: int) -> JsonObject:
+    counts = {one.value.replace("-", "_"): seen.count(one) for one in Standing}
+    listed = [_member(standing, one) for standing, one in seen.in_the_way[:limit]]
+    return {"counts": counts, "not_passing": listed, "preview": seen.digest}
+
+
+def _member(standing: Standing, one: Member) -> JsonObject:
+    seen = one.observation
+    return {
+        "guid": guid_text(one.guid),
+        "serial": one.serial,
+        "standing": standing.value,
+        "observed_at": None if seen is None else seen.at,
+        "failures": [] if seen is None else [each.message for each in seen.failures],
+    }

@@ -1,0 +1,118 @@
+"""What a device is held to now: by its labels' cohorts, else by its own assignment."""
+
+from dataclasses import dataclass
+
+from attestation.asking import Asking
+from attestation.cohort import Claims, claims
+from attestation.facts import AssignedPolicy, UpdateWindow
+from attestation.keylime.tpm_policy import PcrPolicy
+from attestation.policy import AttestationPolicy
+from onboarding.services import rows
+from onboarding.services.stores import Stores
+from onboarding.store.assignments import AssignmentRecord
+from onboarding.store.devices import DeviceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A policy that is only seen: what it says decides nothing."""
+
+    cohort: str
+    policy: AttestationPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Updating:
+    """A window in which ``policy`` counts as well, until ``until`` (seconds, UTC).
+
+    It ends before that when the device reports ``image`` (SHA-256).
+    """
+
+    policy: AttestationPolicy
+    until: int
+    image: bytes
+
+    @property
+    def window(self) -> UpdateWindow:
+        return UpdateWindow(AssignedPolicy.of(self.policy), self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The policy that counts, who says so, and what stands beside it.
+
+    ``cohorts`` names those that enforce it, none for the device's own assignment. Where
+    they do not agree, ``contested``, there is no policy, and so no release.
+    """
+
+    policy: AttestationPolicy | None = None
+    cohorts: tuple[str, ...] = ()
+    contested: bool = False
+    observed: tuple[Observed, ...] = ()
+    update: Updating | None = None
+
+    @property
+    def verifier_pcrs(self) -> PcrPolicy:
+        """What Keylime's verifier is told for a channel where it judges by itself.
+
+        In an update window either version's values, PCR by PCR, if both pin the same
+        PCRs: ours is the stricter judgement of the two, which mixes no versions. Else
+        the policy alone, so that such a device fails until it has the new image.
+        """
+        assert self.policy is not None  # noqa: S101 - asked for enrolled devices
+        pcrs = self.policy.pcrs
+        if self.update is None or self.update.policy.pcrs.keys() != pcrs.keys():
+            return pcrs
+        old = self.update.policy.pcrs
+        return {n: tuple(dict.fromkeys((*pcrs[n], *old[n]))) for n in pcrs}
+
+    def asking(self, *, learn: bool) -> Asking:
+        """What the device is to show, for all of it at once."""
+        beside = () if self.update is None else (self.update.policy,)
+        held = () if self.policy is None else (self.policy, *beside)
+        return Asking.of(held, (one.policy for one in self.observed), learn=learn)
+
+
+def held_to(
+    stores: Stores, device: DeviceRecord, own: AssignmentRecord | None, now: int
+) -> Held:
+    """Find what a device is held to at ``now``.
+
+    Cohorts that enforce go before the device's own assignment: they are how a policy
+    reaches a fleet whose devices each had theirs.
+    """
+    found = claims(device.labels, stores.cohorts.every())
+    named = _named(found, own)
+    policy = None if named is None else _policy(stores, *named)
+    seen = tuple(
+        Observed(one.name, _policy(stores, one.policy, one.version))
+        for one in found.observing
+    )
+    update = None if named is None else _updating(stores, device.guid, named, now)
+    return Held(policy, found.names, found.contested, seen, update)
+
+
+def _named(found: Claims, own: AssignmentRecord | None) -> tuple[str, int] | None:
+    if found.contested:
+        return None
+    for one in found.enforcing:
+        return one.policy, one.version
+    if own is None or own.policy_name is None or own.policy_version is None:
+        return None
+    return own.policy_name, own.policy_version
+
+
+def _updating(
+    stores: Stores, guid: bytes, named: tuple[str, int], now: int
+) -> Updating | None:
+    window = stores.update_windows.find(guid)
+    if window is None or not window.open_at(now):
+        return None
+    if (window.policy_name, window.new_version) != named:
+        return None  # something else was assigned since
+    old = _policy(stores, window.policy_name, window.old_version)
+    return Updating(old, window.ends_at, window.image)
+
+
+def _policy(stores: Stores, name: str, version: int) -> AttestationPolicy:
+    return rows.attestation_policy(stores.policies.get(name, version))

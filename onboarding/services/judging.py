@@ -1,0 +1,143 @@
+"""One piece of evidence against policies: our reading of its logs, then Keylime's.
+
+No verdict is stored here, and nothing follows from one. What is kept is of the logs:
+what the quote shows to be true need not come again.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from attestation.appraisal import AppraisalFailure
+from attestation.boot_check import BootCheck, check_boot
+from attestation.ima_check import ImaCheck
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.evidence import Evidence, EvidenceMismatch
+from attestation.keylime.results import Failure
+from attestation.policy import AttestationPolicy
+from hw.errors import HwError
+from hw.public_area import PublicArea
+from hw.quote import QuoteFacts, check_quote
+from onboarding.services.context import Context
+from onboarding.services.ima_lists import ImaLists, SentLines
+from ownership_vouchers.types import Guid
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Evidence as it came: from whom, when, and with which lines of the IMA list."""
+
+    guid: Guid
+    evidence: Evidence = field(repr=False)
+    at: int
+    sent: SentLines = field(default_factory=SentLines)  # more of the list is kept
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what the TPM said; its PCRs stand for the logs."""
+        said = self.evidence
+        return hashlib.sha256(said.message + said.signature + said.pcr_blob).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Whether it is valid, what was compared to say so, and what failed."""
+
+    valid: bool = False
+    compared: tuple[str, ...] = ()
+    failures: tuple[AppraisalFailure, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.valid and bool(self.compared) and not self.failures
+
+
+class Judge:
+    """Holds one piece of evidence to as many policies as there are to ask of it."""
+
+    def __init__(self, context: Context, client: KeylimeClient, seen: Seen) -> None:
+        self.seen = seen
+        self._stores = context.stores
+        self._client = client
+        self._lists = ImaLists(context)
+        self._ran: dict[str, ImaCheck] = {}  # by bank; a list goes on only once
+
+    @cached_property
+    def facts(self) -> QuoteFacts | AppraisalFailure:
+        """What the bound key signed over our nonce, or how it is refused."""
+        said = self.seen.evidence
+        try:
+            ak = PublicArea.from_bytes(said.ak_public)
+            return check_quote(
+                ak, said.message, said.signature, said.pcr_blob, said.nonce
+            )
+        except HwError as error:
+            return AppraisalFailure("quote.refused", str(error))
+
+    def judge(self, policy: AttestationPolicy) -> Judged:
+        """Hold the evidence to a policy.
+
+        Raises:
+            KeylimeError: No verdict.
+            Problem: The IMA list is to be sent anew, or is too long.
+        """
+        facts, logs, pinned = self.facts, BootCheck(()), dict(policy.pcrs)
+        if isinstance(facts, AppraisalFailure):
+            return Judged(failures=(facts,))
+        if policy.measured_boot is not None:
+            log = self.seen.evidence.uefi_log
+            logs = check_boot(policy.measured_boot, policy.bank, log, facts.pcrs)
+            if logs.failures:
+                return Judged(failures=logs.failures)
+            self._keep(log)
+            # They are what the log gives: so Keylime holds the quote to the log.
+            pinned |= {pcr: (facts.pcrs[pcr],) for pcr in policy.measured_boot.pcrs}
+        said, ran = replace(self.seen.evidence, pcrs=pinned), ImaCheck(())
+        if policy.runtime_policy is not None:
+            ran = self._read(policy.bank, facts)
+            if ran.failures:
+                return Judged(failures=ran.failures)
+            said = self._with_list(said, policy.runtime_policy)
+        valid, failures = self._ask(said)
+        return Judged(valid, (*policy.required, *_counted(logs, ran)), failures)
+
+    def _read(self, bank: str, facts: QuoteFacts) -> ImaCheck:
+        """Go on with the list that is kept, the first time that it is looked at."""
+        if bank not in self._ran:
+            guid, sent = self.seen.guid.raw, self.seen.sent
+            self._ran[bank] = self._lists.judge(guid, bank, sent, facts)
+        return self._ran[bank]
+
+    def _with_list(self, said: Evidence, digest: str) -> Evidence:
+        body = self._stores.runtime_policies.get(bytes.fromhex(digest)).decode()
+        covered = self._lists.covered(self.seen.guid.raw)
+        return replace(said, ima_log=covered, runtime_policy=body)
+
+    def _keep(self, log: bytes) -> None:
+        """Keep an event log that gives what was quoted: it need not come again."""
+        guid, logs = self.seen.guid.raw, self._stores.boot_logs
+        if hashlib.sha256(log).digest() != logs.digest(guid):
+            logs.put(guid, log, self.seen.at)
+
+    def _ask(self, evidence: Evidence) -> tuple[bool, tuple[AppraisalFailure, ...]]:
+        # Keylime would only replay it: what it says has been judged by us.
+        try:
+            verdict = self._client.verify_evidence(replace(evidence, uefi_log=b""))
+        except EvidenceMismatch as error:
+            return False, (AppraisalFailure("evidence.mismatch", str(error)),)
+        return verdict.valid, tuple(_failure(one) for one in verdict.failures)
+
+
+def _counted(logs: BootCheck, ran: ImaCheck) -> tuple[str, ...]:
+    """How ``compared`` tells how much of a log there was, and which boot it is."""
+    boot = (f"boot-events:{logs.events}", f"boot-is:{logs.boot}")
+    ima = f"ima-entries:{ran.entries}"
+    return (*(boot if logs.events else ()), *([ima] if ran.entries else []))
+
+
+def _failure(failure: Failure) -> AppraisalFailure:
+    if failure.pcr is None:
+        return AppraisalFailure(failure.type, failure.message)
+    return AppraisalFailure(
+        failure.type, f"PCR {failure.pcr} holds another value than the policy allows"
+    )

@@ -1,0 +1,133 @@
+"""What policies under observation would have said: one row a device and cohort."""
+
+import json
+from dataclasses import dataclass, field
+
+from sqlmodel import col, select
+
+from attestation.cohort import Cohort
+from onboarding.store.appraisals import FailureRecord, Outcome
+from onboarding.store.cohort_tables import CohortRow, ObservationRow
+from onboarding.store.cohorts import members
+from onboarding.store.database import Database
+from onboarding.store.devices import lock
+from onboarding.store.events import Event
+from onboarding.store.tables import DeviceRow
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationRecord:
+    """What a policy would have said of a device at a time; it decided nothing."""
+
+    guid: bytes
+    cohort: str
+    policy_name: str
+    policy_version: int
+    policy_digest: bytes
+    outcome: Outcome
+    compared: tuple[str, ...]
+    failures: tuple[FailureRecord, ...]
+    evidence_digest: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A device of a cohort, and what was observed of it last, if anything was."""
+
+    guid: bytes
+    serial: str
+    labels: dict[str, str] = field(default_factory=dict)
+    observation: ObservationRecord | None = None
+
+
+class ObservationStore:
+    """The last observation of each device in each cohort that observes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, record: ObservationRecord, actor: str) -> None:
+        """Keep what was observed; an event is logged when the verdict is another.
+
+        Nothing is kept once the cohort is gone.
+        """
+        with self._database.transaction() as writing:
+            lock(writing, record.guid)
+            if writing.session.get(CohortRow, record.cohort) is None:
+                return
+            before = writing.session.get(ObservationRow, (record.guid, record.cohort))
+            same = before is not None and (
+                before.verdict == record.outcome.value
+                and before.policy_digest == record.policy_digest
+            )
+            writing.session.merge(_row(record))
+            if not same:
+                writing.log(_event(record, actor))
+
+    def of_device(self, guid: bytes) -> tuple[ObservationRecord, ...]:
+        """What was observed of the device whose GUID is ``guid`` now, by cohort."""
+        query = select(ObservationRow).where(ObservationRow.guid == guid)
+        with self._database.session() as session:
+            rows = session.exec(query.order_by(col(ObservationRow.cohort))).all()
+        return tuple(_record(row) for row in rows)
+
+    def members(self, cohort: Cohort) -> tuple[Member, ...]:
+        """Every owned device of a cohort by GUID, and what was observed of it."""
+        seen = (col(ObservationRow.guid) == DeviceRow.guid) & (
+            col(ObservationRow.cohort) == cohort.name
+        )
+        query = (
+            select(DeviceRow.guid, DeviceRow.serial, DeviceRow.labels, ObservationRow)
+            .join(ObservationRow, seen, isouter=True)
+            .where(*members(cohort.labels))
+            .order_by(col(DeviceRow.guid))
+        )
+        with self._database.session() as session:
+            return tuple(
+                Member(guid, serial, labels, None if row is None else _record(row))
+                for guid, serial, text, row in session.exec(query)
+                if cohort.has(labels := json.loads(text))
+            )
+
+
+def _event(record: ObservationRecord, actor: str) -> Event:
+    detail = {
+        "cohort": record.cohort,
+        "policy": f"{record.policy_name}@{record.policy_version}",
+        "would_have": record.outcome.value,
+        "failures": [failure.message for failure in record.failures[:16]],
+    }
+    digest = record.evidence_digest
+    return Event("policy.observed", actor, record.at, record.guid, digest, detail)
+
+
+def _row(record: ObservationRecord) -> ObservationRow:
+    failures = [[f.kind, f.message, f.context] for f in record.failures]
+    return ObservationRow(
+        guid=record.guid,
+        cohort=record.cohort,
+        policy_name=record.policy_name,
+        policy_version=record.policy_version,
+        policy_digest=record.policy_digest,
+        verdict=record.outcome.value,
+        compared=json.dumps(record.compared),
+        failures=json.dumps(failures),
+        evidence_digest=record.evidence_digest,
+        at=record.at,
+    )
+
+
+def _record(row: ObservationRow) -> ObservationRecord:
+    return ObservationRecord(
+        row.guid,
+        row.cohort,
+        row.policy_name,
+        row.policy_version,
+        row.policy_digest,
+        Outcome(row.verdict),
+        tuple(json.loads(row.compared)),
+        tuple(FailureRecord(*parts) for parts in json.loads(row.failures)),
+        row.evidence_digest,
+        row.at,
+    )
