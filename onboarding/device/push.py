@@ -46,7 +46,8 @@ def enrol(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> str:
         bytes_field(offered, "encrypted_secret"),
         tpm.preferred_ek(),
     )
-    api.ask("enrol/proof", {"auth_tag": auth_tag(secret, agent_id)})
+    proof = {"auth_tag": auth_tag(secret, agent_id)}
+    api.ask("enrol/proof", {**proof, "ticket": text_field(offered, "ticket", 4096)})
     return agent_id
 
 

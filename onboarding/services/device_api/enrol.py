@@ -1,4 +1,10 @@
-"""The push channel: the owner enrols a device in Keylime with the keys it bound."""
+"""The push channel: the owner enrols a device in Keylime with the keys it bound.
+
+Keylime's registrar drops a record, an active one too, when it is shown a wrong tag for
+it. So a proof goes on to it once, and only from a device that has just begun.
+"""
+
+import re
 
 from attestation.appraisal import Channel
 from attestation.keylime.errors import KeylimeError
@@ -9,8 +15,10 @@ from onboarding.services.device_api.requests import DeviceCall, take_text
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink, require
+from onboarding.store.errors import TokenRefused
 
-_TAG = 96  # hexadecimal digits of HMAC-SHA384
+TICKET = "enrol-ticket"
+_TAG = re.compile(r"[0-9a-f]{96}")  # HMAC-SHA384
 
 
 class PushEnrolment:
@@ -34,14 +42,19 @@ class PushEnrolment:
             "agent_id": agent,
             "id_object": blob.id_object,
             "encrypted_secret": blob.encrypted_secret,
+            "ticket": self._promise(call),
         }
 
     def complete(self, call: DeviceCall) -> dict[str, object]:
         """Activate, check what Keylime has on record, and enrol in the verifier."""
         attesting = self._ready(call)
         client, agent = require(self._link).client, str(call.guid)
+        tag = take_text(call.body, "auth_tag", 96)
+        if not _TAG.fullmatch(tag):
+            raise Problem(422, "malformed", "auth_tag is not 96 digits in lower case.")
+        self._spend(call)
         try:
-            client.activate(agent, take_text(call.body, "auth_tag", _TAG))
+            client.activate(agent, tag)
         except KeylimeError as error:
             raise Problem(
                 403,
@@ -59,6 +72,27 @@ class PushEnrolment:
         reconcile.plan(stores, call.guid.raw, now)
         return {"agent_id": agent, "enrolled": True}
 
+    def _promise(self, call: DeviceCall) -> str:
+        """What shows that an enrolment was begun, by whom and not long ago."""
+        now = self._context.now()
+        expires = now + self._context.settings.attest_challenge_seconds
+        return self._context.server_keys.sealer(now).seal(
+            TICKET, call.guid.raw, expires
+        )
+
+    def _spend(self, call: DeviceCall) -> None:
+        now = self._context.now()
+        ticket = take_text(call.body, "ticket", 4096)
+        try:
+            opened = self._context.server_keys.sealer(now).open(ticket, TICKET, now)
+        except TokenRefused as error:
+            raise _again(str(error)) from error
+        if opened.payload != call.guid.raw:
+            raise _again("It was begun by another device.")
+        expires = now + self._context.settings.attest_challenge_seconds
+        if not self._context.stores.runs.spend(opened.id, expires):
+            raise _again("Its proof was passed on before.")
+
     def _ready(self, call: DeviceCall) -> Attesting:
         return ready(self._gate.situation(call.guid.raw), Channel.PUSH)
 
@@ -70,3 +104,8 @@ class PushEnrolment:
             raise Problem(403, "other-keys", "Keylime has other keys on record.")
         if found.ek_public != binding.ek_public:
             raise Problem(403, "other-keys", "Keylime has another EK on record.")
+
+
+def _again(detail: str) -> Problem:
+    remedy = "Begin again with /device/v1/enrol."
+    return Problem(409, "enrolment-refused", detail, remedy=remedy)
