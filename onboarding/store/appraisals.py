@@ -75,9 +75,10 @@ class AppraisalStore:
     ) -> None:
         """Store a verdict, and what it makes of the device; keep the quote with it.
 
-        It counts unless a newer one is stored, or the device was bound again
-        since; of two in the same second a failure counts. An event is logged
-        for each failure and for each change of the device's state.
+        A pass counts unless a newer one is stored; a failure always does, for our
+        clock may have been put back since. Nothing counts that is from before the
+        device was bound. An event is logged for each failure and for each change of
+        the device's state.
 
         Raises:
             NotFound: The device is not bound, or not under that GUID now.
@@ -206,10 +207,9 @@ def _counts(record: AppraisalRecord, device: DeviceRow) -> bool:
     if record.outcome is Outcome.ERROR or record.at < (device.bound_at or 0):
         return False
     newest = device.appraised_at
-    if newest is None or record.at > newest:
+    if newest is None or record.at > newest or record.outcome is Outcome.FAILED:
         return True
-    failed = record.outcome is Outcome.FAILED
-    return record.at == newest and (failed or bool(device.appraisal_passed))
+    return record.at == newest and bool(device.appraisal_passed)
 
 
 def _apply(record: AppraisalRecord, device: DeviceRow) -> None:

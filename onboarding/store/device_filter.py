@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, case, literal, or_
 from sqlmodel import col, select
 
+from attestation.documents import CLOCK_SKEW
 from onboarding.store.state import DeviceState
 from onboarding.store.tables import DeviceGuidRow, DeviceRow
 
@@ -43,7 +44,11 @@ def state_column(now: int) -> ColumnElement[str]:
     """
     row = DeviceRow
     unowned, live = col(row.owned_at).is_(None), col(row.registered_until) > now
-    lapsed = or_(col(row.lease_expires).is_(None), col(row.lease_expires) < now)
+    lapsed = or_(
+        col(row.lease_expires).is_(None),
+        col(row.lease_expires) < now,
+        col(row.appraised_at) > now + CLOCK_SKEW,
+    )
     rules: tuple[tuple[ColumnElement[bool], DeviceState], ...] = (
         (col(row.retired_at).is_not(None), DeviceState.RETIRED),
         (and_(unowned, live), DeviceState.REGISTERED),

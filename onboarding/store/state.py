@@ -7,6 +7,8 @@ so each fact here belongs to the present owner's present onboarding.
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from attestation.documents import CLOCK_SKEW
+
 
 @unique
 class DeviceState(StrEnum):
@@ -53,8 +55,9 @@ class DeviceFacts:
 def state_of(facts: DeviceFacts, now: int) -> DeviceState:
     """The state that the facts amount to at ``now``; never raises.
 
-    A withdrawal outlasts later good appraisals until a new release, and an
-    appraisal without a lease counts as one whose lease ran out.
+    A withdrawal outlasts later good appraisals until a new release. An appraisal
+    without a lease counts as one whose lease ran out, and so does one that is ahead of
+    our clock: a clock that went back must not make a lease longer.
     """
     if facts.retired_at is not None:
         return DeviceState.RETIRED
@@ -76,7 +79,8 @@ def _of_owned(facts: DeviceFacts, now: int) -> DeviceState:
         return DeviceState.ATTESTING
     if not facts.appraisal_passed:
         return DeviceState.FAILED
-    if facts.lease_expires is None or now > facts.lease_expires:
+    ahead = facts.appraised_at > now + CLOCK_SKEW
+    if facts.lease_expires is None or now > facts.lease_expires or ahead:
         return DeviceState.STALE
     if facts.released_at is None:
         return DeviceState.ATTESTED

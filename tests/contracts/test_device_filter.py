@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pytest
 
+from attestation.documents import CLOCK_SKEW
 from onboarding.store.database import Database
 from onboarding.store.device_filter import DeviceFilter
 from onboarding.store.devices import DeviceStore
@@ -22,6 +23,7 @@ def mixtures() -> list[DeviceFacts]:
     values = {name: MAYBE for name in NAMES}
     values["appraisal_passed"] = (False, True)  # type: ignore[assignment]
     values["lease_expires"] = values["registered_until"] = LEASES  # type: ignore[assignment]
+    values["appraised_at"] = (*MAYBE, NOW + CLOCK_SKEW, NOW + CLOCK_SKEW + 1)  # type: ignore[assignment]
     return [DeviceFacts(*mixture) for mixture in itertools.product(*values.values())]  # type: ignore[arg-type]
 
 
@@ -39,7 +41,7 @@ def put(database: Database, number: int, facts: DeviceFacts, **more: object) -> 
 
 def test_sql_computes_the_state_of_every_mixture_of_facts(database: Database) -> None:
     known = mixtures()
-    assert len(known) == 4096
+    assert len(known) == 8192
     with database.transaction() as writing:
         for number, facts in enumerate(known):
             told = {name: getattr(facts, name) for name in NAMES}

@@ -118,6 +118,19 @@ def test_the_newest_verdict_counts_in_whatever_order_they_come(
     assert state(database, NOW + 20) is DeviceState.FAILED
 
 
+@pytest.mark.parametrize("back", [1, 3600])
+def test_a_failure_counts_also_when_our_clock_was_put_back(
+    database: Database, back: int
+) -> None:
+    enrolled_device(database)
+    appraisals, passed = AppraisalStore(database), NOW + 4000
+    appraisals.add(appraisal("passed", at=passed, lease=9000), ACTOR)
+    later = appraisal("later", Outcome.FAILED, passed - back)
+    appraisals.add(later, ACTOR)
+    assert state(database, later.at) is DeviceState.FAILED
+    assert state(database, passed) is DeviceState.FAILED
+
+
 @pytest.mark.parametrize("first", [Outcome.PASSED, Outcome.FAILED])
 def test_of_two_verdicts_in_one_second_the_failure_counts(
     database: Database, first: Outcome

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attestation.documents import CLOCK_SKEW
 from onboarding.store.state import DeviceFacts, DeviceState, state_of
 
 NOW = 1000
@@ -38,6 +39,14 @@ CHANGES: dict[str, tuple[DeviceFacts, DeviceState]] = {
         DeviceState.RELEASED,
     ),
     "the lease run out": (replace(GOOD, lease_expires=999), DeviceState.STALE),
+    "an appraisal a little ahead of our clock": (
+        replace(GOOD, appraised_at=NOW + CLOCK_SKEW, lease_expires=9000),
+        DeviceState.RELEASED,
+    ),
+    "our clock went back": (
+        replace(GOOD, appraised_at=NOW + CLOCK_SKEW + 1, lease_expires=9000),
+        DeviceState.STALE,
+    ),
     "a pass without a lease": (replace(GOOD, lease_expires=None), DeviceState.STALE),
     "a failed appraisal": (replace(GOOD, appraisal_passed=False), DeviceState.FAILED),
     "withdrawn": (replace(GOOD, withdrawn_at=999), DeviceState.WITHDRAWN),
@@ -85,7 +94,7 @@ def test_released_only_on_every_fact_that_it_needs(
         and facts.appraised_at is not None
         and facts.appraisal_passed
         and facts.lease_expires is not None
-        and now <= facts.lease_expires
+        and facts.appraised_at - CLOCK_SKEW <= now <= facts.lease_expires
     )
 
 

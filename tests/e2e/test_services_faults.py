@@ -1,0 +1,210 @@
+"""What fails around a device ends in ``stale``, to the second, and in no verdict.
+
+The programs that are killed are the real ones; the clock is the test's.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.settings import StackOptions
+from attestation.keylime.stack import KeylimeStack
+from onboarding.services import reconcile
+from onboarding.services.context import Context, open_context
+from onboarding.services.errors import Problem
+from onboarding.services.gate import Gate
+from onboarding.services.reconcile import ReconcileWork
+from onboarding.store.appraisals import AppraisalRecord
+from onboarding.store.errors import NotFound
+from onboarding.store.state import DeviceState
+from tests.support.attester import Attester, completed
+from tests.support.attesting import PCR, Attesting, attesting_device, measured
+from tests.support.keylime_stack import QUOTE_INTERVAL, require_keylime
+from tests.support.owner_bench import Clock, OwnerBench
+from tests.support.pushing import Pushing, pushing_device
+
+if TYPE_CHECKING:
+    from hw.tpm import Tpm
+
+REGISTRAR, VERIFIER = 0, 1
+LEASE = 600  # seconds, of the policy that these devices are under
+
+
+@pytest.fixture
+def mortal_stack(tmp_path: Path) -> Iterator[KeylimeStack]:
+    """A Keylime of the test's own, to be killed."""
+    require_keylime()
+    options = StackOptions(quote_interval=QUOTE_INTERVAL)
+    with KeylimeStack(tmp_path / "keylime", options) as stack:
+        yield stack
+
+
+@pytest.fixture
+def attesting(
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+) -> Iterator[Attesting]:
+    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+        yield device
+
+
+def kill(stack: KeylimeStack, program: int) -> None:
+    os.killpg(stack.process_groups[program], signal.SIGKILL)
+
+
+def state(context: Context, guid: bytes) -> DeviceState:
+    return context.stores.devices.get(guid).state(context.now())
+
+
+def latest(bench: OwnerBench) -> AppraisalRecord:
+    return bench.context.stores.appraisals.latest(bench.guid.raw)
+
+
+def becomes_stale(bench: OwnerBench) -> None:
+    """At its last second the lease holds; a second later it is over, and the gate."""
+    bench.assign()
+    at = latest(bench).at
+    bench.clock.now = at + LEASE
+    assert state(bench.context, bench.guid.raw) is DeviceState.ATTESTED
+    assert "ticket" in bench.ask()
+    bench.clock.now = at + LEASE + 1
+    assert state(bench.context, bench.guid.raw) is DeviceState.STALE
+    with pytest.raises(Problem) as denial:
+        bench.ask()
+    assert "appraisal-stale" in str(denial.value.extra)
+
+
+def test_with_the_verifier_killed_there_is_no_verdict_and_the_lease_runs_out(
+    tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm"
+) -> None:
+    with attesting_device(tmp_path, mortal_stack, measured(tpm)) as device:
+        assert device.attest()["verdict"] == "passed"
+        before = latest(device.bench)
+        kill(mortal_stack, VERIFIER)
+        with pytest.raises(KeylimeError):
+            device.attest()
+        assert latest(device.bench) == before
+        becomes_stale(device.bench)
+
+
+def test_with_the_registrar_killed_nobody_is_enrolled_and_the_lease_runs_out(
+    tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm"
+) -> None:
+    with attesting_device(tmp_path, mortal_stack, measured(tpm)) as device:
+        kill(mortal_stack, REGISTRAR)
+        # The evidence channel needs no registrar ...
+        assert device.attest()["verdict"] == "passed"
+        becomes_stale(device.bench)
+    (tmp_path / "push").mkdir()
+    pusher = Attester(tpm, tpm.create_attestation_key("rsa"))
+    with pushing_device(
+        tmp_path / "push", mortal_stack, pusher, delete=False
+    ) as pushing:
+        # ... and nobody is enrolled for push without one.
+        with pytest.raises(KeylimeError):
+            pushing.begin()
+        guid = pushing.bench.guid.raw
+        assert state(pushing.bench.context, guid) is DeviceState.BOUND
+
+
+def test_with_the_verifier_killed_a_device_of_the_push_channel_becomes_stale(
+    tmp_path: Path, mortal_stack: KeylimeStack, pusher: Attester
+) -> None:
+    pusher.tpm.extend(PCR, b"what booted")
+    with pushing_device(tmp_path, mortal_stack, pusher, delete=False) as pushing:
+        bench, now = pushing.bench, int(time.time())
+        bench.clock.now = now  # Keylime's own clock says when it took the evidence
+        bindings = bench.context.stores.bindings
+        bound = replace(bindings.get(bench.guid.raw), bound_at=now - 60)
+        bindings.put(bound, "test")
+        pushing.enrol()
+        pushing.push_agent().attest()
+        completed(pushing.client, pushing.agent, 0)
+        bench.clock.now = int(time.time()) + 1
+        reconciled(pushing)
+        before = latest(bench)
+        assert before.lease_expires == before.at + LEASE
+        kill(mortal_stack, VERIFIER)
+        reconciled(pushing)
+        assert latest(bench) == before
+        becomes_stale(bench)
+
+
+def reconciled(pushing: Pushing) -> None:
+    """Have the owner look once at what Keylime has of the device."""
+    bench = pushing.bench
+    context, tasks = bench.context, bench.context.stores.tasks
+    bench.clock.now += 60  # longer than any pause after a failure
+    reconcile.plan(context.stores, bench.guid.raw, context.now())
+    (task,) = tasks.claim(reconcile.KIND, "test", context.now(), 60)
+    ReconcileWork(context, bench.gate, pushing.link).run(task, "test")
+
+
+def test_a_device_that_never_attested_is_not_made_good_by_silence(
+    attesting: Attesting,
+) -> None:
+    bench = attesting.bench
+    attesting.asked()
+    bench.clock.now += 10 * LEASE
+    assert state(bench.context, bench.guid.raw) is DeviceState.ATTESTING
+    with pytest.raises(NotFound):
+        latest(bench)
+
+
+def test_a_silent_device_is_stale_on_time(attesting: Attesting) -> None:
+    assert attesting.attest()["verdict"] == "passed"
+    becomes_stale(attesting.bench)
+
+
+def test_a_clock_that_jumps_ahead_ends_the_lease_at_once(attesting: Attesting) -> None:
+    assert attesting.attest()["verdict"] == "passed"
+    bench = attesting.bench
+    bench.clock.now += 365 * 24 * 3600
+    assert state(bench.context, bench.guid.raw) is DeviceState.STALE
+    assert attesting.attest()["verdict"] == "passed"  # and a good quote mends it
+    assert state(bench.context, bench.guid.raw) is DeviceState.ATTESTED
+
+
+def test_a_clock_that_is_put_back_makes_no_lease_longer(attesting: Attesting) -> None:
+    bench = attesting.bench
+    bench.clock.now += 24 * 3600
+    assert attesting.attest()["verdict"] == "passed"
+    bench.assign()
+    bench.clock.now -= 12 * 3600
+    assert state(bench.context, bench.guid.raw) is DeviceState.STALE
+    with pytest.raises(Problem) as denial:
+        bench.ask()
+    assert "appraisal-from-the-future" in str(denial.value.extra)
+
+
+def test_a_failure_counts_although_the_clock_was_put_back(attesting: Attesting) -> None:
+    bench = attesting.bench
+    bench.clock.now += 24 * 3600
+    assert attesting.attest()["verdict"] == "passed"
+    attesting.attester.tpm.extend(PCR, b"something else")
+    bench.clock.now -= 30  # less than two honest clocks may differ
+    assert attesting.attest()["verdict"] == "failed"
+    assert state(bench.context, bench.guid.raw) is DeviceState.FAILED
+
+
+def test_a_service_that_was_killed_finds_the_lease_as_it_left_it(
+    attesting: Attesting,
+) -> None:
+    assert attesting.attest()["verdict"] == "passed"
+    bench = attesting.bench
+    expires = latest(bench).at + LEASE
+    for now, expected in (
+        (expires, DeviceState.ATTESTED),
+        (expires + 1, DeviceState.STALE),
+    ):
+        # The one before was not told to end: nothing of it is left but the database.
+        context = open_context(bench.context.settings, Clock(now))
+        assert state(context, bench.guid.raw) is expected
+        assert Gate(context).situation(bench.guid.raw).appraisal == latest(bench)
+        context.close()
