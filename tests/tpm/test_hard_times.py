@@ -70,6 +70,72 @@ def test_a_credential_carried_to_another_tpm_has_no_keys_there(
         assert machine.tpm.device_key().public_key == before
 
 
+def test_two_boards_whose_tpms_were_exchanged_are_who_their_tpms_are(
+    make_software_tpm: MakeSoftwareTpm, tmp_path: Path
+) -> None:
+    tpms = [make_software_tpm(f"exchanged {n}").start() for n in (1, 2)]
+    boards = [tmp_path / "board 1", tmp_path / "board 2"]
+    publics = []
+    for number, (tcti, board) in enumerate(zip(tpms, boards, strict=True), 1):
+        with machine_at(tcti, board) as machine:
+            initialise(machine, number)
+            publics.append(machine.device_key.public_key)
+    for tcti, board, number in zip(tpms, reversed(boards), (1, 2), strict=True):
+        with machine_at(tcti, board) as machine:
+            assert machine.identity().active == credential(number)
+            assert machine.device_key.public_key == publics[number - 1]
+            assert works(machine)
+
+
+def close_platform(tcti: str) -> None:
+    """As firmware does before any operating system runs: indices are the owner's."""
+    from tpm2_pytss import ESAPI
+    from tpm2_pytss.constants import ESYS_TR
+
+    with ESAPI(tcti) as esys:
+        esys.hierarchy_control(ESYS_TR.PLATFORM, ESYS_TR.PLATFORM, False)
+
+
+def clear(tcti: str) -> None:
+    """Clear the owner's hierarchy, as firmware menus and installers offer."""
+    from tpm2_pytss import ESAPI
+    from tpm2_pytss.constants import ESYS_TR
+
+    with ESAPI(tcti) as esys:
+        esys.clear(ESYS_TR.LOCKOUT)
+
+
+LOST: dict[str, tuple[type[Exception], str]] = {
+    "by firmware": (TpmError, "this one was cleared since; the device must be made"),
+    "by the owner": (NotOnboarded, "no credential yet: run `vouchgate device di`"),
+}
+
+
+@pytest.mark.parametrize("defined", LOST)
+def test_a_cleared_tpm_is_the_same_chip_without_a_device(
+    make_software_tpm: MakeSoftwareTpm, tmp_path: Path, defined: str
+) -> None:
+    tcti = make_software_tpm(f"cleared {defined}").start()
+    if defined == "by the owner":
+        close_platform(tcti)
+    with machine_at(tcti, tmp_path) as machine:
+        initialise(machine)
+        assert works(machine)
+        machine.tpm.create_attestation_key("ecc")
+        ek = machine.tpm.endorsement_key()
+    clear(tcti)
+    error, told = LOST[defined]
+    with machine_at(tcti, tmp_path) as machine:
+        with pytest.raises(error, match=told):
+            _ = machine.device_key
+        with pytest.raises(TpmError, match="holds no ecc attestation key"):
+            machine.tpm.attestation_key("ecc")
+        assert machine.tpm.endorsement_key() == ek
+        initialise(machine, 2)
+        assert works(machine)
+        assert machine.identity().active == credential(2)
+
+
 def test_a_reset_takes_pcrs_and_nothing_else(
     make_software_tpm: MakeSoftwareTpm, tmp_path: Path
 ) -> None:
