@@ -6,6 +6,8 @@ Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
 from collections.abc import Collection, Mapping
+from typing import Literal
+from urllib.parse import quote
 
 import httpx
 
@@ -37,6 +39,7 @@ ANSWER_LIMIT = 1024 * 1024
 PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
 FAILURE_LIMIT = 10_000
 SLOWEST = 256 * 1024  # bytes of an IMA list that a busy verifier judges in a second
+PolicyKind = Literal["allowlists", "mbpolicies"]
 MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
 
 
@@ -165,7 +168,25 @@ class KeylimeClient:
     def delete(self, agent_id: str) -> None:
         """Remove a device from verifier and registrar; harmless if not there."""
         self.unenrol(agent_id)
+        self.unregister(agent_id)
+
+    def unregister(self, agent_id: str) -> None:
+        """Remove a device from the registrar; harmless if it is not there."""
         self._ask("DELETE", self._registration(agent_id), {200, 404})
+
+    def drop_policy(self, kind: PolicyKind, name: str) -> None:
+        """Remove a named policy from the verifier; harmless if it is not there."""
+        named = quote(name, safe="")
+        url = f"{self._verifier}/v2.6/{kind}/{named}"
+        self._ask("DELETE", url, {200, 204, 404})
+
+    def list_verifier(self, path: str, limit: int) -> bytes:
+        """Read one of the verifier's lists, of at most ``limit`` bytes."""
+        return self._ask("GET", self._verifier + path, {200}, limit=limit)[1]
+
+    def list_registrar(self, path: str, limit: int) -> bytes:
+        """Read one of the registrar's lists, of at most ``limit`` bytes."""
+        return self._ask("GET", self._registrar + path, {200}, limit=limit)[1]
 
     def status(self, agent_id: str) -> AgentStatus | None:
         """Return the verifier's entry of a device; None if it is not enrolled."""

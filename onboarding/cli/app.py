@@ -57,6 +57,7 @@ COMMANDS = {
     "device-key": "onboarding.cli.device_key",
     "policy": "onboarding.cli.policy",
     "cohort": "onboarding.cli.cohort",
+    "attestation": "onboarding.cli.attestation",
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",

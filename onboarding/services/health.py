@@ -4,17 +4,19 @@ So nothing here names a device, a person or a secret, and what costs is asked at
 most every few seconds, whoever asks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from attestation.keylime.drift import DriftKind
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.verifiers import Circuit as VerifierCircuit
 from onboarding.services.cached import Cached
 from onboarding.services.context import Context
+from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.tally import Tally
@@ -25,6 +27,7 @@ from onboarding.store.state import DeviceState
 from onboarding.store.tasks import Backlog
 
 KEYLIME_SECONDS = 5.0
+DRIFT_SECONDS = 300.0  # a look asks for every agent
 COUNT_SECONDS = 5.0
 OK = "ok"
 
@@ -43,6 +46,7 @@ class Health:
     registrations: Cached[int]
     to0: Cached[tuple[Backlog, Mapping[Circuit, int]]]
     link: KeylimeLink | None = None
+    drift: Cached[Mapping[DriftKind, int]] | None = None
 
     @classmethod
     def of(cls, context: Context, tally: Tally, link: KeylimeLink | None) -> Self:
@@ -57,6 +61,7 @@ class Health:
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
             Cached(lambda: _to0(context), COUNT_SECONDS),
             link,
+            None if link is None else Cached(_drift(context, link), DRIFT_SECONDS),
         )
 
     def checks(self) -> dict[str, str]:
@@ -85,6 +90,20 @@ class Health:
 def _to0(context: Context) -> tuple[Backlog, Mapping[Circuit, int]]:
     now, stores = context.now(), context.stores
     return stores.tasks.backlog(KIND, now), stores.rv_servers.counts(now)
+
+
+def _drift(
+    context: Context, link: KeylimeLink
+) -> Callable[[], Mapping[DriftKind, int]]:
+    """Counts of differences; none where Keylime does not answer, which readyz says."""
+
+    def look() -> Mapping[DriftKind, int]:
+        try:
+            return DriftDesk(context, link).look().counts()
+        except KeylimeError:
+            return {}
+
+    return look
 
 
 def _keylime(link: KeylimeLink) -> str:
@@ -154,6 +173,7 @@ def metrics(request: Request) -> Response:
         f"vouchgate_registrations {health.registrations.get()}",
         *_to0_lines(*health.to0.get()),
         *_verifier_lines(health.link),
+        *_drift_lines(health.drift),
         *_family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
         f"vouchgate_serial_alarms {health.alarms.get()}",
         *_family(
@@ -187,6 +207,14 @@ def _verifier_lines(link: KeylimeLink | None) -> Iterator[str]:
     for circuit in VerifierCircuit:
         count = found.count(circuit)
         yield f'vouchgate_verifiers{{circuit="{circuit.value}"}} {count}'
+
+
+def _drift_lines(drift: Cached[Mapping[DriftKind, int]] | None) -> Iterator[str]:
+    if drift is None:
+        return
+    yield from _family("keylime_drift", "gauge", "What Keylime has that we have not.")
+    for kind, count in drift.get().items():
+        yield f'vouchgate_keylime_drift{{kind="{kind.value}"}} {count}'
 
 
 def _family(name: str, kind: str, words: str) -> tuple[str, str]:

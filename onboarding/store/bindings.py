@@ -20,6 +20,11 @@ _GET = Sql(
     "FROM bindings WHERE guid = ?"
 )
 _DROP = Sql("DELETE FROM bindings WHERE guid = ?")
+_ENROLLED = Sql(
+    "SELECT b.guid FROM bindings b JOIN devices d ON d.guid = b.guid "
+    "WHERE b.channel = ? AND d.enrolled_at IS NOT NULL AND d.retired_at IS NULL "
+    "ORDER BY b.guid"
+)
 _OTHERS = Sql(
     "SELECT b.guid FROM bindings b JOIN devices d ON d.guid = b.guid "
     "WHERE b.ek_digest = ? AND d.retired_at IS NULL AND b.guid <> ? AND b.guid "
@@ -149,6 +154,10 @@ class BindingStore:
         values = [*row]
         values[5] = tuple(json.loads(row[5]))
         return BindingRecord(*values)
+
+    def enrolled_on(self, channel: str) -> tuple[bytes, ...]:
+        """GUIDs of the devices that are expected to attest over a channel."""
+        return tuple(guid for (guid,) in self._direct.rows(_ENROLLED, (channel,)))
 
     def others_with_ek(self, ek_digest: bytes, guid: bytes) -> tuple[bytes, ...]:
         """Live devices other than the one ``guid`` names that hold the same EK.

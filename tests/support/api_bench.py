@@ -59,6 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /cohorts/{name}": {"labels": {"site": "here"}, "policy": "p", "version": 1},
     "POST /cohorts/{name}/enforce": {"preview": ZERO},
     "POST /cohorts/{name}/update": {"version": 2, "image": ZERO, "seconds": 60},
+    "POST /keylime/drift/mend": {"strangers": False},
     "PUT /devices/{guid}/service-info": {"plan": "p"},
     "POST /service-info/plans": {
         "name": "p",

@@ -1,0 +1,59 @@
+"""What registrar and verifier have on record, in lists: to be held against our own.
+
+Source: Keylime 7.14.3, API version 2.6, as observed by running it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from attestation.keylime.answers import Answer
+from attestation.keylime.client import KeylimeClient
+
+LIST_LIMIT = 64 * 1024 * 1024  # bytes of one list
+NAMES_LIMIT = 200_000
+
+
+class KeylimeListing:
+    """Lists of one registrar and one verifier; each is asked once.
+
+    Every method raises KeylimeError when there is no answer that can be read.
+    """
+
+    def __init__(self, client: KeylimeClient) -> None:
+        self._client = client
+
+    def enrolled(self) -> Mapping[str, str]:
+        """Agents that the verifier knows, and the TPM policy of each, a JSON text."""
+        found = self._verifier("/v2.6/agents/?bulk=true", "enrolled agents")
+        return {
+            name: Answer(f"enrolled agents {name}", one).at("tpm_policy").text()
+            for name, one in found.members().items()
+        }
+
+    def registered(self) -> frozenset[str]:
+        """Ids that the registrar knows, activated or not."""
+        body = self._client.list_registrar("/v2.6/agents", LIST_LIMIT)
+        found = Answer.parse("registered agents", body).at("results", "uuids")
+        return frozenset(_names(found))
+
+    def runtime_policies(self) -> frozenset[str]:
+        """Names of IMA policies that are stored in the verifier."""
+        found = self._verifier("/v2.6/allowlists/", "runtime policies")
+        return frozenset(_names(found.at("runtimepolicy names")))
+
+    def measured_boot_policies(self) -> frozenset[str]:
+        """Names of measured boot policies that are stored in the verifier."""
+        found = self._verifier("/v2.6/mbpolicies/", "measured boot policies")
+        return frozenset(_names(found.at("mbpolicy names")))
+
+    def _verifier(self, path: str, what: str) -> Answer:
+        body = self._client.list_verifier(path, LIST_LIMIT)
+        return Answer.parse(what, body).at("results")
+
+
+def _names(answer: Answer) -> Iterator[str]:
+    """Names, of which the verifier makes a list each."""
+    for one in answer.items(NAMES_LIMIT):
+        if isinstance(one.value, list):
+            yield from (each.text() for each in one.items(1))
+        else:
+            yield one.text()

@@ -1,0 +1,77 @@
+"""``vouchgate attestation``: whether Keylime has on record what we have."""
+
+from typing import Annotated, Any
+
+import typer
+
+from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.output import (
+    FAILED,
+    OK,
+    CliError,
+    Json,
+    console,
+    plain,
+    print_json,
+    print_table,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Keylime's record against ours.")
+
+_LEFT = ("not-registered",)  # harmless, and the device's own to mend
+
+
+@app.callback()
+def _group() -> None:
+    """Keylime's record against ours."""
+
+
+@app.command()
+def drift(
+    url: Url,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Have Keylime's record follow ours.")
+    ] = False,
+    strangers: Annotated[
+        bool, typer.Option("--strangers", help="Remove what is not ours, too.")
+    ] = False,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> int:
+    """Say where registrar and verifier differ from our record: 1 if they do."""
+    if strangers and not mend:
+        raise CliError("--strangers goes with --mend", "Say both.", code=2)
+    with connected(url, api_key_file, ca) as api:
+        if mend:
+            body = {"strangers": strangers}
+            found = _object(api.json("POST", "keylime/drift/mend", body))
+        else:
+            found = _object(api.json("GET", "keylime/drift"))
+    if json:
+        print_json(found)
+    else:
+        _print(found, mend)
+    return OK if mend or not _matters(found) else FAILED
+
+
+def _print(found: dict[str, Any], mended: bool) -> None:
+    items = found["items"]
+    if not items:
+        console().print("Keylime has what we have")
+        return
+    last = "done" if mended else "detail"
+    rows = [(one["kind"], one["name"], one[last]) for one in items]
+    print_table(("difference", "agent or policy", last), rows)
+    if not mended:
+        console().print(f"  {plain('--mend has Keylime follow our record')}")
+
+
+def _matters(found: dict[str, Any]) -> bool:
+    return any(one["kind"] not in _LEFT for one in found["items"])
+
+
+def _object(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise CliError("the service answers with no object", "Is it an owner service?")
+    return answer

@@ -1,0 +1,144 @@
+"""Keylime's record held against ours, and mended: whatever may be done twice.
+
+Ours is what counts. What Keylime has of a device follows from its binding and from what
+it is held to, so a device that differs is enrolled anew.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from attestation.appraisal import Channel
+from attestation.keylime.drift import (
+    STRANGE,
+    Drift,
+    DriftKind,
+    Expected,
+    Found,
+    compare,
+)
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.listing import KeylimeListing
+from onboarding.services import enrolment
+from onboarding.services.context import Context
+from onboarding.services.gate import Gate
+from onboarding.services.keylime_link import KeylimeLink
+from onboarding.store.errors import NotFound
+from onboarding.store.events import Event
+from ownership_vouchers.types import Guid
+
+MAX_KEYS = 1000  # agents whose keys are asked for, one by one, in a look
+_ENROL = frozenset(
+    {DriftKind.NOT_ENROLLED, DriftKind.OTHER_POLICY, DriftKind.NOT_WANTED}
+)
+_LOGGED = 64  # names in the audit event
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found; ``agents`` are ours, ``keys`` how many were compared."""
+
+    at: int
+    agents: int
+    keys: int
+    drifts: tuple[Drift, ...]
+
+    def counts(self) -> Mapping[DriftKind, int]:
+        """How many of each kind, those without any too."""
+        found = Counter(one.kind for one in self.drifts)
+        return {kind: found[kind] for kind in DriftKind}
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was done about one difference: planned, removed, left, or why not."""
+
+    drift: Drift
+    done: str
+
+
+class DriftDesk:
+    """Looks at Keylime's record, and mends it by ours."""
+
+    def __init__(self, context: Context, link: KeylimeLink) -> None:
+        self._context = context
+        self._client = link.client
+
+    def look(self) -> Look:
+        """Compare all that both know. Raises KeylimeError."""
+        expected = self._expected()
+        lists = KeylimeListing(self._client)
+        registered = lists.registered()
+        asked = sorted(expected.keys() & registered)[:MAX_KEYS]
+        found = Found(
+            lists.enrolled(),
+            registered,
+            dict(self._keys(asked)),
+            lists.runtime_policies(),
+            lists.measured_boot_policies(),
+        )
+        drifts = compare(expected, found)
+        return Look(self._context.now(), len(expected), len(found.keys), drifts)
+
+    def mend(self, actor: str, *, strangers: bool) -> tuple[Mended, ...]:
+        """Look, and do what can be done; strangers are removed only if that is said.
+
+        Devices of ours are enrolled anew in the background. Raises KeylimeError when
+        there is nothing to look at.
+        """
+        done = tuple(self._mend(one, strangers) for one in self.look().drifts)
+        changed = [one for one in done if one.done in ("planned", "removed")]
+        if changed:
+            names = [f"{one.drift.kind}: {one.drift.name}" for one in changed[:_LOGGED]]
+            detail = {"changed": len(changed), "first": names}
+            event = Event("keylime.mended", actor, self._context.now(), detail=detail)
+            self._context.stores.events.append(event)
+        return done
+
+    def _mend(self, one: Drift, strangers: bool) -> Mended:
+        if one.kind in STRANGE and not strangers:
+            return Mended(one, "left")
+        try:
+            return Mended(one, self._act(one))
+        except KeylimeError as error:
+            return Mended(one, f"not done: {error}"[:300])
+
+    def _act(self, one: Drift) -> str:
+        if one.kind in _ENROL:
+            guid = Guid.parse(one.name).raw
+            enrolment.plan(self._context.stores, guid, self._context.now())
+            return "planned"
+        match one.kind:
+            case DriftKind.STRANGE_AGENT:
+                self._client.unenrol(one.name)
+            case DriftKind.STRANGE_REGISTRATION | DriftKind.OTHER_KEYS:
+                self._client.unregister(one.name)
+            case DriftKind.STRANGE_RUNTIME_POLICY:
+                self._client.drop_policy("allowlists", one.name)
+            case DriftKind.STRANGE_MEASURED_BOOT:
+                self._client.drop_policy("mbpolicies", one.name)
+            case _:
+                return "left"  # only the device's own TPM can register it
+        return "removed"
+
+    def _expected(self) -> dict[str, Expected]:
+        gate, found = Gate(self._context), dict[str, Expected]()
+        for guid in self._context.stores.bindings.enrolled_on(Channel.PUSH.value):
+            try:
+                situation = gate.situation(guid)
+            except NotFound:
+                continue  # deleted meanwhile
+            binding, policy = situation.binding, situation.policy
+            if binding is None:
+                continue
+            carried = policy is not None and not policy.needs_logs
+            pcrs = situation.held.verifier_pcrs if carried else None
+            keys = binding.ek_public, binding.ak_public
+            found[str(Guid(guid))] = Expected(pcrs, *keys)
+        return found
+
+    def _keys(self, agents: Iterable[str]) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
+        for agent in agents:
+            entry = self._client.registered(agent)
+            if entry is not None:
+                yield agent, (entry.ek_public, entry.ak_public)
