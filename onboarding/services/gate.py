@@ -34,20 +34,26 @@ RELEASE_POLICY = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """All that is stored of a device and matters at the gate."""
+class Standing:
+    """What is stored of a device and matters to whoever judges its evidence."""
 
     device: DeviceRecord
     binding: BindingRecord | None
     assignment: AssignmentRecord | None
     held: Held
-    manifest: ManifestRecord | None
-    appraisal: AppraisalRecord | None
 
     @property
     def policy(self) -> AttestationPolicy | None:
         """The policy that the device is held to."""
         return self.held.policy
+
+
+@dataclass(frozen=True, slots=True)
+class Situation(Standing):
+    """All that is stored of a device and matters at the gate."""
+
+    manifest: ManifestRecord | None
+    appraisal: AppraisalRecord | None
 
     @property
     def guid(self) -> Guid:
@@ -103,16 +109,26 @@ class Gate:
 
     def situation(self, guid: bytes) -> Situation:
         """Collect what is stored. Raises NotFound for a GUID no device ever had."""
+        found = self.standing(guid)
+        return Situation(
+            found.device,
+            found.binding,
+            found.assignment,
+            found.held,
+            self._manifest(found.assignment),
+            self._concluded(found.device),
+        )
+
+    def standing(self, guid: bytes) -> Standing:
+        """The part of it that attesting needs. Raises NotFound likewise."""
         stores = self._context.stores
         device = stores.devices.get(guid)
         assignment = self._assignment(device.guid)
-        return Situation(
+        return Standing(
             device,
             self._binding(device.guid),
             assignment,
             held_to(stores, device, assignment, self._context.now()),
-            self._manifest(assignment),
-            self._concluded(device),
         )
 
     def decide(self, situation: Situation) -> DecisionRecord:

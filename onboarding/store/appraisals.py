@@ -1,22 +1,45 @@
 """Appraisals: every verdict, with what was compared to reach it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col, delete, func, or_, select
+from sqlmodel import col, delete, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from onboarding.store import quotes
+from onboarding.store import device_facts, quotes
 from onboarding.store.database import Database
-from onboarding.store.devices import facts_of, lock
+from onboarding.store.direct import Row, Sql, Value
 from onboarding.store.errors import InvalidRecord, NotFound
-from onboarding.store.events import Event
+from onboarding.store.events import Event, append
 from onboarding.store.gate_tables import AppraisalRow
 from onboarding.store.pages import Page, clamp, time_cursor
-from onboarding.store.state import state_of
-from onboarding.store.tables import DeviceRow
+from onboarding.store.state import DeviceFacts, state_of
+
+# Each piece of evidence comes by here: without the ORM.
+_COLUMNS = (
+    "id, guid, channel, verdict, compared, failures, policy_name, policy_version, "
+    "policy_digest, evidence_digest, at, lease_expires, clock, reset_count, "
+    "restart_count, firmware"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM appraisals WHERE "  # noqa: S608 - our own names
+_NEWEST_FIRST = "ORDER BY at DESC, id DESC LIMIT "
+_GET = Sql(_SELECT + "id = ?")
+_LATEST = Sql(_SELECT + "guid = ? " + _NEWEST_FIRST + "1")
+_LATEST_OF = Sql(_SELECT + "guid = ? AND verdict = ? " + _NEWEST_FIRST + "1")
+_LAST_COUNTED = Sql(
+    _SELECT + "guid = ? AND at >= ? AND clock IS NOT NULL "
+    "ORDER BY at DESC, clock DESC LIMIT 1"
+)
+_EVER = 2**62
+_PAGE = Sql(
+    _SELECT + "guid = ? AND (at < ? OR (at = ? AND id < ?)) " + _NEWEST_FIRST + "?"
+)
+_INSERT = Sql(
+    f"INSERT INTO appraisals ({_COLUMNS}) "  # noqa: S608 - our own names
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @unique
@@ -69,6 +92,7 @@ class AppraisalStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._direct = database.direct
 
     def add(
         self, record: AppraisalRecord, actor: str, quote: bytes | None = None
@@ -86,28 +110,28 @@ class AppraisalStore:
             Conflict: There is an appraisal of that id.
         """
         _check(record)
-        with self._database.transaction() as writing:
-            device = lock(writing, record.guid)
-            if device.bound_at is None:
+        with self._direct.transaction() as connection:
+            facts = device_facts.locked(connection, record.guid)
+            if facts.bound_at is None:
                 raise NotFound(f"device {record.guid.hex()} is not bound to a TPM")
-            before = state_of(facts_of(device), record.at)
-            counts = _counts(record, device)
+            before = after = state_of(facts, record.at)
+            counts = _counts(record, facts)
             if counts:
-                _apply(record, device)
-            writing.session.add(_row(record))
+                settled = _settled(record, facts)
+                after = state_of(settled, record.at)
+                device_facts.appraised(connection, record.guid, settled)
+            connection.count(_INSERT, _values(record))
             if quote is not None:
-                quotes.add(writing.direct, record.evidence_digest, record.at, quote)
-            after = state_of(facts_of(device), record.at)
+                quotes.add(connection, record.evidence_digest, record.at, quote)
             if counts and (after is not before or record.outcome is Outcome.FAILED):
-                writing.log(_event(record, actor))
+                append(connection, _event(record, actor))
 
     def get(self, appraisal_id: str) -> AppraisalRecord:
         """Raises NotFound when there is none of that id."""
-        with self._database.session() as session:
-            row = session.get(AppraisalRow, appraisal_id)
-            if row is None:
-                raise NotFound(f"there is no appraisal {appraisal_id}")
-            return _record(row)
+        row = self._direct.one(_GET, (appraisal_id,))
+        if row is None:
+            raise NotFound(f"there is no appraisal {appraisal_id}")
+        return _record(row)
 
     def latest(self, guid: bytes, outcome: Outcome | None = None) -> AppraisalRecord:
         """The newest under that very GUID, of one outcome if it is given.
@@ -115,15 +139,13 @@ class AppraisalStore:
         Raises:
             NotFound: There is none.
         """
-        query = select(AppraisalRow).where(AppraisalRow.guid == guid)
-        if outcome is not None:
-            query = query.where(AppraisalRow.verdict == outcome.value)
-        query = query.order_by(col(AppraisalRow.at).desc(), col(AppraisalRow.id).desc())
-        with self._database.session() as session:
-            row = session.exec(query.limit(1)).first()
-            if row is None:
-                raise NotFound(f"device {guid.hex()} has no such appraisal")
-            return _record(row)
+        if outcome is None:
+            row = self._direct.one(_LATEST, (guid,))
+        else:
+            row = self._direct.one(_LATEST_OF, (guid, outcome.value))
+        if row is None:
+            raise NotFound(f"device {guid.hex()} has no such appraisal")
+        return _record(row)
 
     def last_counted(self, guid: bytes, since: int) -> AppraisalRecord:
         """The newest since a time whose quote was genuine: its counters are kept.
@@ -133,31 +155,19 @@ class AppraisalStore:
         Raises:
             NotFound: There is none.
         """
-        at, clock = col(AppraisalRow.at), col(AppraisalRow.clock)
-        query = (
-            select(AppraisalRow)
-            .where(AppraisalRow.guid == guid, at >= since, clock.is_not(None))
-            .order_by(at.desc(), clock.desc())
-        )
-        with self._database.session() as session:
-            row = session.exec(query.limit(1)).first()
-            if row is None:
-                raise NotFound(f"device {guid.hex()} has no counted appraisal")
-            return _record(row)
+        row = self._direct.one(_LAST_COUNTED, (guid, since))
+        if row is None:
+            raise NotFound(f"device {guid.hex()} has no counted appraisal")
+        return _record(row)
 
     def page(
         self, guid: bytes, cursor: str | None = None, limit: int = 100
     ) -> Page[AppraisalRecord]:
         """A device's appraisals, newest first."""
         size = clamp(limit)
-        at, name = col(AppraisalRow.at), col(AppraisalRow.id)
-        query = select(AppraisalRow).where(AppraisalRow.guid == guid)
-        if cursor is not None:
-            last, last_name = time_cursor(cursor)
-            query = query.where(or_(at < last, (at == last) & (name < last_name)))
-        query = query.order_by(at.desc(), name.desc()).limit(size + 1)
-        with self._database.session() as session:
-            found = tuple(_record(row) for row in session.exec(query))
+        at, name = (_EVER, "") if cursor is None else time_cursor(cursor)
+        rows = self._direct.rows(_PAGE, (guid, at, at, name, size + 1))
+        found = tuple(map(_record, rows))
         end = found[:size][-1] if len(found) > size else None
         return Page(found[:size], f"{end.at}:{end.id}" if end else None)
 
@@ -203,20 +213,21 @@ def _check(record: AppraisalRecord) -> None:
         raise InvalidRecord("a pass needs a lease that ends after it")
 
 
-def _counts(record: AppraisalRecord, device: DeviceRow) -> bool:
-    if record.outcome is Outcome.ERROR or record.at < (device.bound_at or 0):
+def _counts(record: AppraisalRecord, facts: DeviceFacts) -> bool:
+    if record.outcome is Outcome.ERROR or record.at < (facts.bound_at or 0):
         return False
-    newest = device.appraised_at
+    newest = facts.appraised_at
     if newest is None or record.at > newest or record.outcome is Outcome.FAILED:
         return True
-    return record.at == newest and bool(device.appraisal_passed)
+    return record.at == newest and facts.appraisal_passed
 
 
-def _apply(record: AppraisalRecord, device: DeviceRow) -> None:
+def _settled(record: AppraisalRecord, facts: DeviceFacts) -> DeviceFacts:
     passed = record.outcome is Outcome.PASSED
-    device.appraised_at = record.at
-    device.appraisal_passed = int(passed)
-    device.lease_expires = record.lease_expires if passed else None
+    lease = record.lease_expires if passed else None
+    return replace(
+        facts, appraised_at=record.at, appraisal_passed=passed, lease_expires=lease
+    )
 
 
 def _event(record: AppraisalRecord, actor: str) -> Event:
@@ -230,44 +241,46 @@ def _event(record: AppraisalRecord, actor: str) -> Event:
     return Event(cause, actor, record.at, record.guid, record.evidence_digest, detail)
 
 
-def _row(record: AppraisalRecord) -> AppraisalRow:
+def _values(record: AppraisalRecord) -> tuple[Value, ...]:
     failures = [[f.kind, f.message, f.context] for f in record.failures]
-    return AppraisalRow(
-        id=record.id,
-        guid=record.guid,
-        channel=record.channel,
-        verdict=record.outcome.value,
-        compared=json.dumps(record.compared),
-        failures=json.dumps(failures),
-        policy_name=record.policy_name,
-        policy_version=record.policy_version,
-        policy_digest=record.policy_digest,
-        evidence_digest=record.evidence_digest,
-        at=record.at,
-        lease_expires=record.lease_expires,
-        clock=record.clock,
-        reset_count=record.reset_count,
-        restart_count=record.restart_count,
-        firmware=None if record.firmware is None else f"{record.firmware:016x}",
+    return (
+        record.id,
+        record.guid,
+        record.channel,
+        record.outcome.value,
+        json.dumps(record.compared),
+        json.dumps(failures),
+        record.policy_name,
+        record.policy_version,
+        record.policy_digest,
+        record.evidence_digest,
+        record.at,
+        record.lease_expires,
+        record.clock,
+        record.reset_count,
+        record.restart_count,
+        None if record.firmware is None else f"{record.firmware:016x}",
     )
 
 
-def _record(row: AppraisalRow) -> AppraisalRecord:
+def _record(row: Row) -> AppraisalRecord:
+    name, guid, channel, verdict, compared, failures, policy, version, *rest = row
+    policy_digest, evidence_digest, at, lease, clock, resets, restarts, firmware = rest
     return AppraisalRecord(
-        row.id,
-        row.guid,
-        row.channel,
-        Outcome(row.verdict),
-        tuple(json.loads(row.compared)),
-        tuple(FailureRecord(*parts) for parts in json.loads(row.failures)),
-        row.policy_name,
-        row.policy_version,
-        row.policy_digest,
-        row.evidence_digest,
-        row.at,
-        row.lease_expires,
-        row.clock,
-        row.reset_count,
-        row.restart_count,
-        None if row.firmware is None else int(row.firmware, 16),
+        name,
+        bytes(guid),
+        channel,
+        Outcome(verdict),
+        tuple(json.loads(compared)),
+        tuple(FailureRecord(*parts) for parts in json.loads(failures)),
+        policy,
+        version,
+        bytes(policy_digest),
+        bytes(evidence_digest),
+        at,
+        lease,
+        clock,
+        resets,
+        restarts,
+        None if firmware is None else int(firmware, 16),
     )

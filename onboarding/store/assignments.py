@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from onboarding.store.database import Database, Writing
 from onboarding.store.devices import lock
+from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import AssignmentRow, ManifestRow, PolicyRow
@@ -11,6 +12,11 @@ from onboarding.store.policies import PolicyKind
 
 Choice = tuple[str | None, str | None, str | None, int | None]
 """Manifest and its version, policy and its version."""
+
+_GET = Sql(
+    "SELECT guid, manifest_name, manifest_version, policy_name, policy_version, "
+    "assigned_at, assigned_by FROM assignments WHERE guid = ?"
+)
 
 NOTHING: Choice = (None, None, None, None)
 
@@ -52,11 +58,10 @@ class AssignmentStore:
         Raises:
             NotFound: Nothing was assigned to it.
         """
-        with self._database.session() as session:
-            row = session.get(AssignmentRow, guid)
-            if row is None:
-                raise NotFound(f"nothing is assigned to device {guid.hex()}")
-            return _record(row)
+        row = self._database.direct.one(_GET, (guid,))
+        if row is None:
+            raise NotFound(f"nothing is assigned to device {guid.hex()}")
+        return AssignmentRecord(*row)
 
     def assign_manifest(
         self,

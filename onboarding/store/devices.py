@@ -9,6 +9,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database, Writing
 from onboarding.store.device_filter import DeviceFilter, state_column
+from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
@@ -16,6 +17,15 @@ from onboarding.store.state import DeviceFacts, DeviceState, Removal, state_of
 from onboarding.store.tables import DeviceGuidRow, DeviceRow
 
 _LABELS_LIMIT = 4096
+# Asked for with each message of an owned device: without the ORM.
+_GET = Sql(
+    "SELECT d.guid, d.previous_guid, d.serial, d.device_info, d.profile, d.labels, "
+    "d.frozen, d.imported_at, d.removal, d.registered_until, d.owned_at, d.bound_at, "
+    "d.enrolled_at, d.appraised_at, d.appraisal_passed, d.lease_expires, "
+    "d.released_at, d.withdrawn_at, d.retired_at, d.devmod, d.module_results, "
+    "d.credential FROM device_guids g JOIN devices d ON d.guid = g.device "
+    "WHERE g.guid = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +66,10 @@ class DeviceStore:
         Raises:
             NotFound: No device ever did.
         """
-        with self._database.session() as session:
-            return read(find(session, guid))
+        row = self._database.direct.one(_GET, (guid,))
+        if row is None:
+            raise NotFound(f"there is no device with GUID {guid.hex()}")
+        return _of_row(row)
 
     def known_as(self, guid: bytes) -> tuple[bytes, ...]:
         """Every GUID of the device that has, or had, this one; else none."""
@@ -241,6 +253,25 @@ def facts_of(row: DeviceRow) -> DeviceFacts:
         row.released_at,
         row.withdrawn_at,
         row.retired_at,
+    )
+
+
+def _of_row(row: Row) -> DeviceRecord:
+    (guid, previous, serial, info, profile, labels, frozen, imported, removal) = row[:9]
+    until, owned, bound, enrolled, appraised, passed, *rest = row[9:19]
+    facts = DeviceFacts(until, owned, bound, enrolled, appraised, bool(passed), *rest)
+    return DeviceRecord(
+        bytes(guid),
+        previous,
+        serial,
+        info,
+        profile,
+        json.loads(labels),
+        bool(frozen),
+        imported,
+        None if removal is None else Removal(removal),
+        facts,
+        *row[19:],
     )
 
 

@@ -6,12 +6,19 @@ from enum import StrEnum, unique
 from sqlmodel import Session, col, select
 
 from onboarding.store.database import Database
+from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import PolicyRow
 from onboarding.store.pages import clamp
 
 _LIMIT = 1024 * 1024
+_COLUMNS = "name, version, kind, digest, body, created_at, created_by"
+_GET = Sql(f"SELECT {_COLUMNS} FROM policies WHERE name = ? AND version = ?")  # noqa: S608
+_NEWEST = Sql(
+    f"SELECT {_COLUMNS} FROM policies WHERE name = ? "  # noqa: S608 - our own names
+    "ORDER BY version DESC LIMIT 1"
+)
 
 
 @unique
@@ -78,14 +85,16 @@ class PolicyStore:
         Raises:
             NotFound: There is none.
         """
-        with self._database.session() as session:
-            if version is None:
-                row = _newest(session, name)
-            else:
-                row = session.get(PolicyRow, (name, version))
-            if row is None:
-                raise NotFound(f"there is no policy {name}@{version or 'any'}")
-            return _record(row)
+        direct = self._database.direct
+        if version is None:
+            row = direct.one(_NEWEST, (name,))
+        else:
+            row = direct.one(_GET, (name, version))
+        if row is None:
+            raise NotFound(f"there is no policy {name}@{version or 'any'}")
+        name, number, kind, digest, body, *made = row
+        known = name, number, PolicyKind(kind), bytes(digest), bytes(body)
+        return PolicyRecord(*known, *made)
 
     def versions(self, name: str, limit: int = 100) -> tuple[PolicyRecord, ...]:
         """The versions of one policy, newest first."""

@@ -16,7 +16,8 @@ from attestation.policy import AttestationPolicy
 from hw.kernel_logs import KernelLogs
 from onboarding.device.attest import Verdict, attest
 from onboarding.device.errors import DeviceError
-from onboarding.services.device_api.attest import KEPT, NOT_KEPT, ready
+from onboarding.services.device_api.attest import KEPT, NOT_KEPT
+from onboarding.services.device_api.readiness import ready
 from onboarding.services.enrolment import KIND, EnrolWork, plan
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import KeylimeLink

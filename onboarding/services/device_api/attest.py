@@ -2,22 +2,22 @@
 
 import hmac
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from attestation.appraisal import Channel
 from attestation.asking import IMA, UEFI, Asking
 from attestation.keylime.evidence import Evidence
-from attestation.policy import AttestationPolicy
 from hw.eventlog import MAX_LOG
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
+from onboarding.services.device_api.readiness import Attesting, bound, ready
 from onboarding.services.device_api.requests import (
     DeviceCall,
     take_bytes,
     take_text,
 )
 from onboarding.services.errors import Problem
-from onboarding.services.gate import Gate, Situation
+from onboarding.services.gate import Gate, Standing
 from onboarding.services.ima_lists import ImaLists, SentLines
 from onboarding.services.judging import Judge, Seen
 from onboarding.services.keylime_link import KeylimeLink, require
@@ -41,75 +41,6 @@ KEPT = "what the device shows was kept to draft a policy from; it is under none"
 NOT_KEPT = "the quote is not one by the bound key, so nothing is learnt from it"
 
 
-@dataclass(frozen=True, slots=True)
-class Attesting:
-    """A device that can attest: bound, and under a policy."""
-
-    situation: Situation
-    binding: BindingRecord
-    policy: AttestationPolicy
-
-
-def ready(situation: Situation, channel: Channel) -> Attesting:
-    """Return what attesting needs.
-
-    Raises:
-        Problem: 409; says what is missing.
-    """
-    binding = bound(situation, channel)
-    if situation.policy is None:
-        raise _no_policy(situation)
-    if channel is not Channel.EVIDENCE and situation.policy.needs_logs:
-        raise Problem(
-            409,
-            "no-policy",
-            f"Policy {situation.policy.name} needs logs, which the"
-            f" {channel.value} channel does not carry.",
-            remedy="Assign a policy of PCR values, or use the evidence channel.",
-        )
-    return Attesting(situation, binding, situation.policy)
-
-
-def _no_policy(situation: Situation) -> Problem:
-    if situation.held.contested:
-        names = ", ".join(situation.held.cohorts)
-        return Problem(
-            409,
-            "contested-policy",
-            f"Cohorts {names} hold this device to different policies.",
-            remedy="Change its labels, or have the cohorts agree.",
-        )
-    return Problem(
-        409,
-        "no-policy",
-        "No attestation policy is assigned to this device.",
-        remedy="PUT /api/v1/devices/{guid}/policy",
-    )
-
-
-def bound(situation: Situation, channel: Channel) -> BindingRecord:
-    """Return the device's binding, which must be for this channel.
-
-    Raises:
-        Problem: 409; says what is missing.
-    """
-    if situation.binding is None:
-        raise Problem(
-            409,
-            "not-bound",
-            "This device has not shown that its key is in a TPM.",
-            remedy="Onboard it with an agent that binds its TPM.",
-        )
-    if situation.binding.channel != channel.value:
-        raise Problem(
-            409,
-            "other-channel",
-            f"This device attests over the {situation.binding.channel} channel.",
-            remedy="Use that channel, or another board profile.",
-        )
-    return situation.binding
-
-
 class EvidenceChannel:
     """Nonces out, evidence in, verdicts stored."""
 
@@ -123,15 +54,15 @@ class EvidenceChannel:
 
     def challenge(self, call: DeviceCall) -> dict[str, object]:
         """Say what to quote. The nonce is good for one quote under this policy."""
-        situation = self._gate.situation(call.guid.raw)
+        standing = self._gate.standing(call.guid.raw)
         learning = self._learner.wanted(call.guid)
-        asking = situation.held.asking(learn=learning)
+        asking = standing.held.asking(learn=learning)
         asked = {**asking.to_item(), **self._kept(call, asking)}
-        if _only_looked_at(situation, learning):
-            bound(situation, Channel.EVIDENCE)
+        if _only_looked_at(standing, learning):
+            bound(standing, Channel.EVIDENCE)
             nothing = {"policy": "", "version": 0}
             return {**asked, **nothing, **self._promise(call, UNJUDGED)}
-        attesting = ready(situation, Channel.EVIDENCE)
+        attesting = ready(standing, Channel.EVIDENCE)
         policy = attesting.policy
         self._note_enrolment(call, attesting, self._context.now())
         named = {"policy": policy.name, "version": policy.version}
@@ -139,10 +70,10 @@ class EvidenceChannel:
 
     def log(self, call: DeviceCall) -> dict[str, object]:
         """Keep lines of the IMA list that come ahead of a quote."""
-        situation = self._gate.situation(call.guid.raw)
-        asking = situation.held.asking(learn=False)
-        if not _only_looked_at(situation, learning=False):
-            ready(situation, Channel.EVIDENCE)
+        standing = self._gate.standing(call.guid.raw)
+        asking = standing.held.asking(learn=False)
+        if not _only_looked_at(standing, learning=False):
+            ready(standing, Channel.EVIDENCE)
         if IMA not in asking.logs | asking.optional_logs:
             raise Problem(
                 409,
@@ -154,19 +85,19 @@ class EvidenceChannel:
 
     def attest(self, call: DeviceCall) -> dict[str, object]:
         """Have the evidence judged; a failure takes the workload back at once."""
-        situation = self._gate.situation(call.guid.raw)
+        standing = self._gate.standing(call.guid.raw)
         learning = self._learner.wanted(call.guid)
-        if _only_looked_at(situation, learning):
-            return self._look(call, situation, learning)
-        nonce = self._spend(call, ready(situation, Channel.EVIDENCE).policy.digest())
-        if self._updated(call, situation):
-            situation = self._gate.situation(call.guid.raw)
-        attesting = ready(situation, Channel.EVIDENCE)
+        if _only_looked_at(standing, learning):
+            return self._look(call, standing, learning)
+        nonce = self._spend(call, ready(standing, Channel.EVIDENCE).policy.digest())
+        if self._updated(call, standing):
+            standing = self._gate.standing(call.guid.raw)
+        attesting = ready(standing, Channel.EVIDENCE)
         evidence = self._evidence(call, attesting.binding, nonce)
         evidence = replace(evidence, pcrs=attesting.policy.pcrs)
         if learning:
             self._learner.keep(call.guid, evidence, call.actor)
-        judge, update = self._judge(call, evidence), situation.held.update
+        judge, update = self._judge(call, evidence), standing.held.update
         case = Case(
             judge.seen, attesting.binding, attesting.policy, Channel.EVIDENCE, update
         )
@@ -174,21 +105,21 @@ class EvidenceChannel:
             record = Appraiser(self._context, judge).appraise(case, call.actor)
         if record.outcome is Outcome.FAILED:
             self._withdrawals.review(call.guid.raw, "task:appraisal")
-        self._observe(call, situation, judge)
+        self._observe(call, standing, judge)
         return _shown(record)
 
     def _look(
-        self, call: DeviceCall, situation: Situation, learning: bool
+        self, call: DeviceCall, standing: Standing, learning: bool
     ) -> dict[str, object]:
         """Look at what a device under no policy shows; that is no verdict on it."""
-        binding = bound(situation, Channel.EVIDENCE)
+        binding = bound(standing, Channel.EVIDENCE)
         evidence = self._evidence(call, binding, self._spend(call, UNJUDGED))
         said = OBSERVED
         if learning:
             kept = self._learner.keep(call.guid, evidence, call.actor)
             said = KEPT if kept else NOT_KEPT
-        if situation.held.observed:
-            self._observe(call, situation, self._judge(call, evidence))
+        if standing.held.observed:
+            self._observe(call, standing, self._judge(call, evidence))
         return {
             "verdict": Outcome.ERROR.value,
             "appraisal": "",
@@ -201,15 +132,15 @@ class EvidenceChannel:
         seen = Seen(call.guid, evidence, self._context.now(), _lines(call))
         return Judge(self._context, require(self._link).client, seen)
 
-    def _observe(self, call: DeviceCall, situation: Situation, judge: Judge) -> None:
-        if situation.held.observed:
+    def _observe(self, call: DeviceCall, standing: Standing, judge: Judge) -> None:
+        if standing.held.observed:
             with self._lists.turn(call.guid.raw):
                 observer = Observer(self._context, judge)
-                observer.observe(situation.held, call.actor)
+                observer.observe(standing.held, call.actor)
 
-    def _updated(self, call: DeviceCall, situation: Situation) -> bool:
+    def _updated(self, call: DeviceCall, standing: Standing) -> bool:
         """Whether the device reports the image it was to get: its window is over."""
-        update = situation.held.update
+        update = standing.held.update
         image = cbor.bstr(call.body.get("image", b""), limit=IMAGE_SIZE)
         if update is None or not hmac.compare_digest(image, update.image):
             return False
@@ -265,7 +196,7 @@ class EvidenceChannel:
         return {"nonce": nonce, "ticket": ticket, "expires": expires}
 
     def _note_enrolment(self, call: DeviceCall, attesting: Attesting, now: int) -> None:
-        if attesting.situation.device.facts.enrolled_at is None:
+        if attesting.standing.device.facts.enrolled_at is None:
             channel = Channel.EVIDENCE.value
             self._context.stores.devices.enrolled(
                 call.guid.raw, channel, call.actor, now
@@ -290,9 +221,9 @@ class EvidenceChannel:
         return cbor.bstr(nonce, NONCE_SIZE)
 
 
-def _only_looked_at(situation: Situation, learning: bool) -> bool:
+def _only_looked_at(standing: Standing, learning: bool) -> bool:
     """Whether the device is under no policy, and is asked all the same."""
-    held = situation.held
+    held = standing.held
     return held.policy is None and (learning or bool(held.observed))
 
 

@@ -10,7 +10,7 @@ from attestation.appraisal import Channel
 from attestation.keylime.errors import KeylimeError
 from onboarding.services import reconcile
 from onboarding.services.context import Context
-from onboarding.services.device_api.attest import Attesting, ready
+from onboarding.services.device_api.readiness import Attesting, ready
 from onboarding.services.device_api.requests import DeviceCall, take_text
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
@@ -64,7 +64,7 @@ class PushEnrolment:
             ) from error
         self._require_ours(attesting, agent)
         client.unenrol(agent)
-        pcrs = attesting.situation.held.verifier_pcrs
+        pcrs = attesting.standing.held.verifier_pcrs
         client.enrol(agent, attesting.binding.ak_public, pcrs)
         now = self._context.now()
         stores = self._context.stores
@@ -94,7 +94,7 @@ class PushEnrolment:
             raise _again("Its proof was passed on before.")
 
     def _ready(self, call: DeviceCall) -> Attesting:
-        return ready(self._gate.situation(call.guid.raw), Channel.PUSH)
+        return ready(self._gate.standing(call.guid.raw), Channel.PUSH)
 
     def _require_ours(self, attesting: Attesting, agent: str) -> None:
         """Whoever else reaches the registrar must not have slipped in other keys."""
