@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit fuzz bench bench-console lock setup setup-test clean
+.PHONY: help demo test lint types layers unit fuzz schemathesis bench bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ SECONDS := 300
 fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements/fuzz.txt || true
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
+
+schemathesis: setup ## Try each service against its OpenAPI document, SECONDS=300 each
+	@$(BIN)/python -m tests.openapi --seconds $(SECONDS) $(SCHEMATHESIS_ARGS)
 
 interop: setup-test ## Try other FDO implementations against ours; writes docs/interop.md
 	INTEROP=full INTEROP_REPORT=docs/interop.md $(BIN)/pytest -q tests/interop $(PYTEST_ARGS)

@@ -28,7 +28,9 @@ MAX_FILE = 256 * 1024  # bytes
 MAX_BUNDLE = 1024 * 1024  # bytes, all of it
 MAX_DEPTH = 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,127}")
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,127}"
+RELATIVE_PATH = rf"^{_SEGMENT}(?:/{_SEGMENT}){{0,{MAX_DEPTH - 1}}}$"
+_PATH = re.compile(RELATIVE_PATH)
 
 
 @unique
@@ -140,8 +142,7 @@ def require_safe_paths(paths: Iterable[str]) -> None:
     """
     seen: set[str] = set()
     for path in paths:
-        segments = path.split("/")
-        if len(segments) > MAX_DEPTH or not all(map(_SEGMENT.fullmatch, segments)):
+        if not _PATH.fullmatch(path):
             raise _unsafe(f"path {path[:80]!r} is not taken")
         folded = path.lower()
         if folded in seen:

@@ -45,7 +45,7 @@ def _signer(context: Context, vouchers: tuple[VoucherRecord, ...]) -> SoftSigner
     found = ring.find(vouchers[0].key_fingerprint)
     if found is None:
         raise Problem(
-            503,
+            409,
             "owner-key-missing",
             "The owner key of this device is not here.",
             remedy="Restore its key file.",

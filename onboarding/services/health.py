@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from attestation.keylime.drift import DriftKind
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.verifiers import Circuit as VerifierCircuit
+from onboarding.services.api.routing import gives
 from onboarding.services.cached import Cached
 from onboarding.services.context import Context
 from onboarding.services.drift import DriftDesk
@@ -154,7 +155,7 @@ def ready(request: Request) -> JSONResponse:
     return JSONResponse({"status": status, "role": role, "checks": checks})
 
 
-@router.get("/metrics")
+@router.get("/metrics", **gives("text/plain"))
 def metrics(request: Request) -> Response:
     """Counts in Prometheus' text format."""
     health = _health(request)

@@ -19,11 +19,13 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
 from onboarding.protocol.errors import StationRefused
 from onboarding.services.fdo_front import Arrival
+from onboarding.services.rv_schema import Directives
 from onboarding.store.errors import ApiKeyRefused, NotFound
 from onboarding.store.lines import LineRecord, LineStore
 from onboarding.store.making import SameSerial
@@ -31,11 +33,11 @@ from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.rendezvous import RendezvousInfo
 
 DEFAULT = "default"  # of the messages at the root, unless the service has another
-MAX_MODELS, MAX_NETWORKS, MAX_DIRECTIVES = 64, 32, 32
+MAX_MODELS, MAX_NETWORKS = 64, 32
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
-Directives = Annotated[
-    list[dict[str, Any]], Field(min_length=1, max_length=MAX_DIRECTIVES)
+Network = Annotated[
+    IPvAnyNetwork, WithJsonSchema({"type": "string", "format": "ip-network"})
 ]
 KeyName = Annotated[str, StringConstraints(pattern=NAME)]
 
@@ -68,8 +70,8 @@ class LineDocument(_Part):
     a serial number that is taken.
     """
 
-    require_key: bool = True
-    networks: Annotated[list[IPvAnyNetwork], Field(max_length=MAX_NETWORKS)] = []
+    require_key: Annotated[bool, Field(strict=True)] = True
+    networks: Annotated[list[Network], Field(max_length=MAX_NETWORKS)] = []
     directives: Directives | None = None
     models: Annotated[list[ModelRule], Field(max_length=MAX_MODELS)] = []
     device_ca: KeyName | None = None

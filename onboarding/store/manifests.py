@@ -11,7 +11,7 @@ from onboarding.store.gate_tables import ManifestRow
 from onboarding.store.pages import Page, clamp
 
 _LIMIT = 4 * 1024 * 1024
-_BETWEEN = "\x1f"  # in no name: names are printable
+_BETWEEN = "@"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from onboarding.services.api.examples import EXAMPLES
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from tests.support.services import Running, Site
@@ -14,70 +15,7 @@ from tests.support.services import Running, Site
 ZERO = "0" * 64
 
 
-PCRS = {"7": ["ab" * 32]}
-
-
-# A body for each route that it takes, or refuses for what it names only.
-BODIES: dict[str, dict[str, Any]] = {
-    "POST /apikeys": {"name": "n", "role": "operator", "expires_in": 60},
-    "PUT /devices/{guid}/assignment": {"manifest": "m", "version": 1},
-    "PUT /devices/{guid}/freeze": {"frozen": True, "reason": "r"},
-    "PUT /devices/{guid}/labels": {"labels": {"site": "here"}},
-    "PUT /devices/{guid}/policy": {"policy": "p", "version": 1},
-    "POST /devices/{guid}/retire": {"reason": "r"},
-    "POST /devices/{guid}/withdraw": {"reason": "r"},
-    "PUT /device-ca/{name}/chain": {"chain_pem": "-----BEGIN"},
-    "POST /device-keys": {"devices": [{"name": "SN", "pem": "-----BEGIN"}]},
-    "PUT /lines/{name}": {"device_ca": "none-of-that-name"},
-    "POST /lines/{name}/stations": {"name": "bench 1"},
-    "POST /made/settle": {"serial": "SN-unheard-of"},
-    "POST /ek-acceptances": {"ek_digest": "ab" * 32, "reason": "r"},
-    "POST /keys/{fingerprint}/rotate": {"reason": "r", "successor": ZERO},
-    "POST /keys/{fingerprint}/retire": {"reason": "r", "accept_loss": False},
-    "POST /keys/{fingerprint}/revoke": {"reason": "r"},
-    "POST /keys/{fingerprint}/reinstate": {"reason": "r"},
-    "POST /manifests": {
-        "name": "m",
-        "version": 1,
-        "kind": "quadlet",
-        "files": [{"path": "a.container", "text": "[Container]"}],
-    },
-    "POST /passports": {
-        "guid": str(uuid4()),
-        "serial": "SN",
-        "profile": "generic-sbc-tpm",
-        "ek_public": "AAAA",
-        "ek_certificate": None,
-    },
-    "POST /policies": {
-        "kind": "attestation",
-        "name": "p",
-        "pcrs": PCRS,
-        "bank": "sha256",
-        "lease_seconds": 60,
-    },
-    "PUT /cohorts/{name}": {"labels": {"site": "here"}, "policy": "p", "version": 1},
-    "POST /cohorts/{name}/enforce": {"preview": ZERO},
-    "POST /cohorts/{name}/update": {"version": 2, "image": ZERO, "seconds": 60},
-    "POST /keylime/drift/mend": {"strangers": False},
-    "PUT /devices/{guid}/service-info": {"plan": "p"},
-    "POST /service-info/plans": {
-        "name": "p",
-        "steps": [{"module": "fdo.upload", "parameters": {"name": "/etc/machine-id"}}],
-    },
-    "PUT /service-info/rules": {"labels": {"site": "here"}, "plan": "p"},
-    "PUT /key-rules/{holder}/{fingerprint}": {"verdict": "deny", "reason": "r"},
-    "POST /rendezvous-servers/reset": {"server": "https://rv.example"},
-    "PUT /rvinfo": {"directives": [{"dns": "rv.example", "protocol": "http"}]},
-    "PUT /to2-address": {
-        "addresses": [{"dns": "o.example", "ip": None, "port": 1, "protocol": "http"}]
-    },
-    "PUT /trust": {"manufacturers": [ZERO], "device_cas_pem": ""},
-    "POST /vouchers/extend": {"next_owner_pem": "-----BEGIN", "all": True},
-    "POST /vouchers/{guid}/extend": {"next_owner_pem": "-----BEGIN"},
-    "POST /vouchers/{guid}/resell": {"next_owner_pem": "-----BEGIN"},
-    "PUT /vouchers/{guid}/credential": {"mode": "reuse"},
-}
+BODIES: dict[str, Any] = EXAMPLES
 
 
 ENDLESS = {"GET /events/stream"}
@@ -138,5 +76,6 @@ def send(api: Api, route: str, role: Role, **kwargs: Any) -> httpx.Response:
     if route in ENDLESS:
         return _begun(api, path, role)
     if route in BODIES and not kwargs:
-        kwargs = {"json": BODIES[route]}
+        body = BODIES[route]
+        kwargs = {"content": body} if isinstance(body, str) else {"json": body}
     return api.call(method, path, role, **kwargs)

@@ -15,6 +15,7 @@ router = api_router("api keys")
 KeyName = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)
 ]
+Lifetime = Annotated[int, Field(ge=1, le=10 * 365 * 86400, strict=True)]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]
 
 
@@ -23,7 +24,7 @@ class ApiKeyIn(Body):
 
     name: KeyName
     role: Role
-    expires_in: Annotated[int, Field(ge=1, le=10 * 365 * 86400)] | None = None
+    expires_in: Lifetime | None = None
 
 
 @router.get("/apikeys", **needs())

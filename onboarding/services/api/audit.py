@@ -5,10 +5,10 @@ from fastapi import Response
 from onboarding.services import audit, evidence_packs
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
-    Cursor,
     GuidPath,
     JsonObject,
     Limit,
+    NumberCursor,
     parse_guid,
 )
 from onboarding.services.api.routing import api_router, gives
@@ -43,7 +43,7 @@ def make_checkpoint(context: Ctx) -> Response:
 
 @router.get("/audit/checkpoints", **needs(Role.SECURITY))
 def list_checkpoints(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    context: Ctx, limit: Limit = 100, cursor: NumberCursor = None
 ) -> JsonObject:
     """What was signed so far, newest first."""
     page = context.stores.checkpoints.page(cursor, limit)

@@ -1,15 +1,13 @@
 """Release decisions, with their reasons and what they were made from."""
 
 import json
-from typing import Annotated
-
-from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
-    Cursor,
+    GuidQuery,
     JsonObject,
     Limit,
+    TimeCursor,
     guid_text,
     parse_guid,
 )
@@ -19,12 +17,10 @@ from onboarding.store.decisions import DecisionRecord
 
 router = api_router("decisions")
 
-OfDevice = Annotated[str | None, Query(max_length=64)]
-
 
 @router.get("/decisions", **needs(Role.OPERATOR, Role.SECURITY))
 def list_decisions(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None, guid: OfDevice = None
+    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None, guid: GuidQuery = None
 ) -> JsonObject:
     """Newest first; of one device under all its GUIDs, if one of them is named."""
     raw = None if guid is None else parse_guid(guid).raw

@@ -1,7 +1,14 @@
 """What people do to a device: freeze, withdraw, retire."""
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, GuidPath, JsonObject, Text, guid_text
+from onboarding.services.api.fields import (
+    Body,
+    Flag,
+    GuidPath,
+    JsonObject,
+    Text,
+    guid_text,
+)
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
 from onboarding.services.gate import Gate
@@ -14,7 +21,7 @@ router = api_router("devices")
 class FreezeIn(Body):
     """Whether releases to the device are stopped, and why."""
 
-    frozen: bool
+    frozen: Flag
     reason: Text
 
 

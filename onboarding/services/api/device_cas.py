@@ -7,7 +7,7 @@ from fastapi import Path, Response
 
 from onboarding.services import device_ca
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, JsonObject, Pem
+from onboarding.services.api.fields import Body, CertificatesPem, JsonObject
 from onboarding.services.api.keys import require_key
 from onboarding.services.api.routing import api_router, gives
 from onboarding.services.key_store import KeyKind
@@ -24,7 +24,7 @@ PEM_TYPE = "application/x-pem-file"
 class ChainIn(Body):
     """Certificates: the one for our key first, then each one's issuer."""
 
-    chain_pem: Pem
+    chain_pem: CertificatesPem
 
 
 @router.get("/device-ca", **gives(PEM_TYPE), **needs(*ANY))

@@ -8,7 +8,14 @@ from pydantic import Field
 
 from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, Cursor, JsonObject, Limit, guid_text
+from onboarding.services.api.fields import (
+    Body,
+    JsonObject,
+    Limit,
+    NameCursor,
+    PublicPem,
+    guid_text,
+)
 from onboarding.services.api.routing import api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.device_keys import KnownKey
@@ -23,7 +30,7 @@ class DeviceKeyIn(Body):
     """A device by what it calls itself in DI; a public key or certificate, PEM."""
 
     name: Called
-    pem: Annotated[str, Field(min_length=1, max_length=16384)]
+    pem: PublicPem
 
 
 class DeviceKeysIn(Body):
@@ -34,7 +41,7 @@ class DeviceKeysIn(Body):
 
 @router.get("/device-keys", **needs(Role.MANUFACTURER, Role.SECURITY))
 def list_device_keys(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    context: Ctx, limit: Limit = 100, cursor: NameCursor = None
 ) -> JsonObject:
     """Known device keys by name, and the GUID each was used for."""
     page = context.stores.device_keys.page(cursor, limit)

@@ -1,20 +1,20 @@
 """What a device is to be: its labels, its workload, the policy it is held to."""
 
-from typing import Annotated
+from typing import Any
 
 from fastapi import Response
-from pydantic import Field
+from pydantic import ConfigDict
 
 from onboarding.services import enrolment
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import Conditions, When, answered, tag_of
 from onboarding.services.api.fields import (
-    MAX_INT,
     Body,
     GuidPath,
     JsonObject,
-    Line,
+    Labels,
     Name,
+    Version,
     guid_text,
 )
 from onboarding.services.api.present import present
@@ -28,11 +28,20 @@ from onboarding.store.errors import NotFound
 router = api_router("devices")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
-Version = Annotated[int, Field(ge=1, le=MAX_INT)]
+
+
+def _versioned(schema: dict[str, Any]) -> None:
+    """A manifest that is named is named with its version."""
+    schema["anyOf"] = [
+        {"properties": {"manifest": {"type": "null"}}},
+        {"required": ["version"], "properties": {"version": {"type": "integer"}}},
+    ]
 
 
 class AssignmentIn(Body):
     """Which manifest; null takes the present one away."""
+
+    model_config = ConfigDict(json_schema_extra=_versioned)
 
     manifest: Name | None
     version: Version | None = None
@@ -48,7 +57,7 @@ class PolicyChoice(Body):
 class LabelsIn(Body):
     """All labels of the device."""
 
-    labels: Annotated[dict[Name, Line], Field(max_length=64)]
+    labels: Labels
 
 
 @router.get("/devices/{guid}/assignment", **needs(*READERS))

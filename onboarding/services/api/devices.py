@@ -8,10 +8,11 @@ from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.device_view import shown_appraisal, shown_device, summary
 from onboarding.services.api.events import shown_event
 from onboarding.services.api.fields import (
-    Cursor,
+    BytesCursor,
     GuidPath,
     JsonObject,
     Limit,
+    TimeCursor,
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
@@ -31,7 +32,7 @@ Words = Annotated[str, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 def list_devices(
     context: Ctx,
     limit: Limit = 100,
-    cursor: Cursor = None,
+    cursor: BytesCursor = None,
     state: StateQuery = None,
     q: Words = "",
 ) -> JsonObject:
@@ -64,7 +65,7 @@ def get_timeline(guid: GuidPath, context: Ctx) -> JsonObject:
 
 @router.get("/devices/{guid}/appraisals", **needs(*READERS))
 def get_appraisals(
-    guid: GuidPath, context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    guid: GuidPath, context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
 ) -> JsonObject:
     """A device's appraisals, newest first, with what was really compared."""
     device = context.stores.devices.get(parse_guid(guid).raw)

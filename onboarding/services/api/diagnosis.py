@@ -6,7 +6,13 @@ from typing import Annotated
 from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
-from onboarding.services.api.fields import JsonObject, Text, guid_text, parse_guid
+from onboarding.services.api.fields import (
+    GuidQuery,
+    JsonObject,
+    Text,
+    guid_text,
+    parse_guid,
+)
 from onboarding.services.api.made import shown_made
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.traces import shown_sighting, shown_trace
@@ -21,7 +27,6 @@ from ownership_vouchers.types import Guid
 
 router = api_router("diagnosis")
 
-GuidQuery = Annotated[str | None, Query(max_length=64)]
 SerialQuery = Annotated[Text | None, Query()]
 
 

@@ -9,7 +9,7 @@ from fastapi import Path, Response
 from attestation.ek_certificate import load_root
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import JsonObject
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import api_router, takes
 from onboarding.services.errors import Problem
 from onboarding.services.trust import read_certificates
 from onboarding.store.apikeys import Role
@@ -18,14 +18,7 @@ from onboarding.store.ek_roots import EkRootRecord
 router = api_router("trust")
 
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-_NEEDS = needs(Role.SECURITY)
-_NEEDS["openapi_extra"] = {
-    **_NEEDS["openapi_extra"],
-    "requestBody": {
-        "required": True,
-        "content": {"application/x-pem-file": {"schema": {"type": "string"}}},
-    },
-}
+_PEM = {"application/x-pem-file": {"type": "string", "format": "pem-certificates"}}
 
 
 @router.get("/ek-roots", **needs(Role.OPERATOR, Role.SECURITY))
@@ -34,7 +27,7 @@ def list_roots(context: Ctx) -> JsonObject:
     return {"items": [_shown(one) for one in context.stores.ek_roots.all()]}
 
 
-@router.post("/ek-roots", **_NEEDS)
+@router.post("/ek-roots", **takes(_PEM, **needs(Role.SECURITY)))
 def add_roots(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
     """Trust the certificates of a PEM file; known ones are counted out."""
     certificates = read_certificates(_text(body))

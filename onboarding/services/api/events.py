@@ -7,9 +7,10 @@ from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
-    Cursor,
+    GuidQuery,
     JsonObject,
     Limit,
+    NumberCursor,
     guid_text,
     parse_guid,
 )
@@ -19,7 +20,6 @@ from onboarding.store.events import LoggedEvent
 
 router = api_router("audit")
 
-OfDevice = Annotated[str | None, Query(max_length=64)]
 Cause = Annotated[str | None, Query(pattern=r"^[a-z_.-]{1,64}$")]
 
 
@@ -27,9 +27,9 @@ Cause = Annotated[str | None, Query(pattern=r"^[a-z_.-]{1,64}$")]
 def list_events(
     context: Ctx,
     limit: Limit = 100,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
     cause: Cause = None,
-    guid: OfDevice = None,
+    guid: GuidQuery = None,
 ) -> JsonObject:
     """Newest first; ``cause`` may be a prefix such as ``release``.
 

@@ -25,15 +25,33 @@ _TEXT = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, StringConstraints(pattern=_TEXT, min_length=1, max_length=256)]
 Line = Annotated[str, StringConstraints(pattern=_TEXT, max_length=1024)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Pem = Annotated[str, StringConstraints(min_length=1, max_length=65536)]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Number = Annotated[int, Field(ge=0, le=MAX_INT)]
+Serial = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
+# Strict: a JSON true is no number, and "1" is none either.
+Version = Annotated[int, Field(ge=1, le=MAX_INT, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+# PEM has a reader of its own; the format says what must be in it.
+_PEM = StringConstraints(min_length=1, max_length=65536)
+PublicPem = Annotated[
+    str, _PEM, Field(json_schema_extra={"format": "pem-public-key"})
+]  # or a certificate, and its issuers after it
+CertificatesPem = Annotated[
+    str, _PEM, Field(json_schema_extra={"format": "pem-certificates"})
+]
 
 
 class Body(BaseModel):
     """A request's body: what it does not know, it refuses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Labels = Annotated[
+    dict[Name, Line],
+    Field(max_length=64, json_schema_extra={"additionalProperties": False}),
+]
 
 
 def _decoded(text: str) -> str:
@@ -57,7 +75,9 @@ def decode_bytes(text: str) -> bytes:
 
 
 Base64Text = Annotated[
-    str, StringConstraints(max_length=65536), AfterValidator(_decoded)
+    str,
+    StringConstraints(max_length=65536, pattern=r"^[A-Za-z0-9_-]*={0,2}$"),
+    AfterValidator(_decoded),
 ]
 
 
@@ -78,8 +98,30 @@ def guid_text(raw: bytes | None) -> str | None:
     return None if raw is None else str(Guid(raw))
 
 
-GuidPath = Annotated[str, Path(max_length=64, description="GUID, dashed or 32 digits")]
+_GUID = r"^[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}$"
+_OF_GUID = "GUID, dashed or 32 digits"
+GuidText = Annotated[str, StringConstraints(pattern=_GUID)]
+GuidPath = Annotated[str, Path(pattern=_GUID, description=_OF_GUID)]
+GuidQuery = Annotated[str | None, Query(pattern=_GUID, description=_OF_GUID)]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=128)]
+
+
+# A cursor names the last row of a page, by what the list is sorted by.
+_NEXT = "`next` of the page before"
+BytesCursor = Annotated[
+    str | None, Query(pattern=r"^(?:[0-9a-f]{2}){1,64}$", description=_NEXT)
+]
+NumberCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description=_NEXT)]
+TimeCursor = Annotated[
+    str | None,
+    Query(pattern=r"^[0-9]{1,18}:(?:[0-9a-f]{2}){1,54}$", description=_NEXT),
+]
+NameCursor = Annotated[
+    str | None, Query(pattern=r"^[^\x00-\x1f\x7f]{1,128}$", description=_NEXT)
+]
+VersionCursor = Annotated[
+    str | None,
+    Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[0-9]{1,10}$", description=_NEXT),
+]
 Hex = Annotated[bytes, PlainSerializer(lambda data: data.hex(), return_type=str)]
 JsonObject = dict[str, Any]

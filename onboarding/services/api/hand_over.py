@@ -6,13 +6,20 @@ comes out again unchanged, so that a call whose answer was lost can be repeated.
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, JsonObject, Pem, guid_text, parse_guid
+from onboarding.services.api.fields import (
+    Body,
+    GuidText,
+    JsonObject,
+    PublicPem,
+    guid_text,
+    parse_guid,
+)
 from onboarding.services.api.problems import from_error
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
@@ -29,27 +36,33 @@ router = api_router("vouchers")
 MAX_AT_ONCE = 200
 
 
-class HandOverIn(Body):
-    """The buyer, and which vouchers: some by GUID, or what is unsold.
+class _HandOver(Body):
+    next_owner_pem: PublicPem
 
-    Without ``guids``, what was never extended is taken by GUID after ``cursor``: of
-    one ``line``, or of ``all`` of them.
-    """
 
-    next_owner_pem: Pem
-    guids: Annotated[
-        list[Annotated[str, StringConstraints(max_length=64)]] | None,
-        Field(min_length=1, max_length=MAX_AT_ONCE),
-    ] = None
-    line: Annotated[str, StringConstraints(pattern=NAME)] | None = None
-    all: bool = False
-    cursor: Annotated[str, StringConstraints(max_length=64)] | None = None
+class SomeIn(_HandOver):
+    """Vouchers by GUID, for one buyer."""
 
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        if [self.guids is not None, self.line is not None, self.all].count(True) != 1:
-            raise ValueError("name either guids, or a line, or all")
-        return self
+    guids: Annotated[list[GuidText], Field(min_length=1, max_length=MAX_AT_ONCE)]
+
+
+class _Unsold(_HandOver):
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+
+
+class LineIn(_Unsold):
+    """What was never extended of one line, by GUID after ``cursor``."""
+
+    line: Annotated[str, StringConstraints(pattern=NAME)]
+
+
+class AllIn(_Unsold):
+    """What was never extended, by GUID after ``cursor``."""
+
+    all: Literal[True]
+
+
+HandOverIn = SomeIn | LineIn | AllIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +99,10 @@ def extend_vouchers(body: HandOverIn, context: Ctx, caller: Caller) -> JsonObjec
 def _chosen(
     context: Context, body: HandOverIn, buyer: str
 ) -> tuple[list[bytes], str | None]:
-    if body.guids is not None:
+    if isinstance(body, SomeIn):
         return [parse_guid(one).raw for one in body.guids], None
-    page = context.stores.made.unsold(body.cursor, MAX_AT_ONCE, body.line, buyer)
+    line = body.line if isinstance(body, LineIn) else None
+    page = context.stores.made.unsold(body.cursor, MAX_AT_ONCE, line, buyer)
     return list(page.items), page.cursor
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    Cursor,
+    BytesCursor,
     Fingerprint,
     JsonObject,
     Limit,
@@ -23,17 +23,31 @@ router = api_router("rendezvous")
 KeyPath = Annotated[Fingerprint, Path()]
 
 
-class KeyRuleIn(Body):
-    """A verdict, a quota of live registrations, or both; and why, for the record."""
+Quota = Annotated[int, Field(ge=0, le=MAX_QUOTA, strict=True)]
 
-    verdict: Verdict | None = None
-    quota: Annotated[int, Field(ge=0, le=MAX_QUOTA)] | None = None
+
+class VerdictIn(Body):
+    """A verdict, with a quota or without; and why, for the record.
+
+    A manufacturer's key can only be denied, and has no quota.
+    """
+
+    verdict: Verdict
+    quota: Quota | None = None
+    reason: Line = ""
+
+
+class QuotaIn(Body):
+    """A quota of live registrations alone; and why, for the record."""
+
+    verdict: None = None
+    quota: Quota
     reason: Line = ""
 
 
 @router.get("/key-rules/{holder}", **needs(Role.OPERATOR, Role.SECURITY))
 def list_key_rules(
-    holder: Holder, context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    holder: Holder, context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
 ) -> JsonObject:
     """Rules for owners' keys, or for manufacturers', by fingerprint."""
     page = context.stores.key_rules.page(holder, cursor, limit)
@@ -44,7 +58,7 @@ def list_key_rules(
 def put_key_rule(
     holder: Holder,
     fingerprint: KeyPath,
-    body: KeyRuleIn,
+    body: VerdictIn | QuotaIn,
     context: Ctx,
     caller: Caller,
 ) -> JsonObject:

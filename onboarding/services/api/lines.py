@@ -49,7 +49,7 @@ def put_line(
         (KeyKind.MANUFACTURER, body.manufacturer_key),
     ):
         if key is not None:
-            require_key(context, kind, key, 422)
+            require_key(context, kind, key, 409)
     lines, now = context.stores.lines, context.now()
     return _shown(lines.put(name, body.encode(), actor(caller), now))
 

@@ -6,7 +6,13 @@ from fastapi import Query
 from pydantic import Field
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, Cursor, JsonObject, Limit, guid_text
+from onboarding.services.api.fields import (
+    Body,
+    JsonObject,
+    Limit,
+    TimeCursor,
+    guid_text,
+)
 from onboarding.services.api.routing import api_router
 from onboarding.services.lines import NAME
 from onboarding.store.apikeys import Role
@@ -28,7 +34,7 @@ class SettleIn(Body):
 def list_made(
     context: Ctx,
     limit: Limit = 100,
-    cursor: Cursor = None,
+    cursor: TimeCursor = None,
     serial: SerialQuery = None,
     line: LineQuery = None,
     alarms: bool = False,

@@ -1,21 +1,19 @@
 """Manifests: the files a device shall run, signed by their owner once stored."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 
 from fastapi import Response
 from pydantic import Field, StringConstraints
 
-from attestation.manifest import Manifest, ManifestKind, sign_bundle
+from attestation.manifest import RELATIVE_PATH, Manifest, ManifestKind, sign_bundle
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
-    MAX_INT,
     Body,
-    Cursor,
     JsonObject,
     Limit,
     Name,
-    Text,
+    Version,
+    VersionCursor,
     decode_bytes,
 )
 from onboarding.services.api.routing import STORES, api_router
@@ -26,32 +24,43 @@ from onboarding.store.manifests import ManifestRecord
 router = api_router("manifests")
 
 Content = Annotated[str, StringConstraints(max_length=400_000)]
+Encoded = Annotated[
+    str, StringConstraints(max_length=400_000, pattern=r"^[A-Za-z0-9_-]*={0,2}$")
+]
+# As a device lays files down: relative, one or more plain names between slashes.
+RelativePath = Annotated[str, StringConstraints(pattern=RELATIVE_PATH)]
 
 
-class FileIn(Body):
-    """One file: its relative path, and its content as text or as base64url."""
+class TextFileIn(Body):
+    """One file: its relative path, and its content as text."""
 
-    path: Text
-    text: Content | None = None
-    content: Content | None = None
+    path: RelativePath
+    text: Content
+
+
+class BytesFileIn(Body):
+    """One file: its relative path, and its content as base64url."""
+
+    path: RelativePath
+    content: Encoded
 
 
 class ManifestIn(Body):
     """A named version of a set of files."""
 
     name: Name
-    version: Annotated[int, Field(ge=1, le=MAX_INT)]
+    version: Version
     kind: ManifestKind
-    files: Annotated[list[FileIn], Field(min_length=1, max_length=64)]
+    files: Annotated[list[TextFileIn | BytesFileIn], Field(min_length=1, max_length=64)]
 
 
 @router.get("/manifests", **needs(Role.OPERATOR, Role.SECURITY))
 def list_manifests(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    context: Ctx, limit: Limit = 100, cursor: VersionCursor = None
 ) -> JsonObject:
     """Manifests by name and version, without their files."""
-    page = context.stores.manifests.page(_inner(cursor), limit)
-    return {"items": [_shown(one) for one in page.items], "next": _outer(page.cursor)}
+    page = context.stores.manifests.page(cursor, limit)
+    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
 
 
 @router.post("/manifests", **STORES, **needs(Role.OPERATOR))
@@ -76,29 +85,13 @@ def post_manifest(
     return _shown(record)
 
 
-def _content(file: FileIn) -> bytes:
-    if (file.text is None) == (file.content is None):
-        raise Problem(422, "invalid", f"{file.path}: give either text or content.")
-    if file.text is not None:
+def _content(file: TextFileIn | BytesFileIn) -> bytes:
+    if isinstance(file, TextFileIn):
         return file.text.encode()
     try:
-        return decode_bytes(file.content or "")
+        return decode_bytes(file.content)
     except ValueError as error:
         raise Problem(422, "invalid", f"{file.path}: {error}.") from error
-
-
-def _inner(cursor: str | None) -> str | None:
-    """The store's cursor has a control character in it: not for URLs."""
-    if cursor is None:
-        return None
-    try:
-        return urlsafe_b64decode(cursor.encode()).decode()
-    except ValueError as error:
-        raise Problem(422, "invalid-cursor", "The cursor is not ours.") from error
-
-
-def _outer(cursor: str | None) -> str | None:
-    return None if cursor is None else urlsafe_b64encode(cursor.encode()).decode()
 
 
 def _shown(one: ManifestRecord) -> JsonObject:

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from onboarding.services.api.examples import illustrate
+
 PROBLEM: dict[str, Any] = {
     "title": "Problem",
     "type": "object",
@@ -38,4 +40,7 @@ class DescribedApp(FastAPI):
         document = super().openapi()
         parts: dict[str, Any] = document.setdefault("components", {})
         parts.setdefault("schemas", {})["Problem"] = PROBLEM
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                illustrate(method, path, operation)
         return document

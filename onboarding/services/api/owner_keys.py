@@ -8,14 +8,15 @@ from onboarding.services import key_match, key_report
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    Cursor,
+    BytesCursor,
     Fingerprint,
+    Flag,
     JsonObject,
     Limit,
     Text,
     guid_text,
 )
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import api_router, takes
 from onboarding.services.api.voucher_import import VOUCHER_FILE
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -27,8 +28,6 @@ router = api_router("keys")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Its SHA-256")]
-_TAKES_VOUCHERS = needs(*READERS)
-_TAKES_VOUCHERS["openapi_extra"] = {**_TAKES_VOUCHERS["openapi_extra"], **VOUCHER_FILE}
 
 
 class ReasonIn(Body):
@@ -46,32 +45,32 @@ class RotateIn(ReasonIn):
 class RetireIn(ReasonIn):
     """Why, and whether what hangs on the key is given up with it."""
 
-    accept_loss: bool = False
+    accept_loss: Flag = False
 
 
-@router.get("/keys/{fingerprint}", **needs(*READERS))
+@router.get("/keys/{fingerprint:sha256}", **needs(*READERS))
 def get_key(fingerprint: KeyPath, context: Ctx) -> JsonObject:
     """An owner key's state, and how many vouchers hang on it, by how they do."""
     return _shown(context, fingerprint)
 
 
-@router.get("/keys/{fingerprint}/vouchers", **needs(*READERS))
+@router.get("/keys/{fingerprint:sha256}/vouchers", **needs(*READERS))
 def list_held(
-    fingerprint: KeyPath, context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    fingerprint: KeyPath, context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
 ) -> JsonObject:
     """Vouchers that hang on an owner key, each verified anew from its bytes."""
     page = key_report.verdicts(context, fingerprint, cursor, limit)
     return {"items": [_verdict(one) for one in page.items], "next": page.cursor}
 
 
-@router.post("/keys/match", **_TAKES_VOUCHERS)
+@router.post("/keys/match", **takes(VOUCHER_FILE, **needs(*READERS)))
 def match(body: RawBody, context: Ctx) -> JsonObject:
     """Which of our owner keys can take the vouchers of a file; nothing is stored."""
     found = key_match.matches(key_match.our_keys(context), body)
     return {"items": [_matched(one) for one in found]}
 
 
-@router.post("/keys/{fingerprint}/rotate", **needs(Role.SECURITY))
+@router.post("/keys/{fingerprint:sha256}/rotate", **needs(Role.SECURITY))
 def rotate(
     fingerprint: KeyPath, body: RotateIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -91,7 +90,7 @@ def rotate(
     return _shown(context, fingerprint)
 
 
-@router.post("/keys/{fingerprint}/retire", **needs(Role.SECURITY))
+@router.post("/keys/{fingerprint:sha256}/retire", **needs(Role.SECURITY))
 def retire(
     fingerprint: KeyPath, body: RetireIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -102,7 +101,7 @@ def retire(
     return _shown(context, fingerprint)
 
 
-@router.post("/keys/{fingerprint}/revoke", **needs(Role.SECURITY))
+@router.post("/keys/{fingerprint:sha256}/revoke", **needs(Role.SECURITY))
 def revoke(
     fingerprint: KeyPath, body: ReasonIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -112,7 +111,7 @@ def revoke(
     return _shown(context, fingerprint)
 
 
-@router.post("/keys/{fingerprint}/reinstate", **needs(Role.SECURITY))
+@router.post("/keys/{fingerprint:sha256}/reinstate", **needs(Role.SECURITY))
 def reinstate(
     fingerprint: KeyPath, body: ReasonIn, context: Ctx, caller: Caller
 ) -> JsonObject:

@@ -9,8 +9,9 @@ from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Base64Text,
     Body,
+    GuidText,
     JsonObject,
-    Text,
+    Serial,
     decode_bytes,
     encode_bytes,
     parse_guid,
@@ -25,8 +26,8 @@ router = api_router("passports")
 class PassportIn(Body):
     """What the station read from the device; bytes as base64url."""
 
-    guid: Text
-    serial: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[ -~]+$")]
+    guid: GuidText
+    serial: Serial
     profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     ek_public: Base64Text  # TPM2B_PUBLIC
     ek_certificate: Base64Text | None = None  # DER

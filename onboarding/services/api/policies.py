@@ -3,14 +3,15 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from attestation.policy_text import policy_changes
 from onboarding.services import rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import ALWAYS, Conditions, When, answered
-from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name
+from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name, Version
+from onboarding.services.api.policy_schema import POLICY
 from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -25,6 +26,11 @@ NamePath = Annotated[Name, Path()]
 VersionQuery = Annotated[int | None, Query(ge=1, le=MAX_INT)]
 
 
+def _schema(schema: dict[str, Any]) -> None:
+    schema.clear()
+    schema.update(POLICY, title="PolicyIn", description=PolicyIn.__doc__)
+
+
 class PolicyIn(Body):
     """A policy document; ``version`` may be left out: the next one is taken.
 
@@ -33,11 +39,11 @@ class PolicyIn(Body):
     required_labels.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_schema)
 
     kind: Literal["attestation", "release"]
     name: Name
-    version: Annotated[int, Field(ge=1, le=MAX_INT)] | None = None
+    version: Version | None = None
 
 
 @router.get("/policies", **needs(*READERS))

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from attestation.errors import AttestationError, Refused
 from attestation.keylime.errors import KeylimeError
@@ -42,6 +44,12 @@ HTTP_CODES: Mapping[int, str] = {
     408: "body-too-slow",
     413: "body-too-large",
     422: "invalid",
+}
+
+_OWN_CODES: Mapping[tuple[str, ...], tuple[str, str]] = {
+    ("path", "guid"): ("invalid-guid", "Write 32 hexadecimal digits, dashed or not."),
+    ("query", "guid"): ("invalid-guid", "Write 32 hexadecimal digits, dashed or not."),
+    ("query", "cursor"): ("invalid-cursor", "Begin again without a cursor."),
 }
 
 KINDS: tuple[type[Exception], ...] = (
@@ -157,15 +165,19 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _from_validation(error: RequestValidationError) -> Problem:
+    code, remedy = "invalid", "See `errors`, and /api/v1/openapi.json."
+    places = {tuple(map(str, one["loc"])) for one in error.errors()}
+    if len(places) == 1:
+        code, remedy = _OWN_CODES.get(places.pop(), (code, remedy))
     errors = [
         {"at": [str(part) for part in one["loc"]], "message": str(one["msg"])}
         for one in error.errors()[:20]
     ]
     return Problem(
         422,
-        "invalid",
+        code,
         "The request is not what this route takes.",
-        remedy="See `errors`, and /api/v1/openapi.json.",
+        remedy=remedy,
         extra={"errors": errors},
     )
 
@@ -182,11 +194,29 @@ def install(app: FastAPI, refused: Callable[[str], None], page: Page | None) -> 
         refused(problem.code)
         if page is not None and _is_for_people(request):
             return page(request, problem)
-        headers = error.headers if isinstance(error, HTTPException) else None
-        return response(problem, headers)
+        return response(problem, _headers(request, error))
 
     for kind in (*KINDS, Exception):
         app.add_exception_handler(kind, on_error)
+
+
+def _headers(request: Request, error: Exception) -> Mapping[str, str] | None:
+    if not isinstance(error, HTTPException):
+        return None
+    if error.status_code != 405:
+        return error.headers
+    # The framework names the methods of the first route only that has this path.
+    return {"Allow": ", ".join(sorted(methods_of(request.app, request.scope)))}
+
+
+def methods_of(app: FastAPI, scope: Scope) -> set[str]:
+    """What may be done with a path. Source: RFC 9110, section 10.2.1."""
+    found: set[str] = set()
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        asked = {**scope, "method": method}
+        if any(one.matches(asked)[0] is Match.FULL for one in app.routes):
+            found.add(method)
+    return found
 
 
 def _is_for_people(request: Request) -> bool:

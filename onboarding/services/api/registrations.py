@@ -1,7 +1,7 @@
 """How many devices a rendezvous server can redirect just now, and for whom."""
 
 from onboarding.services.api.auth import Ctx, needs
-from onboarding.services.api.fields import Cursor, JsonObject, Limit
+from onboarding.services.api.fields import BytesCursor, JsonObject, Limit
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.store.apikeys import Role
@@ -18,7 +18,9 @@ def count_registrations(context: Ctx) -> JsonObject:
 
 
 @router.get("/registrations/owners", **needs(Role.OPERATOR, Role.SECURITY))
-def list_owners(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
+def list_owners(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> JsonObject:
     """How many registrations each owner's key holds, and how many it may."""
     page = context.stores.registrations.owners(cursor, limit)
     items = [_shown(context, *one) for one in page.items]

@@ -1,8 +1,6 @@
 """Credentials over time: what the next TO2 makes of one, and a device sold on."""
 
-from typing import Annotated, Any, Self
-
-from pydantic import Field, model_validator
+from typing import Literal
 
 from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
@@ -11,7 +9,7 @@ from onboarding.services.api.fields import (
     Fingerprint,
     GuidPath,
     JsonObject,
-    Pem,
+    PublicPem,
     guid_text,
     parse_guid,
 )
@@ -19,6 +17,7 @@ from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.credential_plan import CredentialPlan, Mode, planned
 from onboarding.services.errors import Problem
+from onboarding.services.rv_schema import Directives
 from onboarding.store.apikeys import Role
 from onboarding.store.lineage import Ancestor
 from onboarding.store.voucher_rows import VoucherRecord
@@ -29,28 +28,26 @@ from ownership_vouchers.voucher import Voucher
 router = api_router("vouchers")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
-Directives = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=32)]
 
 
-class PlanIn(Body):
-    """What the next TO2 makes of the credential; null is as for all devices."""
+class ReuseIn(Body):
+    """The next TO2 leaves the credential as it is; null is as for all devices."""
 
-    mode: Mode | None
+    mode: Literal["reuse"] | None
+
+
+class ReplaceIn(Body):
+    """The next TO2 replaces the credential, and what is named in it."""
+
+    mode: Literal["replace"]
     directives: Directives | None = None
     owner_fingerprint: Fingerprint | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        named = self.directives is not None or self.owner_fingerprint is not None
-        if named and self.mode is not Mode.REPLACE:
-            raise ValueError("directives and owner_fingerprint go with mode replace")
-        return self
 
 
 class ResellIn(Body):
     """The buyer's public key or certificate."""
 
-    next_owner_pem: Pem
+    next_owner_pem: PublicPem
 
 
 @router.get("/vouchers/{guid}/credential", **needs(*READERS))
@@ -62,7 +59,7 @@ def get_credential(guid: GuidPath, context: Ctx) -> JsonObject:
 
 @router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR))
 def put_credential(
-    guid: GuidPath, body: PlanIn, context: Ctx, caller: Caller
+    guid: GuidPath, body: ReuseIn | ReplaceIn, context: Ctx, caller: Caller
 ) -> JsonObject:
     """Have it reused or replaced in the next TO2, and by what."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
@@ -95,14 +92,16 @@ def recover(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
     return {"guid": guid_text(raw), "recovered": changed}
 
 
-def _plan(context: Context, body: PlanIn, voucher: Voucher) -> CredentialPlan | None:
-    if body.mode is None:
-        return None
+def _plan(
+    context: Context, body: ReuseIn | ReplaceIn, voucher: Voucher
+) -> CredentialPlan | None:
+    if isinstance(body, ReuseIn):
+        return None if body.mode is None else CredentialPlan(Mode.REUSE, None, None)
     if body.owner_fingerprint is not None:
         other = context.signer(body.owner_fingerprint)
         if other is None:
             raise Problem(
-                422,
+                409,
                 "not-our-key",
                 "No key of ours has this fingerprint.",
                 remedy="GET /api/v1/keys shows ours.",
@@ -111,7 +110,7 @@ def _plan(context: Context, body: PlanIn, voucher: Voucher) -> CredentialPlan | 
     info = None
     if body.directives is not None:
         info = RendezvousInfo.build(body.directives).raw
-    return CredentialPlan(body.mode, info, body.owner_fingerprint)
+    return CredentialPlan(Mode.REPLACE, info, body.owner_fingerprint)
 
 
 def _shown_plan(

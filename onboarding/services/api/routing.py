@@ -1,18 +1,21 @@
 """How the routes of the management API are made: one prefix, and strict JSON."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from attestation.json_read import unique_members
 
 PREFIX = "/api/v1"
+BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
+JsonSchema = dict[str, Any]
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+REFUSALS: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A refusal; the reference of errors has every code.",
         "content": {
@@ -22,6 +25,21 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         },
     }
 }
+
+
+class _Sha256(Convertor[str]):
+    """A part of a path that is a SHA-256; words beside it are routes of their own."""
+
+    regex = "[0-9a-f]{64}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("sha256", _Sha256())
 
 
 class StrictRequest(Request):
@@ -44,11 +62,18 @@ def strict_json(data: bytes) -> object:
             data.decode(),
             object_pairs_hook=unique_members,
             parse_constant=_no_number,
+            parse_float=_number,
         )
     except RecursionError as error:
         raise HTTPException(422, "The JSON is nested too deeply.") from error
     except ValueError as error:
         raise HTTPException(422, f"The body cannot be read: {error}.") from error
+
+
+def _number(text: str) -> float | int:
+    """1.0 is a whole number for JSON Schema, so it is one for us."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _no_number(name: str) -> NoReturn:
@@ -70,7 +95,7 @@ class StrictRoute(APIRoute):
 def api_router(tag: str) -> APIRouter:
     """Return a router for one subject of the management API."""
     return APIRouter(
-        prefix=PREFIX, tags=[tag], route_class=StrictRoute, responses=_REFUSALS
+        prefix=PREFIX, tags=[tag], route_class=StrictRoute, responses=REFUSALS
     )
 
 
@@ -78,6 +103,18 @@ def gives(media_type: str) -> dict[str, Any]:
     """Route arguments of an answer that is no JSON; OpenAPI says so too."""
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
     return {"response_class": Response, "responses": {200: {"content": content}}}
+
+
+def takes(
+    content: Mapping[str, JsonSchema], *, needed: bool = True, **more: Any
+) -> dict[str, Any]:
+    """Route arguments of a body that the route reads itself, by its media type."""
+    body = {kind: {"schema": schema} for kind, schema in content.items()}
+    extra = {
+        **more.pop("openapi_extra", {}),
+        "requestBody": {"required": needed, "content": body},
+    }
+    return {**more, "openapi_extra": extra}
 
 
 STORES: dict[str, Any] = {

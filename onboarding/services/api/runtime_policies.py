@@ -7,15 +7,34 @@ from fastapi import Path, Response
 from attestation.runtime_policy import read_runtime_policy
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import JsonObject
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import STORES, JsonSchema, api_router, takes
 from onboarding.store.apikeys import Role
 
 router = api_router("policies")
 
+_POLICY: dict[str, JsonSchema] = {
+    "application/json": {
+        "type": "object",
+        "required": ["meta", "digests"],
+        "properties": {
+            "meta": {
+                "type": "object",
+                "required": ["generator"],
+                "properties": {"generator": {"type": "integer", "minimum": 2}},
+            },
+            "digests": {"type": "object", "minProperties": 1},
+            "excludes": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {"type": "string", "format": "regex"},
+            },
+        },
+    }
+}
 DigestPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
-@router.post("/runtime-policies", status_code=201, **needs(Role.SECURITY))
+@router.post("/runtime-policies", **STORES, **takes(_POLICY, **needs(Role.SECURITY)))
 def post_runtime_policy(
     body: RawBody, context: Ctx, caller: Caller, response: Response
 ) -> JsonObject:

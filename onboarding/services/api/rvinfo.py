@@ -1,9 +1,6 @@
 """Rendezvous info: what new vouchers tell devices and owners to try."""
 
-from typing import Annotated, Any
-
 from fastapi import Response
-from pydantic import Field
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import (
@@ -14,6 +11,7 @@ from onboarding.services.api.conditions import (
 )
 from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
+from onboarding.services.rv_schema import Directives
 from onboarding.services.site import rendezvous_info
 from onboarding.services.site_changes import set_rendezvous_info
 from onboarding.store.apikeys import Role
@@ -26,10 +24,7 @@ router = api_router("site")
 class RvInfoIn(Body):
     """Directives in order; the keys are the variables' names in lower case."""
 
-    directives: Annotated[
-        list[dict[str, Any]],
-        Field(min_length=1, max_length=32),
-    ]
+    directives: Directives
 
 
 @router.get("/rvinfo", **needs(*ANY))

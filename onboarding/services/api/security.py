@@ -4,7 +4,7 @@ from fastapi import Request
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.device_view import summary
-from onboarding.services.api.fields import Cursor, JsonObject, Limit
+from onboarding.services.api.fields import JsonObject, Limit, TimeCursor
 from onboarding.services.api.routing import api_router
 from onboarding.services.health import Health
 from onboarding.services.trust import load_trust
@@ -42,7 +42,7 @@ def get_overview(request: Request, context: Ctx) -> JsonObject:
 
 @router.get("/unattested", **needs(*READERS))
 def list_unattested(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
 ) -> JsonObject:
     """Owned devices that are not freshly attested, the stalest first."""
     now = context.now()

@@ -14,6 +14,7 @@ from onboarding.services.api.fields import (
     JsonObject,
     Line,
     Name,
+    Version,
     guid_text,
     parse_guid,
 )
@@ -31,7 +32,6 @@ router = api_router("service-info")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 NamePath = Annotated[Name, Path()]
-Version = Annotated[int, Field(ge=1, le=MAX_INT)]
 VersionQuery = Annotated[int | None, Query(ge=1, le=MAX_INT)]
 
 
@@ -49,7 +49,12 @@ class RuleIn(Body):
     """
 
     labels: Annotated[
-        dict[Name, Line], Field(default_factory=dict, max_length=MAX_LABELS)
+        dict[Name, Line],
+        Field(
+            default_factory=dict,
+            max_length=MAX_LABELS,
+            json_schema_extra={"additionalProperties": False},
+        ),
     ]
     plan: Name | None
     version: Version | None = None

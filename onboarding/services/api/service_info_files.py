@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Path, Query, Response
 
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
-from onboarding.services.api.fields import Cursor, JsonObject, Limit, Text
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.fields import BytesCursor, JsonObject, Limit
+from onboarding.services.api.routing import BYTES, api_router, takes
 from onboarding.services.errors import Problem
 from onboarding.services.serviceinfo.plans import read_document
 from onboarding.store.apikeys import Role
@@ -15,29 +15,27 @@ from onboarding.store.module_files import FileRecord
 router = api_router("service-info")
 
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[Text, Query()]
-_TAKES_BYTES = needs(Role.OPERATOR)
-_TAKES_BYTES["openapi_extra"] = {
-    **_TAKES_BYTES["openapi_extra"],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": {
-                "schema": {"type": "string", "format": "binary"}
-            }
-        },
-    },
-}
+# Printable, as the store has it.
+FileName = Annotated[
+    str, Query(min_length=1, max_length=255, json_schema_extra={"format": "printable"})
+]
+_FILE = {"application/octet-stream": BYTES}
 
 
 @router.get("/service-info/files", **needs(Role.OPERATOR, Role.SECURITY))
-def list_files(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
+def list_files(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> JsonObject:
     """Files by the SHA-256 of their bytes."""
     page = context.stores.module_files.page(cursor, limit)
     return {"items": [_shown(one) for one in page.items], "next": page.cursor}
 
 
-@router.post("/service-info/files", status_code=201, **_TAKES_BYTES)
+@router.post(
+    "/service-info/files",
+    status_code=201,
+    **takes(_FILE, needed=False, **needs(Role.OPERATOR)),
+)
 def post_file(
     name: FileName, body: RawBody, context: Ctx, caller: Caller
 ) -> JsonObject:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from onboarding.services import to0
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
-    Cursor,
+    BytesCursor,
     GuidPath,
     JsonObject,
     Limit,
@@ -26,7 +26,7 @@ router = api_router("rendezvous")
 
 @router.get("/to0", **needs(Role.OPERATOR, Role.SECURITY))
 def list_to0(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None, failing: bool = False
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None, failing: bool = False
 ) -> JsonObject:
     """Devices that are announced, or are about to be, by GUID.
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import Response
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import (
@@ -12,8 +12,9 @@ from onboarding.services.api.conditions import (
     expected_version,
     setting_tag,
 )
-from onboarding.services.api.fields import Body, JsonObject, Text
+from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
+from onboarding.services.rv_schema import HOST
 from onboarding.services.site import to2_addresses
 from onboarding.services.site_changes import set_to2_addresses
 from onboarding.store.apikeys import Role
@@ -23,19 +24,37 @@ from ownership_vouchers.rendezvous import To2Address, TransportProtocol
 router = api_router("site")
 
 
-class AddressIn(Body):
-    """A DNS name, an IP address, or both."""
+Dns = Annotated[str, StringConstraints(pattern=HOST)]
+Ip = Annotated[
+    str,
+    StringConstraints(min_length=2, max_length=45),
+    Field(json_schema_extra={"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+]
 
-    dns: Text | None = None
-    ip: Text | None = None
-    port: Annotated[int, Field(ge=1, le=65535)]
+
+class _Address(Body):
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)]
     protocol: Literal["http", "https"] = "https"
+
+
+class NamedIn(_Address):
+    """A DNS name, and an IP address beside it if there is one."""
+
+    dns: Dns
+    ip: Ip | None = None
+
+
+class NumberedIn(_Address):
+    """An IP address alone."""
+
+    dns: None = None
+    ip: Ip
 
 
 class AddressesIn(Body):
     """Addresses in order of preference."""
 
-    addresses: Annotated[list[AddressIn], Field(min_length=1, max_length=32)]
+    addresses: Annotated[list[NamedIn | NumberedIn], Field(min_length=1, max_length=32)]
 
 
 @router.get("/to2-address", **needs(*ANY))

@@ -6,9 +6,9 @@ from fastapi import Query
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
-    Cursor,
     JsonObject,
     Limit,
+    TimeCursor,
     guid_text,
 )
 from onboarding.services.api.routing import api_router
@@ -23,7 +23,9 @@ Before = Annotated[int, Query(ge=0, le=2**53)]
 
 
 @router.get("/traces", **needs(*READERS))
-def list_traces(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
+def list_traces(
+    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
+) -> JsonObject:
     """Runs of DI, TO0, TO1 and TO2, as far as each came, newest first."""
     context.tracer.flush()
     page = context.stores.traces.page(cursor, limit)
@@ -38,7 +40,7 @@ def forget_traces(context: Ctx, before: Before) -> JsonObject:
 
 @router.get("/sightings", **needs(*READERS))
 def list_sightings(
-    context: Ctx, limit: Limit = 100, cursor: Cursor = None
+    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
 ) -> JsonObject:
     """GUIDs that devices asked for and nothing is known of, the last first."""
     context.tracer.flush()

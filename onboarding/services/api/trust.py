@@ -19,7 +19,11 @@ from onboarding.store.apikeys import Role
 
 router = api_router("trust")
 
-CaText = Annotated[str, StringConstraints(max_length=60_000)]
+CaText = Annotated[
+    str,
+    StringConstraints(max_length=60_000),
+    Field(json_schema_extra={"format": "pem-certificates"}),
+]  # or nothing
 
 
 class TrustIn(Body):

@@ -2,7 +2,7 @@
 
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import JsonObject
-from onboarding.services.api.routing import api_router
+from onboarding.services.api.routing import BYTES, api_router, takes
 from onboarding.services.errors import Problem
 from onboarding.services.voucher_import import (
     ItemResult,
@@ -13,20 +13,10 @@ from onboarding.store.apikeys import Role
 
 router = api_router("vouchers")
 
-VOUCHER_FILE = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-pem-file": {"schema": {"type": "string"}},
-            "application/cbor": {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}
-_NEEDS = needs(Role.OPERATOR)
-_NEEDS["openapi_extra"] = {**_NEEDS["openapi_extra"], **VOUCHER_FILE}
+VOUCHER_FILE = {"application/x-pem-file": {"type": "string"}, "application/cbor": BYTES}
 
 
-@router.post("/vouchers", **_NEEDS)
+@router.post("/vouchers", **takes(VOUCHER_FILE, **needs(Role.OPERATOR)))
 def post_vouchers(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
     """Import a PEM or CBOR file of one or many vouchers, passports among them."""
     results = import_vouchers(context, body, actor(caller))

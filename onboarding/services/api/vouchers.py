@@ -10,11 +10,11 @@ from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    Cursor,
+    BytesCursor,
     GuidPath,
     JsonObject,
     Limit,
-    Pem,
+    PublicPem,
     parse_guid,
 )
 from onboarding.services.api.routing import api_router, gives
@@ -42,14 +42,14 @@ OwnerKey = Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")]
 class ExtendIn(Body):
     """The buyer's public key or certificate."""
 
-    next_owner_pem: Pem
+    next_owner_pem: PublicPem
 
 
 @router.get("/vouchers", **needs(*READERS))
 def list_vouchers(
     context: Ctx,
     limit: Limit = 100,
-    cursor: Cursor = None,
+    cursor: BytesCursor = None,
     owner_fingerprint: OwnerKey = None,
     serial: Serial = None,
 ) -> JsonObject:

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from onboarding.services.api import audit, events
 from onboarding.services.api.auth import Ctx
-from onboarding.services.api.fields import Cursor, GuidPath
+from onboarding.services.api.fields import GuidPath, NumberCursor
 from onboarding.services.console.guard import Current, allows, takes_form
 from onboarding.services.console.pages import HEADERS, pages_router, render, see_other
 from onboarding.services.console.query import link
@@ -24,7 +24,7 @@ def audit_log(
     request: Request,
     context: Ctx,
     session: Current,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
     cause: Cause = "",
     guid: OfDevice = "",
 ) -> Response:

@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from onboarding.services.api.auth import Ctx, require
 from onboarding.services.api.device_view import summary
 from onboarding.services.api.devices import READERS, Words, filter_of
-from onboarding.services.api.fields import Cursor
+from onboarding.services.api.fields import BytesCursor
 from onboarding.services.console.bars import bar
 from onboarding.services.console.guard import Current
 from onboarding.services.console.pages import pages_router, render, see_other
@@ -29,7 +29,7 @@ def fleet(
     request: Request,
     context: Ctx,
     session: Current,
-    cursor: Cursor = None,
+    cursor: BytesCursor = None,
     state: StateChoice = "",
     q: Words = "",
 ) -> Response:

@@ -5,7 +5,7 @@ from fastapi import Request, Response
 from onboarding.services.api import ek_acceptances
 from onboarding.services.api import security as api
 from onboarding.services.api.auth import Ctx
-from onboarding.services.api.fields import Cursor
+from onboarding.services.api.fields import TimeCursor
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import pages_router, render
 from onboarding.services.console.query import link
@@ -17,7 +17,7 @@ PAGE = 50
 
 @router.get("/security", **allows(*api.READERS))
 def overview(
-    request: Request, context: Ctx, session: Current, cursor: Cursor = None
+    request: Request, context: Ctx, session: Current, cursor: TimeCursor = None
 ) -> Response:
     """What to look at first, and what the rest depends on."""
     found = api.get_overview(request, context)

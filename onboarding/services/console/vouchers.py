@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from onboarding.services.api import devices, resale
 from onboarding.services.api import vouchers as api
 from onboarding.services.api.auth import Ctx
-from onboarding.services.api.fields import Cursor, GuidPath
+from onboarding.services.api.fields import BytesCursor, GuidPath
 from onboarding.services.api.keys import list_keys
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import HEADERS, pages_router, render, see_other
@@ -27,7 +27,7 @@ def voucher_list(
     request: Request,
     context: Ctx,
     session: Current,
-    cursor: Cursor = None,
+    cursor: BytesCursor = None,
     q: Words = "",
 ) -> Response:
     """Vouchers by GUID; of one serial number, or the one of a GUID."""

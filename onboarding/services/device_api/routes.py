@@ -9,12 +9,12 @@ from attestation.device_auth import Purpose
 from onboarding.services.api.auth import RawBody
 from onboarding.services.api.fields import (
     Body,
+    GuidText,
     JsonObject,
-    Text,
     encode_bytes,
     parse_guid,
 )
-from onboarding.services.api.routing import StrictRoute
+from onboarding.services.api.routing import BYTES, REFUSALS, StrictRoute, takes
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
 from onboarding.services.device_api.proxy import PREFIX, KeylimeProxy, bounded_body
@@ -25,20 +25,13 @@ from onboarding.services.device_api.requests import (
 )
 from onboarding.services.device_api.workload import WorkloadDesk
 
-_COSE = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/cose": {"schema": {"type": "string", "format": "binary"}}
-        },
-    }
-}
+_COSE = takes({"application/cose": BYTES})
 
 
 class ChallengeIn(Body):
     """Who wants to make a request."""
 
-    guid: Text
+    guid: GuidText
 
 
 def device_router(
@@ -49,7 +42,12 @@ def device_router(
     desk: WorkloadDesk,
 ) -> APIRouter:
     """Return the device routes over one owner's parts."""
-    router = APIRouter(prefix="/device/v1", tags=["device"], route_class=StrictRoute)
+    router = APIRouter(
+        prefix="/device/v1",
+        tags=["device"],
+        route_class=StrictRoute,
+        responses=REFUSALS,
+    )
 
     @router.post("/challenge")
     def challenge(body: ChallengeIn) -> JsonObject:
@@ -69,7 +67,7 @@ def device_router(
             methods=["POST"],
             name=path.strip("/").replace("/", "_"),
             summary=(act.__doc__ or "").split("\n")[0],
-            openapi_extra=_COSE,
+            **_COSE,
             response_class=Response,
         )
 
