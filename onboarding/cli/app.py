@@ -58,6 +58,7 @@ COMMANDS = {
     "policy": "onboarding.cli.policy",
     "cohort": "onboarding.cli.cohort",
     "attestation": "onboarding.cli.attestation",
+    "webhook": "onboarding.cli.webhook",
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",

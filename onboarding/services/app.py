@@ -28,6 +28,7 @@ from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
+from onboarding.services.webhooks import KEEP_SECONDS, Webhooks
 from onboarding.store.module_files import MAX_FILE
 from onboarding.store.registrations import PRUNED
 
@@ -131,6 +132,7 @@ def _tidy(context: Context) -> None:
     settings, now = context.settings, context.now()
     context.stores.runs.prune(now)
     context.stores.idempotency.prune(now)
+    context.stores.webhooks.prune(now - KEEP_SECONDS)
     while context.stores.registrations.prune(now) == PRUNED:
         pass
     before = now - settings.trace_days * 86400
@@ -147,6 +149,8 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
             await stack.enter_async_context(context.tracer.working(prune))
             signing = Checkpoints(context).run
             await stack.enter_async_context(asynccontextmanager(signing)())
+            telling = Webhooks(context).run
+            await stack.enter_async_context(asynccontextmanager(telling)())
             for part in parts:
                 for work in part.background:
                     await stack.enter_async_context(asynccontextmanager(work)())

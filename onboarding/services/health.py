@@ -31,6 +31,7 @@ KEYLIME_SECONDS = 5.0
 DRIFT_SECONDS = 300.0  # a look asks for every agent
 COUNT_SECONDS = 5.0
 OK = "ok"
+_STATES = ("pending", "dead")
 
 router = APIRouter(tags=["health"])
 
@@ -45,6 +46,7 @@ class Health:
     devices: Cached[Mapping[DeviceState, int]]
     alarms: Cached[int]
     registrations: Cached[int]
+    webhooks: Cached[tuple[int, int]]
     to0: Cached[tuple[Backlog, Mapping[Circuit, int]]]
     link: KeylimeLink | None = None
     drift: Cached[Mapping[DriftKind, int]] | None = None
@@ -60,6 +62,7 @@ class Health:
             Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
             Cached(stores.made.alarms, COUNT_SECONDS),
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
+            Cached(stores.webhooks.counts, COUNT_SECONDS),
             Cached(lambda: _to0(context), COUNT_SECONDS),
             link,
             None if link is None else Cached(_drift(context, link), DRIFT_SECONDS),
@@ -177,6 +180,11 @@ def metrics(request: Request) -> Response:
         *_drift_lines(health.drift),
         *_family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
         f"vouchgate_serial_alarms {health.alarms.get()}",
+        *_family("webhook_deliveries", "gauge", "Events for webhooks, by state."),
+        *(
+            f'vouchgate_webhook_deliveries{{state="{state}"}} {count}'
+            for state, count in zip(_STATES, health.webhooks.get(), strict=True)
+        ),
         *_family(
             "refusals_total", "counter", "Refusals by this process since its start."
         ),

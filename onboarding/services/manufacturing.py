@@ -16,6 +16,7 @@ from onboarding.services.api import (
     rvinfo,
     traces,
     vouchers,
+    webhooks,
 )
 from onboarding.services.app import Part, build
 from onboarding.services.context import Context
@@ -39,6 +40,7 @@ ROUTERS = (
     rvinfo.router,
     traces.router,
     vouchers.router,
+    webhooks.router,
 )
 
 

@@ -43,6 +43,7 @@ from onboarding.services.api import (
     verifiers,
     voucher_import,
     vouchers,
+    webhooks,
 )
 from onboarding.services.api import to0 as to0_api
 from onboarding.services.api import trust as trust_api
@@ -107,6 +108,7 @@ ROUTERS = (
     verifiers.router,
     voucher_import.router,
     vouchers.router,
+    webhooks.router,
 )
 
 

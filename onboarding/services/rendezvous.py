@@ -15,6 +15,7 @@ from onboarding.services.api import (
     key_rules,
     registrations,
     traces,
+    webhooks,
 )
 from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
@@ -40,6 +41,7 @@ ROUTERS = (
     registrations.router,
     traces.router,
     trust_api.router,
+    webhooks.router,
 )
 
 

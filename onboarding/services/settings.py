@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     trace_runs_per_device: int = Field(default=20, ge=1, le=10_000)  # of each protocol
     trace_days: int = Field(default=30, ge=1, le=36500)
 
+    # Webhooks: networks beside the public net that they may lead into, by http as well.
+    webhook_networks: tuple[str, ...] = ()
+
     audit_checkpoint_seconds: Seconds = 3600  # how often the log's head is signed
 
     # Manufacturing: the production line that DI at the root is of, and models that read
@@ -169,6 +172,10 @@ class Settings(BaseSettings):
         return tuple(ip_network(one) for one in self.trusted_proxies)
 
     @property
+    def webhook_networks_read(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(one) for one in self.webhook_networks)
+
+    @property
     def keylime_configured(self) -> bool:
         return self.keylime_verifier_url is not None
 
@@ -180,6 +187,13 @@ class Settings(BaseSettings):
         if not all(one.startswith("https://") for one in given):
             raise ValueError("verifiers are reached over https://")
         return tuple(one.rstrip("/") for one in given)
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _readable(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            ip_network(one)
+        return given
 
     @field_validator("trusted_proxies")
     @classmethod

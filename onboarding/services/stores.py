@@ -46,6 +46,7 @@ from onboarding.store.tasks import TaskStore
 from onboarding.store.traces import TraceStore
 from onboarding.store.update_windows import UpdateWindowStore
 from onboarding.store.vouchers import VoucherStore
+from onboarding.store.webhooks import WebhookStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Stores:
     traces: TraceStore
     update_windows: UpdateWindowStore
     vouchers: VoucherStore
+    webhooks: WebhookStore
 
     @classmethod
     def of(cls, database: Database) -> Self:
@@ -140,4 +142,5 @@ class Stores:
             TraceStore(database),
             UpdateWindowStore(database),
             VoucherStore(database),
+            WebhookStore(database),
         )

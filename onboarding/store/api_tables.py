@@ -1,6 +1,6 @@
-"""Rows of the management API: who may call, and what was answered."""
+"""Rows of the management API: who may call, what was answered, who is told."""
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlmodel import Field
 
 from onboarding.store.tables import Base, maybe_seconds, seconds
@@ -30,3 +30,39 @@ class IdempotencyRow(Base, table=True):
     request: bytes
     at: int = Field(sa_type=BigInteger, index=True)
     answer: bytes | None = None
+
+
+class WebhookRow(Base, table=True):
+    """Who is told of events; ``secret`` and the one before it are sealed."""
+
+    __tablename__ = "webhooks"
+    id: str = Field(primary_key=True)
+    url: str
+    causes: str
+    secret: bytes
+    previous: bytes | None = None
+    previous_until: int | None = maybe_seconds()
+    cursor: int = Field(sa_type=BigInteger)
+    disabled: str | None = None
+    delivered_at: int | None = maybe_seconds()
+    created_at: int = seconds()
+    created_by: str
+
+
+class WebhookDeliveryRow(Base, table=True):
+    """An event on its way to a webhook; gone once it was taken."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (Index("ix_webhook_deliveries_due", "dead", "due"),)
+    webhook: str = Field(
+        sa_column_args=(ForeignKey("webhooks.id", ondelete="CASCADE"),),
+        primary_key=True,
+    )
+    seq: int = Field(sa_type=BigInteger, primary_key=True)
+    dead: int
+    attempts: int
+    due: int = seconds()
+    claimed_until: int = seconds()
+    tried_at: int | None = maybe_seconds()
+    status: int | None = None
+    error: str | None = None

@@ -106,6 +106,19 @@ class ServerKeys:
             self._sealer, self._read_at = current, now
         return current
 
+    def wrap(self, secret: bytes, purpose: bytes) -> bytes:
+        """Seal what is to last, under the key file itself; not tokens."""
+        nonce = secrets.token_bytes(12)
+        return nonce + self._wrapping.encrypt(nonce, secret, purpose)
+
+    def unwrap(self, sealed: bytes, purpose: bytes) -> bytes:
+        """Open what ``wrap`` sealed for the same purpose.
+
+        Raises:
+            StoreUnavailable: It was altered, or sealed under another key file.
+        """
+        return self._unwrap(purpose, sealed)
+
     def _renewed(self, now: int) -> list[tuple[bytes, int]]:
         # Keys that seal already come first, newest first; then those to come.
         keys = self._read(now)

@@ -135,6 +135,15 @@ ROLES: dict[str, set[str]] = {
     "POST /vouchers/{guid}/resell": {"operator", "admin"},
     "GET /vouchers/{guid}/passport": READERS,
     "GET /vouchers/{guid}/pem": READERS,
+    "GET /webhooks": {"security", "admin"},
+    "POST /webhooks": {"security", "admin"},
+    "GET /webhooks/{webhook}": {"security", "admin"},
+    "DELETE /webhooks/{webhook}": {"security", "admin"},
+    "POST /webhooks/{webhook}/rotate": {"security", "admin"},
+    "POST /webhooks/{webhook}/resume": {"security", "admin"},
+    "GET /webhooks/{webhook}/deliveries": {"security", "admin"},
+    "POST /webhooks/{webhook}/redeliver": {"security", "admin"},
+    "POST /webhooks/{webhook}/deliveries/{seq}/redeliver": {"security", "admin"},
 }
 
 

@@ -58,7 +58,8 @@ def filled(route: str) -> tuple[str, str]:
     path = path.replace("{guid}", str(uuid4())).replace("{name}", "none")
     path = path.replace("{holder}", "owner").replace("{fingerprint}", ZERO)
     path = path.replace("{run}", "00").replace("{position}", "0")
-    path = path.replace("{station}", "00" * 8)
+    path = path.replace("{station}", "00" * 8).replace("{webhook}", "00" * 8)
+    path = path.replace("{seq}", "1")
     return method, path.replace("{key_id}", "00").replace("{digest}", ZERO)
 
 

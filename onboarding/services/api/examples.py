@@ -123,6 +123,10 @@ EXAMPLES: dict[str, Any] = {
     "POST /vouchers/extend": {**_BUYER, "all": True},
     "POST /vouchers/{guid}/extend": _BUYER,
     "POST /vouchers/{guid}/resell": _BUYER,
+    "POST /webhooks": {
+        "url": "https://siem.example/vouchgate",
+        "causes": ["release", "voucher.refused"],
+    },
     "PUT /vouchers/{guid}/credential": {"mode": "reuse"},
 }
 

@@ -1,0 +1,148 @@
+"""Webhooks: who is told of events, by which secret, and what never arrived."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+from pydantic import Field, StringConstraints
+
+from onboarding.services import webhooks
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    Body,
+    JsonObject,
+    Limit,
+    NumberCursor,
+)
+from onboarding.services.api.routing import api_router
+from onboarding.services.outgoing import URL_LIMIT, require_url
+from onboarding.services.webhook_signing import secret_text
+from onboarding.store.apikeys import Role
+from onboarding.store.webhooks import Delivery, Webhook
+
+router = api_router("webhooks")
+
+SECURITY = needs(Role.SECURITY)
+HookId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+Seq = Annotated[int, Path(ge=1, le=2**53)]
+_PORT = (
+    r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
+    r"|6553[0-5])"
+)
+Url = Annotated[
+    str,
+    StringConstraints(
+        max_length=URL_LIMIT,
+        pattern=rf"^https?://[A-Za-z0-9.-]{{1,253}}(?::{_PORT})?(?:/[!\"$-~]*)?$",
+    ),
+]
+CausePrefix = Annotated[str, StringConstraints(pattern=r"^[a-z_.-]{1,64}$")]
+
+
+class WebhookIn(Body):
+    """Where to, and which events: causes, or what they begin with; none is all."""
+
+    url: Url
+    causes: Annotated[tuple[CausePrefix, ...], Field(max_length=15)] = ()
+
+
+@router.get("/webhooks", **SECURITY)
+def list_webhooks(context: Ctx) -> JsonObject:
+    """Every webhook, without secrets."""
+    return {"items": [_shown(one) for one in context.stores.webhooks.list()]}
+
+
+@router.post("/webhooks", status_code=201, **SECURITY)
+def create_webhook(body: WebhookIn, context: Ctx, caller: Caller) -> JsonObject:
+    """Tell somebody of events from now on; its secret is in this answer only."""
+    require_url(body.url)
+    secret = webhooks.new_secret()
+    sealed = webhooks.seal(context, secret)
+    causes = tuple(dict.fromkeys(body.causes))
+    made = context.stores.webhooks.add(
+        body.url, causes, sealed, actor(caller), context.now()
+    )
+    return {**_shown(made), "secret": secret_text(secret)}
+
+
+@router.get("/webhooks/{webhook}", **SECURITY)
+def get_webhook(webhook: HookId, context: Ctx) -> JsonObject:
+    """One webhook, without its secret."""
+    return _shown(context.stores.webhooks.get(webhook))
+
+
+@router.delete("/webhooks/{webhook}", status_code=204, **SECURITY)
+def delete_webhook(webhook: HookId, context: Ctx, caller: Caller) -> Response:
+    """Tell it nothing more, not even what is on its way."""
+    context.stores.webhooks.remove(webhook, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+@router.post("/webhooks/{webhook}/rotate", **SECURITY)
+def rotate_secret(webhook: HookId, context: Ctx, caller: Caller) -> JsonObject:
+    """Sign by a new secret; for a day by the old one as well."""
+    secret, now = webhooks.new_secret(), context.now()
+    until = now + webhooks.OVERLAP_SECONDS
+    sealed = webhooks.seal(context, secret)
+    context.stores.webhooks.rotate(webhook, sealed, until, actor(caller), now)
+    shown = _shown(context.stores.webhooks.get(webhook))
+    return {**shown, "secret": secret_text(secret)}
+
+
+@router.post("/webhooks/{webhook}/resume", **SECURITY)
+def resume(webhook: HookId, context: Ctx, caller: Caller) -> JsonObject:
+    """Send again to a webhook that was stopped, what was kept for it included."""
+    context.stores.webhooks.resume(webhook, actor(caller), context.now())
+    return _shown(context.stores.webhooks.get(webhook))
+
+
+@router.get("/webhooks/{webhook}/deliveries", **SECURITY)
+def list_deliveries(
+    webhook: HookId,
+    context: Ctx,
+    limit: Limit = 100,
+    cursor: NumberCursor = None,
+    dead: bool = False,
+) -> JsonObject:
+    """Events on their way, and dead letters; with ``dead`` these only."""
+    page = context.stores.webhooks.page(webhook, cursor, limit, dead=dead)
+    return {"items": [_delivery(one) for one in page.items], "next": page.cursor}
+
+
+@router.post("/webhooks/{webhook}/redeliver", **SECURITY)
+def redeliver_all(webhook: HookId, context: Ctx) -> JsonObject:
+    """Send every dead letter once more."""
+    count = context.stores.webhooks.redeliver(webhook, context.now())
+    return {"redelivered": count}
+
+
+@router.post("/webhooks/{webhook}/deliveries/{seq}/redeliver", **SECURITY)
+def redeliver(webhook: HookId, seq: Seq, context: Ctx) -> JsonObject:
+    """Send one dead letter once more."""
+    count = context.stores.webhooks.redeliver(webhook, context.now(), seq)
+    return {"redelivered": count}
+
+
+def _shown(one: Webhook) -> JsonObject:
+    return {
+        "id": one.id,
+        "url": one.url,
+        "causes": list(one.causes),
+        "stopped": one.disabled,
+        "seen": one.cursor,
+        "delivered_at": one.delivered_at,
+        "previous_secret_until": one.previous_until,
+        "created_at": one.created_at,
+        "created_by": one.created_by,
+    }
+
+
+def _delivery(one: Delivery) -> JsonObject:
+    return {
+        "seq": one.seq,
+        "state": "dead" if one.dead else "pending",
+        "attempts": one.attempts,
+        "due": None if one.dead else one.due,
+        "tried_at": one.tried_at,
+        "status": one.status,
+        "error": one.error,
+    }
