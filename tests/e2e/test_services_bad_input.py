@@ -119,7 +119,7 @@ REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
             }
         },
         422,
-        "unsafe-content",
+        "invalid",
     ),
 }
 

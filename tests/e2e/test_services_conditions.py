@@ -79,7 +79,7 @@ def test_of_many_who_saw_the_same_one_succeeds(fresh: Api) -> None:
 
 
 def test_a_policy_follows_the_version_that_was_seen(fresh: Api) -> None:
-    body = BODIES["POST /policies"]
+    body = {**BODIES["POST /policies"], "name": "p"}
 
     def post(changed: dict[str, Any], **headers: str) -> httpx.Response:
         key = {"X-API-Key": fresh.keys[Role.ADMIN]}

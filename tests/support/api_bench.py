@@ -15,7 +15,10 @@ from tests.support.services import Running, Site
 ZERO = "0" * 64
 
 
-BODIES: dict[str, Any] = EXAMPLES
+PCRS = {"7": ["ab" * 32]}
+BODIES: dict[str, dict[str, Any]] = {
+    route: body for route, body in EXAMPLES.items() if isinstance(body, dict)
+}
 
 
 ENDLESS = {"GET /events/stream"}
@@ -76,7 +79,7 @@ def send(api: Api, route: str, role: Role, **kwargs: Any) -> httpx.Response:
     method, path = filled(route)
     if route in ENDLESS:
         return _begun(api, path, role)
-    if route in BODIES and not kwargs:
-        body = BODIES[route]
+    if route in EXAMPLES and not kwargs:
+        body = EXAMPLES[route]
         kwargs = {"content": body} if isinstance(body, str) else {"json": body}
     return api.call(method, path, role, **kwargs)

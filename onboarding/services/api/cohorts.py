@@ -10,15 +10,15 @@ from attestation.cohort import MAX_LABELS, Cohort, Mode
 from onboarding.services import enrolment, rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
-    MAX_INT,
     Body,
-    Cursor,
+    BytesCursor,
     Fingerprint,
     GuidPath,
     JsonObject,
     Limit,
     Line,
     Name,
+    Version,
     guid_text,
 )
 from onboarding.services.api.hold_view import shown_window
@@ -36,7 +36,6 @@ router = api_router("policies")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 NamePath = Annotated[Name, Path()]
-Version = Annotated[int, Field(ge=1, le=MAX_INT)]
 Listed = Annotated[int, Query(ge=1, le=500)]
 MAX_WINDOW = 30 * 24 * 3600
 
@@ -47,7 +46,14 @@ class CohortIn(Body):
     The policy's newest version unless told otherwise.
     """
 
-    labels: Annotated[dict[Name, Line], Field(min_length=1, max_length=MAX_LABELS)]
+    labels: Annotated[
+        dict[Name, Line],
+        Field(
+            min_length=1,
+            max_length=MAX_LABELS,
+            json_schema_extra={"additionalProperties": False},
+        ),
+    ]
     policy: Name
     version: Version | None = None
 
@@ -63,7 +69,7 @@ class UpdateIn(Body):
 
     version: Version
     image: Fingerprint
-    seconds: Annotated[int, Field(ge=60, le=MAX_WINDOW)]
+    seconds: Annotated[int, Field(ge=60, le=MAX_WINDOW, strict=True)]
 
 
 @router.get("/cohorts", **needs(*READERS))
@@ -151,7 +157,9 @@ def delete_cohort(name: NamePath, context: Ctx, caller: Caller) -> Response:
 
 
 @router.get("/updates", **needs(*READERS))
-def list_updates(context: Ctx, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
+def list_updates(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> JsonObject:
     """Devices whose update window is open, by GUID."""
     page = context.stores.update_windows.page(context.now(), cursor, limit)
     now = context.now()

@@ -4,7 +4,7 @@ from fastapi import Request
 
 from attestation.keylime.drift import Drift
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, JsonObject
+from onboarding.services.api.fields import Body, Flag, JsonObject
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.drift import DriftDesk, Look
@@ -19,7 +19,7 @@ SHOWN = 1000  # differences in one answer
 class MendIn(Body):
     """Whether what is in Keylime and not by us is removed, too."""
 
-    strangers: bool = False
+    strangers: Flag = False
 
 
 @router.get("/keylime/drift", **needs(Role.OPERATOR, Role.SECURITY))

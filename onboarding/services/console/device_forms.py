@@ -49,7 +49,8 @@ def _policy(guid: str, form: Form, context: Context, key: ApiKey) -> Response:
 
 def _manifest(guid: str, form: Form, context: Context, key: ApiKey) -> Response:
     name, _, version = form.get("manifest", "").partition("@")
-    chosen: dict[str, Any] = {"manifest": name or None, "version": version or None}
+    number = int(version) if version.isascii() and version.isdecimal() else None
+    chosen: dict[str, Any] = {"manifest": name or None, "version": number}
     body = device_settings.AssignmentIn.model_validate(chosen)
     return device_settings.put_assignment(guid, body, context, key, ALWAYS)
 
