@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit fuzz schemathesis bench bench-console lock setup setup-test clean
+.PHONY: help demo test lint types layers unit fuzz schemathesis bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,15 @@ interop: setup-test ## Try other FDO implementations against ours; writes docs/i
 
 bench: setup ## Measure DI, TO1, TO2 and voucher import; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+bench-evidence: setup ## Measure appraisals, IMA lists, and both channels; adds to build/bench.json
+	@$(BIN)/python -m tests.bench.evidence $(BENCH_ARGS)
+
+bench-device: setup ## Measure from TO2 to release, and the device agent's memory; adds to build/bench.json
+	@$(BIN)/python -m tests.bench.device $(BENCH_ARGS)
+
+bench-reconcile: setup ## Measure a look at 10,000 push agents; adds to build/bench.json
+	@$(BIN)/python -m tests.bench.reconcile $(BENCH_ARGS)
 
 bench-console: setup-test ## Measure the console's pages; writes build/bench-console.json
 	@$(BIN)/python -m tests.bench.console $(BENCH_ARGS)

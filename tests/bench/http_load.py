@@ -36,24 +36,35 @@ class Connection:
         self, message: int, body: bytes, token: str | None
     ) -> tuple[MsgType, bytes, str | None]:
         """Send one FDO message; return type, body and token of the answer."""
+        head = (
+            f"POST /fdo/101/msg/{message} HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Type: application/cbor\r\n"
+        )
+        if token is not None:
+            head += f"Authorization: {token}\r\n"
+        answer, reply = await self._ask(head, body)
+        headers = _headers(answer)
+        fresh = headers.get(b"authorization")
+        kind = MsgType(int(headers[b"message-type"]))
+        return kind, reply, fresh.decode() if fresh else None
+
+    async def send(self, path: str, body: bytes, kind: str) -> tuple[int, bytes]:
+        """Post ``body`` of a content type; return status and body of the answer."""
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+        answer, reply = await self._ask(head, body)
+        return int(answer.split(b" ", 2)[1]), reply
+
+    async def _ask(self, head: str, body: bytes) -> tuple[bytes, bytes]:
         if self._writer is None or self._reader is None:
             self._reader, self._writer = await asyncio.open_connection(
                 "127.0.0.1", self._port
             )
-        head = (
-            f"POST /fdo/101/msg/{message} HTTP/1.1\r\nHost: localhost\r\n"
-            f"Content-Type: application/cbor\r\nContent-Length: {len(body)}\r\n"
-        )
-        if token is not None:
-            head += f"Authorization: {token}\r\n"
-        self._writer.write(head.encode() + b"\r\n" + body)
+        head += f"Content-Length: {len(body)}\r\n\r\n"
+        self._writer.write(head.encode() + body)
         self.sent += 1
         answer = await self._reader.readuntil(b"\r\n\r\n")
-        headers = _headers(answer)
-        reply = await self._reader.readexactly(int(headers[b"content-length"]))
-        fresh = headers.get(b"authorization")
-        kind = MsgType(int(headers[b"message-type"]))
-        return kind, reply, fresh.decode() if fresh else None
+        size = int(_headers(answer)[b"content-length"])
+        return answer, await self._reader.readexactly(size)
 
     def close(self) -> None:
         if self._writer is not None:

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from onboarding.cli.api import Api
@@ -21,7 +21,7 @@ from onboarding.store.database import Database
 from tests.support.postgres import PrivatePostgres
 
 ROLES = ("manufacturing", "rendezvous", "owner")
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 FILE_NAME = "motd"
 FILE_SIZE = 4096  # sent in four messages, which makes ten of a TO2
 
@@ -33,6 +33,7 @@ class Service:
     process: subprocess.Popen[bytes]
     port: int
     api: Api
+    database_url: str = ""
 
     @property
     def url(self) -> str:
@@ -45,6 +46,7 @@ class Services:
     Args:
         postgres: Where each service gets a database of its own; None: SQLite files.
         roles: Those that are started.
+        more: Further settings of each, by the names of the environment.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Services:
         roles: Sequence[str] = ROLES,
         *,
         background: bool = True,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self._more = more
         self._directory = directory
         self._postgres = postgres
         self._roles = roles
@@ -123,14 +127,14 @@ class Services:
         log = (place / "log").open("wb")
         process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "onboarding.cli", "serve", "--role", role],
-            env={**os.environ, **self._settings(role, url, port_file)},
+            env={**os.environ, **self._settings(role, url, port_file), **self._more},
             stdout=log,
             stderr=log,
         )
         self._processes.append(process)
         port = _await_port(process, port_file, place / "log")
         api = Api(f"http://127.0.0.1:{port}", key, new_client())
-        return Service(process, port, api)
+        return Service(process, port, api, url)
 
     def _settings(self, role: str, url: str, port_file: Path) -> dict[str, str]:
         place = self._directory / role

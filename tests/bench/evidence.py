@@ -1,0 +1,251 @@
+"""``python -m tests.bench.evidence``: appraisals at the owner, by the real Keylime.
+
+Owner, Keylime and load share the machine's processors. One appraisal of the evidence
+channel is the whole of it: two challenges, two signed requests, the verdict stored. The
+push channel is measured at the verifier alone. A device comes every 60 s, so that many
+devices are carried as are appraised in 60 s.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.push_agent import PushAgent, PushRefused
+from attestation.keylime.settings import StackOptions
+from attestation.keylime.stack import KeylimeStack
+from onboarding.cli.demo.services import keylime_environment
+from tests.bench import attesters
+from tests.bench.attesters import BenchAttester, SoftPort
+from tests.bench.http_load import Connection, load
+from tests.bench.machine import machine, measured, rss_mib, tree_seconds, verify_us
+from tests.bench.services import Services
+from tests.support.tpm_statements import SoftAk
+
+EVERY = 60  # seconds between two appraisals of a device
+APPRAISALS, CONCURRENCY = 1500, 8
+LISTS = (1, 10, 20)  # MiB
+NEW = 1024  # bytes of a list that are new, where some are
+PUSHERS, PUSH_SECONDS = 30, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One owner before one Keylime."""
+
+    directory: Path
+    services: Services
+    keylime: KeylimeStack
+
+    @property
+    def port(self) -> int:
+        return self.services["owner"].port
+
+    @property
+    def pid(self) -> int:
+        return self.services["owner"].process.pid
+
+    def verifier_seconds(self) -> float:
+        """Processor time of the verifier so far, and of its workers."""
+        return tree_seconds(self.keylime.process_groups[1])
+
+
+def main() -> int:
+    """Measure, print and write ``evidence`` into ``build/bench.json``."""
+    options = _options()
+    result = measure(options.appraisals, options.lists, options.push_seconds)
+    known = json.loads(options.output.read_text()) if options.output.exists() else {}
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**known, "evidence": result}, indent=2)
+    options.output.write_text(text + "\n")
+    print(show(result))
+    print(f"written to {options.output}")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.evidence", description=__doc__
+    )
+    parser.add_argument("--appraisals", type=int, default=APPRAISALS)
+    parser.add_argument("--lists", type=int, nargs="*", default=LISTS, help="MiB each")
+    parser.add_argument("--push-seconds", type=float, default=PUSH_SECONDS)
+    parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
+    return parser.parse_args()
+
+
+def measure(
+    appraisals: int, lists: Sequence[int], push_seconds: float
+) -> dict[str, object]:
+    """Return what `show` prints."""
+    with _site(1) as site:
+        one = _pcr(site, appraisals)
+        ima = [_list(site, size) for size in lists]
+        push = _push(site, push_seconds)
+    with _site(2) as site:
+        two = _pcr(site, appraisals)
+    return {
+        "one_worker": one,
+        "two_workers": two,
+        "ima": ima,
+        "push": push,
+        "machine": machine(),
+        "p256_verify_us": verify_us(),
+    }
+
+
+@contextmanager
+def _site(workers: int) -> Iterator[Site]:
+    options = StackOptions(quote_interval=1, verifier_workers=workers)
+    with tempfile.TemporaryDirectory(prefix="vouchgate-bench-") as name:
+        directory = Path(name)
+        with KeylimeStack(directory / "keylime", options) as keylime:
+            known = keylime_environment(keylime.client_settings())
+            with Services(directory, roles=("owner",), more=known) as services:
+                yield Site(directory, services, keylime)
+
+
+def _pcr(site: Site, appraisals: int) -> dict[str, float]:
+    with attesters.owner_stores(site.services, site.directory) as context:
+        devices = attesters.enlist(context, 100, attesters.pcr_policy())
+    again = [devices[number % len(devices)] for number in range(appraisals)]
+    asyncio.run(load(site.port, devices[:20], 2, _attest))  # warm
+    before = site.verifier_seconds()
+    with measured(site.pid) as usage:
+        loaded = asyncio.run(load(site.port, again, CONCURRENCY, _attest))
+    taken = sorted(loaded.latencies)
+    rate = appraisals / usage.seconds
+    return {
+        "per_s": round(rate, 1),
+        "devices": int(rate * EVERY),
+        "owner_cpu_ms": round(1000 * usage.service / appraisals, 2),
+        "verifier_cpu_ms": round(
+            1000 * (site.verifier_seconds() - before) / appraisals, 2
+        ),
+        "p50_ms": round(1000 * taken[len(taken) // 2], 1),
+        "p99_ms": round(1000 * taken[int(0.99 * (len(taken) - 1))], 1),
+        "foreign_cores": usage.foreign_cores,
+        "owner_rss_mib": rss_mib(site.pid),
+    }
+
+
+async def _attest(connection: Connection, device: BenchAttester) -> None:
+    await device.attest(connection)
+
+
+def _list(site: Site, mib: int) -> dict[str, float]:
+    """A list sent for the first time, unchanged, and with something new in it."""
+    with attesters.owner_stores(site.services, site.directory) as context:
+        runtime = attesters.runtime_policy(context)
+        policy = attesters.pcr_policy(f"ima-{mib}", runtime)
+        (device,) = attesters.enlist(context, 1, policy)
+    entries = attesters.measured(mib * 1024 * 1024)
+    attesters.run_list(device, entries)
+    result: dict[str, float] = {"mib": mib, "entries": len(entries)}
+    for name in ("first", "unchanged", "new"):
+        if name == "new":
+            entries = entries + attesters.measured(NEW, len(entries))
+            attesters.run_list(device, entries)
+        result |= _round(site, device, name)
+    result["devices"] = int(EVERY / result["new_s"])
+    result["owner_rss_mib"] = rss_mib(site.pid)
+    return result
+
+
+def _round(site: Site, device: BenchAttester, name: str) -> dict[str, float]:
+    before, sent = site.verifier_seconds(), device.sent
+    with measured(site.pid) as usage:
+        asyncio.run(load(site.port, [device], 1, _attest))
+    return {
+        f"{name}_s": round(usage.seconds, 2),
+        f"{name}_sent_kib": round((device.sent - sent) / 1024, 1),
+        f"{name}_owner_cpu_s": round(usage.service, 2),
+        f"{name}_verifier_cpu_s": round(site.verifier_seconds() - before, 2),
+    }
+
+
+def _push(site: Site, seconds: float) -> dict[str, float]:
+    """Attestations that the verifier takes and judges, of as many agents as it can."""
+    known, port = site.keylime.client_settings(), SoftPort(SoftAk.new("rsa"))
+    pinned = {pcr: (value.hex(),) for pcr, value in attesters.PCRS.items()}
+    agents, done = [str(uuid.uuid4()) for _ in range(PUSHERS)], [0] * PUSHERS
+    with admin_http(known) as admin, device_http(known) as http:
+        client = KeylimeClient(admin, known)
+
+        def send(
+            method: str,
+            path: str,
+            headers: Mapping[str, str],
+            body: Mapping[str, object],
+        ) -> httpx.Response:
+            url = known.verifier_url + path
+            return http.request(method, url, headers=headers, json=body)
+
+        running = [PushAgent(send, port, name, datetime.now(UTC)) for name in agents]
+        for agent in running:
+            client.enrol(agent.agent_id, port.public, pinned)
+            agent.login()
+        before, begun = site.verifier_seconds(), time.monotonic()
+        stop = begun + seconds
+        threads = [
+            threading.Thread(target=_pushing, args=(one, stop, done, number))
+            for number, one in enumerate(running)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        rate = sum(done) / (time.monotonic() - begun)
+        spent = site.verifier_seconds() - before
+        for name in agents:
+            client.unenrol(name)
+    return {
+        "per_s": round(rate, 1),
+        "devices": int(rate * EVERY),
+        "verifier_cpu_ms": round(1000 * spent / max(1, sum(done)), 1),
+    }
+
+
+def _pushing(agent: PushAgent, stop: float, done: list[int], number: int) -> None:
+    while time.monotonic() < stop:
+        try:
+            wait = agent.attest().next_in
+            done[number] += 1
+        except PushRefused as refusal:
+            if refusal.retry_after is None and refusal.status < 500:
+                raise
+            wait = refusal.retry_after or 1
+        time.sleep(min(wait, 1))
+
+
+def show(result: dict[str, object]) -> str:
+    """Return the figures as lines."""
+    lines = [f"{result['machine']}; a P-256 check takes {result['p256_verify_us']} us"]
+    for name in ("one_worker", "two_workers", "push"):
+        row = result[name]
+        assert isinstance(row, dict)
+        said = ", ".join(f"{key} {value}" for key, value in row.items())
+        lines.append(f"{name}: {said}")
+    lists = result["ima"]
+    assert isinstance(lists, list)
+    for row in lists:
+        said = ", ".join(f"{key} {value}" for key, value in row.items())
+        lines.append(f"IMA list: {said}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
