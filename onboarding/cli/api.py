@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,15 @@ from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 LIMIT = 64 * 1024 * 1024
 MAX_CA = 4 * 1024 * 1024
 KEY_VARIABLE = "VOUCHGATE_API_KEY"
-Url = Annotated[str, typer.Option(help="The service's address.")]
+Url = Annotated[
+    str, typer.Option(envvar="VOUCHGATE_URL", help="The service's address.")
+]
 KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the API key; else VOUCHGATE_API_KEY.")
+    Path | None,
+    typer.Option(
+        envvar="VOUCHGATE_API_KEY_FILE",
+        help="File with the API key; else VOUCHGATE_API_KEY.",
+    ),
 ]
 Ca = Annotated[
     Path | None,
@@ -41,7 +47,12 @@ class Api:
         self._client = client
 
     def request(
-        self, method: str, path: str, content: bytes | None = None, kind: str = ""
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        kind: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Ask once; return the answer if it is of the 2xx kind.
 
@@ -49,14 +60,14 @@ class Api:
             Problem: The service refused, and says why.
             Unreachable: No answer, or one that is neither.
         """
-        headers = dict(self._headers)
+        sent = {**self._headers, **(headers or {})}
         if content is not None:
-            headers["Content-Type"] = kind
+            sent["Content-Type"] = kind
         reply = send(
             self._client,
             method,
             f"{self._base}/{path}",
-            headers=headers,
+            headers=sent,
             content=content,
             limit=LIMIT,
         )
@@ -64,10 +75,17 @@ class Api:
             return reply
         raise read_problem(reply)
 
-    def json(self, method: str, path: str, value: object = None) -> object:
+    def json(
+        self,
+        method: str,
+        path: str,
+        value: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> object:
         """As ``request``, with JSON both ways."""
         content = None if value is None else json.dumps(value).encode()
-        return self.read(self.request(method, path, content, "application/json"))
+        kind = "application/json"
+        return self.read(self.request(method, path, content, kind, headers))
 
     @staticmethod
     def read(reply: Reply) -> object:

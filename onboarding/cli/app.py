@@ -20,6 +20,7 @@ from onboarding.cli.output import (
     CliError,
     print_error,
 )
+from onboarding.cli.profiles import variables_of
 from onboarding.device.errors import DeviceError, Problem
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import ServicesError
@@ -59,6 +60,10 @@ COMMANDS = {
     "cohort": "onboarding.cli.cohort",
     "attestation": "onboarding.cli.attestation",
     "webhook": "onboarding.cli.webhook",
+    "fleet": "onboarding.cli.fleet",
+    "manifest": "onboarding.cli.manifest",
+    "site": "onboarding.cli.site",
+    "api": "onboarding.cli.raw",
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",
@@ -71,7 +76,6 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         name=NAME,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
     )
     app.callback(help=HELP)(_common)  # keeps a lone command from losing its name
     called = arguments[0] if arguments else ""
@@ -96,6 +100,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _common(
+    ctx: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -105,8 +110,32 @@ def _common(
             help="Print the version and exit.",
         ),
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VOUCHGATE_PROFILE",
+            help="Which service of profiles.toml to talk to.",
+        ),
+    ] = None,
 ) -> None:
     """Options that stand before any command."""
+    if profile is not None:
+        _use(ctx, variables_of(profile))
+
+
+def _use(ctx: typer.Context, variables: dict[str, str]) -> None:
+    """Set variables for as long as the command runs."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+
+    def restore() -> None:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+    ctx.call_on_close(restore)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -34,9 +34,13 @@ REFERENCE = ROOT / "docs/reference"
 # Read by the commands themselves, not by a service.
 FOR_COMMANDS = {
     "VOUCHGATE_API_KEY",
+    "VOUCHGATE_API_KEY_FILE",
     "VOUCHGATE_CA",
     "VOUCHGATE_DEBUG",
     "VOUCHGATE_DEVICE",
+    "VOUCHGATE_PROFILE",
+    "VOUCHGATE_PROFILES",
+    "VOUCHGATE_URL",
 }
 ROLES = {"manufacturer", "operator", "security"}
 

@@ -1,0 +1,145 @@
+"""What ``vouchgate fleet`` shows: the list, one device, and what happened to it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.output import (
+    Json,
+    console,
+    plain,
+    print_facts,
+    print_json,
+    print_table,
+    when,
+)
+from onboarding.cli.paging import first_of
+from onboarding.cli.raw import object_of
+from onboarding.store.state import DeviceState
+from ownership_vouchers.types import Guid
+
+app = typer.Typer()
+
+Device = Annotated[str, typer.Argument(help="Any GUID it ever had.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit log.")]
+Most = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most.")]
+
+
+@app.command("list")
+def list_(
+    url: Url,
+    state: Annotated[DeviceState | None, typer.Option(help="Only those.")] = None,
+    match: Annotated[
+        str | None, typer.Option(help="Words, or a label as name=value.")
+    ] = None,
+    limit: Most = 100,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Devices by GUID, with their state."""
+    query = {"state": state and state.value, "q": match}
+    with connected(url, api_key_file, ca) as api:
+        found = first_of(api, "devices", limit, query)
+    if json:
+        return print_json({"items": found})
+    print_table(
+        ("device", "state", "serial", "last appraised", "labels"),
+        [
+            (
+                one["guid"],
+                one["state"] + (" (frozen)" if one["frozen"] else ""),
+                one["serial"],
+                when(one["appraised_at"]),
+                ", ".join(f"{k}={v}" for k, v in sorted(one["labels"].items())),
+            )
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def show(
+    device: Device,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Everything that is known of one device, and what the gate says now."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", f"devices/{Guid.parse(device)}"))
+    print_json(found) if json else print_facts(found)
+
+
+@app.command()
+def timeline(
+    device: Device,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """What happened to a device under all its GUIDs, oldest first."""
+    with connected(url, api_key_file, ca) as api:
+        path = f"devices/{Guid.parse(device)}/timeline"
+        found = object_of(api.json("GET", path))
+    if json:
+        return print_json(found)
+    rows = [(when(one["at"]), one["cause"], one["actor"]) for one in found["items"]]
+    print_table(("at", "what", "who"), rows)
+
+
+@app.command()
+def appraisals(
+    device: Device,
+    url: Url,
+    limit: Most = 20,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """A device's appraisals, newest first, with what was really compared."""
+    with connected(url, api_key_file, ca) as api:
+        path = f"devices/{Guid.parse(device)}/appraisals"
+        found = first_of(api, path, limit)
+    if json:
+        return print_json({"items": found})
+    print_table(
+        ("at", "verdict", "policy", "compared, or why not"),
+        [(when(one["at"]), one["outcome"], _policy(one), _told(one)) for one in found],
+    )
+
+
+@app.command()
+def decisions(
+    url: Url,
+    device: Annotated[str | None, typer.Argument(help="Else of all.")] = None,
+    limit: Most = 20,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Release decisions, newest first, with their reasons."""
+    query = {"guid": None if device is None else str(Guid.parse(device))}
+    with connected(url, api_key_file, ca) as api:
+        found = first_of(api, "decisions", limit, query)
+    if json:
+        return print_json({"items": found})
+    for one in found:
+        word = "[green]allowed[/]" if one["allowed"] else "[red]denied[/]"
+        console().print(f"{when(one['at'])}  {one['guid']}  {word}")
+        for reason in one["reasons"]:
+            console().print(f"  {plain(reason['sentence'])}")
+    if not found:
+        console().print("none")
+
+
+def _policy(one: dict[str, Any]) -> str:
+    return f"{one['policy']} version {one['policy_version']}"
+
+
+def _told(one: dict[str, Any]) -> str:
+    failures = "; ".join(f"{f['message']}" for f in one["failures"])
+    return failures or ", ".join(one["compared"])

@@ -1,0 +1,42 @@
+"""Lists of the API, page after page."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from onboarding.cli.api import Api
+from onboarding.cli.output import CliError
+
+PAGE = 200
+
+
+def every_page(api: Api, path: str) -> Iterator[dict[str, Any]]:
+    """Yield what a list has, asking for one page after the other.
+
+    Raises:
+        CliError: The answer is no list, or one that does not come to its end.
+    """
+    route, _, query = path.partition("?")
+    asked = {"limit": str(PAGE), **dict(parse_qsl(query))}
+    before = None
+    while True:
+        found = api.json("GET", f"{route}?{urlencode(asked)}")
+        if not isinstance(found, Mapping) or not isinstance(found.get("items"), list):
+            raise CliError(f"{route} is no list", "Leave --all out.")
+        yield from found["items"]
+        cursor = found.get("next")
+        if cursor is None:
+            return
+        if cursor == before:
+            raise CliError(f"{route} says the same page comes next", "Report it.")
+        asked["cursor"] = before = cursor
+
+
+def first_of(
+    api: Api, path: str, most: int, query: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """The first ``most`` of a list."""
+    size = min(most, PAGE)
+    asked = {"limit": size, **{k: v for k, v in (query or {}).items() if v is not None}}
+    return list(islice(every_page(api, f"{path}?{urlencode(asked)}"), most))
