@@ -5,12 +5,15 @@ The programs that are killed are the real ones; the clock is the test's.
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from attestation.keylime.errors import KeylimeError
@@ -21,6 +24,7 @@ from onboarding.services.context import Context, open_context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.reconcile import ReconcileWork
+from onboarding.store.apikeys import ApiKeyStore, Role
 from onboarding.store.appraisals import AppraisalRecord
 from onboarding.store.errors import NotFound
 from onboarding.store.state import DeviceState
@@ -208,3 +212,48 @@ def test_a_service_that_was_killed_finds_the_lease_as_it_left_it(
         assert state(context, bench.guid.raw) is expected
         assert Gate(context).situation(bench.guid.raw).appraisal == latest(bench)
         context.close()
+
+
+def test_a_lease_that_ran_out_while_no_process_lived_is_over_in_the_next_one(
+    attesting: Attesting,
+) -> None:
+    bench, now = attesting.bench, int(time.time())
+    bindings = bench.context.stores.bindings
+    bound = replace(bindings.get(bench.guid.raw), bound_at=now - 10 * LEASE)
+    bindings.put(bound, "test")
+    bench.clock.now = now - 2 * LEASE
+    assert attesting.attest()["verdict"] == "passed"
+    assert state(bench.context, bench.guid.raw) is DeviceState.ATTESTED
+    keys = ApiKeyStore(bench.context.database)
+    _, key = keys.create("reader", Role.OPERATOR, "test", now)
+    for _ in range(2):  # the first one is killed, too
+        assert shown_by_a_process(bench, key) == "stale"
+
+
+def shown_by_a_process(bench: OwnerBench, key: str) -> str:
+    """Ask a service that has just been started for the device, and kill it."""
+    settings = bench.context.settings
+    port_file = settings.key_directory.parent / "port"
+    port_file.unlink(missing_ok=True)
+    environment = {
+        "VOUCHGATE_DATABASE_URL": settings.database_url,
+        "VOUCHGATE_KEY_DIRECTORY": str(settings.key_directory),
+        "VOUCHGATE_KEY_PASSPHRASE_FILE": str(settings.key_passphrase_file),
+    }
+    serve = ["serve", "--role", "owner", "--port", "0", "--port-file", str(port_file)]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "onboarding.cli", *serve],
+        env={**os.environ, **environment},
+    ) as process:
+        try:
+            while not port_file.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            url = f"http://127.0.0.1:{int(port_file.read_text())}"
+            device = f"{url}/api/v1/devices/{bench.guid}"
+            asked = httpx.get(
+                device, headers={"X-API-Key": key}, trust_env=False, timeout=60
+            )
+        finally:
+            process.kill()
+    return str(asked.json()["state"])
