@@ -3,10 +3,10 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit fuzz schemathesis bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test lint types layers unit e2e-boot fuzz schemathesis bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## Install system packages and the locked Python environment
 	@sh requirements/setup.sh demo
@@ -34,6 +34,10 @@ unit: ## Run the tests with coverage
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report --format=total | sed 's/.*/coverage: & % of lines and branches/'
+
+e2e-boot: ## Boot a machine with UEFI and a TPM, attest it, change its boot, see it refused
+	@sh requirements/boot.sh || echo "vouchgate: packages are missing, see why the test is skipped"
+	E2E_BOOT=1 $(BIN)/pytest -q tests/boot $(PYTEST_ARGS)
 
 SECONDS := 300
 fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all

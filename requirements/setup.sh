@@ -1,13 +1,13 @@
 #!/bin/sh
 # Make this checkout runnable: system packages by apt, then .venv from the locks.
-# Usage: requirements/setup.sh [demo|test]. Safe to run again; does only what is missing.
+# Usage: requirements/setup.sh [demo|test|boot]. Safe to run again; does only what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-demo}
 
 packages() {
     sed -e 's/#.*//' requirements/system.txt
-    if [ "$purpose" = test ]; then sed -e 's/#.*//' requirements/system-test.txt; fi
+    if [ "$purpose" != demo ]; then sed -e 's/#.*//' "requirements/system-$purpose.txt"; fi
 }
 
 missing_packages() {

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +41,15 @@ class Site:
 
 @contextmanager
 def running_site(
-    home: Path, ca: Path | None = None, algorithms: Sequence[str] = ()
+    home: Path,
+    ca: Path | None = None,
+    algorithms: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
     """Make keys by command, then run ``vouchgate serve --role all``.
 
     With ``ca`` it serves TLS by ``tls.crt`` and ``tls.key`` in ``home``. There are keys
-    on P-256, and more ones of ``algorithms``.
+    on P-256, and more ones of ``algorithms``. ``more`` is added to its environment.
     """
     (home / "passphrase").write_text("of a test\n")
     settings: dict[str, object] = {
@@ -61,6 +64,8 @@ def running_site(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(f"VOUCHGATE_{name}", str(value))
+        for name, text in (more or {}).items():
+            patch.setenv(name, text)
         _make_keys(home)
         for one in algorithms:
             _make_more_keys(one)

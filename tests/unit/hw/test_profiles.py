@@ -95,7 +95,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a level we do not know": {"assurance": "total"},
     "an algorithm we do not know": {"ak_alg": "dsa"},
     "a channel we do not know": {"channel": "pigeon"},
-    "push with an ECC key": {"ak_alg": "ecc"},
+    "push with an ECC key": {"channel": "push", "ak_alg": "ecc"},
     "PCR 10": {"pcrs": [0, 10]},
     "PCR 23": {"pcrs": [23]},
     "PCR 24": {"pcrs": [24]},
