@@ -21,6 +21,7 @@ from attestation.keylime.launch import (
 from attestation.keylime.pgp import find_pgp
 from attestation.keylime.pki import LOOPBACK, Pki, ensure_pki
 from attestation.keylime.processes import supervised
+from attestation.keylime.results import VerifierMode
 from attestation.keylime.settings import HOST, Ports, StackOptions
 
 
@@ -42,7 +43,11 @@ def _become(asked: argparse.Namespace) -> int:
     pki = Pki(asked.pki.absolute())
     if not pki.ca.is_file():
         raise KeylimeError(f"no certificates in {pki.directory}: run 'pki' first")
-    options = StackOptions(quote_interval=asked.quote_interval)
+    options = StackOptions(
+        quote_interval=asked.quote_interval,
+        mode=VerifierMode(asked.mode),
+        webhook_url=asked.webhook_url,
+    )
     ports = Ports(asked.http_port, asked.tls_port, asked.verifier_port, asked.bind)
     write_configuration(directory, pki, ports, options)
     pgp = find_pgp(directory / "python-path")
@@ -68,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http-port", type=int, default=8890, help="registrar, plain")
     parser.add_argument("--tls-port", type=int, default=8891, help="registrar, mTLS")
     parser.add_argument("--verifier-port", type=int, default=8881)
-    parser.add_argument("--quote-interval", type=int, default=60, help="seconds, push")
+    parser.add_argument("--quote-interval", type=int, default=60, help="seconds")
+    parser.add_argument("--mode", choices=("push", "pull"), default="push")
+    parser.add_argument("--webhook-url", default="", help="told of failures, pull")
     return parser
 
 

@@ -6,8 +6,6 @@ Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Literal
-from urllib.parse import quote
 
 import httpx
 
@@ -39,7 +37,6 @@ ANSWER_LIMIT = 1024 * 1024
 PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
 FAILURE_LIMIT = 10_000
 SLOWEST = 256 * 1024  # bytes of an IMA list that a busy verifier judges in a second
-PolicyKind = Literal["allowlists", "mbpolicies"]
 MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
 
 
@@ -144,21 +141,7 @@ class KeylimeClient:
             KeylimeError: Also when it is enrolled already: ``unenrol`` first, which is
                 the only way to change a policy and to clear a FAIL.
         """
-        body = {
-            "v": None,
-            "cloudagent_ip": None,
-            "cloudagent_port": None,
-            "tpm_policy": policy_text(tpm_policy),
-            "accept_tpm_hash_algs": [bank_of(tpm_policy)],
-            "accept_tpm_encryption_algs": ["ecc", "rsa"],
-            "accept_tpm_signing_algs": ["ecdsa", "rsassa"],
-            "ak_tpm": base64_text(ak_public),
-            "supported_version": "3.0",
-            "metadata": "{}",
-            "mb_policy": None,
-            "mtls_cert": None,
-            **dict.fromkeys(_UNUSED, ""),
-        }
+        body = {**enrolment_body(ak_public, tpm_policy), "supported_version": "3.0"}
         self._ask("POST", self._enrolment(agent_id), {200}, body)
 
     def unenrol(self, agent_id: str) -> None:
@@ -174,15 +157,16 @@ class KeylimeClient:
         """Remove a device from the registrar; harmless if it is not there."""
         self._ask("DELETE", self._registration(agent_id), {200, 404})
 
-    def drop_policy(self, kind: PolicyKind, name: str) -> None:
-        """Remove a named policy from the verifier; harmless if it is not there."""
-        named = quote(name, safe="")
-        url = f"{self._verifier}/v2.6/{kind}/{named}"
-        self._ask("DELETE", url, {200, 204, 404})
-
-    def list_verifier(self, path: str, limit: int) -> bytes:
-        """Read one of the verifier's lists, of at most ``limit`` bytes."""
-        return self._ask("GET", self._verifier + path, {200}, limit=limit)[1]
+    def verifier(
+        self,
+        method: str,
+        path: str,
+        accepted: Collection[int] = (200,),
+        body: Mapping[str, object] | None = None,
+        limit: int = ANSWER_LIMIT,
+    ) -> tuple[int, bytes]:
+        """Make another call of the verifier; return status and body."""
+        return self._ask(method, self._verifier + path, accepted, body, limit)
 
     def list_registrar(self, path: str, limit: int) -> bytes:
         """Read one of the registrar's lists, of at most ``limit`` bytes."""
@@ -244,6 +228,24 @@ _UNUSED = (
     "ima_sign_verification_keys",
     "revocation_key",
 )
+
+
+def enrolment_body(ak_public: bytes, tpm_policy: PcrPolicy) -> dict[str, object]:
+    """What the verifier is told of an agent; a missing member is refused there."""
+    return {
+        "v": None,
+        "cloudagent_ip": None,
+        "cloudagent_port": None,
+        "tpm_policy": policy_text(tpm_policy),
+        "accept_tpm_hash_algs": [bank_of(tpm_policy)],
+        "accept_tpm_encryption_algs": ["ecc", "rsa"],
+        "accept_tpm_signing_algs": ["ecdsa", "rsassa"],
+        "ak_tpm": base64_text(ak_public),
+        "metadata": "{}",
+        "mb_policy": None,
+        "mtls_cert": None,
+        **dict.fromkeys(_UNUSED, ""),
+    }
 
 
 def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:

@@ -92,7 +92,7 @@ def _of_ours(
             yield Drift(DriftKind.NOT_WANTED, agent, said)
     elif there is None:
         yield Drift(DriftKind.NOT_ENROLLED, agent, "the verifier does not know it")
-    elif not _same(ours.policy, there):
+    elif not same_policy(ours.policy, there):
         yield Drift(DriftKind.OTHER_POLICY, agent, f"the verifier has {there[:300]}")
     if agent not in found.registered:
         said = "the registrar does not know it; the verifier does not need it"
@@ -103,7 +103,7 @@ def _of_ours(
         yield Drift(DriftKind.OTHER_KEYS, agent, said)
 
 
-def _same(policy: PcrPolicy, text: str) -> bool:
+def same_policy(policy: PcrPolicy, text: str) -> bool:
     """Whether a TPM policy as Keylime gives it back allows the same, PCR by PCR."""
     try:
         found = json.loads(text)

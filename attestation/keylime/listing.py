@@ -4,11 +4,14 @@ Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
+from urllib.parse import quote
 
 from attestation.keylime.answers import Answer
 from attestation.keylime.client import KeylimeClient
 
 LIST_LIMIT = 64 * 1024 * 1024  # bytes of one list
+PolicyKind = Literal["allowlists", "mbpolicies"]
 NAMES_LIMIT = 200_000
 
 
@@ -45,8 +48,13 @@ class KeylimeListing:
         found = self._verifier("/v2.6/mbpolicies/", "measured boot policies")
         return frozenset(_names(found.at("mbpolicy names")))
 
+    def drop(self, kind: PolicyKind, name: str) -> None:
+        """Remove a named policy from the verifier; harmless if it is not there."""
+        path = f"/v2.6/{kind}/{quote(name, safe='')}"
+        self._client.verifier("DELETE", path, {200, 204, 404})
+
     def _verifier(self, path: str, what: str) -> Answer:
-        body = self._client.list_verifier(path, LIST_LIMIT)
+        _, body = self._client.verifier("GET", path, limit=LIST_LIMIT)
         return Answer.parse(what, body).at("results")
 
 

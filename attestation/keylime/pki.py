@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = timedelta(days=825)
 CLOCK_SLACK = timedelta(minutes=5)
-SERVERS = ("registrar", "verifier")
+SERVERS = ("registrar", "verifier", "webhook")
 CLIENTS = ("verifier-client", "owner")
 LOOPBACK = ("localhost", "127.0.0.1")
 
@@ -28,7 +28,8 @@ class Pki:
     """A directory of PEM files: ``ca.crt``, and ``.crt`` and ``.key`` of each leaf.
 
     Leaves: ``registrar``, ``verifier`` (servers), ``verifier-client`` (the verifier
-    towards pull agents) and ``owner`` (us towards both).
+    towards pull agents and our webhook), ``webhook`` (ours, a server) and ``owner`` (us
+    towards both).
     """
 
     directory: Path

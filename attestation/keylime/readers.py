@@ -10,8 +10,10 @@ from attestation.keylime.errors import KeylimeError
 from attestation.keylime.results import (
     AgentState,
     AgentStatus,
+    Contact,
     Evaluation,
     Failure,
+    PullStatus,
     PushAttestation,
     QuoteParts,
     RegisteredAgent,
@@ -20,6 +22,7 @@ from attestation.keylime.results import (
 
 Word = TypeVar("Word", bound=StrEnum)
 
+STOPPED = frozenset({7, 8, 9, 10})  # failed, terminated, invalid quote, tenant failed
 MESSAGE_LIMIT = 500  # characters
 _INDEX_LINK = re.compile(r"/v?3(?:\.0)?/agents/[^/]+/attestations/(\d{1,9})")
 
@@ -57,6 +60,30 @@ def read_registered(answer: Answer) -> RegisteredAgent:
         certificate.octets() if certificate.value else None,
         answer.at("aik_tpm").octets(),
         answer.at("regcount").natural(),
+        _contact(answer),
+    )
+
+
+def _contact(answer: Answer) -> Contact | None:
+    said = answer.members()
+    if not all(said.get(name) for name in ("ip", "port", "mtls_cert")):
+        return None
+    host, port = answer.at("ip").text(), answer.at("port").natural()
+    if not 0 < port <= 65535 or len(host) > 255:
+        raise KeylimeError(f"{answer.where}: no address that could be called")
+    return Contact(host, port, answer.at("mtls_cert").text())
+
+
+def read_pull_status(answer: Answer) -> PullStatus:
+    """Read the verifier's entry of an agent that it calls."""
+    event = answer.at("last_event_id")
+    return PullStatus(
+        answer.at("operational_state").natural() in STOPPED,
+        answer.at("attestation_count").natural(),
+        answer.at("last_received_quote").moment(),
+        answer.at("last_successful_attestation").moment(),
+        answer.at("tpm_policy").text(),
+        event.text()[:200] if event.value else "",
     )
 
 

@@ -49,14 +49,27 @@ class EvidenceVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """Where a pull agent is reached, and its certificate (PEM), which is pinned."""
+
+    host: str
+    port: int
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredAgent:
-    """An activated entry of the registrar; TPM2B_PUBLIC and DER octets."""
+    """An activated entry of the registrar; TPM2B_PUBLIC and DER octets.
+
+    ``contact`` is None of an agent that is not to be called.
+    """
 
     agent_id: str
     ek_public: bytes
     ek_certificate: bytes | None
     ak_public: bytes
     registrations: int
+    contact: Contact | None = None
 
 
 @unique
@@ -78,6 +91,22 @@ class AgentStatus:
     last_received: datetime | None
     last_passed: datetime | None
     tpm_policy: str  # JSON text, as enrolled
+
+
+@dataclass(frozen=True, slots=True)
+class PullStatus:
+    """The verifier's entry of an agent that it calls.
+
+    ``attestation_status`` says PASS as soon as it is enrolled, so it is not read: what
+    counts is when a quote passed last.
+    """
+
+    failed: bool  # it has stopped calling
+    passed: int  # quotes that passed since enrolment
+    last_received: datetime | None
+    last_passed: datetime | None
+    tpm_policy: str  # JSON text, as enrolled
+    event: str  # Keylime's id of what failed last; it stays after a recovery
 
 
 @unique

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attestation.keylime.pki import Pki
+from attestation.keylime.results import VerifierMode
 
 HOST = "127.0.0.1"
 CONFIG_VERSION = "2.6"
@@ -47,6 +48,8 @@ class StackOptions:
     start_timeout: float = 60.0
     stop_grace: float = 8.0
     verifier_workers: int = 1
+    mode: VerifierMode = VerifierMode.PUSH
+    webhook_url: str = ""  # told of failures in pull mode; always over TLS
 
     def __post_init__(self) -> None:
         if self.quote_interval < 1:
@@ -83,7 +86,7 @@ def registrar_config(pki: Pki, ports: Ports) -> str:
 
 
 def verifier_config(pki: Pki, ports: Ports, options: StackOptions) -> str:
-    """Return ``verifier.conf`` for push mode, which serves the evidence call too."""
+    """Return ``verifier.conf``; either mode serves the evidence call too."""
     verifier = {
         "version": CONFIG_VERSION,
         "uuid": "vouchgate",
@@ -91,14 +94,18 @@ def verifier_config(pki: Pki, ports: Ports, options: StackOptions) -> str:
         "port": ports.verifier,
         "registrar_ip": HOST,
         "registrar_port": ports.registrar_tls,
-        "mode": "push",
+        "mode": options.mode.value,
         **_server_tls(pki, "verifier"),
         **_client_tls(pki),
         **_verifier_storage(options),
         **_push_pace(options),
         **_measured_boot(),
     }
-    revocations = {"enabled_revocation_notifications": "[]", "webhook_url": ""}
+    told = ["webhook"] if options.webhook_url else []
+    revocations = {
+        "enabled_revocation_notifications": json.dumps(told),
+        "webhook_url": options.webhook_url,
+    }
     return _ini({"verifier": verifier, "revocations": revocations})
 
 

@@ -1,10 +1,11 @@
 """The real Keylime registrar and verifier, run as child processes on loopback.
 
-One verifier in push mode serves both of our channels. Whether ``/verify/evidence``
-works there was decided by running it (7.14.3): it does, as tests/e2e show
-for RSA and ECC attestation keys, since the version 2 routes are the same in both modes.
-So there is no second verifier in pull mode. What push mode lacks is ``/version``, which
-answers 410 Gone there; that is how readiness and mode are told.
+One verifier in push mode serves the evidence and the push channel. Whether
+``/verify/evidence`` works there was decided by running it (7.14.3): it does, as
+tests/e2e show for RSA and ECC attestation keys, since the version 2 routes are the same
+in both modes. So a verifier in pull mode is for the pull channel alone. What push mode
+lacks is ``/version``, which answers 410 Gone there; that is how readiness and mode are
+told.
 """
 
 import socket
@@ -29,6 +30,7 @@ from attestation.keylime.launch import (
 from attestation.keylime.pgp import PgpModule, find_pgp
 from attestation.keylime.pki import Pki, ensure_pki
 from attestation.keylime.processes import Program
+from attestation.keylime.results import VerifierMode
 from attestation.keylime.settings import HOST, KeylimeSettings, Ports, StackOptions
 
 ATTEMPTS = 3
@@ -154,12 +156,15 @@ class KeylimeStack:
             (hold,),
         )
 
+    def _ready_status(self) -> int:
+        return 410 if self._options.mode is VerifierMode.PUSH else 200
+
     def _wait_ready(
         self, settings: KeylimeSettings, programs: tuple[Program, ...], deadline: float
     ) -> None:
         waiting = {
             f"{settings.registrar_url}/version": (programs[0], 200),
-            f"{settings.verifier_url}/version": (programs[1], 410),
+            f"{settings.verifier_url}/version": (programs[1], self._ready_status()),
         }
         with admin_http(settings) as http:
             while waiting:

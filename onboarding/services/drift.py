@@ -114,9 +114,9 @@ class DriftDesk:
             case DriftKind.STRANGE_REGISTRATION | DriftKind.OTHER_KEYS:
                 self._client.unregister(one.name)
             case DriftKind.STRANGE_RUNTIME_POLICY:
-                self._client.drop_policy("allowlists", one.name)
+                KeylimeListing(self._client).drop("allowlists", one.name)
             case DriftKind.STRANGE_MEASURED_BOOT:
-                self._client.drop_policy("mbpolicies", one.name)
+                KeylimeListing(self._client).drop("mbpolicies", one.name)
             case _:
                 return "left"  # only the device's own TPM can register it
         return "removed"

@@ -10,8 +10,10 @@ from attestation.appraisal import Channel
 from attestation.keylime.errors import KeylimeError
 from onboarding.services import reconcile
 from onboarding.services.context import Context
+from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.pull import enrol_pull
 from onboarding.services.stores import Stores
 from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
@@ -25,19 +27,19 @@ def plan_for(context: Context, guids: Iterable[bytes]) -> None:
     """The same for those of these devices that Keylime's verifier knows."""
     now = context.now()
     for guid in guids:
-        if on_push(context, guid):
+        if in_verifier(context, guid):
             plan(context.stores, guid, now)
             reconcile.plan(context.stores, guid, now)
 
 
-def on_push(context: Context, guid: bytes) -> bool:
-    """Whether a device is enrolled in Keylime's verifier."""
+def in_verifier(context: Context, guid: bytes) -> bool:
+    """Whether a device is enrolled in a verifier of Keylime's."""
     try:
         binding = context.stores.bindings.get(guid)
     except NotFound:
         return False
     enrolled = context.stores.devices.get(guid).facts.enrolled_at is not None
-    return enrolled and binding.channel == Channel.PUSH.value
+    return enrolled and binding.channel in (Channel.PUSH.value, Channel.PULL.value)
 
 
 def plan(stores: Stores, guid: bytes, now: int) -> None:
@@ -61,7 +63,7 @@ class EnrolWork:
             until = self._enrol(guid)
         except NotFound:
             pass
-        except KeylimeError as error:
+        except (KeylimeError, Problem) as error:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             tasks.again(task, worker, self._context.now() + pause, str(error))
             return
@@ -73,6 +75,9 @@ class EnrolWork:
         """Enrol; return when what was enrolled ends, in an update window."""
         situation = self._gate.situation(guid.raw)
         if situation.binding is None or situation.device.guid != guid.raw:
+            return None
+        if situation.binding.channel == Channel.PULL.value:
+            enrol_pull(self._link, situation)
             return None
         agent, client = str(guid), self._link.client
         client.unenrol(agent)

@@ -1,12 +1,13 @@
 """The way to Keylime: as its administrator, and on a device's behalf."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import httpx
 
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.pull import PullVerifier
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.services.errors import Problem
 from onboarding.services.settings import Settings
@@ -20,6 +21,7 @@ class KeylimeLink:
     verifier_url: str
     device: httpx.Client = field(repr=False)
     _admin: httpx.Client = field(repr=False)
+    pull: PullVerifier | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Self | None:
@@ -29,7 +31,11 @@ class KeylimeLink:
             return None
         admin = admin_http(known)
         client = KeylimeClient(admin, known)
-        return cls(client, known.verifier_url, device_http(known), admin)
+        pull = None
+        if settings.keylime_pull_url is not None:
+            caller = replace(known, verifier_url=settings.keylime_pull_url)
+            pull = PullVerifier(KeylimeClient(admin, caller))
+        return cls(client, known.verifier_url, device_http(known), admin, pull)
 
     def close(self) -> None:
         """Close both clients."""
@@ -51,6 +57,23 @@ def require(link: KeylimeLink | None) -> KeylimeLink:
             remedy="Set the VOUCHGATE_KEYLIME_ settings, all six.",
         )
     return link
+
+
+def require_pull(link: KeylimeLink | None) -> PullVerifier:
+    """Return the verifier that calls agents.
+
+    Raises:
+        Problem: 503; none is configured.
+    """
+    pull = require(link).pull
+    if pull is None:
+        raise Problem(
+            503,
+            "pull-not-configured",
+            "This owner has no verifier in pull mode.",
+            remedy="Set VOUCHGATE_KEYLIME_PULL_URL.",
+        )
+    return pull
 
 
 def _keylime_settings(settings: Settings) -> KeylimeSettings | None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -10,7 +10,7 @@ from onboarding.protocol.ciphers import AEADS, EVERY
 from onboarding.protocol.env import OwnedVoucher, ServiceInfoLimits, To2OwnerEnv
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.step import Effect, TakeOwnership
-from onboarding.services import enrolment, reconcile, to0
+from onboarding.services import enrolment, keylime_webhook, reconcile, to0
 from onboarding.services.api import (
     apikeys,
     audit,
@@ -31,6 +31,7 @@ from onboarding.services.api import (
     manifests,
     owner_keys,
     policies,
+    pull,
     resale,
     runtime_policies,
     rv_servers,
@@ -94,6 +95,7 @@ ROUTERS = (
     owner_keys.router,
     learning.router,
     policies.router,
+    pull.router,
     runtime_policies.router,
     resale.router,
     rv_servers.router,
@@ -146,7 +148,8 @@ def part(context: Context) -> Part:
     refusal = refusal_page if context.settings.console else None
     routers = (*ROUTERS, devices, *pages)
     to2 = _to2(context, vouchers)
-    return Part((to2,), routers, (background,), link, refusal)
+    hook = partial(keylime_webhook.background, context)
+    return Part((to2,), routers, (background, hook), link, refusal)
 
 
 def create_app(settings: Settings) -> FdoTransport:

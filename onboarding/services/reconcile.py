@@ -1,7 +1,7 @@
-"""The push channel seen from here: what Keylime holds, stored and acted on.
+"""Push and pull seen from here: what Keylime holds, stored and acted on.
 
-Push sends no notification, so we ask, again and again; silence is not good
-news, it lets the lease run out.
+Push sends no notification, and one of pull can be lost, so we ask, again and again;
+silence is not good news, it lets the lease run out.
 """
 
 import logging
@@ -13,11 +13,13 @@ from attestation.keylime.results import PushAttestation, QuoteParts
 from attestation.policy import AttestationPolicy
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
+from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.holding import Held
 from onboarding.services.judging import Judge, Seen
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.observing import Observer
+from onboarding.services.pull import PullWatch
 from onboarding.services.stores import Stores
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.appraisals import Outcome
@@ -53,7 +55,7 @@ class ReconcileWork:
         guid = Guid.parse(task.subject)
         try:
             watched = self._look(guid)
-        except KeylimeError as error:
+        except (KeylimeError, Problem) as error:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             log.warning("no verdict on %s: %s", guid, error)
             tasks.again(task, worker, now + pause, str(error))
@@ -77,6 +79,11 @@ class ReconcileWork:
         gone = situation.device.guid != guid.raw or facts.retired_at is not None
         if gone or binding is None or facts.enrolled_at is None:
             return False
+        if binding.channel == Channel.PULL.value:
+            seen = PullWatch(self._context, self._link).look(situation)
+            if seen is not None and seen.outcome is Outcome.FAILED:
+                self._withdrawals.review(guid.raw, ACTOR)
+            return True
         if policy is None or binding.channel != Channel.PUSH.value:
             return False
         found = self._link.client.latest_attestation(str(guid))

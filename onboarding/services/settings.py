@@ -143,6 +143,10 @@ class Settings(BaseSettings):
     keylime_ca: Path | None = None
     keylime_cert: Path | None = None
     keylime_key: Path | None = None
+    keylime_pull_url: str | None = None  # a verifier in pull mode, if there is one
+    keylime_webhook_port: int | None = Field(default=None, ge=0, le=65535)
+    keylime_webhook_certificate: Path | None = None
+    keylime_webhook_key: Path | None = None
     keylime_evidence_urls: tuple[str, ...] = ()  # verifiers of evidence, if others
 
     # Paths of another server, beside ours, on a port of their own
@@ -218,6 +222,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "Keylime settings must be given all together or not at all"
             )
+        hook = (self.keylime_webhook_certificate, self.keylime_webhook_key)
+        if self.keylime_webhook_port is not None and None in (*hook, self.keylime_ca):
+            raise ValueError("the webhook needs a certificate, its key and keylime_ca")
+        if self.keylime_pull_url is not None and not self.keylime_configured:
+            raise ValueError("keylime_pull_url goes with the other Keylime settings")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
         least, usual = self.rendezvous_min_seconds, self.rendezvous_default_seconds

@@ -84,6 +84,7 @@ ROLES: dict[str, set[str]] = {
     "DELETE /cohorts/{name}": {"security", "admin"},
     "POST /cohorts/{name}/enforce": {"security", "admin"},
     "POST /cohorts/{name}/update": {"security", "admin"},
+    "PUT /devices/{guid}/agent": {"security", "admin"},
     "GET /keylime/drift": {"operator", "security", "admin"},
     "POST /keylime/drift/mend": {"security", "admin"},
     "GET /updates": {"operator", "security", "admin"},

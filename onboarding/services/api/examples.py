@@ -46,6 +46,7 @@ EXAMPLES: dict[str, Any] = {
     "PUT /device-ca/{name}/chain": {"chain_pem": CERTIFICATE},
     "POST /device-keys": {"devices": [{"name": "SN-0042", "pem": PUBLIC_KEY}]},
     "POST /device/v1/challenge": {"guid": GUID},
+    "PUT /devices/{guid}/agent": {"ek_digest": "0" * 64},
     "POST /keylime/drift/mend": {"strangers": False},
     "PUT /lines/{name}": {
         "networks": ["192.0.2.0/24"],

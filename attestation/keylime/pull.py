@@ -1,0 +1,58 @@
+"""The pull protocol: a verifier in pull mode calls the agent, and we ask the verifier.
+
+Source: Keylime 7.14.3, as observed by running it.
+"""
+
+import json
+
+from attestation.keylime.agent_id import checked_agent_id
+from attestation.keylime.answers import Answer
+from attestation.keylime.client import KeylimeClient, enrolment_body
+from attestation.keylime.readers import read_pull_status
+from attestation.keylime.results import Contact, PullStatus
+from attestation.keylime.tpm_policy import PcrPolicy
+
+AGENT_API = "2.2"  # asked of an agent first; the verifier finds out what it has
+
+
+class PullVerifier:
+    """One verifier in pull mode. Every method raises KeylimeError without an answer."""
+
+    def __init__(self, client: KeylimeClient) -> None:
+        self._client = client
+
+    def enrol(
+        self, agent_id: str, ak_public: bytes, policy: PcrPolicy, contact: Contact
+    ) -> None:
+        """Have the verifier call an agent, and hold its quotes to a policy."""
+        body = enrolment_body(ak_public, policy)
+        mask = hex(sum(1 << pcr for pcr in policy))
+        body |= {
+            "tpm_policy": json.dumps(
+                {**json.loads(str(body["tpm_policy"])), "mask": mask}
+            ),
+            "cloudagent_ip": contact.host,
+            "cloudagent_port": contact.port,
+            "mtls_cert": contact.certificate,
+            "supported_version": AGENT_API,
+        }
+        self._client.verifier("POST", _path(agent_id), {200}, body)
+
+    def unenrol(self, agent_id: str) -> None:
+        """Have it call the agent no more; harmless if it does not.
+
+        It may say 202 and go on for a moment: to enrol anew then is refused, and to be
+        tried again.
+        """
+        self._client.verifier("DELETE", _path(agent_id), {200, 202, 404})
+
+    def status(self, agent_id: str) -> PullStatus | None:
+        """What it has of an agent; None if it does not know it."""
+        status, body = self._client.verifier("GET", _path(agent_id), {200, 404})
+        if status == 404:
+            return None
+        return read_pull_status(Answer.parse("agent status", body).at("results"))
+
+
+def _path(agent_id: str) -> str:
+    return f"/v2.6/agents/{checked_agent_id(agent_id)}"

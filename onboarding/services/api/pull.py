@@ -1,0 +1,70 @@
+"""Adopting a stock Keylime agent as the one that answers for a device."""
+
+from fastapi import Request
+
+from attestation.appraisal import Channel
+from onboarding.services import reconcile
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import (
+    Body,
+    Fingerprint,
+    GuidPath,
+    JsonObject,
+    guid_text,
+)
+from onboarding.services.api.present import present
+from onboarding.services.api.routing import api_router
+from onboarding.services.device_api.readiness import ready
+from onboarding.services.errors import Problem
+from onboarding.services.gate import Gate
+from onboarding.services.health import Health
+from onboarding.services.keylime_link import require, require_pull
+from onboarding.services.pull import Adoption, Reported, enrol_pull
+from onboarding.store.apikeys import Role
+
+router = api_router("devices")
+
+
+class AgentIn(Body):
+    """What was read off the device itself: SHA-256 of keys' SubjectPublicKeyInfo."""
+
+    ek_digest: Fingerprint | None = None
+    ak_digest: Fingerprint | None = None
+
+
+@router.put("/devices/{guid}/agent", **needs(Role.SECURITY))
+def put_agent(
+    guid: GuidPath, body: AgentIn, request: Request, context: Ctx, caller: Caller
+) -> JsonObject:
+    """Have the Keylime agent of that GUID called, if it is on the device's TPM."""
+    health: Health = request.app.state.health
+    raw, who = present(context, guid), actor(caller)
+    link, gate = require(health.link), Gate(context)
+    require_pull(link)
+    situation = gate.situation(raw)
+    if situation.device.facts.owned_at is None:
+        raise Problem(
+            409,
+            "not-owned",
+            "The device is not owned yet.",
+            remedy="Have it onboarded first.",
+        )
+    reported = Reported(
+        *map(bytes.fromhex, (body.ek_digest or "", body.ak_digest or ""))
+    )
+    Adoption(context, link.client).bind(situation, reported, who)
+    situation = gate.situation(raw)
+    ready(situation, Channel.PULL)
+    enrol_pull(link, situation)
+    now = context.now()
+    context.stores.devices.enrolled(raw, Channel.PULL.value, who, now)
+    reconcile.plan(context.stores, raw, now)
+    binding = situation.binding
+    assert binding is not None  # noqa: S101 - as ``ready`` says
+    return {
+        "guid": guid_text(raw),
+        "channel": binding.channel,
+        "ek_class": binding.ek_class,
+        "class": binding.klass,
+        "ek_digest": binding.ek_digest.hex(),
+    }
