@@ -29,6 +29,10 @@ def new(
     days: Annotated[
         int | None, typer.Option(min=1, help="Days until it expires; else never.")
     ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="A group of routes it is for; `:read` to look only."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the key there, for its owner only.")
     ] = None,
@@ -39,7 +43,7 @@ def new(
     now = int(time.time())
     expires = None if days is None else now + days * 86400
     with _store(database_url) as store:
-        key, token = store.create(name, role, ACTOR, now, expires)
+        key, token = store.create(name, role, ACTOR, now, expires, tuple(scope or ()))
     if out is not None:
         write_file(out, f"{token}\n".encode(), mode=0o600)
     if json:
@@ -58,9 +62,16 @@ def list_(database_url: DatabaseUrl = None, json: Json = False) -> None:
         return print_json({"apikeys": [_facts(key) for key in keys]})
     now = int(time.time())
     print_table(
-        ["id", "name", "role", "state", "last used"],
+        ["id", "name", "role", "scopes", "state", "last used"],
         [
-            (key.id, key.name, key.role, _state(key, now), when(key.last_used_at))
+            (
+                key.id,
+                key.name,
+                key.role,
+                " ".join(key.scopes),
+                _state(key, now),
+                when(key.last_used_at),
+            )
             for key in keys
         ],
     )
@@ -95,6 +106,7 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "id": key.id,
         "name": key.name,
         "role": key.role.value,
+        "scopes": list(key.scopes),
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,

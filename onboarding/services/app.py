@@ -23,6 +23,7 @@ from onboarding.services.health import Health
 from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.limits import BodyLimit
+from onboarding.services.oidc import issuer_of
 from onboarding.services.rate_limit import SourceLimit, buckets_of
 from onboarding.services.roles import FdoRole, ProtocolRole
 from onboarding.services.settings import Settings
@@ -91,13 +92,19 @@ def join(
     tally = Tally()
     app = _management(context, parts, tally)
     by_message, by_source, by_key = buckets_of(context.settings)
-    verify = KeyDesk(context, by_key).verify
+    verify = KeyDesk(context, by_key, issuer_of(context)).verify
 
     def refused(code: str) -> None:
         tally.add("http", code)
 
     protocols = [one for part in parts for one in part.protocols]
-    once = Idempotent(app, context.stores.idempotency, context.now, refused)
+    once = Idempotent(
+        app,
+        context.stores.idempotency,
+        context.now,
+        context.server_keys.secret_of,
+        refused,
+    )
     gate = ApiKeyGate(once, verify, refused)
     limited: AsgiApp = BodyLimit(gate, larger=LARGER_BODIES)
     if compat_port is not None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from attestation.keylime.verifiers import MAX_VERIFIERS
 from onboarding.services.errors import SettingsError
+from onboarding.services.settings_access import AccessSettings
 
 MAX_LIST_BYTES = 64 * 1024 * 1024  # of one device's IMA list
 Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
@@ -51,7 +52,7 @@ class Download(BaseModel):
     required: bool = True
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings):
     """What a service is told at start; nothing here changes while it runs."""
 
     model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)

@@ -19,6 +19,7 @@ class ApiKeyRow(Base, table=True):
     expires_at: int | None = maybe_seconds()
     revoked_at: int | None = maybe_seconds()
     last_used_at: int | None = maybe_seconds()
+    scopes: str | None = None
 
 
 class IdempotencyRow(Base, table=True):

@@ -1,9 +1,10 @@
 """API keys: a random secret shown once, of which only the SHA-256 is kept."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
 from sqlmodel import col, select
@@ -16,10 +17,12 @@ from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
 from onboarding.store.events import Event
 
 _PREFIX = "vg"
+MOST_SCOPES = 32
+SCOPE = re.compile(r"[a-z][a-z0-9-]{0,31}(?::read)?")
 
 _GET = Sql(
     "SELECT id, name, role, created_at, created_by, expires_at, revoked_at, "
-    "last_used_at, secret_digest FROM api_keys WHERE id = ?"
+    "last_used_at, scopes, secret_digest FROM api_keys WHERE id = ?"
 )
 _USED = Sql(
     "UPDATE api_keys SET last_used_at = ? WHERE id = ? "
@@ -49,6 +52,16 @@ class ApiKey:
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None = None  # to the minute
+    scopes: tuple[str, ...] = ()  # groups of routes, `:read` to look only; all if none
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        return frozenset({self.role})
+
+    @property
+    def actor(self) -> str:
+        """How the audit log names who holds it."""
+        return f"apikey:{self.id}"
 
 
 class ApiKeyStore:
@@ -68,20 +81,28 @@ class ApiKeyStore:
         self._random = random
 
     def create(
-        self, name: str, role: Role, actor: str, now: int, expires_at: int | None = None
+        self,
+        name: str,
+        role: Role,
+        actor: str,
+        now: int,
+        expires_at: int | None = None,
+        scopes: tuple[str, ...] = (),
     ) -> tuple[ApiKey, str]:
         """Make a key; return it and its token, which cannot be had again.
 
         Raises:
-            InvalidRecord: The name is empty or over 100 characters, or the key
-                would be dead from the start.
+            InvalidRecord: The name is empty or over 100 characters, the key would
+                be dead from the start, or a scope is none.
         """
         if not 0 < len(name) <= 100:
             raise InvalidRecord("an API key needs a name of up to 100 characters")
         if expires_at is not None and expires_at <= now:
             raise InvalidRecord("an API key must expire in the future")
+        if len(scopes) > MOST_SCOPES or not all(map(SCOPE.fullmatch, scopes)):
+            raise InvalidRecord("a scope is a group of routes, or that and `:read`")
         made = bearer.mint(_PREFIX, self._random)
-        key = ApiKey(made.id, name, role, now, actor, expires_at, None)
+        key = ApiKey(made.id, name, role, now, actor, expires_at, None, scopes=scopes)
         with self._database.transaction() as writing:
             writing.session.add(
                 ApiKeyRow(
@@ -92,9 +113,15 @@ class ApiKeyStore:
                     created_at=now,
                     created_by=actor,
                     expires_at=expires_at,
+                    scopes=" ".join(scopes) or None,
                 )
             )
-            detail = {"id": key.id, "name": name, "role": role.value}
+            detail = {
+                "id": key.id,
+                "name": name,
+                "role": role.value,
+                "scopes": list(scopes),
+            }
             writing.log(Event("apikey.created", actor, now, None, None, detail))
         return key, made.token
 
@@ -109,7 +136,7 @@ class ApiKeyStore:
             raise ApiKeyRefused("the API key is not valid")
         key_id, digest = found
         row = self._database.direct.one(_GET, (key_id,))
-        stored = bearer.NO_DIGEST if row is None else row[8]
+        stored = bearer.NO_DIGEST if row is None else row[9]
         if not hmac.compare_digest(stored, digest) or row is None:
             raise ApiKeyRefused("the API key is not valid")
         return _living(row, now)
@@ -153,7 +180,8 @@ class ApiKeyStore:
 
 
 def _living(row: Row, now: int) -> ApiKey:
-    key = ApiKey(row[0], row[1], Role(row[2]), *row[3:8])
+    whole = ApiKey(row[0], row[1], Role(row[2]), *row[3:8])
+    key = replace(whole, scopes=_scopes(row[8]))
     if key.revoked_at is not None or _expired(key, now):
         raise ApiKeyRefused("the API key is not valid")
     return key
@@ -173,4 +201,9 @@ def _record(row: ApiKeyRow) -> ApiKey:
         row.expires_at,
         row.revoked_at,
         row.last_used_at,
+        _scopes(row.scopes),
     )
+
+
+def _scopes(text: str | None) -> tuple[str, ...]:
+    return tuple((text or "").split())

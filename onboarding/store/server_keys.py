@@ -4,6 +4,7 @@ All replicas share them. A new key becomes active only after every replica has
 had time to read it, and an old one stays readable while its tokens live.
 """
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -82,6 +83,7 @@ class ServerKeys:
     def __init__(self, database: Database, wrapping: bytes) -> None:
         self._direct = database.direct
         self._wrapping = AESGCM(wrapping)
+        self._file = wrapping
         self._lock = Lock()
         self._sealer: TokenSealer | None = None
         self._read_at = 0
@@ -118,6 +120,11 @@ class ServerKeys:
             StoreUnavailable: It was altered, or sealed under another key file.
         """
         return self._unwrap(purpose, sealed)
+
+    def secret_of(self, name: str) -> str:
+        """A secret that stays the same for a name; only who has the key file knows."""
+        word = b"vouchgate caller\0" + name.encode()
+        return hmac.digest(self._file, word, "sha256").hex()
 
     def _renewed(self, now: int) -> list[tuple[bytes, int]]:
         # Keys that seal already come first, newest first; then those to come.

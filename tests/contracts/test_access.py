@@ -33,6 +33,17 @@ def test_a_token_opens_its_key_and_only_its_digest_is_kept(database: Database) -
     assert secret not in repr(EventLog(database).page().items)
 
 
+def test_a_key_keeps_the_scopes_it_was_made_with(database: Database) -> None:
+    keys, scopes = ApiKeyStore(database), ("vouchers", "api-keys:read")
+    key, token = keys.create("ci", Role.OPERATOR, ACTOR, NOW, scopes=scopes)
+    assert key.scopes == scopes
+    assert keys.verify(token, NOW) == keys.living(key.id, NOW) == key
+    assert keys.list() == (key,)
+    for wrong in ("", "Vouchers", "a b", "a:write", "a:read:read", "x" * 33):
+        with pytest.raises(InvalidRecord):
+            keys.create("ci", Role.OPERATOR, ACTOR, NOW, scopes=(wrong,))
+
+
 def test_a_wrong_key_is_refused_always_in_the_same_words(database: Database) -> None:
     keys = ApiKeyStore(database)
     key, token = keys.create("ci", Role.ADMIN, ACTOR, NOW)

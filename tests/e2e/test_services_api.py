@@ -1,7 +1,13 @@
 """The management API: who may do what."""
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
 import pytest
 
+from onboarding.services.api.auth import scope_of
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import Api, filled, is_problem, send
 
@@ -175,6 +181,58 @@ def test_a_route_lets_in_its_roles_and_no_other(api: Api, route: str) -> None:
         else:
             assert reply.status_code == 403
             assert reply.json()["code"] == "role-refused"
+
+
+@pytest.fixture(scope="module")
+def tags(api: Api) -> dict[str, str]:
+    """The group that each route is in, as a key's scopes call it."""
+    document = api.service.http.get("/api/v1/openapi.json").json()
+    return {
+        f"{method.upper()} {path.removeprefix('/api/v1')}": scope_of(one["tags"][0])
+        for path, methods in document["paths"].items()
+        for method, one in methods.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def scoped(api: Api, tags: dict[str, str]) -> Callable[..., str]:
+    """An admin's key with those scopes."""
+
+    @cache
+    def key(*scopes: str) -> str:
+        body = {"name": "n", "role": "admin", "scopes": scopes}
+        made = api.call("POST", "/apikeys", json=body)
+        assert made.status_code == 201, made.text
+        return str(made.json()["key"])
+
+    return key
+
+
+@pytest.mark.parametrize("route", list(ROLES))
+def test_a_key_with_scopes_opens_the_routes_of_its_groups_and_no_other(
+    api: Api, route: str, tags: dict[str, str], scoped: Callable[..., str]
+) -> None:
+    own, looks = tags[route], route.startswith("GET ")
+    others = tuple(sorted({tags[one] for one in ROLES} - {own}))
+    for scopes, opens in (((own,), True), ((f"{own}:read",), looks), (others, False)):
+        narrow = replace(api, keys={Role.ADMIN: scoped(*scopes)})
+        reply = send(narrow, route, Role.ADMIN)
+        if opens:
+            assert reply.status_code not in (401, 403, 405), reply.text
+        else:
+            assert reply.status_code == 403
+            assert reply.json()["code"] == "scope-refused"
+
+
+def test_a_key_with_scopes_opens_no_console(
+    api: Api, scoped: Callable[..., str]
+) -> None:
+    http = api.service.http
+    word = re.search(r'name="csrf" value="([^"]+)"', http.get("/login").text)
+    assert word is not None
+    form = {"csrf": word[1], "key": scoped("vouchers")}
+    assert http.post("/login", data=form).status_code == 401
+    http.cookies.clear()
 
 
 @pytest.mark.parametrize("route", list(ROLES))

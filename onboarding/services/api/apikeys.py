@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
-from onboarding.store.apikeys import ApiKey, Role
+from onboarding.store.apikeys import MOST_SCOPES, SCOPE, ApiKey, Role
 
 router = api_router("api keys")
 
@@ -16,15 +16,21 @@ KeyName = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)
 ]
 Lifetime = Annotated[int, Field(ge=1, le=10 * 365 * 86400, strict=True)]
+Scope = Annotated[str, StringConstraints(pattern=rf"^{SCOPE.pattern}$")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]
 
 
 class ApiKeyIn(Body):
-    """A key to be made; it lasts for ever unless told otherwise."""
+    """A key to be made: for ever and for all routes, unless told otherwise.
+
+    ``scopes`` are groups of routes, as the tags of this document (`-` for a space);
+    with ``:read`` it may only look.
+    """
 
     name: KeyName
     role: Role
     expires_in: Lifetime | None = None
+    scopes: Annotated[tuple[Scope, ...], Field(max_length=MOST_SCOPES)] = ()
 
 
 @router.get("/apikeys", **needs())
@@ -39,7 +45,7 @@ def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> JsonObject:
     now = context.now()
     expires = None if body.expires_in is None else now + body.expires_in
     key, token = context.stores.api_keys.create(
-        body.name, body.role, actor(caller), now, expires
+        body.name, body.role, actor(caller), now, expires, body.scopes
     )
     return {**_shown(key), "key": token}
 
@@ -56,6 +62,7 @@ def _shown(key: ApiKey) -> JsonObject:
         "id": key.id,
         "name": key.name,
         "role": key.role.value,
+        "scopes": list(key.scopes),
         "created_at": key.created_at,
         "created_by": key.created_by,
         "expires_at": key.expires_at,

@@ -1,7 +1,7 @@
 """Who calls, and whether the route lets that role in."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -10,6 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from onboarding.services.api.problems import from_error, response
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.oidc import Person
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.errors import StoreError
@@ -19,6 +20,7 @@ OPEN_PATHS = frozenset({"/api/v1/openapi.json"})
 _CALLER = "vouchgate.caller"
 
 ANY = tuple(Role)
+Identity = ApiKey | Person
 
 
 class ApiKeyGate:
@@ -27,7 +29,7 @@ class ApiKeyGate:
     def __init__(
         self,
         app: AsgiApp,
-        verify: Callable[[str], ApiKey],
+        verify: Callable[[str], Identity],
         refused: Callable[[str], None],
     ) -> None:
         """``refused`` is told the code of each refusal."""
@@ -85,13 +87,13 @@ def token_of(scope: Scope) -> str:
     )
 
 
-def caller_of(scope: Scope) -> ApiKey:
+def caller_of(scope: Scope) -> Identity:
     """Whom the gate let in."""
-    caller: ApiKey = scope[_CALLER]
+    caller: Identity = scope[_CALLER]
     return caller
 
 
-def _caller(request: Request) -> ApiKey:
+def _caller(request: Request) -> Identity:
     return caller_of(request.scope)
 
 
@@ -100,20 +102,21 @@ def _context(request: Request) -> Context:
     return context
 
 
-Caller = Annotated[ApiKey, Depends(_caller)]
+Caller = Annotated[Identity, Depends(_caller)]
 Ctx = Annotated[Context, Depends(_context)]
 
 
-def actor(caller: ApiKey) -> str:
+def actor(caller: Identity) -> str:
     """How the audit log names a caller."""
-    return f"apikey:{caller.id}"
+    return caller.actor
 
 
 def needs(*roles: Role) -> dict[str, Any]:
     """Route arguments that let in ``roles``, and admins; OpenAPI says so too."""
 
-    def check(caller: Caller) -> None:
+    def check(request: Request, caller: Caller) -> None:
         require(caller, *roles)
+        require_scope(caller, request)
 
     allowed = sorted(role.value for role in {*roles, Role.ADMIN})
     return {
@@ -122,23 +125,52 @@ def needs(*roles: Role) -> dict[str, Any]:
     }
 
 
-def require(caller: ApiKey, *roles: Role) -> None:
-    """Refuse a key of none of these roles; admins may do everything.
+def require(caller: Identity, *roles: Role) -> None:
+    """Refuse a caller of none of these roles; admins may do everything.
 
     Raises:
         Problem: 403.
     """
     allowed = {*roles, Role.ADMIN}
-    if caller.role not in allowed:
-        names = ", ".join(sorted(role.value for role in allowed))
+    if caller.roles.isdisjoint(allowed):
+        names = _listed(allowed)
         raise Problem(
             403,
             "role-refused",
-            f"A key of role {caller.role.value} may not do this.",
+            f"A key of role {_listed(caller.roles)} may not do this.",
             remedy=f"Use a key of one of these roles: {names}.",
         )
 
 
+def _listed(roles: Iterable[Role]) -> str:
+    return ", ".join(sorted(role.value for role in roles))
+
+
+def require_scope(caller: Identity, request: Request) -> None:
+    """Refuse a route that is in no group that the caller's key is for.
+
+    Raises:
+        Problem: 403.
+    """
+    if not caller.scopes:
+        return
+    groups = {scope_of(str(tag)) for tag in getattr(request.scope["route"], "tags", ())}
+    wanted = groups | {f"{one}:read" for one in groups if request.method in _LOOKING}
+    if wanted.isdisjoint(caller.scopes):
+        raise Problem(
+            403,
+            "scope-refused",
+            "This key is for other routes.",
+            remedy=f"Use a key with one of these scopes: {', '.join(sorted(wanted))}.",
+        )
+
+
+def scope_of(tag: str) -> str:
+    """How a group of routes is called in a key's scopes."""
+    return tag.replace(" ", "-")
+
+
+_LOOKING = ("GET", "HEAD")
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False)
 _BEARER = HTTPBearer(auto_error=False)
 

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from onboarding.services.api.auth import Caller, Ctx, needs
+from onboarding.services.api.auth import Caller, Ctx, Identity, needs
 from onboarding.services.api.events import Cause, shown_event
 from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
 from onboarding.services.event_feed import EventFeed
 from onboarding.services.transport import Receive, Scope, Send
-from onboarding.store.apikeys import Role
-from onboarding.store.errors import StoreError
+from onboarding.store.apikeys import ApiKey, Role
+from onboarding.store.errors import ApiKeyRefused, StoreError
 from onboarding.store.events import LoggedEvent
 
 router = api_router("audit")
@@ -69,7 +70,7 @@ def stream_events(
     stopping = request.scope.get(STOPPING, lambda: False)
 
     def still_may() -> None:
-        context.stores.api_keys.living(caller.id, context.now())
+        _require_living(context, caller)
 
     async def frames() -> AsyncIterator[str]:
         yield _HEAD
@@ -84,6 +85,15 @@ def stream_events(
 
     feed.enter()
     return _Watched(feed, frames())
+
+
+def _require_living(context: Context, caller: Identity) -> None:
+    """Raises ApiKeyRefused: the key is dead by now, or the token ran out."""
+    now = context.now()
+    if isinstance(caller, ApiKey):
+        context.stores.api_keys.living(caller.id, now)
+    elif caller.expires_at <= now:
+        raise ApiKeyRefused("the token ran out")
 
 
 def _frame(event: LoggedEvent) -> str:

@@ -18,6 +18,7 @@ from onboarding.services.api.auth import PREFIX, caller_of, token_of
 from onboarding.services.api.kept_answers import Answer, Asked
 from onboarding.services.api.problems import problem_of, response
 from onboarding.services.errors import Problem
+from onboarding.services.oidc import Person
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from onboarding.store.errors import StoreError
 from onboarding.store.idempotency import IdempotencyStore
@@ -33,6 +34,7 @@ class Idempotent:
 
     Args:
         now: Seconds since 1970.
+        secret_of: The secret of a caller who has another token each time, by id.
         refused: Told the code of each refusal.
     """
 
@@ -41,11 +43,13 @@ class Idempotent:
         app: AsgiApp,
         store: IdempotencyStore,
         now: Callable[[], int],
+        secret_of: Callable[[str], str],
         refused: Callable[[str], None],
     ) -> None:
         self._app = app
         self._store = store
         self._now = now
+        self._secret_of = secret_of
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,8 +58,8 @@ class Idempotent:
             return
         try:
             name, body = _name(scope), await _whole(receive)
-            whose, token = caller_of(scope).id, token_of(scope)
-            asked = Asked.of(scope, whose, token, name, body, self._now())
+            whose, secret = caller_of(scope).id, self._secret(scope)
+            asked = Asked.of(scope, whose, secret, name, body, self._now())
             claim = asked.key_id, asked.name, asked.digest, asked.at
             known = await asyncio.to_thread(self._store.claim, *claim)
             kept = None if known is None else asked.opened(known)
@@ -67,6 +71,12 @@ class Idempotent:
             await kept(scope, receive, send)
             return
         await self._do(asked, scope, _again(body, receive), send)
+
+    def _secret(self, scope: Scope) -> str:
+        caller = caller_of(scope)
+        if isinstance(caller, Person):
+            return self._secret_of(caller.id)
+        return token_of(scope)
 
     async def _do(
         self, asked: Asked, scope: Scope, receive: Receive, send: Send

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path
 
 from onboarding.services import key_match, key_report
-from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.auth import Caller, Ctx, Identity, RawBody, actor, needs
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
@@ -22,7 +22,7 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.key_store import KeyInfo, KeyKind
 from onboarding.services.owner_keys import Word
-from onboarding.store.apikeys import ApiKey, Role
+from onboarding.store.apikeys import Role
 
 router = api_router("keys")
 
@@ -120,7 +120,7 @@ def reinstate(
     return _shown(context, fingerprint)
 
 
-def _word(context: Context, body: ReasonIn, caller: ApiKey) -> Word:
+def _word(context: Context, body: ReasonIn, caller: Identity) -> Word:
     return Word(body.reason, actor(caller), context.now())
 
 

@@ -13,12 +13,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from onboarding.services.api.auth import ANY, Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.auth import (
+    ANY,
+    Caller,
+    Ctx,
+    Identity,
+    RawBody,
+    actor,
+    needs,
+)
 from onboarding.services.compat.answers import PEM_TYPE, as_json, rfc3339, utc
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.trust import TRUST, Trust, read_certificates
-from onboarding.store.apikeys import ApiKey, Role
+from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 
 router = APIRouter()
@@ -52,7 +60,7 @@ class _Listed:
         self,
         context: Context,
         certificates: Iterable[x509.Certificate],
-        caller: ApiKey,
+        caller: Identity,
     ) -> int:
         """Replace the certificates, not the manufacturers; return when.
 

@@ -5,14 +5,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from onboarding.services.api.auth import ApiKeyGate, OpenGate
+from onboarding.services.api.auth import ApiKeyGate, Identity, OpenGate
 from onboarding.services.compat import answers, device_cas, manufacturing, owner
 from onboarding.services.compat.answers import as_json
 from onboarding.services.context import Context
 from onboarding.services.limits import BodyLimit
 from onboarding.services.settings import Role
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
-from onboarding.store.apikeys import ApiKey
 from onboarding.store.errors import StoreError
 
 ROUTERS: Mapping[Role, APIRouter] = {
@@ -42,7 +41,7 @@ def get_health(request: Request) -> Response:
 
 def build(
     context: Context,
-    verify: Callable[[str], ApiKey],
+    verify: Callable[[str], Identity],
     refused: Callable[[str], None],
 ) -> AsgiApp:
     """Return the paths of the roles that ``context`` serves, behind API keys.
