@@ -12,7 +12,6 @@ import argparse
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,24 +67,19 @@ def _fuzz_all(
 
 
 def _begun(target: "Target", seconds: int, folder: Path, said: Path) -> int:
-    """Fork a process that fuzzes; return its number."""
+    """Fork a process that fuzzes; return its number.
+
+    It leaves as any other does: on that way libFuzzer writes down what it found.
+    """
     sys.stdout.flush()
     child = os.fork()
     if child:
         return child
-    code = 1
-    try:
-        with said.open("wb") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-        fuzz(target, seconds, folder)
-        code = 0
-    except BaseException:  # noqa: BLE001 - the one way out of a forked process
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    with said.open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    fuzz(target, seconds, folder)
+    sys.exit(0)
 
 
 def _ended(running: dict[int, Path]) -> bool:
