@@ -1,5 +1,7 @@
 """Shared fixtures, by subject."""
 
+import signal
+
 from hypothesis import settings
 
 pytest_plugins = [
@@ -8,6 +10,11 @@ pytest_plugins = [
     "tests.support.keylime_stack",
     "tests.support.swtpm",
 ]
+
+# A run in the background of a script is born deaf to Ctrl-C, and so would be all the
+# programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test may depend on how fast a machine is, so there are no deadlines. In CI
 # hypothesis loads a profile of its own, which also makes the examples repeatable.

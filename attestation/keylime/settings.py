@@ -45,7 +45,7 @@ class StackOptions:
     # All devices reach the verifier from the owner's proxy, thus from one address.
     logins_per_minute_and_address: int = 6000
     logins_per_minute_and_agent: int = 30
-    start_timeout: float = 60.0
+    start_timeout: float = 120.0
     stop_grace: float = 8.0
     verifier_workers: int = 1
     mode: VerifierMode = VerifierMode.PUSH

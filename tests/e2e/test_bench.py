@@ -22,7 +22,7 @@ def test_a_small_fleet_is_measured_in_every_phase(tmp_path: Path) -> None:
     asked += ["--concurrency", "2", "--output", str(output)]
     asked += ["--registrations", "20", "--asked", "4", "--to0", "3"]
     done = subprocess.run(  # noqa: S603
-        asked, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        asked, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())

@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "interop(pair, title='', rows=(), column=''): what a test shows, of which pair",
     )
     config.addinivalue_line("markers", "full: only in `make interop`")
+    if REPORT is not None and hasattr(config, "workerinput"):
+        raise pytest.UsageError("a report is of one process: run it with -n 0")
 
 
 def pytest_collection_modifyitems(

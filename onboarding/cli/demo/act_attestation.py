@@ -9,7 +9,7 @@ from onboarding.cli.demo.stage import Stage, together
 from onboarding.cli.demo.timeline import StepFailed, Timeline
 from onboarding.store.apikeys import Role
 
-PATIENCE = 20.0  # seconds until the owner must have seen a push verdict
+PATIENCE = 60.0  # seconds until the owner must have seen a push verdict
 POLL = 0.1
 
 

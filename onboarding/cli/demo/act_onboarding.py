@@ -13,7 +13,7 @@ from onboarding.cli.demo.workloads import MANIFEST
 from onboarding.device.onboard import Onboarder
 from onboarding.store.apikeys import Role
 
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 POLL = 0.05
 
 

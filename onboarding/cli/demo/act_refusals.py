@@ -13,7 +13,7 @@ from onboarding.device.errors import Problem
 from onboarding.device.workload import Change, Outcome
 
 TAMPERED = 8  # the PCR that holds the kernel
-PATIENCE = 20.0
+PATIENCE = 60.0
 POLL = 0.2
 
 

@@ -21,7 +21,7 @@ from onboarding.store.apikeys import ApiKeyStore, Role
 from onboarding.store.database import Database
 
 HOST = "127.0.0.1"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_GRACE = 5.0
 POLL_SECONDS = 0.02
 ACTOR = "demonstration"

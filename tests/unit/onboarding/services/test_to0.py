@@ -38,7 +38,7 @@ WORKER = "worker"
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path, to0_run_seconds=1) as made:
+    with owner_bench(tmp_path, to0_run_seconds=4) as made:
         address = To2Address("127.0.0.1", None, 8080, TransportProtocol.HTTP)
         encoded = encode_addresses((address,))
         made.context.stores.settings.put(TO2_ADDRESSES, encoded, "test", 1)
