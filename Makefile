@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit e2e-boot fuzz schemathesis bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test lint types layers unit e2e-boot fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
