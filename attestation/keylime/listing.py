@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import quote
 
+from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer
 from attestation.keylime.client import KeylimeClient
 
@@ -47,6 +48,11 @@ class KeylimeListing:
         """Names of measured boot policies that are stored in the verifier."""
         found = self._verifier("/v2.6/mbpolicies/", "measured boot policies")
         return frozenset(_names(found.at("mbpolicy names")))
+
+    def unenrol(self, agent_id: str) -> None:
+        """Remove an agent from the verifier; harmless if it is not there."""
+        path = f"/v2.6/agents/{checked_agent_id(agent_id)}"
+        self._client.verifier("DELETE", path, {200, 202, 404})
 
     def drop(self, kind: PolicyKind, name: str) -> None:
         """Remove a named policy from the verifier; harmless if it is not there."""

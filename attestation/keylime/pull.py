@@ -19,7 +19,7 @@ class PullVerifier:
     """One verifier in pull mode. Every method raises KeylimeError without an answer."""
 
     def __init__(self, client: KeylimeClient) -> None:
-        self._client = client
+        self.client = client
 
     def enrol(
         self, agent_id: str, ak_public: bytes, policy: PcrPolicy, contact: Contact
@@ -36,7 +36,7 @@ class PullVerifier:
             "mtls_cert": contact.certificate,
             "supported_version": AGENT_API,
         }
-        self._client.verifier("POST", _path(agent_id), {200}, body)
+        self.client.verifier("POST", _path(agent_id), {200}, body)
 
     def unenrol(self, agent_id: str) -> None:
         """Have it call the agent no more; harmless if it does not.
@@ -44,11 +44,11 @@ class PullVerifier:
         It may say 202 and go on for a moment: to enrol anew then is refused, and to be
         tried again.
         """
-        self._client.verifier("DELETE", _path(agent_id), {200, 202, 404})
+        self.client.verifier("DELETE", _path(agent_id), {200, 202, 404})
 
     def status(self, agent_id: str) -> PullStatus | None:
         """What it has of an agent; None if it does not know it."""
-        status, body = self._client.verifier("GET", _path(agent_id), {200, 404})
+        status, body = self.client.verifier("GET", _path(agent_id), {200, 404})
         if status == 404:
             return None
         return read_pull_status(Answer.parse("agent status", body).at("results"))

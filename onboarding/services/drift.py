@@ -63,19 +63,21 @@ class DriftDesk:
     def __init__(self, context: Context, link: KeylimeLink) -> None:
         self._context = context
         self._client = link.client
+        calling = () if link.pull is None else (link.pull.client,)
+        self._verifiers = tuple(KeylimeListing(one) for one in (link.client, *calling))
 
     def look(self) -> Look:
         """Compare all that both know. Raises KeylimeError."""
         expected = self._expected()
-        lists = KeylimeListing(self._client)
-        registered = lists.registered()
+        lists = self._verifiers
+        registered = lists[0].registered()
         asked = sorted(expected.keys() & registered)[:MAX_KEYS]
         found = Found(
-            lists.enrolled(),
+            {k: v for one in lists for k, v in one.enrolled().items()},
             registered,
             dict(self._keys(asked)),
-            lists.runtime_policies(),
-            lists.measured_boot_policies(),
+            frozenset().union(*(one.runtime_policies() for one in lists)),
+            frozenset().union(*(one.measured_boot_policies() for one in lists)),
         )
         drifts = compare(expected, found)
         return Look(self._context.now(), len(expected), len(found.keys), drifts)
@@ -108,22 +110,20 @@ class DriftDesk:
             guid = Guid.parse(one.name).raw
             enrolment.plan(self._context.stores, guid, self._context.now())
             return "planned"
-        match one.kind:
-            case DriftKind.STRANGE_AGENT:
-                self._client.unenrol(one.name)
-            case DriftKind.STRANGE_REGISTRATION | DriftKind.OTHER_KEYS:
-                self._client.unregister(one.name)
-            case DriftKind.STRANGE_RUNTIME_POLICY:
-                KeylimeListing(self._client).drop("allowlists", one.name)
-            case DriftKind.STRANGE_MEASURED_BOOT:
-                KeylimeListing(self._client).drop("mbpolicies", one.name)
-            case _:
-                return "left"  # only the device's own TPM can register it
+        if one.kind in (DriftKind.STRANGE_REGISTRATION, DriftKind.OTHER_KEYS):
+            self._client.unregister(one.name)
+            return "removed"
+        if one.kind is DriftKind.NOT_REGISTERED:
+            return "left"  # only the device's own TPM can register it
+        for each in self._verifiers:
+            _remove(each, one)
         return "removed"
 
     def _expected(self) -> dict[str, Expected]:
         gate, found = Gate(self._context), dict[str, Expected]()
-        for guid in self._context.stores.bindings.enrolled_on(Channel.PUSH.value):
+        bindings = self._context.stores.bindings
+        pushing = bindings.enrolled_on(Channel.PUSH.value)
+        for guid in (*pushing, *bindings.enrolled_on(Channel.PULL.value)):
             try:
                 situation = gate.situation(guid)
             except NotFound:
@@ -132,7 +132,10 @@ class DriftDesk:
             if binding is None:
                 continue
             carried = policy is not None and not policy.needs_logs
-            pcrs = situation.held.verifier_pcrs if carried else None
+            pcrs = None
+            if policy is not None and carried:
+                windows = binding.channel == Channel.PUSH.value
+                pcrs = situation.held.verifier_pcrs if windows else policy.pcrs
             keys = binding.ek_public, binding.ak_public
             found[str(Guid(guid))] = Expected(pcrs, *keys)
         return found
@@ -142,3 +145,13 @@ class DriftDesk:
             entry = self._client.registered(agent)
             if entry is not None:
                 yield agent, (entry.ek_public, entry.ak_public)
+
+
+def _remove(verifier: KeylimeListing, stranger: Drift) -> None:
+    match stranger.kind:
+        case DriftKind.STRANGE_RUNTIME_POLICY:
+            verifier.drop("allowlists", stranger.name)
+        case DriftKind.STRANGE_MEASURED_BOOT:
+            verifier.drop("mbpolicies", stranger.name)
+        case _:
+            verifier.unenrol(stranger.name)

@@ -1,12 +1,9 @@
 """The pull channel: an agent on a real TPM, and the real Keylime in pull mode."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -14,129 +11,52 @@ import pytest
 
 from attestation.appraisal import Channel
 from attestation.keylime.http import admin_http, device_http
-from attestation.keylime.pki import Pki, ensure_pki
-from attestation.keylime.results import VerifierMode
-from attestation.keylime.settings import StackOptions
-from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
 from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
+from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
-from onboarding.services.keylime_link import KeylimeLink
-from onboarding.services.keylime_webhook import listener
-from onboarding.services.pull import Adoption, Reported, enrol_pull
-from onboarding.services.reconcile import KIND, ReconcileWork
-from onboarding.store.appraisals import AppraisalRecord, Outcome
+from onboarding.services.pull import Adoption, Reported
+from onboarding.services.reconcile import KIND
+from onboarding.store.appraisals import Outcome
 from onboarding.store.direct import Sql
 from onboarding.store.ek_acceptances import EkAcceptance
-from onboarding.store.errors import NotFound
 from tests.support.attester import Attester
 from tests.support.attesting import PCR, hold_to
 from tests.support.keylime_stack import require_keylime
-from tests.support.owner_bench import NOW, OwnerBench, owner_bench
+from tests.support.owner_bench import NOW
 from tests.support.pull_agent import PullAgent
+from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
-WAIT_SECONDS = 120.0
 REFUSED = Reported(ak=bytes(32))
 
 
 @dataclass
-class Pulled:
-    """An owner with a device whose TPM a pull agent speaks for."""
+class Pulled(PullSite):
+    """The device's TPM, and the agent that speaks for it."""
 
-    bench: OwnerBench
-    link: KeylimeLink
     agent: PullAgent
     attester: Attester
-    registrar: str
-    hook: str
-    pki: Pki
-    stack: KeylimeStack
-
-    @property
-    def name(self) -> str:
-        return str(self.bench.guid)
-
-    def adopt(self, reported: Reported | None = None) -> None:
-        """As the route does it."""
-        bench, context = self.bench, self.bench.context
-        bench.clock.now = time.time()  # Keylime has the time of day
-        situation = bench.gate.situation(bench.guid.raw)
-        Adoption(context, self.link.client).bind(
-            situation, reported or Reported(), "test"
-        )
-        enrol_pull(self.link, bench.gate.situation(bench.guid.raw))
-        context.stores.devices.enrolled(bench.guid.raw, "pull", "test", context.now())
-
-    def watch(self, outcome: Outcome) -> AppraisalRecord:
-        """Look as the worker does, until that comes of it."""
-        bench, stores = self.bench, self.bench.context.stores
-        work = ReconcileWork(bench.context, bench.gate, self.link)
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
-            bench.clock.now = time.time()
-            stores.tasks.enqueue(KIND, bench.guid.raw.hex(), bench.context.now())
-            for task in stores.tasks.claim(KIND, "test", bench.context.now(), 60):
-                work.run(task, "test")
-            try:
-                found = stores.appraisals.latest(bench.guid.raw)
-            except NotFound:
-                found = None
-            if found is not None and found.outcome is outcome:
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"no appraisal {outcome} in time")
 
 
 @pytest.fixture(scope="module")
 def pulled(tmp_path_factory: pytest.TempPathFactory, tpm: "Tpm") -> Iterator[Pulled]:
     require_keylime()
     directory = tmp_path_factory.mktemp("pull")
-    (directory / "owner").mkdir()
-    pki = ensure_pki(directory / "keylime" / "pki")
-    hook = {
-        "keylime_webhook_port": 0,
-        "keylime_webhook_certificate": pki.certificate("webhook"),
-        "keylime_webhook_key": pki.key("webhook"),
-    }
     attester = Attester(tpm, tpm.create_attestation_key("rsa"))
     tpm.extend(PCR, b"what booted")
-    with ExitStack() as stack:
-        # The port of the webhook has to be known before Keylime is started.
-        bound = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        url = f"https://127.0.0.1:{bound.getsockname()[1]}/"
-        options = StackOptions(mode=VerifierMode.PULL, webhook_url=url)
-        keylime = stack.enter_context(KeylimeStack(directory / "keylime", options))
-        where = keylime.client_settings()
-        settings: dict[str, Any] = {
-            "keylime_verifier_url": where.verifier_url,
-            "keylime_pull_url": where.verifier_url,
-            "keylime_registrar_url": where.registrar_url,
-            "keylime_registrar_http_url": where.registrar_http_url,
-            "keylime_ca": where.ca,
-            "keylime_cert": where.cert,
-            "keylime_key": where.key,
-            **hook,
-        }
-        bench = stack.enter_context(owner_bench(directory / "owner", **settings))
-        server = listener(bench.context, bench.context.settings)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-        thread.start()
-        stack.callback(thread.join, 30)
-        stack.callback(setattr, server, "should_exit", True)
-        link = KeylimeLink.open(bench.context.settings)
-        assert link is not None
-        stack.callback(link.close)
-        agent = PullAgent(attester, pki.ca, directory)
-        stack.callback(agent.close)
-        agent.register(where.registrar_http_url, str(bench.guid))
+    with pull_site(directory) as site:
+        agent = PullAgent(attester, site.pki.ca, directory)
+        agent.register(site.registrar, site.name)
         (value,) = attester.allow(PCR)[PCR]
-        hold_to(bench, AttestationPolicy("golden", 1, {PCR: (value,)}))
-        registrar = where.registrar_http_url
-        yield Pulled(bench, link, agent, attester, registrar, url, pki, keylime)
+        hold_to(site.bench, AttestationPolicy("golden", 1, {PCR: (value,)}))
+        yield Pulled(
+            site.bench, site.link, site.hook, site.pki, site.stack, agent, attester
+        )
+        agent.close()
 
 
 def bound_to(pulled: Pulled) -> None:
@@ -215,6 +135,8 @@ def test_an_agent_is_adopted_called_released_failed_and_withdrawn(
 
     pulled.watch(Outcome.PASSED)
     assert "ticket" in bench.ask()
+    look = DriftDesk(bench.context, pulled.link).look()
+    assert (look.agents, look.drifts) == (1, ())
     for task in stores.tasks.claim(KIND, "test", bench.context.now() + 60, 60):
         assert stores.tasks.done(task, "test")  # so that nothing is planned any more
     with pulled.agent.lock:
