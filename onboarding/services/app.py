@@ -92,7 +92,8 @@ def join(
     tally = Tally()
     app = _management(context, parts, tally)
     by_message, by_source, by_key = buckets_of(context.settings)
-    verify = KeyDesk(context, by_key, issuer_of(context)).verify
+    desk = KeyDesk(context, by_key, issuer_of(context))
+    verify = desk.verify
 
     def refused(code: str) -> None:
         tally.add("http", code)
@@ -105,7 +106,8 @@ def join(
         context.server_keys.secret_of,
         refused,
     )
-    gate = ApiKeyGate(once, verify, refused)
+    certified = desk.certified if context.settings.mtls_ca is not None else None
+    gate = ApiKeyGate(once, verify, refused, certified)
     limited: AsgiApp = BodyLimit(gate, larger=LARGER_BODIES)
     if compat_port is not None:
         others = {compat_port: mount.build(context, verify, refused)}

@@ -14,6 +14,7 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from onboarding.services.certified import CERTIFICATE
 from onboarding.services.fdo_front import (
     BodyRefused,
     FdoFront,
@@ -61,7 +62,15 @@ class FdoProtocol(HttpToolsProtocol):
             return
         self._message = self._begun() if self.url.startswith(_PREFIXES) else None
         if self._message is None:
+            self._show_certificate()
             super().on_headers_complete()
+
+    def _show_certificate(self) -> None:
+        """Tell the application what certificate the client has shown, if any."""
+        tls = self.transport.get_extra_info("ssl_object")
+        shown = None if tls is None else tls.getpeercert(binary_form=True)
+        if shown is not None:
+            cast("dict[str, object]", self.scope)[CERTIFICATE] = shown
 
     def on_body(self, body: bytes) -> None:
         """Gather what ``on_headers_complete`` found to be small enough."""

@@ -3,8 +3,10 @@
 import logging
 from typing import TypeVar
 
+from onboarding.services.certified import person_of
 from onboarding.services.context import Context
-from onboarding.services.oidc import Issuer, Person
+from onboarding.services.oidc import Issuer
+from onboarding.services.people import Person
 from onboarding.services.rate_limit import too_many
 from onboarding.services.rates import Buckets
 from onboarding.store.apikeys import ApiKey
@@ -41,6 +43,11 @@ class KeyDesk:
         if key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY:
             self._note(key, now)
         return key
+
+    def certified(self, der: bytes) -> Person:
+        """Return whom a client's certificate names. Raises as ``verify``."""
+        settings, now = self._context.settings, self._context.now()
+        return self._counted(person_of(der, settings.mtls_roles, now))
 
     def _counted(self, caller: T) -> T:
         """Raises Problem if that caller comes too often."""

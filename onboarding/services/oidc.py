@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -21,6 +21,7 @@ import jwt
 
 from onboarding.services.context import Context
 from onboarding.services.errors import ServicesError, SettingsError
+from onboarding.services.people import Person
 from onboarding.services.settings import Settings, read_secret
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import ApiKeyRefused
@@ -41,22 +42,6 @@ log = logging.getLogger(__name__)
 
 class IssuerError(ServicesError):
     """The issuer gave no usable answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who a token speaks of, as long as it lasts."""
-
-    id: str
-    name: str
-    roles: frozenset[Role]
-    expires_at: int
-    scopes: tuple[str, ...] = field(default=())
-
-    @property
-    def actor(self) -> str:
-        """How the audit log names the caller."""
-        return f"oidc:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +114,8 @@ class Issuer:
         if not roles:
             raise IssuerError("it has no role here")
         whose = hashlib.sha256(f"{self._issuer}\0{subject}".encode()).hexdigest()
-        return Person(f"oidc-{whose[:32]}", subject, roles, int(claims["exp"]))
+        until = int(claims["exp"])
+        return Person(f"oidc-{whose[:32]}", "oidc", subject, roles, until)
 
     def _key(self, name: str, algorithm: str) -> jwt.PyJWK:
         """The key of that name, if it is one for that algorithm."""

@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -111,6 +112,9 @@ def _config(
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
+        ssl_ca_certs=settings.mtls_ca and str(settings.mtls_ca),
+        # Devices of FDO have none, so nobody is made to show one.
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if settings.mtls_ca else ssl.CERT_NONE,
     )
 
 

@@ -230,6 +230,8 @@ class Settings(AccessSettings):
             raise ValueError("keylime_pull_url goes with the other Keylime settings")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
+        if self.mtls_ca is not None and self.tls_certificate is None:
+            raise ValueError("mtls_ca needs tls_certificate and tls_key")
         least, usual = self.rendezvous_min_seconds, self.rendezvous_default_seconds
         if not least <= usual <= self.rendezvous_max_seconds:
             raise ValueError(

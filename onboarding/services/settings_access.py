@@ -29,6 +29,10 @@ class AccessSettings(BaseSettings):
     oidc_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
     oidc_skew_seconds: Annotated[int, Field(ge=0, le=300)] = 30
 
+    # Client certificates: their authorities (PEM), and roles by subject (RFC 4514).
+    mtls_ca: Path | None = None
+    mtls_roles: dict[str, tuple[Role, ...]] = Field(default_factory=dict)
+
     @model_validator(mode="after")
     def _issuer_whole(self) -> Self:
         if (self.oidc_issuer is None) != (self.oidc_audience is None):

@@ -7,9 +7,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BORN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+_FOR_CLIENTS = ExtendedKeyUsageOID.CLIENT_AUTH
 DIES = datetime.datetime(2056, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -39,6 +40,15 @@ class Authority:
             ]
         )
         return key, self._sign(name, key.public_key(), (names, False))
+
+    def issue_client(
+        self, name: str, purpose: x509.ObjectIdentifier = _FOR_CLIENTS
+    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        """Make a key and a certificate for a client of that common name."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        use = x509.ExtendedKeyUsage([purpose])
+        return key, self._sign(subject, key.public_key(), (use, False))
 
     def _sign(
         self,

@@ -8,9 +8,10 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from onboarding.services.api.problems import from_error, response
+from onboarding.services.certified import CERTIFICATE
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.oidc import Person
+from onboarding.services.people import Person
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.errors import StoreError
@@ -19,8 +20,8 @@ PREFIX = "/api/"
 OPEN_PATHS = frozenset({"/api/v1/openapi.json"})
 _CALLER = "vouchgate.caller"
 
-ANY = tuple(Role)
 Identity = ApiKey | Person
+ANY = tuple(Role)
 
 
 class ApiKeyGate:
@@ -31,23 +32,34 @@ class ApiKeyGate:
         app: AsgiApp,
         verify: Callable[[str], Identity],
         refused: Callable[[str], None],
+        certified: Callable[[bytes], Identity] | None = None,
     ) -> None:
-        """``refused`` is told the code of each refusal."""
+        """``refused`` is told the code of each refusal.
+
+        ``certified`` knows whom a client's certificate names, if that will do.
+        """
         self._app = app
         self._verify = verify
         self._refused = refused
+        self._certified = certified
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _guarded(scope["path"]):
             try:
-                token = token_of(scope)
-                scope[_CALLER] = await asyncio.to_thread(self._verify, token)
+                scope[_CALLER] = await asyncio.to_thread(self._known, scope)
             except (Problem, StoreError) as error:
                 problem = from_error(error)
                 self._refused(problem.code)
                 await response(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _known(self, scope: Scope) -> Identity:
+        """Who calls: by a token, or else by a certificate. Raises Problem."""
+        shown = scope.get(CERTIFICATE)
+        if self._certified is not None and shown is not None and not _tokens(scope):
+            return self._certified(shown)
+        return self._verify(token_of(scope))
 
 
 class OpenGate:
@@ -68,6 +80,10 @@ class OpenGate:
 
 def _guarded(path: str) -> bool:
     return path.startswith(PREFIX) and path not in OPEN_PATHS
+
+
+def _tokens(scope: Scope) -> bool:
+    return any(name in (b"x-api-key", b"authorization") for name, _ in scope["headers"])
 
 
 def token_of(scope: Scope) -> str:

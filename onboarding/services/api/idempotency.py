@@ -18,7 +18,7 @@ from onboarding.services.api.auth import PREFIX, caller_of, token_of
 from onboarding.services.api.kept_answers import Answer, Asked
 from onboarding.services.api.problems import problem_of, response
 from onboarding.services.errors import Problem
-from onboarding.services.oidc import Person
+from onboarding.services.people import Person
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from onboarding.store.errors import StoreError
 from onboarding.store.idempotency import IdempotencyStore
