@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.support.plugins",
     "tests.support.databases",
     "tests.support.keylime_stack",
+    "tests.support.softhsm",
     "tests.support.swtpm",
 ]
 

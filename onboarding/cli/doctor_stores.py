@@ -9,8 +9,9 @@ from onboarding.cli.finding import Finding, Health, attempt
 from onboarding.services.context import open_database
 from onboarding.services.device_ca import times_of
 from onboarding.services.errors import ServicesError
-from onboarding.services.key_store import KeyKind, KeyStore
-from onboarding.services.settings import Role, Settings, read_passphrase
+from onboarding.services.key_store import Custody, KeyInfo, KeyKind, KeyStore
+from onboarding.services.pkcs11_token import Token
+from onboarding.services.settings import Role, Settings
 from onboarding.store.database import Database
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.errors import ChainBroken, NotFound, StoreError
@@ -21,6 +22,7 @@ from onboarding.store.vouchers import VoucherStore
 
 PAGE = 200
 SOON = 30 * 86400  # seconds
+PKCS11 = "PKCS#11 token"
 
 
 def check_keys(settings: Settings) -> Iterator[Finding]:
@@ -35,6 +37,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
             yield attempt(f"{kind} key", partial(_key, settings, kind))
     if settings.role.includes(Role.MANUFACTURING):
         yield attempt("device CA dates", partial(_device_cas, settings))
+    yield attempt(PKCS11, partial(_token, settings))
 
 
 def _device_cas(settings: Settings) -> Finding:
@@ -66,9 +69,28 @@ def _key(settings: Settings, kind: KeyKind) -> Finding:
             f"none in {settings.key_directory}",
             f"Make one: vouchgate keys new --kind {kind}",
         )
-    passphrase = read_passphrase(settings.key_passphrase_file)
-    KeyStore(settings.key_directory, passphrase).signer(found[0].name)
-    return Finding(name, Health.OK, ", ".join(info.name for info in found))
+    store = KeyStore.of(settings)
+    for info in found:
+        store.signer(info.name)
+    return Finding(name, Health.OK, ", ".join(map(_told, found)))
+
+
+def _told(info: KeyInfo) -> str:
+    where = "" if info.custody is Custody.FILE else f" ({info.custody})"
+    return f"{info.name}{where}"
+
+
+def _token(settings: Settings) -> Finding:
+    """What the token says of itself; whether its keys sign, the key checks tell."""
+    token = Token.of(settings)
+    if token is None:
+        return Finding(PKCS11, Health.SKIPPED, "not configured")
+    look = token.look()
+    detail = f"{look.label}, serial {look.serial}, {look.made_by}"
+    if look.worry is not None:
+        mend = "Log in once with the token's own tool, and check the PIN file."
+        return Finding(PKCS11, Health.WARNING, f"{detail}: {look.worry}", mend)
+    return Finding(PKCS11, Health.OK, detail)
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import httpx
 
 from attestation.keylime.errors import KeylimeError
 from hw.errors import HwError
-from onboarding.services.errors import ServicesError
+from onboarding.services.errors import ServicesError, TokenError
 from onboarding.store.errors import StoreError
 
 
@@ -35,6 +35,10 @@ class Finding:
 
 _MENDS: tuple[tuple[type[Exception], str], ...] = (
     (StoreError, "Check VOUCHGATE_DATABASE_URL, and that the server runs."),
+    (
+        TokenError,
+        "Check VOUCHGATE_PKCS11_…, and that this user may reach the token.",
+    ),
     (ServicesError, "Check VOUCHGATE_KEY_DIRECTORY and VOUCHGATE_KEY_PASSPHRASE_FILE."),
     (KeylimeError, "Check that registrar and verifier run, and their logs."),
     (HwError, "Add this user to the group tss, or name the TPM with --tcti."),

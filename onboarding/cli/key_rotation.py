@@ -21,8 +21,7 @@ from onboarding.cli.output import (
 from onboarding.cli.settings import KeyDirectory, PassphraseFile, load_settings
 from onboarding.device.errors import Problem
 from onboarding.services.key_material import KeyAlgorithm
-from onboarding.services.key_store import KeyKind, KeyStore
-from onboarding.services.settings import read_passphrase
+from onboarding.services.key_store import Custody, KeyKind, KeyStore
 
 BY_EXTENSION = ("waiting", "onboarded")
 
@@ -53,15 +52,16 @@ def rotate(
         old = owner_key(api, key)
         heir = to
         if heir is None:
-            made = load_settings(
-                key_directory=key_directory, key_passphrase_file=key_passphrase_file
+            store = KeyStore.of(
+                load_settings(
+                    key_directory=key_directory, key_passphrase_file=key_passphrase_file
+                )
             )
-            phrase = read_passphrase(made.key_passphrase_file)
-            store = KeyStore(made.key_directory, phrase)
             heir = store.create(
                 name or _free_name(store, str(old["name"])),
                 KeyKind.OWNER,
                 KeyAlgorithm(old["algorithm"]),
+                Custody(old["custody"]),
             ).fingerprint
         new = owner_key(api, heir)
         body = {"successor": new["fingerprint"], "reason": reason}

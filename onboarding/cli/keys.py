@@ -25,8 +25,7 @@ from onboarding.cli.settings import KeyDirectory, PassphraseFile, load_settings
 from onboarding.services import device_ca
 from onboarding.services.errors import Problem
 from onboarding.services.key_material import KeyAlgorithm
-from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
-from onboarding.services.settings import read_passphrase
+from onboarding.services.key_store import Custody, KeyInfo, KeyKind, KeyStore
 
 MAX_CHAIN_FILE = 256 * 1024
 CaName = Annotated[str, typer.Argument(help="The device CA's name.")]
@@ -41,6 +40,9 @@ def new(
     algorithm: Annotated[
         KeyAlgorithm, typer.Option(help="Kind of key material.")
     ] = KeyAlgorithm.P256,
+    custody: Annotated[
+        Custody, typer.Option(help="Where the private half lives.")
+    ] = Custody.FILE,
     key_directory: KeyDirectory = None,
     key_passphrase_file: PassphraseFile = None,
     public_out: Annotated[
@@ -51,9 +53,12 @@ def new(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a key. The private half stays in an encrypted file and is never printed."""
+    """Make a key. The private half is never printed.
+
+    It stays in an encrypted file, or in the PKCS#11 token of VOUCHGATE_PKCS11_….
+    """
     store = _store(key_directory, key_passphrase_file)
-    info = store.create(name or kind.value, kind, algorithm)
+    info = store.create(name or kind.value, kind, algorithm, custody)
     if public_out is not None:
         write_file(public_out, info.public_pem.encode())
     if certificate_out is not None and info.certificate_pem is not None:
@@ -84,9 +89,7 @@ def import_(
     )
     phrase = None if passphrase_file is None else read_secret(passphrase_file)
     key = read_private_key(file, phrase)
-    passphrase = read_passphrase(settings.key_passphrase_file)
-    store = KeyStore(settings.key_directory, passphrase)
-    info = store.adopt(name or kind.value, kind, key, pss=pss)
+    info = KeyStore.of(settings).adopt(name or kind.value, kind, key, pss=pss)
     if json:
         return print_json(_facts(info))
     console().print(f"[green]took[/] {info.kind} key {info.name}: {info.fingerprint}")
@@ -112,8 +115,8 @@ def show(
         return print_json({"keys": [_facts(info) for info in found]})
     if name is not None:
         return console().print(found[0].public_pem.strip())
-    rows = [(i.name, i.kind, i.algorithm, i.fingerprint) for i in found]
-    print_table(["name", "kind", "algorithm", "fingerprint"], rows)
+    rows = [(i.name, i.kind, i.algorithm, i.custody, i.fingerprint) for i in found]
+    print_table(["name", "kind", "algorithm", "custody", "fingerprint"], rows)
 
 
 @app.command()
@@ -158,8 +161,7 @@ def _store(directory: Path | None, passphrase_file: Path | None) -> KeyStore:
     settings = load_settings(
         key_directory=directory, key_passphrase_file=passphrase_file
     )
-    passphrase = read_passphrase(settings.key_passphrase_file)
-    return KeyStore(settings.key_directory, passphrase)
+    return KeyStore.of(settings)
 
 
 def _facts(info: KeyInfo) -> dict[str, object]:
@@ -170,6 +172,8 @@ def _facts(info: KeyInfo) -> dict[str, object]:
         "fingerprint": info.fingerprint,
         "public_pem": info.public_pem,
         "certificate_pem": info.certificate_pem,
+        "custody": info.custody.value,
+        "uri": info.uri,
     }
 
 

@@ -11,7 +11,7 @@ from onboarding.services.errors import KeyStoreError
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
 from onboarding.services.owner_keys import OwnerKeys
-from onboarding.services.settings import Role, Settings, read_passphrase, read_secret
+from onboarding.services.settings import Role, Settings, read_secret
 from onboarding.services.stores import Stores
 from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
@@ -107,8 +107,7 @@ def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> 
         StoreError: The database cannot be used.
     """
     kinds = [kind for role, kind in _KINDS.items() if settings.role.includes(role)]
-    passphrase = read_passphrase(settings.key_passphrase_file) if kinds else b""
-    key_store = KeyStore(settings.key_directory, passphrase)
+    key_store = KeyStore.of(settings, closed=not kinds)
     keyrings = {kind: Keyring(key_store, kind) for kind in kinds}
     wrapping = load_key_file(settings.key_directory / SERVER_KEY_FILE)
     database = open_database(settings)

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_der_private_key,
+    load_pem_public_key,
 )
 from cryptography.x509.oid import NameOID
 
 from onboarding.services.errors import KeyStoreError
-from ownership_vouchers.algorithms import SigningKey
+from ownership_vouchers.algorithms import SigningKey, VerifyKey
 from ownership_vouchers.errors import UnsupportedKeyError
 from ownership_vouchers.key_algorithm import KeyAlgorithm as KeyAlgorithm
 from ownership_vouchers.keys import PublicKey
@@ -28,7 +29,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made; ``private`` is PKCS#8 DER."""
+    """A key just made; ``private`` is PKCS#8 DER, or nothing for one in a token."""
 
     private: bytes = field(repr=False)
     fingerprint: str
@@ -42,12 +43,17 @@ def generate(algorithm: KeyAlgorithm, *, ca: bool = False) -> NewKey:
     Raises:
         KeyStoreError: An authority of a kind that devices may not know.
     """
+    require_issuing(algorithm, ca=ca)
+    return packed(_new(algorithm), ca=ca)
+
+
+def require_issuing(algorithm: KeyAlgorithm, *, ca: bool) -> None:
+    """Raises KeyStoreError: an authority of a kind that devices may not know."""
     if ca and algorithm.pss:
         raise KeyStoreError(
             "a device CA signs certificates, and not all who read those know PSS:"
             " leave -PSS out"
         )
-    return packed(_new(algorithm), ca=ca)
 
 
 def packed(key: SigningKey, *, ca: bool = False) -> NewKey:
@@ -56,9 +62,15 @@ def packed(key: SigningKey, *, ca: bool = False) -> NewKey:
     One that is no authority's is written with its certificate where a device wants keys
     as X5CHAIN.
     """
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return described(key, ca=ca, private=private)
+
+
+def described(key: SigningKey, *, ca: bool = False, private: bytes = b"") -> NewKey:
+    """Return what is told of a key, with its certificate."""
     public = key.public_key()
     return NewKey(
-        key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        private,
         PublicKey.of(public).fingerprint(),
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
         _self_signed(key, ca=ca),
@@ -90,6 +102,17 @@ def load_private(der: bytes) -> SigningKey:
         raise KeyStoreError("the file opens but holds no private key") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise KeyStoreError("the private key is of a kind FDO does not use")
+    return key
+
+
+def load_public(pem: str) -> VerifyKey:
+    """Read the public half as a key file has it. Raises KeyStoreError."""
+    try:
+        key = load_pem_public_key(pem.encode())
+    except ValueError as error:
+        raise KeyStoreError("a key file's public key cannot be read") from error
+    if not isinstance(key, VerifyKey):
+        raise KeyStoreError("the public key is of a kind FDO does not use")
     return key
 
 

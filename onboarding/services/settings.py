@@ -15,6 +15,7 @@ from pydantic_settings import SettingsConfigDict
 from attestation.keylime.verifiers import MAX_VERIFIERS
 from onboarding.services.errors import SettingsError
 from onboarding.services.settings_access import AccessSettings
+from onboarding.services.settings_keys import KeySettings
 
 MAX_LIST_BYTES = 64 * 1024 * 1024  # of one device's IMA list
 Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
@@ -52,7 +53,7 @@ class Download(BaseModel):
     required: bool = True
 
 
-class Settings(AccessSettings):
+class Settings(AccessSettings, KeySettings):
     """What a service is told at start; nothing here changes while it runs."""
 
     model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)
@@ -64,8 +65,6 @@ class Settings(AccessSettings):
     database_url: str = Field(default="sqlite:///vouchgate.db", repr=False)
     runs_url: str | None = Field(default=None, repr=False)
     database_password_file: Path | None = None  # its content goes into both URLs
-    key_directory: Path = Path("keys")
-    key_passphrase_file: Path | None = None
 
     # How often one may come: requests a second, and at once. A rate of 0 is no bound.
     fdo_rate: Rate = 500  # messages, by address

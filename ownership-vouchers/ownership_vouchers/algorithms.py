@@ -146,12 +146,19 @@ def _to_der(signature: bytes, size: int) -> bytes:
 
 
 class SoftSigner:
-    """A signing key held in memory."""
+    """A signing key behind ``cryptography``'s interface: in memory, or elsewhere.
 
-    __slots__ = ("_key", "alg")
+    Args:
+        decrypts: Whether an RSA key may, and can, decrypt where it lives.
+    """
 
-    def __init__(self, key: SigningKey, *, pss: bool = False) -> None:
+    __slots__ = ("_decrypts", "_key", "alg")
+
+    def __init__(
+        self, key: SigningKey, *, pss: bool = False, decrypts: bool = True
+    ) -> None:
         self._key = key
+        self._decrypts = decrypts
         self.alg: Alg = alg_for(key.public_key(), pss=pss)
 
     @property
@@ -165,7 +172,7 @@ class SoftSigner:
     @property
     def decrypter(self) -> Decrypter | None:
         """See OwnerKey; a key in memory decrypts if it is RSA."""
-        if isinstance(self._key, rsa.RSAPrivateKey):
+        if self._decrypts and isinstance(self._key, rsa.RSAPrivateKey):
             return _SoftDecrypter(self._key)
         return None
 
@@ -173,7 +180,7 @@ class SoftSigner:
         """Return the same key for signatures with PSS or without; EC keys have none."""
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
             return self
-        return SoftSigner(self._key, pss=pss)
+        return SoftSigner(self._key, pss=pss, decrypts=self._decrypts)
 
     def sign(self, data: bytes) -> bytes:
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
@@ -188,7 +195,7 @@ class SoftSigner:
 
 
 class _SoftDecrypter:
-    """An RSA key held in memory."""
+    """An RSA key that decrypts."""
 
     __slots__ = ("_key",)
 

@@ -14,6 +14,7 @@ from onboarding.services.settings import Role, Settings
 from onboarding.store import apikeys
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
+from tests.support.softhsm import SoftToken
 
 PATIENCE = 120.0  # seconds; a background task takes a fraction of one
 
@@ -60,8 +61,9 @@ def joined(
     directory: Path,
     algorithm: KeyAlgorithm,
     databases: Mapping[Role, str] | None = None,
+    token: SoftToken | None = None,
 ) -> Iterator[Chain]:
-    site = Site(directory, algorithm)
+    site = Site(directory, algorithm, token=token)
     named = {role: {"database_url": url} for role, url in (databases or {}).items()}
     owner_settings = site.settings(Role.OWNER, **named.get(Role.OWNER, {}))
     with ExitStack() as stack:

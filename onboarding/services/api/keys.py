@@ -29,6 +29,7 @@ def _shown(context: Context, info: KeyInfo) -> JsonObject:
         "fingerprint": info.fingerprint,
         "public_pem": info.public_pem,
         "certificate_pem": info.certificate_pem,
+        "custody": info.custody.value,
         "state": standing.state.value,
         "successor": standing.successor,
         "reason": standing.reason,
