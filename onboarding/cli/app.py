@@ -59,6 +59,7 @@ COMMANDS = {
     "policy": "onboarding.cli.policy",
     "cohort": "onboarding.cli.cohort",
     "attestation": "onboarding.cli.attestation",
+    "ek": "onboarding.cli.ek",
     "webhook": "onboarding.cli.webhook",
     "fleet": "onboarding.cli.fleet",
     "manifest": "onboarding.cli.manifest",

@@ -15,6 +15,7 @@ from onboarding.cli.output import (
     print_json,
     print_table,
 )
+from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="Keylime's record against ours.")
 
@@ -45,9 +46,9 @@ def drift(
     with connected(url, api_key_file, ca) as api:
         if mend:
             body = {"strangers": strangers}
-            found = _object(api.json("POST", "keylime/drift/mend", body))
+            found = object_of(api.json("POST", "keylime/drift/mend", body))
         else:
-            found = _object(api.json("GET", "keylime/drift"))
+            found = object_of(api.json("GET", "keylime/drift"))
     if json:
         print_json(found)
     else:
@@ -69,9 +70,3 @@ def _print(found: dict[str, Any], mended: bool) -> None:
 
 def _matters(found: dict[str, Any]) -> bool:
     return any(one["kind"] not in _LEFT for one in found["items"])
-
-
-def _object(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise CliError("the service answers with no object", "Is it an owner service?")
-    return answer

@@ -15,6 +15,7 @@ from onboarding.cli.output import (
     print_table,
     when,
 )
+from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="Policies by label, and OS updates.")
 
@@ -28,7 +29,7 @@ def list_(
 ) -> None:
     """Every cohort, which policy it is under, and whether that is enforced."""
     with connected(url, api_key_file, ca) as api:
-        found = _object(api.json("GET", "cohorts"))
+        found = object_of(api.json("GET", "cohorts"))
     if json:
         return print_json(found)
     print_table(
@@ -62,7 +63,7 @@ def observe(
     """Have a policy observed on devices with these labels; nothing is withdrawn."""
     body = {"labels": _labels(label), "policy": policy, "version": version}
     with connected(url, api_key_file, ca) as api:
-        made = _object(api.json("PUT", f"cohorts/{name}", body))
+        made = object_of(api.json("PUT", f"cohorts/{name}", body))
     if json:
         return print_json(made)
     held = f"{made['policy']} version {made['version']}"
@@ -119,7 +120,7 @@ def update(
     """
     body = {"version": version, "image": image.lower(), "seconds": round(hours * 3600)}
     with connected(url, api_key_file, ca) as api:
-        done = _object(api.json("POST", f"cohorts/{name}/update", body))
+        done = object_of(api.json("POST", f"cohorts/{name}/update", body))
     if json:
         return print_json(done)
     until = when(done["ends_at"])
@@ -132,7 +133,7 @@ def updates(
 ) -> None:
     """Devices whose update window is open."""
     with connected(url, api_key_file, ca) as api:
-        found = _object(api.json("GET", "updates?limit=200"))
+        found = object_of(api.json("GET", "updates?limit=200"))
     if json:
         return print_json(found)
     print_table(
@@ -170,7 +171,7 @@ def remove(
 
 
 def _seen(api: Api, name: str, limit: int) -> dict[str, Any]:
-    found = _object(api.json("GET", f"cohorts/{name}?limit={limit}"))
+    found = object_of(api.json("GET", f"cohorts/{name}?limit={limit}"))
     if found["mode"] != "observe":
         raise CliError(
             f"cohort {name} enforces {_policy(found)} already",
@@ -180,7 +181,7 @@ def _seen(api: Api, name: str, limit: int) -> dict[str, Any]:
 
 
 def _enforced(api: Api, name: str, digest: str) -> dict[str, Any]:
-    return _object(api.json("POST", f"cohorts/{name}/enforce", {"preview": digest}))
+    return object_of(api.json("POST", f"cohorts/{name}/enforce", {"preview": digest}))
 
 
 def _print_preview(found: dict[str, Any]) -> None:
@@ -207,9 +208,3 @@ def _labels(given: list[str]) -> dict[str, str]:
     if not all(equals and name for name, equals, _ in pairs):
         raise CliError(f"a label is {_LABEL}", "Say --label site=berlin.", code=2)
     return {name: value for name, _, value in pairs}
-
-
-def _object(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise CliError("the service answers with no object", "Is it an owner service?")
-    return answer

@@ -1,0 +1,156 @@
+"""``vouchgate ek``: which endorsement keys are believed, by their CA or one by one."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.files import read_file
+from onboarding.cli.output import (
+    Json,
+    console,
+    plain,
+    print_json,
+    print_table,
+    unusable,
+    when,
+)
+from onboarding.cli.raw import object_of
+
+app = typer.Typer(no_args_is_help=True, help="Endorsement keys that are believed.")
+
+Digest = Annotated[str, typer.Argument(help="SHA-256, as the lists have it.")]
+MAX_CERTIFICATES = 1024 * 1024
+PEM = "application/x-pem-file"
+
+
+@app.command()
+def roots(
+    url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
+) -> None:
+    """Certificates that EK chains may end in: TPM vendors' CAs."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", "ek-roots"))
+    if json:
+        return print_json(found)
+    _print(found["items"], ("digest", "added_at", "added_by", "subject"))
+
+
+@app.command()
+def trust(
+    files: Annotated[
+        list[Path], typer.Argument(help="A vendor's CA certificates, PEM or DER.")
+    ],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Trust a vendor's CA from the next binding on; what is trusted stays so.
+
+    A vendor's intermediate CAs may be given, too: nothing is fetched from elsewhere.
+    """
+    bundle = b"".join(_pem(path) for path in files)
+    with connected(url, api_key_file, ca) as api:
+        made = object_of(api.read(api.request("POST", "ek-roots", bundle, PEM)))
+    if json:
+        return print_json(made)
+    console().print(f"{made['added']} of {len(made['items'])} are new")
+    _print(made["items"], ("digest", "subject"))
+
+
+@app.command()
+def distrust(
+    digest: Digest,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Trust a certificate no longer; bindings made under it stay as judged."""
+    named = _digest(digest)
+    with connected(url, api_key_file, ca) as api:
+        api.json("DELETE", f"ek-roots/{named}")
+    if json:
+        return print_json({"digest": named, "trusted": False})
+    console().print(f"{named} is trusted no longer")
+
+
+@app.command()
+def accepted(
+    url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
+) -> None:
+    """Single keys that people accepted by hand."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", "ek-acceptances"))
+    if json:
+        return print_json(found)
+    _print(found["items"], ("ek_digest", "accepted_at", "accepted_by", "reason"))
+
+
+@app.command()
+def accept(
+    digest: Annotated[
+        str, typer.Argument(help="SHA-256 of the key, as a refused binding names it.")
+    ],
+    reason: Annotated[str, typer.Option(help="How the key came to be known.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Accept one key from the next binding on, as class ``accepted-once``."""
+    body = {"ek_digest": _digest(digest), "reason": reason}
+    with connected(url, api_key_file, ca) as api:
+        made = object_of(api.json("POST", "ek-acceptances", body))
+    if json:
+        return print_json(made)
+    console().print(f"{made['ek_digest']} is accepted: {plain(made['reason'])}")
+
+
+@app.command()
+def unaccept(
+    digest: Digest,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Accept a key no longer; bindings made under it stay as judged."""
+    named = _digest(digest)
+    with connected(url, api_key_file, ca) as api:
+        api.json("DELETE", f"ek-acceptances/{named}")
+    if json:
+        return print_json({"ek_digest": named, "accepted": False})
+    console().print(f"{named} is accepted no longer")
+
+
+def _pem(path: Path) -> bytes:
+    """A file's certificates as PEM: vendors hand out DER as often."""
+    data = read_file(path, MAX_CERTIFICATES)
+    if b"-----BEGIN" in data:
+        return data.rstrip() + b"\n"
+    try:
+        return x509.load_der_x509_certificate(data).public_bytes(Encoding.PEM)
+    except ValueError as error:
+        raise unusable(f"{path}: no certificate, in PEM or DER") from error
+
+
+def _digest(text: str) -> str:
+    named = text.lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", named):
+        raise unusable("a digest is 64 hexadecimal digits", "The lists have it.")
+    return named
+
+
+def _print(items: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    times = ("added_at", "accepted_at")
+    rows = [
+        [when(one[name]) if name in times else one[name] for name in columns]
+        for one in items
+    ]
+    print_table([name.replace("_", " ") for name in columns], rows)
