@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvicorn
 
-from onboarding.services import manufacturing, owner, rendezvous
+from onboarding.services import manufacturing, owner, rendezvous, supervisor
 from onboarding.services.api.event_stream import STOPPING
 from onboarding.services.app import PartFactory, build
 from onboarding.services.fdo_protocol import FdoProtocol, protocol_of
@@ -133,7 +133,7 @@ class Server(uvicorn.Server):
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then write the port where a supervisor looks for it."""
+        """Start, then tell whoever waits for it: a port file, systemd."""
         await super().startup(sockets)
         if not sockets or self.should_exit:
             return
@@ -150,7 +150,13 @@ class Server(uvicorn.Server):
             log.info("%s listens on %s port %d", name, host, port)
             if path is not None:
                 _write_whole(path, f"{port}\n")
+        supervisor.tell(supervisor.READY)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the supervisor, then let what is under way end."""
+        supervisor.tell(supervisor.STOPPING)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
