@@ -46,7 +46,7 @@ class Echo:
     ) -> FdoResponse:
         self.arrivals.append(arrival)
         self.threads.add(get_ident())
-        self.gate.wait(10)
+        self.gate.wait(60)
         return FdoResponse(number + 1, body)
 
     def peer_error(self, body: bytes, authorization: str | None) -> None:
@@ -142,11 +142,17 @@ async def _talk(about: Talk, front: FdoFront, proxies: tuple[Any, ...]) -> Any:
     reader, writer = await asyncio.open_connection(*bound.getsockname())
     try:
         wire = Wire(reader, writer, server, asgi, echo)
-        return await asyncio.wait_for(about(wire), 20)
+        return await asyncio.wait_for(about(wire), 60)
     finally:
         writer.close()
         server.should_exit = True
         await serving
+
+
+async def until(check: Callable[[], bool]) -> None:
+    """Wait for what the server does in this very loop."""
+    while not check():
+        await asyncio.sleep(0.01)
 
 
 LENGTH = [(b"content-length", b"6")]
@@ -193,7 +199,7 @@ def test_what_is_sent_before_the_answer_came_is_not_kept() -> None:
     async def about(wire: Wire) -> None:
         wire.echo.gate.clear()
         wire.send(ask(b"1") + ask(b"2"))
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(wire.echo.arrivals))
         wire.echo.gate.set()
         answer = await wire.answer()
         assert (answer.body, answer.headers["connection"]) == (b"1", "close")
@@ -207,7 +213,7 @@ def test_a_thread_s_answer_is_waited_for_when_the_server_stops() -> None:
     async def about(wire: Wire) -> None:
         wire.echo.gate.clear()
         wire.send(ask(b"body"))
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(wire.echo.arrivals))
         wire.server.should_exit = True
         await asyncio.sleep(0.3)
         wire.echo.gate.set()
@@ -222,13 +228,12 @@ def test_nobody_is_answered_who_left_while_a_thread_was_at_work() -> None:
     async def about(wire: Wire) -> None:
         wire.echo.gate.clear()
         wire.send(ask(b"body"))
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(wire.echo.arrivals))
         wire.writer.close()
         await asyncio.sleep(0.1)
         wire.echo.gate.set()
-        while wire.server.server_state.tasks:
-            await asyncio.sleep(0.01)
-        assert not wire.server.server_state.connections
+        await until(lambda: not wire.server.server_state.tasks)
+        await until(lambda: not wire.server.server_state.connections)
 
     talk(about, offload=True)
 
@@ -328,6 +333,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(
 
 def test_a_message_that_has_begun_is_answered_before_the_server_stops() -> None:
     async def about(wire: Wire) -> None:
+        await until(lambda: bool(wire.server.server_state.connections))
         wire.send(ask(b"body")[:-1])
         await asyncio.sleep(0.1)
         wire.server.should_exit = True
@@ -368,10 +374,9 @@ def test_behind_a_proxy_of_ours_the_address_is_the_one_it_names() -> None:
 def test_a_client_that_leaves_in_the_middle_is_forgotten() -> None:
     async def about(wire: Wire) -> None:
         wire.send(ask(b"body")[:-1])
-        await asyncio.sleep(0.05)
+        await until(lambda: bool(wire.server.server_state.connections))
         wire.writer.close()
-        await asyncio.sleep(0.05)
+        await until(lambda: not wire.server.server_state.connections)
         assert not wire.echo.arrivals
-        assert not wire.server.server_state.connections
 
     talk(about)
