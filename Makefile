@@ -6,7 +6,7 @@ CHECKED := onboarding attestation hw ownership-vouchers tests
 .PHONY: help demo test lint types layers unit e2e-boot fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 setup: ## Install system packages and the locked Python environment
 	@sh requirements/setup.sh demo

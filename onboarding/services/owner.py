@@ -146,7 +146,8 @@ def part(context: Context) -> Part:
 
     pages = console_routers() if context.settings.console else ()
     refusal = refusal_page if context.settings.console else None
-    routers = (*ROUTERS, devices, *pages)
+    # Tried one after the other: those that a whole fleet calls come first.
+    routers = (devices, *ROUTERS, *pages)
     to2 = _to2(context, vouchers)
     hook = partial(keylime_webhook.background, context)
     return Part((to2,), routers, (background, hook), link, refusal)
