@@ -1,0 +1,100 @@
+"""The Grafana dashboard asks for what the services expose, and for nothing else."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attestation.keylime.pki import ensure_pki
+from onboarding.services.settings import Role
+from onboarding.store.state import DeviceState
+from tests.support.services import Site
+
+FILE = Path(__file__).parents[2] / "docs/examples/grafana/vouchgate.json"
+WIDTH = 24  # columns of Grafana's grid
+NOWHERE = "https://127.0.0.1:9"  # Keylime is configured, but not there
+
+
+@pytest.fixture(scope="module")
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a service of all roles answers at /metrics, after it refused something."""
+    directory = tmp_path_factory.mktemp("metrics")
+    site, pki = Site(directory), ensure_pki(directory / "pki")
+    settings = site.settings(
+        Role.ALL,
+        keylime_verifier_url=NOWHERE,
+        keylime_registrar_url=NOWHERE,
+        keylime_registrar_http_url="http://127.0.0.1:9",
+        keylime_ca=pki.ca,
+        keylime_cert=pki.certificate("owner"),
+        keylime_key=pki.key("owner"),
+        background=False,
+    )
+    with site.serve(settings) as service:
+        assert service.call(None, "GET", "/devices").status_code == 401
+        return service.http.get("/metrics").text
+
+
+def test_every_metric_and_label_of_the_dashboard_is_exposed(exposed: str) -> None:
+    families = set(re.findall(r"^# TYPE (vouchgate_\w+) ", exposed, re.M))
+    asked = [one for panel in panels() for one in expressions(panel)]
+    named = {name for one in asked for name in re.findall(r"vouchgate_\w+", one)}
+    assert named <= families
+    for one in asked:
+        (name,) = set(re.findall(r"vouchgate_\w+", one))
+        labels = labels_of(exposed, name)
+        if labels is not None:
+            assert labels_in(one) <= labels | {"job"}, one
+
+
+def test_every_metric_is_on_the_dashboard(exposed: str) -> None:
+    families = set(re.findall(r"^# TYPE (vouchgate_\w+) ", exposed, re.M))
+    assert families == set(re.findall(r"vouchgate_[a-z0-9_]+", FILE.read_text()))
+
+
+def test_states_that_are_named_are_states_of_devices() -> None:
+    for panel in panels():
+        for one in expressions(panel):
+            for named in re.findall(r'vouchgate_devices\{[^}]*state=~"([^"]+)"', one):
+                assert set(named.split("|")) <= {state.value for state in DeviceState}
+
+
+def test_panels_lie_beside_each_other() -> None:
+    taken: set[tuple[int, int]] = set()
+    ids = [panel["id"] for panel in panels()]
+    assert len(ids) == len(set(ids)) > 10
+    for panel in panels():
+        at = panel["gridPos"]
+        rows = range(at["y"], at["y"] + at["h"])
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in rows}
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= WIDTH
+        taken |= cells
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(FILE.read_text())["panels"]
+    return found
+
+
+def expressions(panel: dict[str, Any]) -> Iterator[str]:
+    assert panel["targets"], panel["title"]
+    for target in panel["targets"]:
+        yield target["expr"]
+
+
+def labels_of(exposed: str, name: str) -> set[str] | None:
+    """Labels of a family's samples; None if it has no sample here."""
+    samples = re.findall(rf"^{name}(?:\{{(.*)\}})? \S+$", exposed, re.M)
+    if not samples:
+        return None
+    return {label for one in samples for label in re.findall(r'(\w+)="', one)}
+
+
+def labels_in(expression: str) -> set[str]:
+    grouped = re.findall(r"by \(([\w, ]+)\)", expression)
+    selected = re.findall(r'(\w+)=~?"', expression)
+    return {one.strip() for group in grouped for one in group.split(",")} | {*selected}
