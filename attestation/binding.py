@@ -77,6 +77,7 @@ def check_evidence(
     roots: Sequence[x509.Certificate],
     now: int,
     accepted: Collection[bytes] = (),
+    refused: Collection[bytes] = (),
     ak_algs: Collection[str] = AK_ALGS,
 ) -> PendingBinding:
     """Check all that can be checked before the credential is opened.
@@ -86,7 +87,7 @@ def check_evidence(
         nonce: The one of our BindingRequest, used for no other evidence.
         device_key: Of the voucher's device certificate.
         passport: Of this device, already opened; its EK and device key must be these.
-        roots, now, accepted: As ``ek_trust.judge`` takes them.
+        roots, now, accepted, refused: As ``ek_trust.judge`` takes them.
         ak_algs: What our BindingRequest asked for.
 
     Raises:
@@ -102,7 +103,7 @@ def check_evidence(
     _require_passport(passport, device_key)
     _require_first_ek(passport, ek)
     found = EkEvidence(ek.key, evidence.ek_certificate, evidence.ek_chain)
-    verdict = judge(found, roots, passport, now, accepted)
+    verdict = judge(found, roots, passport, now, accepted, refused)
     _require_ek(verdict, ek)
     klass = _device_key_class(evidence, ak, device_key, qualifying_data(nonce, guid))
     return PendingBinding(

@@ -44,6 +44,7 @@ class EkCode(StrEnum):
     CERTIFICATE_DATES = "ek-certificate-not-valid-now"
     CERTIFICATE_NO_PATH = "ek-certificate-no-path"
     PASSPORT_MISMATCH = "ek-not-the-passports"
+    REFUSED_BY_HAND = "ek-refused-by-hand"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,13 @@ class EkClass(StrEnum):
     REFUSED = "refused"
 
 
+REFUSED_BY_HAND = EkReason(
+    EkCode.REFUSED_BY_HAND,
+    "this endorsement key is refused by hand",
+    "see who refused it and why: GET /api/v1/ek-refusals",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class EkEvidence:
     """An endorsement key and what came with it (DER certificates)."""
@@ -62,6 +69,7 @@ def judge(
     passport: Passport | None,
     now: int,
     accepted: Collection[bytes] = (),
+    refused: Collection[bytes] = (),
 ) -> EkVerdict:
     """Put an endorsement key in its class. Total: whatever is wrong is a reason.
 
@@ -71,8 +79,11 @@ def judge(
         now: Seconds since 1970, UTC.
         accepted: SHA-256 digests of keys (SubjectPublicKeyInfo) that an operator has
             accepted by hand.
+        refused: The same of keys that are refused by hand: they go before all else.
     """
     digest = key_digest(ek.key)
+    if digest in refused:
+        return EkVerdict(EkClass.REFUSED, (REFUSED_BY_HAND,))
     if passport and not hmac.compare_digest(passport.ek_digest, digest):
         return EkVerdict(EkClass.REFUSED, (_not_the_passports(passport),))
     try:

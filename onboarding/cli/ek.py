@@ -129,6 +129,55 @@ def unaccept(
     console().print(f"{named} is accepted no longer")
 
 
+@app.command()
+def refused(
+    url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
+) -> None:
+    """Single keys that people refused by hand."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", "ek-refusals"))
+    if json:
+        return print_json(found)
+    _print(found["items"], ("ek_digest", "refused_at", "refused_by", "reason"))
+
+
+@app.command()
+def refuse(
+    digest: Annotated[
+        str, typer.Argument(help="SHA-256 of the key, as a binding names it.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why it is refused.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Refuse one key at once, whatever vouches for it; nothing is released to it."""
+    body = {"ek_digest": _digest(digest), "reason": reason}
+    with connected(url, api_key_file, ca) as api:
+        made = object_of(api.json("POST", "ek-refusals", body))
+    if json:
+        return print_json(made)
+    console().print(f"{made['ek_digest']} is refused: {plain(made['reason'])}")
+
+
+@app.command()
+def unrefuse(
+    digest: Digest,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Refuse a key no longer: what vouches for it counts again."""
+    named = _digest(digest)
+    with connected(url, api_key_file, ca) as api:
+        api.json("DELETE", f"ek-refusals/{named}")
+    if json:
+        return print_json({"ek_digest": named, "refused": False})
+    console().print(f"{named} is refused no longer")
+
+
 def _pem(path: Path) -> bytes:
     """A file's certificates as PEM: vendors hand out DER as often."""
     data = read_file(path, MAX_CERTIFICATES)
@@ -148,7 +197,7 @@ def _digest(text: str) -> str:
 
 
 def _print(items: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    times = ("added_at", "accepted_at")
+    times = ("added_at", "accepted_at", "refused_at")
     rows = [
         [when(one[name]) if name in times else one[name] for name in columns]
         for one in items

@@ -79,7 +79,7 @@ class BindingModule:
     Args:
         passport: Of this device, already opened; None if it has none.
         roots: Authorities whose EK certificates are believed.
-        accepted: As `attestation.binding.check_evidence` takes it.
+        accepted, refused: As `attestation.binding.check_evidence` takes them.
         ak_algs: Kinds of attestation key asked for.
         required: Whether a device that cannot be bound is not taken at all.
     """
@@ -90,6 +90,7 @@ class BindingModule:
     ak_algs: tuple[str, ...] = AK_ALGS
     required: bool = True
     name: str = NAME
+    refused: Collection[bytes] = ()
 
     def start(self, ctx: ModuleContext) -> object:
         """Draw the nonce that the device must have certified."""
@@ -127,6 +128,7 @@ class BindingModule:
             roots=self.roots,
             now=ctx.now,
             accepted=self.accepted,
+            refused=self.refused,
             ak_algs=self.ak_algs,
         )
         secret = ctx.random(SECRET_SIZE)

@@ -2,11 +2,11 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from attestation.binding import BindingClass
 from attestation.decision import Allow
-from attestation.ek_trust import EkClass
+from attestation.ek_trust import REFUSED_BY_HAND, EkClass
 from attestation.errors import DocumentRefused
 from attestation.facts import AssignedPolicy, Facts, Ownership
 from attestation.manifest import Manifest, open_bundle, sign_bundle
@@ -226,10 +226,16 @@ class Gate:
             return None
 
     def _binding(self, guid: bytes) -> BindingRecord | None:
+        """As it was judged in TO2, unless its EK was refused by hand since."""
+        stores = self._context.stores
         try:
-            return self._context.stores.bindings.get(guid)
+            found = stores.bindings.get(guid)
         except NotFound:
             return None
+        if not stores.ek_refusals.has(found.ek_digest):
+            return found
+        said = (REFUSED_BY_HAND.sentence,)
+        return replace(found, ek_class=EkClass.REFUSED.value, ek_reasons=said)
 
     def _manifest(self, assigned: AssignmentRecord | None) -> ManifestRecord | None:
         if assigned is None or assigned.manifest_name is None:

@@ -11,7 +11,7 @@ from onboarding.protocol.invocation import Invocation
 from onboarding.protocol.modules import ModulePlan, OwnerModule
 from onboarding.services.errors import SettingsError
 from onboarding.services.owned import Owned
-from onboarding.services.roots import AcceptedEks, EkRoots
+from onboarding.services.roots import AcceptedEks, EkRoots, RefusedEks
 from onboarding.services.serviceinfo.plan import CompiledPlan
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Download
@@ -35,11 +35,13 @@ class OnboardingModules:
         self,
         roots: EkRoots,
         accepted: AcceptedEks,
+        refused: RefusedEks,
         downloads: Sequence[Download],
         plans: Plans,
     ) -> None:
         self._roots = roots
         self._accepted = accepted
+        self._refused = refused
         self._downloads = _modules(downloads)
         self._plans = plans
 
@@ -77,12 +79,14 @@ class OnboardingModules:
         """
         if passport is None:
             roots, accepted = self._roots.all(), self._accepted
-            return BindingModule(None, roots, accepted, required=False)
+            return BindingModule(
+                None, roots, accepted, required=False, refused=self._refused
+            )
         alg = _AK_ALGS.get(passport.profile)
         roots = self._roots.all()
         if alg is None:
-            return BindingModule(passport, roots)
-        return BindingModule(passport, roots, ak_algs=(alg,))
+            return BindingModule(passport, roots, refused=self._refused)
+        return BindingModule(passport, roots, ak_algs=(alg,), refused=self._refused)
 
 
 def _modules(downloads: Sequence[Download]) -> tuple[OwnerModule, ...]:

@@ -23,6 +23,7 @@ from onboarding.services.api import (
     diagnosis,
     drift,
     ek_acceptances,
+    ek_refusals,
     ek_roots,
     event_stream,
     events,
@@ -66,7 +67,7 @@ from onboarding.services.onboarding_modules import OnboardingModules
 from onboarding.services.orchestrator import Orchestrator, Work
 from onboarding.services.owned import OwnedVouchers
 from onboarding.services.roles import ProtocolRole
-from onboarding.services.roots import AcceptedEks, EkRoots
+from onboarding.services.roots import AcceptedEks, EkRoots, RefusedEks
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Settings, read_secret
 from onboarding.services.taking import TakingOver
@@ -87,6 +88,7 @@ ROUTERS = (
     diagnosis.router,
     drift.router,
     ek_acceptances.router,
+    ek_refusals.router,
     ek_roots.router,
     event_stream.router,
     events.router,
@@ -161,8 +163,9 @@ def create_app(settings: Settings) -> FdoTransport:
 def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
     roots = EkRoots(context.stores.ek_roots)
     accepted = AcceptedEks(context.stores.ek_acceptances)
+    refused = RefusedEks(context.stores.ek_refusals)
     downloads = context.settings.downloads
-    modules = OnboardingModules(roots, accepted, downloads, Plans(context))
+    modules = OnboardingModules(roots, accepted, refused, downloads, Plans(context))
     taking = TakingOver(context, vouchers)
     limits = _limits(context.settings)
     ciphers = EVERY if context.settings.to2_hmac_ciphers else AEADS

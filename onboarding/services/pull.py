@@ -28,7 +28,7 @@ from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
 from onboarding.services.keylime_link import KeylimeLink, require_pull
 from onboarding.services.passports import StoredPassport
-from onboarding.services.roots import AcceptedEks, EkRoots
+from onboarding.services.roots import AcceptedEks, EkRoots, RefusedEks
 from onboarding.store.appraisals import AppraisalRecord
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
@@ -118,7 +118,8 @@ class Adoption:
 
         An EK that was bound in TO2 was judged there, with all that came along.
         """
-        if old is not None and hmac.compare_digest(old.ek_public, entry.ek_public):
+        same = old is not None and hmac.compare_digest(old.ek_public, entry.ek_public)
+        if old is not None and same and old.ek_class != EkClass.REFUSED:
             return old.klass, old.ek_class, old.ek_reasons
         verdict = self._verdict(entry, ek, passport)
         if verdict.klass is EkClass.REFUSED:
@@ -133,7 +134,8 @@ class Adoption:
         evidence = EkEvidence(ek.key, entry.ek_certificate)
         roots, now = EkRoots(stores.ek_roots).all(), self._context.now()
         accepted = AcceptedEks(stores.ek_acceptances)
-        return judge(evidence, roots, passport, now, accepted)
+        refused = RefusedEks(stores.ek_refusals)
+        return judge(evidence, roots, passport, now, accepted, refused)
 
     def _passport(self, guid: Guid) -> Passport | None:
         stored = _stored_passport(self._context, guid)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from cryptography import x509
 
 from onboarding.store.ek_acceptances import EkAcceptanceStore
+from onboarding.store.ek_refusals import EkRefusalStore
 from onboarding.store.ek_roots import EkRootStore
 
 REREAD_SECONDS = 5.0
@@ -18,6 +19,22 @@ class AcceptedEks(Collection[bytes]):
     """
 
     def __init__(self, store: EkAcceptanceStore) -> None:
+        self._store = store
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, bytes) and self._store.has(digest)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (one.digest for one in self._store.all())
+
+    def __len__(self) -> int:
+        return len(self._store.all())
+
+
+class RefusedEks(Collection[bytes]):
+    """Digests of the keys that were refused by hand, asked of the store one by one."""
+
+    def __init__(self, store: EkRefusalStore) -> None:
         self._store = store
 
     def __contains__(self, digest: object) -> bool:

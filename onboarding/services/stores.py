@@ -16,6 +16,7 @@ from onboarding.store.deliveries import DeliveryStore
 from onboarding.store.device_keys import DeviceKeyStore
 from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
+from onboarding.store.ek_refusals import EkRefusalStore
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.idempotency import IdempotencyStore
@@ -65,6 +66,7 @@ class Stores:
     device_keys: DeviceKeyStore
     devices: DeviceStore
     ek_acceptances: EkAcceptanceStore
+    ek_refusals: EkRefusalStore
     ek_roots: EkRootStore
     events: EventLog
     idempotency: IdempotencyStore
@@ -112,6 +114,7 @@ class Stores:
             DeviceKeyStore(database),
             DeviceStore(database),
             EkAcceptanceStore(database),
+            EkRefusalStore(database),
             EkRootStore(database),
             EventLog(database),
             IdempotencyStore(database),

@@ -49,6 +49,16 @@ class EkAcceptanceRow(Base, table=True):
     accepted_by: str
 
 
+class EkRefusalRow(Base, table=True):
+    """An endorsement key that people refuse, whatever vouches for it."""
+
+    __tablename__ = "ek_refusals"
+    digest: bytes = Field(primary_key=True)
+    reason: str
+    refused_at: int = seconds()
+    refused_by: str
+
+
 class PolicyRow(Base, table=True):
     """One version of a named policy; never changed once stored."""
 

@@ -63,4 +63,13 @@ def test_a_key_is_accepted_with_a_reason_and_no_longer(
     capsys.readouterr()
     left: Any = answer(capsys, "ek", "accepted", *where(site))
     assert left["items"] == []
+    for word in ("refuse", "refuse"):
+        done = ["ek", word, KEY, "--reason", "lost", *where(site)]
+        assert run(done) == 0
+    assert "is refused: lost" in capsys.readouterr().out
+    assert run(["ek", "refused", *where(site, "operator")]) == 0
+    assert "lost" in capsys.readouterr().out
+    assert run(["ek", "unrefuse", KEY, *where(site)]) == 0
+    assert run(["ek", "unrefuse", KEY, *where(site)]) == 1
+    capsys.readouterr()
     assert run(["ek", "unaccept", "../roots", *where(site)]) == 2

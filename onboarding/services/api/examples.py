@@ -55,6 +55,7 @@ EXAMPLES: dict[str, Any] = {
     },
     "POST /lines/{name}/stations": {"name": "bench 1"},
     "POST /made/settle": {"serial": "SN-0042"},
+    "POST /ek-refusals": {"ek_digest": FINGERPRINT, "reason": "the chip was lost"},
     "POST /ek-acceptances": {"ek_digest": FINGERPRINT, "reason": "read at the bench"},
     "POST /ek-roots": CERTIFICATE,
     "POST /keys/{fingerprint}/rotate": {

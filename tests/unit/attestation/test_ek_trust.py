@@ -255,6 +255,15 @@ def test_a_passport_or_an_operators_word_stands_in_for_a_path(case: str) -> None
     assert by_passport.reasons == by_hand.reasons
 
 
+def test_a_key_that_was_refused_by_hand_is_refused_whatever_vouches_for_it() -> None:
+    by_hand, ek = (key_digest(EK),), EkEvidence(EK, GOOD)
+    assert judge(ek, VENDOR.store, None, NOW).klass is EkClass.VENDOR_TRUSTED
+    for passport in (None, passport_of(EK)):
+        verdict = judge(ek, VENDOR.store, passport, NOW, by_hand, by_hand)
+        assert verdict.klass is EkClass.REFUSED
+        assert [one.code for one in verdict.reasons] == [EkCode.REFUSED_BY_HAND]
+
+
 def test_nothing_is_trusted_on_first_use() -> None:
     assert judged(None).klass is EkClass.NO_CERTIFICATE
     assert judged(WITHOUT_PATH["unknown vendor"]).klass is EkClass.REFUSED

@@ -1,0 +1,61 @@
+"""Endorsement keys refused by hand, whatever vouches for them."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.fields import Body, Fingerprint, JsonObject, Text
+from onboarding.services.api.routing import STORES, api_router
+from onboarding.store.apikeys import Role
+from onboarding.store.ek_refusals import EkRefusal
+
+router = api_router("trust")
+
+Digest = Annotated[Fingerprint, Path()]
+
+
+class EkRefusalIn(Body):
+    """Which key, as a binding names it, and why it is refused."""
+
+    ek_digest: Fingerprint  # SHA-256 of its SubjectPublicKeyInfo
+    reason: Text
+
+
+@router.get("/ek-refusals", **needs(Role.OPERATOR, Role.SECURITY))
+def list_refusals(context: Ctx) -> JsonObject:
+    """Every key that is refused by hand now."""
+    return {"items": [_shown(one) for one in context.stores.ek_refusals.all()]}
+
+
+@router.post("/ek-refusals", **STORES, **needs(Role.SECURITY))
+def refuse(
+    body: EkRefusalIn, context: Ctx, caller: Caller, response: Response
+) -> JsonObject:
+    """Refuse a key from now on, also in bindings that stand; it goes before all else.
+
+    Nothing is released to its device any more; what runs is left to a withdrawal.
+    """
+    record = EkRefusal(
+        bytes.fromhex(body.ek_digest), body.reason, context.now(), actor(caller)
+    )
+    made = context.stores.ek_refusals.add(record)
+    response.status_code = 201 if made else 200
+    return _shown(record)
+
+
+@router.delete("/ek-refusals/{digest}", status_code=204, **needs(Role.SECURITY))
+def end_refusal(digest: Digest, context: Ctx, caller: Caller) -> Response:
+    """Refuse a key no longer: what vouches for it counts again."""
+    raw = bytes.fromhex(digest)
+    context.stores.ek_refusals.remove(raw, actor(caller), context.now())
+    return Response(status_code=204)
+
+
+def _shown(one: EkRefusal) -> JsonObject:
+    return {
+        "ek_digest": one.digest.hex(),
+        "reason": one.reason,
+        "refused_at": one.refused_at,
+        "refused_by": one.refused_by,
+    }
