@@ -1,6 +1,7 @@
 """Cohorts over the evidence channel, with a real TPM and the real Keylime."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,23 @@ import pytest
 from attestation.cohort import Cohort
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
+from hw.kernel_logs import KernelLogs
+from onboarding.device.attest import attest
+from onboarding.device.config import DeviceConfig
 from onboarding.services import rows
 from onboarding.services.errors import Problem
 from onboarding.services.rollout import Standing, preview
 from onboarding.store.appraisals import Outcome
 from onboarding.store.observations import ObservationRecord
-from tests.support.attesting import PCR, Attesting, attesting_device, failures, measured
+from onboarding.store.update_windows import REPORTED
+from tests.support.attesting import (
+    PCR,
+    Attesting,
+    Nearby,
+    attesting_device,
+    failures,
+    measured,
+)
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
 BERLIN = {"site": "berlin"}
 IMAGE = bytes(range(32))
 OTHER = ("cd" * 32,)
+LIST = "ef" * 32  # of a runtime policy that is not looked up: no list comes
 
 
 @pytest.fixture
@@ -176,3 +189,31 @@ def test_a_window_ends_when_something_else_is_assigned(attesting: Attesting) -> 
     two = bench.context.stores.cohorts.get("berlin").cohort
     update(attesting, two, 3, seconds=100)
     assert attesting.attest()["verdict"] == "failed"
+
+
+def test_the_agent_reports_its_image_and_brings_what_logs_it_has(
+    attesting: Attesting, tmp_path: Path
+) -> None:
+    tpm, nearby = attesting.attester.tpm, Nearby(attesting)
+    stores, raw = attesting.bench.context.stores, attesting.bench.guid.raw
+    key = tpm.attestation_key("ecc")
+    record = stores.bindings.get(raw)
+    stores.bindings.put(replace(record, ak_public=key.public), "test")
+    store(attesting, AttestationPolicy("list", 1, {PCR: OTHER}, runtime_policy=LIST))
+    observe(attesting, "try", "list", 1)
+    held = enforce(attesting, "berlin", "golden", 1)
+    update(attesting, held, 2, seconds=100)
+
+    config = DeviceConfig(
+        "SN-1", "generic-sbc-tpm", "board", image_file=str(tmp_path / "i")
+    )
+    none = KernelLogs(root=tmp_path)  # a machine that keeps no log
+    assert attest(nearby, tpm, "ecc", none, config.image()).passed
+    (tmp_path / "i").write_text(f"{IMAGE.hex()}  image.raw\n")
+    assert not attest(nearby, tpm, "ecc", none, config.image()).passed
+    assert [one.get("image") for one in nearby.sent("attest")] == [None, IMAGE]
+    window = stores.update_windows.find(raw)
+    assert window is not None
+    assert window.closed_by == REPORTED
+    (seen,) = observed(attesting)
+    assert seen.failures[0].message == "the device sent no IMA list"
