@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test lint types layers unit e2e-boot fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs lint types layers unit e2e-boot fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -17,7 +17,7 @@ setup-test:
 demo: setup ## Run the whole way from factory to attested workload, with its refusals
 	@$(BIN)/vouchgate demo $(DEMO_ARGS)
 
-test: setup-test lint types layers unit ## Run every check that can run on this machine
+test: setup-test lint types layers docs unit ## Run every check that can run on this machine
 
 lint: ## Format and lint
 	$(BIN)/ruff format --check $(CHECKED)
@@ -43,6 +43,10 @@ unit: ## Run the tests with coverage
 e2e-boot: ## Boot a machine with UEFI and a TPM, attest it, change its boot, see it refused
 	@sh requirements/boot.sh || echo "vouchgate: packages are missing, see why the test is skipped"
 	E2E_BOOT=1 $(BIN)/pytest -q tests/boot $(PYTEST_ARGS)
+
+docs: setup ## Build the documentation as a site into build/site, strictly
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/site/mkdocs.yml
 
 SECONDS := 300
 fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all

@@ -13,3 +13,4 @@ compile() {
 compile --all-extras --group dev pyproject.toml -o requirements/all.txt
 compile --group build -c requirements/all.txt -o requirements/build.txt
 compile --group fuzz -o requirements/fuzz.txt
+compile --group docs -c requirements/all.txt -o requirements/docs.txt

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-LOCKS = ("requirements/all.txt", "requirements/build.txt", "requirements/fuzz.txt")
+LOCKS = (
+    "requirements/all.txt",
+    "requirements/build.txt",
+    "requirements/fuzz.txt",
+    "requirements/docs.txt",
+)
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 INDEX = re.compile(r"--(extra-)?index-url|--find-links|files\.pythonhosted|/simple/?")
 
