@@ -23,6 +23,7 @@ from onboarding.services.errors import KeyStoreError, TokenError
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import Custody, KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
+from onboarding.services.pkcs11_token import Token
 from onboarding.services.settings import Settings
 from ownership_vouchers.algorithms import verify
 from ownership_vouchers.device_chain import check_device_chain
@@ -132,6 +133,9 @@ def test_a_wrong_pin_is_tried_once(token: SoftToken, tmp_path: Path) -> None:
         KeyStore.of(settings).create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
     assert PIN not in str(caught.value)
     assert "not the PIN" not in str(caught.value)
+    told = Token.of(settings)
+    assert told is not None
+    assert told.look().worry == "a wrong PIN was given"
 
 
 def test_a_key_is_looked_for_in_its_own_token_only(
