@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 pytest_plugins = [
@@ -22,3 +24,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if settings.get_current_profile_name() != "ci":
     settings.register_profile("vouchgate", deadline=None, print_blob=True)
     settings.load_profile("vouchgate")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the coverage of a process that shares the tests before it is asked to end.
+
+    It would be killed if it took longer than some seconds to end by itself.
+    """
+    measuring = Coverage.current()
+    if hasattr(session.config, "workerinput") and measuring is not None:
+        measuring.stop()
+        measuring.save()
