@@ -90,9 +90,19 @@ class ImaLists:
             self._put(before, head, ran.covered)
         return ran
 
-    def covered(self, guid: bytes) -> str:
-        """The whole list, after ``judge`` found that the quote covers it."""
-        return self._store.lines(self._store.get(guid)).decode()
+    def covered(self, guid: bytes, entries: int) -> str:
+        """The first ``entries`` of the list, which ``judge`` found the quote to cover.
+
+        Raises:
+            Problem: 409; another request of the device began the list anew meanwhile.
+        """
+        head = self._head(guid)
+        if head is None or head.entries < entries:
+            raise _again("The IMA list was begun anew meanwhile.")
+        lines = self._store.lines(head)
+        if head.entries > entries:
+            lines = b"\n".join(lines.split(b"\n", entries)[:entries]) + b"\n"
+        return lines.decode()
 
     @contextmanager
     def turn(self, guid: bytes) -> Iterator[None]:

@@ -97,7 +97,7 @@ class Judge:
             ran = self._read(policy.bank, facts)
             if ran.failures:
                 return Judged(failures=ran.failures)
-            said = self._with_list(said, policy.runtime_policy)
+            said = self._with_list(said, ran.entries, policy.runtime_policy)
         valid, failures = self._ask(said)
         return Judged(valid, (*policy.required, *_counted(logs, ran)), failures)
 
@@ -108,9 +108,9 @@ class Judge:
             self._ran[bank] = self._lists.judge(guid, bank, sent, facts)
         return self._ran[bank]
 
-    def _with_list(self, said: Evidence, digest: str) -> Evidence:
+    def _with_list(self, said: Evidence, entries: int, digest: str) -> Evidence:
         body = self._stores.runtime_policies.get(bytes.fromhex(digest)).decode()
-        covered = self._lists.covered(self.seen.guid.raw)
+        covered = self._lists.covered(self.seen.guid.raw, entries)
         return replace(said, ima_log=covered, runtime_policy=body)
 
     def _keep(self, log: bytes) -> None:

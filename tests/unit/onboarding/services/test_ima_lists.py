@@ -1,0 +1,106 @@
+"""Lists that are kept: who may go on with one, and what is handed on of it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from hw.quote import QuoteFacts
+from onboarding.services.errors import Problem
+from onboarding.services.ima_lists import ImaLists, SentLines
+from tests.support.ima_lists import ENTRIES, Measured, extended
+from tests.support.owner_bench import OwnerBench, owner_bench
+
+BANK = "sha256"
+NAMED = tuple(one for one in ENTRIES if one.name.isascii())  # Keylime takes no other
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path) as bench:
+        yield bench
+
+
+@pytest.fixture
+def lists(bench: OwnerBench) -> ImaLists:
+    return ImaLists(bench.context)
+
+
+def lines(entries: Sequence[Measured]) -> bytes:
+    return b"".join(one.line() for one in entries)
+
+
+def quoting(entries: Sequence[Measured], resets: int = 1) -> QuoteFacts:
+    """What a genuine quote says after these were measured."""
+    pcrs = {10: extended(entries, BANK).hex()}
+    return QuoteFacts(pcrs, BANK, 1000, resets, 0, True, 1)
+
+
+def test_what_came_after_the_quote_is_not_handed_on(
+    bench: OwnerBench, lists: ImaLists
+) -> None:
+    guid = bench.guid.raw
+    ran = lists.judge(guid, BANK, SentLines(lines=lines(NAMED)), quoting(NAMED[:2]))
+    assert (ran.failures, ran.entries) == ((), 2)
+    assert lists.covered(guid, 2) == lines(NAMED[:2]).decode()
+    held = lists.held(guid, BANK)
+    assert held["pcr"] == extended(NAMED[:2], BANK)
+    lists.append(guid, BANK, SentLines(2, extended(NAMED[:2], BANK), lines(NAMED[2:4])))
+    assert lists.covered(guid, 2) == lines(NAMED[:2]).decode()
+    with pytest.raises(Problem, match="begun anew"):
+        lists.covered(guid, 5)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        SentLines(1, extended(NAMED[:2], BANK), lines(NAMED[2:3])),
+        SentLines(3, extended(NAMED[:2], BANK), lines(NAMED[2:3])),
+        SentLines(2, extended(NAMED[:1], BANK), lines(NAMED[2:3])),
+    ],
+    ids=["an earlier entry", "a later one", "another list"],
+)
+def test_lines_that_do_not_follow_are_not_taken(
+    bench: OwnerBench, lists: ImaLists, sent: SentLines
+) -> None:
+    guid = bench.guid.raw
+    lists.judge(guid, BANK, SentLines(lines=lines(NAMED[:2])), quoting(NAMED[:2]))
+    before = lists.held(guid, BANK)
+    with pytest.raises(Problem) as refused:
+        lists.append(guid, BANK, sent)
+    assert refused.value.code == "ima-list-again"
+    with pytest.raises(Problem):
+        lists.judge(guid, BANK, sent, quoting(NAMED[:3]))
+    assert lists.held(guid, BANK) == before
+
+
+def test_a_policy_over_another_bank_begins_the_list_anew(
+    bench: OwnerBench, lists: ImaLists
+) -> None:
+    guid = bench.guid.raw
+    lists.judge(guid, BANK, SentLines(lines=lines(NAMED[:2])), quoting(NAMED[:2]))
+    assert lists.held(guid, "sha384") == {"entries": 0, "bytes": 0, "pcr": bytes(48)}
+
+
+def test_lines_that_are_none_are_refused_ahead_of_a_quote(
+    bench: OwnerBench, lists: ImaLists
+) -> None:
+    for data in (b"", b"nonsense\n", b"10 "):
+        with pytest.raises(Problem) as refused:
+            lists.append(bench.guid.raw, BANK, SentLines(lines=data))
+        assert refused.value.code == "ima-lines-refused"
+
+
+@pytest.mark.parametrize(("resets", "named"), [(1, True), (2, False)])
+def test_a_list_that_came_whole_and_is_not_true_is_compared_within_one_boot(
+    bench: OwnerBench, lists: ImaLists, resets: int, named: bool
+) -> None:
+    guid = bench.guid.raw
+    lists.judge(guid, BANK, SentLines(lines=lines(NAMED[:3])), quoting(NAMED[:3]))
+    other = (NAMED[0], NAMED[2])
+    lists.append(guid, BANK, SentLines(lines=lines(other)))
+    sent = SentLines(2, extended(other, BANK))
+    ran = lists.judge(guid, BANK, sent, quoting(NAMED[:4], resets))
+    assert ran.failures[0].type == "ima.not-replayed"
+    assert ("entry 1 was" in ran.failures[0].message) is named
+    assert lists.held(guid, BANK)["entries"] == 0
