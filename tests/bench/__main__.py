@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import rendezvous, to0
+from tests.bench import beside, rendezvous, to0
 from tests.bench.figures import Figures
 from tests.bench.machine import machine, rss_mib, verify_us
 from tests.bench.phases import MESSAGES, FleetRun, prepare
@@ -77,6 +77,7 @@ def _on_sqlite(options: argparse.Namespace) -> dict[str, object]:
             "rss_mib": resident["owner"],
             "rss": resident,
             "import": _imports(options, None),
+            "beside": _beside(options),
             "foreign_cores": _foreign(figures),
         }
 
@@ -87,6 +88,15 @@ def _imports(
     """Into an owner who does not register at the same time what he is given."""
     with _running(server, ("owner",), background=False) as services:
         return import_figures(services, options.vouchers)
+
+
+def _beside(options: argparse.Namespace) -> dict[str, object]:
+    """An import, and devices that come while it runs."""
+    with _running(None, ("owner",), background=False) as services:
+        address = {"ip": "127.0.0.1", "port": 1, "protocol": "http"}
+        services["owner"].api.json("PUT", "to2-address", {"addresses": [address]})
+        seconds = min(10.0, options.vouchers / 100)
+        return beside.measure(services, options.vouchers, seconds)
 
 
 def _on_postgres(options: argparse.Namespace) -> dict[str, object] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.bench import rendezvous
+from tests.bench import beside, rendezvous
 from tests.bench.machine import DISTURBED
 
 _PHASES = ("di", "to1", "to2")
@@ -23,6 +23,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _fleet("SQLite", result)
     resident = ", ".join(f"{role} {mib}" for role, mib in result["rss"].items())
     yield f"resident MiB: {resident}"
+    foreign = result["beside"]["foreign_cores"]
+    yield f"{beside.show(result['beside'])}{_disturbed(foreign)}"
     yield ""
     yield rendezvous.show(result["rendezvous"])
     if result["to0"] is not None:

@@ -31,6 +31,8 @@ def test_a_small_fleet_is_measured_in_every_phase(tmp_path: Path) -> None:
         _check(part)
     assert result["rendezvous"]["live"] == [20, 20]
     assert result["to0"]["vouchers"] == 3
+    assert all(result["beside"]["measured"])
+    assert result["beside"]["beside_p99_ms"] >= result["beside"]["beside_p50_ms"]
     assert result["rss_mib"] == result["rss"]["owner"] > 0
     assert all(name.upper() in done.stdout for name in PHASES)
 
