@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -28,13 +29,29 @@ with KeylimeStack(Path(sys.argv[1])) as stack:
 """
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _keylime_is_installed() -> None:
     try:
         for name in PROGRAMS:
             program_path(name)
     except KeylimeStartError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stack")
+
+
+@pytest.fixture(scope="module")
+def running(directory: Path) -> Iterator[KeylimeStack]:
+    """One in ``directory``, started while our environment held a secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOUCHGATE_SECRET", "not for Keylime")
+        stack = KeylimeStack(directory)
+        stack.start()
+    yield stack
+    stack.stop()
 
 
 def gone(group: int) -> bool:
@@ -58,15 +75,11 @@ def test_it_starts_again_on_the_same_databases(tmp_path: Path) -> None:
         stack.client_settings()
 
 
-def test_nothing_of_our_environment_reaches_keylime(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VOUCHGATE_SECRET", "not for Keylime")
-    with KeylimeStack(tmp_path) as stack:
-        for group in stack.process_groups:
-            environment = Path(f"/proc/{group}/environ").read_bytes()
-            assert b"KEYLIME_DIR" in environment
-            assert b"VOUCHGATE_SECRET" not in environment
+def test_nothing_of_our_environment_reaches_keylime(running: KeylimeStack) -> None:
+    for group in running.process_groups:
+        environment = Path(f"/proc/{group}/environ").read_bytes()
+        assert b"KEYLIME_DIR" in environment
+        assert b"VOUCHGATE_SECRET" not in environment
 
 
 def test_a_start_that_takes_too_long_leaves_nothing(tmp_path: Path) -> None:
@@ -84,12 +97,11 @@ def test_a_program_that_ends_at_start_is_told(tmp_path: Path) -> None:
     assert not processes_in(tmp_path)
 
 
-def test_one_directory_is_for_one_stack(tmp_path: Path) -> None:
-    with KeylimeStack(tmp_path) as stack:
-        second = KeylimeStack(tmp_path, StackOptions(stop_grace=0.1))
-        with pytest.raises(KeylimeStartError, match="another stack runs in"):
-            second.start()
-        assert not any(map(gone, stack.process_groups))
+def test_one_directory_is_for_one_stack(running: KeylimeStack, directory: Path) -> None:
+    second = KeylimeStack(directory, StackOptions(stop_grace=0.1))
+    with pytest.raises(KeylimeStartError, match="another stack runs in"):
+        second.start()
+    assert not any(map(gone, running.process_groups))
 
 
 def test_it_starts_again_where_a_first_start_was_cut_short(tmp_path: Path) -> None:
