@@ -18,7 +18,7 @@ from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
 from onboarding.services.event_feed import EventFeed
-from onboarding.services.fdo_front import FdoFront
+from onboarding.services.fdo_front import FdoFront, MessageHandler
 from onboarding.services.health import Health
 from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
@@ -124,14 +124,16 @@ def join(
 
 def _handlers(
     context: Context, protocols: Iterable[ProtocolRole]
-) -> Mapping[int, FdoRole]:
+) -> Mapping[int, MessageHandler]:
     """One handler for each protocol version; they share the tables and no message."""
     roles: dict[int, list[ProtocolRole]] = {}
     for one in protocols:
         roles.setdefault(one.server.version, []).append(one)
     keys, runs = context.server_keys, context.stores.runs
     return {
-        version: FdoRole(found, keys, runs, context.tracer, context.clock)
+        version: context.spans.around(
+            FdoRole(found, keys, runs, context.tracer, context.clock)
+        )
         for version, found in roles.items()
     }
 

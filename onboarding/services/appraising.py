@@ -61,6 +61,12 @@ class Appraiser:
             KeylimeError: Keylime gave no verdict; nothing is stored.
             NotFound: The device is not bound (any more).
         """
+        with self._context.spans.span("appraisal", case.seen.guid.raw) as note:
+            record = self._appraised(case, actor)
+            note(verdict=record.outcome.value, policy=record.policy_name)
+            return record
+
+    def _appraised(self, case: Case, actor: str) -> AppraisalRecord:
         failures, facts = self._own_checks(case)
         policy, judged = case.policy, Judged(failures=failures)
         if facts is not None and not failures:

@@ -10,8 +10,10 @@ from sqlalchemy import make_url
 from onboarding.services.errors import KeyStoreError
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
+from onboarding.services.otlp import open_spans
 from onboarding.services.owner_keys import OwnerKeys
 from onboarding.services.settings import Role, Settings, read_secret
+from onboarding.services.spans import Spans
 from onboarding.services.stores import Stores
 from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
@@ -41,6 +43,7 @@ class Context:
     owner_keys: OwnerKeys
     tracer: Tracer = field(repr=False)
     clock: Callable[[], float] = time.time
+    spans: Spans = field(default_factory=Spans, repr=False)
 
     def now(self) -> int:
         """Whole seconds since 1970, UTC."""
@@ -79,6 +82,7 @@ class Context:
     def close(self) -> None:
         """Give back what the context holds open."""
         self.database.close()
+        self.spans.close()
 
 
 def open_database(settings: Settings) -> Database:
@@ -107,6 +111,7 @@ def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> 
         StoreError: The database cannot be used.
     """
     kinds = [kind for role, kind in _KINDS.items() if settings.role.includes(role)]
+    spans = open_spans(settings)
     key_store = KeyStore.of(settings, closed=not kinds)
     keyrings = {kind: Keyring(key_store, kind) for kind in kinds}
     wrapping = load_key_file(settings.key_directory / SERVER_KEY_FILE)
@@ -123,4 +128,5 @@ def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> 
         OwnerKeys(stores.owner_keys),
         Tracer(stores.traces, enabled=settings.trace_runs > 0),
         clock,
+        spans,
     )

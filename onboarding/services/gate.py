@@ -133,8 +133,11 @@ class Gate:
 
     def decide(self, situation: Situation) -> DecisionRecord:
         """Decide at this moment, under the release policy in force."""
-        now = self._context.now()
-        return DecisionRecord.make(situation.facts(), self.release_policy(), now)
+        with self._context.spans.span("decision", situation.guid.raw) as note:
+            now = self._context.now()
+            made = DecisionRecord.make(situation.facts(), self.release_policy(), now)
+            note(decision=type(made.decision).__name__.lower())
+            return made
 
     def release_policy(self) -> ReleasePolicy:
         """The newest policy of kind release named ``default``, or the built-in one."""
@@ -159,31 +162,33 @@ class Gate:
         """Store an allowing decision, mint its ticket, and sign the bundle."""
         if not isinstance(made.decision, Allow) or situation.manifest is None:
             raise Problem(403, "release-denied", "The decision does not allow it.")
-        decision_id = self.record(made, actor)
         manifest = situation.manifest
-        expires = min(
-            made.now + self._context.settings.release_ticket_seconds,
-            made.decision.until,
-        )
-        ticket = mint(
-            Ticket(
-                situation.guid,
-                manifest.digest.hex(),
-                made.now,
-                max(expires, made.now + 1),
+        with self._context.spans.span("release", situation.guid.raw) as note:
+            note(manifest=manifest.digest.hex())
+            decision_id = self.record(made, actor)
+            expires = min(
+                made.now + self._context.settings.release_ticket_seconds,
+                made.decision.until,
+            )
+            ticket = mint(
+                Ticket(
+                    situation.guid,
+                    manifest.digest.hex(),
+                    made.now,
+                    max(expires, made.now + 1),
+                    decision_id,
+                ),
+                signer,
+            )
+            release = ReleaseRecord(
                 decision_id,
-            ),
-            signer,
-        )
-        release = ReleaseRecord(
-            decision_id,
-            situation.device.guid,
-            manifest.digest,
-            hashlib.sha256(ticket).digest(),
-            made.now,
-        )
-        self._context.stores.releases.grant(release, actor)
-        return Released(ticket, self._bundle(manifest, signer))
+                situation.device.guid,
+                manifest.digest,
+                hashlib.sha256(ticket).digest(),
+                made.now,
+            )
+            self._context.stores.releases.grant(release, actor)
+            return Released(ticket, self._bundle(manifest, signer))
 
     def manifest_paths(self, digest: bytes) -> tuple[str, ...]:
         """Return the files of a stored manifest.

@@ -57,6 +57,7 @@ class Judge:
 
     def __init__(self, context: Context, client: KeylimeClient, seen: Seen) -> None:
         self.seen = seen
+        self._spans = context.spans
         self._stores = context.stores
         self._client = client
         self._lists = ImaLists(context)
@@ -122,7 +123,8 @@ class Judge:
     def _ask(self, evidence: Evidence) -> tuple[bool, tuple[AppraisalFailure, ...]]:
         # Keylime would only replay it: what it says has been judged by us.
         try:
-            verdict = self._client.verify_evidence(replace(evidence, uefi_log=b""))
+            with self._spans.span("keylime.verify_evidence", self.seen.guid.raw):
+                verdict = self._client.verify_evidence(replace(evidence, uefi_log=b""))
         except EvidenceMismatch as error:
             return False, (AppraisalFailure("evidence.mismatch", str(error)),)
         return verdict.valid, tuple(_failure(one) for one in verdict.failures)

@@ -89,6 +89,7 @@ class Settings(AccessSettings, KeySettings):
     trace_runs: int = Field(default=20_000, ge=0, le=10_000_000)  # 0: nothing is
     trace_runs_per_device: int = Field(default=20, ge=1, le=10_000)  # of each protocol
     trace_days: int = Field(default=30, ge=1, le=36500)
+    otel_endpoint: str | None = Field(default=None, pattern="^https?://")  # off: None
 
     # Webhooks: networks beside the public net that they may lead into, by http as well.
     webhook_networks: tuple[str, ...] = ()
