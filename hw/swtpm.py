@@ -65,7 +65,7 @@ class SoftwareTpm:
             SoftwareTpmError: Programs are missing or fail, or this TPM exists already.
         """
         _require_programs()
-        if self._permanent.exists():
+        if self.manufactured:
             raise SoftwareTpmError(f"TPM {self.name} exists already")
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = _write_ca_config(ca_directory.resolve())
@@ -89,8 +89,16 @@ class SoftwareTpm:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise SoftwareTpmError(f"cannot make TPM {self.name}: {''.join(last)}")
 
-    def start(self) -> str:
+    @property
+    def manufactured(self) -> bool:
+        """Whether ``manufacture`` has been called, ever."""
+        return self._permanent.exists()
+
+    def start(self, port: int | None = None) -> str:
         """Power the TPM on, PCRs reset; returns its TCTI string.
+
+        Args:
+            port: Its loopback port, the next one being used as well; else any.
 
         Raises:
             SoftwareTpmError: It runs already, was not manufactured, or does not start.
@@ -98,10 +106,10 @@ class SoftwareTpm:
         _require_programs()
         if self._process is not None:
             raise SoftwareTpmError(f"TPM {self.name} runs already")
-        if not self._permanent.exists():
+        if not self.manufactured:
             raise SoftwareTpmError(f"TPM {self.name} was never manufactured")
-        for _ in range(_ATTEMPTS):
-            self._port = secrets.choice(_PORTS)
+        for _ in range(_ATTEMPTS if port is None else 1):
+            self._port = secrets.choice(_PORTS) if port is None else port
             self._launch(self._port)
             if self._ready():
                 return f"swtpm:host=127.0.0.1,port={self._port}"

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Make this checkout runnable: system packages by apt, then .venv from the locks.
-# Usage: requirements/setup.sh [demo|test|boot]. Safe to run again; does only what is missing.
+# Usage: requirements/setup.sh [demo|test|boot|compose]. Safe to run again; does only what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-demo}
 
 packages() {
-    sed -e 's/#.*//' requirements/system.txt
+    sed -e 's/#.*//' requirements/system.txt requirements/system-build.txt
     if [ "$purpose" != demo ]; then sed -e 's/#.*//' "requirements/system-$purpose.txt"; fi
 }
 

@@ -1,13 +1,15 @@
 """compose.yaml: what docker thinks of it, and what the design demands of it."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.compose.images import KEPT
+from tests.compose.tool import compose_here
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "compose.yaml"
@@ -21,20 +23,8 @@ def topology() -> dict[str, Any]:
     return parsed
 
 
-def _compose_command() -> list[str] | None:
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) is None:
-            continue
-        asked = [*command, "version", "--short"]
-        answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
-        version = answer.stdout.strip().removeprefix("v")
-        if answer.returncode == 0 and int(version.partition(".")[0] or 0) >= 2:
-            return command
-    return None
-
-
 def test_docker_compose_takes_the_file() -> None:
-    command = _compose_command()
+    command = compose_here(KEPT)
     if command is None:
         pytest.skip("no docker compose 2 on this machine")
     asked = [*command, "-f", str(COMPOSE), "--profile", "device", "config", "-q"]
@@ -73,10 +63,26 @@ def test_the_device_reaches_neither_database_nor_keylime(
     assert device["secrets"] == []
 
 
-def test_every_service_of_ours_runs_without_privilege(topology: dict[str, Any]) -> None:
-    ours = {n: s for n, s in topology["services"].items() if n != "database"}
-    assert len(ours) >= 8
-    for service in ours.values():
+def test_a_secret_goes_only_to_who_needs_it(topology: dict[str, Any]) -> None:
+    holders = {
+        secret: {
+            name
+            for name, service in topology["services"].items()
+            if secret in service["secrets"]
+        }
+        for secret in topology["secrets"]
+    }
+    services = {"manufacturing", "rendezvous", "owner"}
+    assert holders == {
+        "key-passphrase": {*services, "factory-keys", "owner-keys"},
+        "database-password": {*services, "database"},
+    }
+
+
+def test_every_service_runs_without_privilege(topology: dict[str, Any]) -> None:
+    assert topology["services"]["database"]["user"] == "999:999"
+    assert len(topology["services"]) >= 9
+    for service in topology["services"].values():
         assert service["cap_drop"] == ["ALL"]
         assert service["read_only"] is True
         assert "no-new-privileges:true" in service["security_opt"]
@@ -88,3 +94,29 @@ def test_no_secret_stands_in_the_file(topology: dict[str, Any]) -> None:
             secret = any(word in name for word in ("PASSWORD", "PASSPHRASE"))
             assert not secret or name.endswith("_FILE"), name
             assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), name
+
+
+def test_the_pods_for_podman_run_without_privilege_and_hold_no_secret() -> None:
+    files = sorted((ROOT / "docs/examples/kube").glob("*.yaml"))
+    assert len(files) == 5
+    for document in (
+        one for path in files for one in yaml.safe_load_all(path.read_text())
+    ):
+        if document["kind"] != "Pod":
+            assert document["kind"] == "ConfigMap"
+            continue
+        for container in document["spec"]["containers"]:
+            security = container["securityContext"]
+            assert security["runAsNonRoot"] is True
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            for port in container.get("ports", []):
+                assert port["hostIP"] == "127.0.0.1"
+
+
+def test_the_pods_make_the_databases_that_compose_makes() -> None:
+    pods = ROOT / "docs/examples/kube/database.yaml"
+    configured = next(iter(yaml.safe_load_all(pods.read_text())))["data"]
+    wanted = (ROOT / "docs/examples/databases.sql").read_text()
+    assert configured == {"10-databases.sql": wanted}

@@ -1,0 +1,3 @@
+CREATE DATABASE manufacturing;
+CREATE DATABASE rendezvous;
+CREATE DATABASE owner;
