@@ -4,14 +4,17 @@ Source: Keylime 7.14.3, as observed by running it.
 """
 
 import json
+import time
 
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer
 from attestation.keylime.client import KeylimeClient, enrolment_body
+from attestation.keylime.errors import KeylimeUnavailable
 from attestation.keylime.readers import read_pull_status
 from attestation.keylime.results import Contact, PullStatus
 from attestation.keylime.tpm_policy import PcrPolicy
 
+LEAVE_SECONDS, LEAVE_PAUSE = 20.0, 0.1
 AGENT_API = "2.2"  # asked of an agent first; the verifier finds out what it has
 
 
@@ -41,10 +44,21 @@ class PullVerifier:
     def unenrol(self, agent_id: str) -> None:
         """Have it call the agent no more; harmless if it does not.
 
-        It may say 202 and go on for a moment: to enrol anew then is refused, and to be
-        tried again.
+        It may say 202 and go on for a moment, in which it would refuse to enrol the
+        agent anew: that is waited for.
+
+        Raises:
+            KeylimeUnavailable: It is still at it after ``LEAVE_SECONDS``.
         """
-        self.client.verifier("DELETE", _path(agent_id), {200, 202, 404})
+        path = _path(agent_id)
+        status, _ = self.client.verifier("DELETE", path, {200, 202, 404})
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while status == 202:
+            if time.monotonic() > deadline:
+                raise KeylimeUnavailable(f"the verifier has not let go of {agent_id}")
+            time.sleep(LEAVE_PAUSE)
+            gone, _ = self.client.verifier("GET", path, {200, 404})
+            status = gone if gone == 404 else status
 
     def status(self, agent_id: str) -> PullStatus | None:
         """What it has of an agent; None if it does not know it."""

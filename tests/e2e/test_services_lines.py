@@ -183,7 +183,7 @@ def test_a_service_of_one_line_is_that_line_at_its_root(works: Works) -> None:
 def test_a_line_has_a_device_ca_and_a_manufacturer_key_of_its_own(
     works: Works,
 ) -> None:
-    assert works.call("PUT", "/lines/x", json={"device_ca": "gone"}).status_code == 422
+    assert works.call("PUT", "/lines/x", json={"device_ca": "gone"}).status_code == 409
     ca, maker = works.site.keys[KeyKind.DEVICE_CA], KeyKind.MANUFACTURER
     named = {"device_ca": ca.name, "manufacturer_key": works.site.keys[maker].name}
     url = works.line("own-keys", require_key=False, **named)

@@ -326,5 +326,6 @@ def test_a_plan_that_cannot_be_carried_out_is_refused(
     device = fdo_chain.bought()
     path = f"/vouchers/{device.credential.guid}/credential"
     reply = fdo_chain.owner.call(fdo_chain.owner_key, "PUT", path, json=body)
-    assert (reply.status_code, reply.json()["code"]) == (422, code)
+    status = 409 if code == "not-our-key" else 422  # our keys may change, words not
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
     assert call(fdo_chain, "GET", path)["set_for"] == "all"
