@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import field
 
 from onboarding.protocol.ciphers import CipherSuite
-from ownership_vouchers.encrypt0 import Encrypt0, encrypt0
+from ownership_vouchers.encrypt0 import Aead, Encrypt0, Keyed, encrypt0
 from ownership_vouchers.mac0 import Mac0, MacSuite, mac0
 from ownership_vouchers.values import lean
 
@@ -19,6 +19,7 @@ class Tunnel:
 
     cipher: CipherSuite
     key: bytes = field(repr=False)
+    _keyed: Keyed | None = field(default=None, init=False, repr=False, compare=False)
 
     def seal(
         self, plaintext: bytes, random: Callable[[int], bytes], place: int
@@ -32,7 +33,9 @@ class Tunnel:
         iv = self._iv(random, place)
         if isinstance(self.cipher, MacSuite):
             return mac0(self.cipher, self.key, iv, plaintext).encode()
-        return encrypt0(self.cipher, self.key, iv, plaintext).encode()
+        return encrypt0(
+            self.cipher, self._under_key(self.cipher), iv, plaintext
+        ).encode()
 
     def _iv(self, random: Callable[[int], bytes], place: int) -> bytes:
         """Return an IV that no other message of the run has.
@@ -58,7 +61,16 @@ class Tunnel:
         cipher = self.cipher
         if isinstance(cipher, MacSuite):
             return Mac0.from_cbor(body).open(cipher, self.key)
-        return Encrypt0.from_cbor(body, cipher.iv_size).open(cipher, self.key)
+        message = Encrypt0.from_cbor(body, cipher.iv_size)
+        return message.open(cipher, self._under_key(cipher))
+
+    def _under_key(self, cipher: Aead) -> Keyed:
+        """Made once: a run has a dozen messages."""
+        keyed = self._keyed
+        if keyed is None:
+            keyed = cipher.of(self.key)
+            object.__setattr__(self, "_keyed", keyed)
+        return keyed
 
 
 def mark_of(body: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from cryptography import x509
+
 from attestation.passport import Passport
 from hw.profiles import profiles
 from onboarding.protocol.binding_module import BindingModule
@@ -44,6 +46,7 @@ class OnboardingModules:
         self._refused = refused
         self._downloads = _modules(downloads)
         self._plans = plans
+        self._loose: tuple[object, tuple[OwnerModule, ...]] = (None, ())
 
     def of(self, owned: Owned | None, plan_id: str | None) -> ModulePlan:
         """The modules for one device: those it is given now, or began with.
@@ -51,12 +54,7 @@ class OnboardingModules:
         Raises:
             PlanUnusable: The plan cannot be run, or is not there any more.
         """
-        passport = None if owned is None else owned.passport
-        first: tuple[OwnerModule, ...] = (
-            self._binding(passport),
-            InventoryModule(),
-            *self._downloads,
-        )
+        first = self._first(None if owned is None else owned.passport)
         plan = self._plan(owned, plan_id)
         if owned is None or plan is None:
             return ModulePlan(first)
@@ -65,6 +63,20 @@ class OnboardingModules:
         steps = (Invocation(step, facts) for step in plan.steps)
         return ModulePlan((*first, *steps), plan.id)
 
+    def _first(self, passport: Passport | None) -> tuple[OwnerModule, ...]:
+        """What every plan begins with; without a passport it is the same for all."""
+        roots = self._roots.all()
+        if passport is None and self._loose[0] is roots:
+            return self._loose[1]
+        found: tuple[OwnerModule, ...] = (
+            self._binding(passport, roots),
+            InventoryModule(),
+            *self._downloads,
+        )
+        if passport is None:
+            self._loose = roots, found
+        return found
+
     def _plan(self, owned: Owned | None, plan_id: str | None) -> CompiledPlan | None:
         if plan_id is not None:
             return self._plans.again(plan_id) if plan_id else None
@@ -72,21 +84,21 @@ class OnboardingModules:
             return None
         return self._plans.of(owned.voucher.header.guid.raw)
 
-    def _binding(self, passport: Passport | None) -> BindingModule:
+    def _binding(
+        self, passport: Passport | None, roots: Sequence[x509.Certificate]
+    ) -> BindingModule:
         """Whoever is said to have a TPM must show it; others may go without.
 
         A device that is not bound is given nothing that is gated.
         """
+        refused = self._refused
         if passport is None:
-            roots, accepted = self._roots.all(), self._accepted
-            return BindingModule(
-                None, roots, accepted, required=False, refused=self._refused
-            )
+            accepted = self._accepted
+            return BindingModule(None, roots, accepted, required=False, refused=refused)
         alg = _AK_ALGS.get(passport.profile)
-        roots = self._roots.all()
         if alg is None:
-            return BindingModule(passport, roots, refused=self._refused)
-        return BindingModule(passport, roots, ak_algs=(alg,), refused=self._refused)
+            return BindingModule(passport, roots, refused=refused)
+        return BindingModule(passport, roots, ak_algs=(alg,), refused=refused)
 
 
 def _modules(downloads: Sequence[Download]) -> tuple[OwnerModule, ...]:

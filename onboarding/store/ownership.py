@@ -16,11 +16,11 @@ from onboarding.store.events import Event, append
 from onboarding.store.voucher_rows import VoucherRecord
 
 _DEVICE = Sql(
-    "SELECT d.guid, d.last_run, d.retired_at FROM device_guids g JOIN devices d "
+    "SELECT d.guid, d.last_run, d.retired_at, EXISTS (SELECT 1 FROM voucher_history h "
+    "WHERE h.replaced_by = d.guid) FROM device_guids g JOIN devices d "
     "ON d.guid = g.device WHERE g.guid = ?",
     " FOR UPDATE",
 )
-_HISTORY = Sql("SELECT 1 FROM voucher_history WHERE replaced_by = ? LIMIT 1")
 _ARCHIVE = Sql(
     "INSERT INTO voucher_history (guid, cbor, header_digest, entry_digests, serial, "
     "device_info, key_fingerprint, passport, added_at, replaced_by, used_at, "
@@ -77,14 +77,14 @@ def take(connection: Connection, taking: Taking) -> bool:
     found = connection.rows(_DEVICE, (taking.old_guid,))
     if not found:
         raise NotFound(f"there is no device with GUID {taking.old_guid.hex()}")
-    current, last_run, retired_at = found[0]
+    current, last_run, retired_at, replaced = found[0]
     if last_run == taking.run_id:
         return False
     if retired_at is not None:
         raise Conflict("the device was sold or scrapped meanwhile")
     if last_run is not None:
         deliveries.lay_aside(connection, current)
-    target = _settle_voucher(connection, taking, current)
+    target = _settle_voucher(connection, taking, current, first=not replaced)
     owner_keys.require_usable(connection, taking.old_guid, target)
     deliveries.upload(connection, taking.run_id, target, taking.at, taking.uploads)
     _settle_device(connection, taking, current, target)
@@ -97,19 +97,19 @@ def take(connection: Connection, taking: Taking) -> bool:
     return True
 
 
-def _settle_voucher(connection: Connection, taking: Taking, current: bytes) -> bytes:
+def _settle_voucher(
+    connection: Connection, taking: Taking, current: bytes, *, first: bool
+) -> bytes:
     """Make the right voucher the live one; return the device's GUID from now on."""
     if taking.new_voucher is None and taking.old_guid == current:
         return current
-    old = _find(connection, taking.old_guid)
-    new = taking.new_voucher or old
+    new = taking.new_voucher or _find(connection, taking.old_guid)
     voucher_rows.check(new)
     if new.guid == current or (taking.new_voucher and new.guid == taking.old_guid):
         raise InvalidRecord("a replacement voucher needs a GUID of its own")
-    _archive(connection, taking, current, new.guid)
-    passport = new.passport if new.passport is not None else old.passport
+    _archive(connection, taking, current, new.guid, first=first)
     try:
-        voucher_rows.replace(connection, current, replace(new, passport=passport))
+        voucher_rows.replace(connection, current, new)
     except Conflict as error:
         raise InvalidRecord(
             "the replacement's GUID belongs to another device"
@@ -118,10 +118,14 @@ def _settle_voucher(connection: Connection, taking: Taking, current: bytes) -> b
 
 
 def _archive(
-    connection: Connection, taking: Taking, current: bytes, target: bytes
+    connection: Connection,
+    taking: Taking,
+    current: bytes,
+    target: bytes,
+    *,
+    first: bool,
 ) -> None:
     """Lay the live voucher beside the one before it; what is older goes."""
-    first = not connection.rows(_HISTORY, (current,))
     if not first:
         connection.count(_DROP_REPLACED, (target, current))
     connection.count(_ARCHIVE, (target, taking.at, current))

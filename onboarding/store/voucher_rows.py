@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from onboarding.store import chains
 from onboarding.store.direct import Connection, Row, Sql, Value
-from onboarding.store.errors import InvalidRecord
+from onboarding.store.errors import InvalidRecord, NotFound
 
 GUID_SIZE = 16
 VOUCHER_LIMIT = 64 * 1024
@@ -35,8 +35,8 @@ _INSERT = Sql(
 )
 _REPLACE = Sql(
     "UPDATE vouchers SET guid = ?, cbor = ?, header_digest = ?, entry_digests = ?, "
-    "serial = ?, device_info = ?, key_fingerprint = ?, passport = ?, added_at = ?, "
-    "plan = NULL WHERE guid = ?"
+    "serial = ?, device_info = ?, key_fingerprint = ?, "
+    "passport = COALESCE(?, passport), added_at = ?, plan = NULL WHERE guid = ?"
 )
 
 
@@ -94,10 +94,14 @@ def insert(connection: Connection, record: VoucherRecord) -> bool:
 def replace(connection: Connection, guid: bytes, record: VoucherRecord) -> None:
     """Write the record over the live one of ``guid``, in its place.
 
+    The passport that is there stays, unless the record brings one.
+
     Raises:
         Conflict: The record's GUID is taken.
+        NotFound: There is no live one.
     """
-    connection.count(_REPLACE, (*_values(record), guid))
+    if connection.count(_REPLACE, (*_values(record), guid)) == 0:
+        raise NotFound(f"there is no voucher with GUID {guid.hex()}")
 
 
 def _values(record: VoucherRecord) -> Sequence[Value]:

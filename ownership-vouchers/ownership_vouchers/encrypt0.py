@@ -22,6 +22,9 @@ LABEL_IV = 5
 TAG_SIZE = 16  # bytes of every suite's authentication tag
 MAX_IV = 16
 
+Keyed = AESGCM | AESCCM
+"""A cipher under its key."""
+
 
 @unique
 class Aead(IntEnum):
@@ -48,7 +51,7 @@ class Aead(IntEnum):
         """The protected header of every message under this suite."""
         return _PROTECTED[self]
 
-    def of(self, key: bytes) -> AESGCM | AESCCM:
+    def of(self, key: bytes) -> Keyed:
         """Return the cipher under ``key``, which has ``key_size`` bytes."""
         if self.iv_size == _GCM_IV:
             return AESGCM(key)
@@ -89,8 +92,8 @@ class Encrypt0:
         parts = [self.protected, {LABEL_IV: self.iv}, self.ciphertext]
         return cbor.encode(CBORTag(TAG_ENCRYPT0, parts))
 
-    def open(self, suite: Aead, key: bytes) -> bytes:
-        """Return the plaintext.
+    def open(self, suite: Aead, cipher: Keyed) -> bytes:
+        """Return the plaintext; ``cipher`` is ``suite.of`` the key.
 
         Raises:
             DecryptError: Another suite than agreed, or the tag does not verify.
@@ -98,16 +101,15 @@ class Encrypt0:
         if self.protected != suite.protected or len(self.iv) != suite.iv_size:
             raise DecryptError("the message claims another cipher suite")
         try:
-            cipher = suite.of(key)
             return cipher.decrypt(self.iv, self.ciphertext, _aad(self.protected))
         except InvalidTag as error:
             raise DecryptError("the message does not decrypt") from error
 
 
-def encrypt0(suite: Aead, key: bytes, iv: bytes, plaintext: bytes) -> Encrypt0:
+def encrypt0(suite: Aead, cipher: Keyed, iv: bytes, plaintext: bytes) -> Encrypt0:
     """Encrypt under ``suite``; ``iv`` has its ``iv_size``, and is never used twice."""
     protected = suite.protected
-    sealed = suite.of(key).encrypt(iv, plaintext, _aad(protected))
+    sealed = cipher.encrypt(iv, plaintext, _aad(protected))
     return Encrypt0(protected, iv, sealed)
 
 

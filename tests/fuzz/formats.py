@@ -90,7 +90,7 @@ def _cose(data: bytes) -> None:
 def _encrypted(data: bytes) -> None:
     sealed = Encrypt0.from_cbor(data)
     assert Encrypt0.from_cbor(sealed.encode()) == sealed
-    sealed.open(Aead.A128GCM, bytes(16))
+    sealed.open(Aead.A128GCM, Aead.A128GCM.of(bytes(16)))
 
 
 def _public_key(data: bytes) -> None:

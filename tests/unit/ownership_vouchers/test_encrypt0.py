@@ -9,18 +9,18 @@ from ownership_vouchers.errors import DecryptError, MalformedError
 @pytest.mark.parametrize("suite", Aead)
 def test_what_is_encrypted_opens_after_the_wire(suite: Aead) -> None:
     key, iv = bytes(suite.key_size), bytes(suite.iv_size)
-    wire = encrypt0(suite, key, iv, b"plain").encode()
+    wire = encrypt0(suite, suite.of(key), iv, b"plain").encode()
     message = Encrypt0.from_cbor(wire, suite.iv_size)
-    assert message.open(suite, key) == b"plain"
+    assert message.open(suite, suite.of(key)) == b"plain"
     assert message.encode() == wire
     with pytest.raises(DecryptError, match="does not decrypt"):
-        message.open(suite, b"\x01" + key[1:])
+        message.open(suite, suite.of(b"\x01" + key[1:]))
 
 
 def test_the_suite_agreed_on_is_the_only_one() -> None:
-    message = encrypt0(Aead.A128GCM, bytes(16), bytes(12), b"plain")
+    message = encrypt0(Aead.A128GCM, Aead.A128GCM.of(bytes(16)), bytes(12), b"plain")
     with pytest.raises(DecryptError, match="another cipher suite"):
-        message.open(Aead.A256GCM, bytes(32))
+        message.open(Aead.A256GCM, Aead.A256GCM.of(bytes(32)))
 
 
 def test_what_encrypts_nothing_is_refused() -> None:
@@ -37,4 +37,4 @@ def test_what_encrypts_nothing_is_refused() -> None:
         cbor.encode([Aead.A128GCM.protected, {5: bytes(12)}, b"x"])
     )
     with pytest.raises(DecryptError):
-        short.open(Aead.A128GCM, bytes(16))
+        short.open(Aead.A128GCM, Aead.A128GCM.of(bytes(16)))
