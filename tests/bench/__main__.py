@@ -25,6 +25,7 @@ from tests.support.postgres import PrivatePostgres, binaries
 
 FULL = {"devices": 10_000, "vouchers": 10_000, "registrations": 1_000_000}
 FULL |= {"asked": 3000, "to0": 10_000}
+CORES = sorted(os.sched_getaffinity(0))  # before any of them is chosen
 FEW = 1000  # registrations that the many are compared with
 
 
@@ -131,7 +132,7 @@ def _running(
     background: bool = True,
 ) -> Iterator[Services]:
     """The services on the first core, ourselves on the last."""
-    cores = sorted(os.sched_getaffinity(0))
+    cores, before = CORES, os.sched_getaffinity(0)
     if len(cores) < 2:
         print("bench: one core only; services and load share it", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="vouchgate-bench-") as name:
@@ -142,7 +143,7 @@ def _running(
                 os.sched_setaffinity(0, cores[-1:])
                 yield services
         finally:
-            os.sched_setaffinity(0, cores)
+            os.sched_setaffinity(0, before)
 
 
 def _shown(figures: dict[str, Figures]) -> dict[str, object]:
