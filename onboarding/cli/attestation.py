@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.output import (
     FAILED,
@@ -15,7 +16,6 @@ from onboarding.cli.output import (
     print_json,
     print_table,
 )
-from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="Keylime's record against ours.")
 

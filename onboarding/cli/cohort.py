@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.output import (
     OK,
@@ -15,7 +16,6 @@ from onboarding.cli.output import (
     print_table,
     when,
 )
-from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="Policies by label, and OS updates.")
 

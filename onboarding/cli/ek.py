@@ -8,6 +8,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
 from onboarding.cli.output import (
@@ -19,7 +20,6 @@ from onboarding.cli.output import (
     unusable,
     when,
 )
-from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="Endorsement keys that are believed.")
 

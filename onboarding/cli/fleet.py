@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.fleet_looks import Device, Reason
 from onboarding.cli.fleet_looks import app as looks
 from onboarding.cli.output import Json, console, plain, print_json, unusable
-from onboarding.cli.raw import object_of
 from ownership_vouchers.types import Guid
 
 app = typer.Typer(no_args_is_help=True, help="An owner's devices.")

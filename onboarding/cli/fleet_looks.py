@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import first_of, object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.output import (
     Json,
@@ -14,8 +15,6 @@ from onboarding.cli.output import (
     print_table,
     when,
 )
-from onboarding.cli.paging import first_of
-from onboarding.cli.raw import object_of
 from onboarding.store.state import DeviceState
 from ownership_vouchers.types import Guid
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import every_page, object_of
 from onboarding.cli.api import Api
 from onboarding.cli.output import CliError
 
@@ -15,7 +16,7 @@ Key = Annotated[str, typer.Argument(help="The owner key's name or fingerprint.")
 
 def owner_keys(api: Api) -> list[dict[str, Any]]:
     """Every owner key that is here, by name."""
-    items = as_maps(as_map(api.json("GET", "keys")).get("items"))
+    items = as_maps(object_of(api.json("GET", "keys")).get("items"))
     return [one for one in items if one.get("kind") == OWNER]
 
 
@@ -33,31 +34,17 @@ def owner_key(api: Api, key: str) -> dict[str, Any]:
 def any_key(api: Api, key: str) -> dict[str, Any]:
     """As ``_owner_key``, or one by the fingerprint alone: its file may be lost."""
     if len(key) == 64 and not set(key) - set("0123456789abcdef"):
-        return {**as_map(api.json("GET", f"keys/{key}"))}
+        return {**object_of(api.json("GET", f"keys/{key}"))}
     return owner_key(api, key)
 
 
 def held(api: Api, fingerprint: str) -> Iterator[dict[str, Any]]:
     """Every voucher that hangs on a key, verified anew by the service."""
-    cursor = ""
-    while True:
-        path = f"keys/{fingerprint}/vouchers?limit=200{cursor}"
-        page = as_map(api.json("GET", path))
-        yield from as_maps(page.get("items"))
-        if page.get("next") is None:
-            return
-        cursor = f"&cursor={page['next']}"
-
-
-def as_map(found: object) -> dict[str, Any]:
-    """An object of an answer. Raises CliError."""
-    if not isinstance(found, dict):
-        raise CliError("the service's answer is not one of Vouchgate's")
-    return found
+    return every_page(api, f"keys/{fingerprint}/vouchers")
 
 
 def as_maps(found: object) -> list[dict[str, Any]]:
     """A list of objects of an answer. Raises CliError."""
     if not isinstance(found, list):
         raise CliError("the service's answer is not one of Vouchgate's")
-    return [as_map(one) for one in found]
+    return [object_of(one) for one in found]

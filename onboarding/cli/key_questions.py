@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
-from onboarding.cli.key_calls import NEEDED, any_key, as_map, as_maps, held, owner_keys
+from onboarding.cli.key_calls import NEEDED, any_key, as_maps, held, owner_keys
 from onboarding.cli.output import (
     FAILED,
     OK,
@@ -61,7 +62,7 @@ def match(
     """Say which owner keys can take the vouchers of a file. Nothing is imported."""
     with connected(url, api_key_file, ca) as api:
         body = read_file(file)
-        found = as_map(api.read(api.request("POST", "keys/match", body, PEM_TYPE)))
+        found = object_of(api.read(api.request("POST", "keys/match", body, PEM_TYPE)))
     if json:
         return print_json(found)
     rows = [

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
-from onboarding.cli.key_calls import NEEDED, Key, any_key, as_map, held, owner_key
+from onboarding.cli.key_calls import NEEDED, Key, any_key, held, owner_key
 from onboarding.cli.output import (
     FAILED,
     OK,
@@ -172,7 +173,7 @@ def _tell(
 def _said(
     api: Api, key: Mapping[str, Any], verb: str, body: Mapping[str, object]
 ) -> dict[str, Any]:
-    return as_map(api.json("POST", f"keys/{key['fingerprint']}/{verb}", dict(body)))
+    return object_of(api.json("POST", f"keys/{key['fingerprint']}/{verb}", dict(body)))
 
 
 def _print_needed(found: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attestation.manifest import MAX_FILES, ManifestKind
+from onboarding.cli.answers import first_of, object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
 from onboarding.cli.output import (
@@ -18,8 +19,6 @@ from onboarding.cli.output import (
     unusable,
     when,
 )
-from onboarding.cli.paging import first_of
-from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="The files that devices are to run.")
 

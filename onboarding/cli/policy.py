@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import typer
 
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
 from onboarding.cli.output import (
@@ -89,7 +90,7 @@ def diff(
     asked = {"version": version, "against": against}
     query = urlencode({k: v for k, v in asked.items() if v is not None})
     with connected(url, api_key_file, ca) as api:
-        found = _object(api.json("GET", f"policies/{name}/diff?{query}"))
+        found = object_of(api.json("GET", f"policies/{name}/diff?{query}"))
     print_json(found) if json else _print_changes(found, found["version"])
 
 
@@ -119,7 +120,7 @@ def runtime(
         assert file is not None  # noqa: S101 - one of the two is given
         body = read_file(file, MAX_RUNTIME_POLICY)
         reply = api.request("POST", "runtime-policies", body, "application/json")
-        made = _object(api.read(reply))
+        made = object_of(api.read(reply))
     if json:
         return print_json(made)
     console().print(f"stored {made['bytes']} bytes: {made['digest']}")
@@ -156,13 +157,9 @@ def _draft(
 ) -> dict[str, Any]:
     query = [("name", name), ("update", str(update).lower())]
     query += [("pcrs", str(pcr)) for pcr in pcrs or ()]
-    return _object(api.json("GET", f"devices/{guid}/learning/draft?{urlencode(query)}"))
-
-
-def _object(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise CliError("the service answers with no object", "Is it an owner service?")
-    return answer
+    return object_of(
+        api.json("GET", f"devices/{guid}/learning/draft?{urlencode(query)}")
+    )
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -182,5 +179,5 @@ def _print_changes(found: dict[str, Any], version: int) -> None:
 
 
 def _stored(made: object) -> str:
-    policy = _object(made)
+    policy = object_of(made)
     return f"stored {policy['name']} version {policy['version']}, {policy['digest']}"

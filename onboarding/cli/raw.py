@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import every_page
 from onboarding.cli.api import LIMIT, Api, Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
-from onboarding.cli.output import CliError, print_json, unusable
-from onboarding.cli.paging import every_page
+from onboarding.cli.output import print_json, unusable
 
 PREFIX = "/api/v1/"
 
@@ -81,10 +81,3 @@ def _print(body: bytes) -> None:
         return
     if found is not None:
         print_json(found)
-
-
-def object_of(answer: object) -> dict[str, Any]:
-    """An answer that is an object, as every one of JSON is. Raises CliError."""
-    if not isinstance(answer, dict):
-        raise CliError("the service answers with no object", "Is it a Vouchgate one?")
-    return answer

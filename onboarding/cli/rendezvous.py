@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.answers import every_page
+from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.output import (
     Json,
     console,
@@ -47,7 +48,7 @@ def rules(
 ) -> None:
     """List the rules for owners' keys, or for manufacturers'."""
     with connected(url, api_key_file, ca) as api:
-        found = _all(api, f"key-rules/{_holder(manufacturer=manufacturer)}")
+        found = list(every_page(api, f"key-rules/{_holder(manufacturer=manufacturer)}"))
     if json:
         return print_json({"items": found})
     names = ("fingerprint", "verdict", "quota", "reason", "set_by")
@@ -131,7 +132,7 @@ def owners(
     """List who has registered devices, how many, and how many each may."""
     with connected(url, api_key_file, ca) as api:
         counted: Any = api.json("GET", "registrations")
-        found = _all(api, "registrations/owners")
+        found = list(every_page(api, "registrations/owners"))
     if json:
         return print_json({"live": counted["live"], "items": found})
     names = ("fingerprint", "held", "quota", "verdict")
@@ -150,18 +151,6 @@ def _path(holder: str, key: str) -> str:
             "It has 64 hex digits in lower case; `vouchgate voucher show` prints them.",
         )
     return f"key-rules/{holder}/{key}"
-
-
-def _all(api: Api, path: str) -> list[dict[str, Any]]:
-    """Every page of a list."""
-    items: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page: Any = api.json("GET", f"{path}?limit=200{cursor}")
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        cursor = f"&cursor={page['next']}"
 
 
 def _cells(item: dict[str, Any], names: tuple[str, ...]) -> list[object]:

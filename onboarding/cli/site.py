@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
 from onboarding.cli.output import (
@@ -16,7 +17,6 @@ from onboarding.cli.output import (
     print_json,
     unusable,
 )
-from onboarding.cli.raw import object_of
 
 app = typer.Typer(no_args_is_help=True, help="What a service says, and whom it trusts.")
 

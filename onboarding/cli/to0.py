@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import typer
 
+from onboarding.cli.answers import every_page
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 
@@ -87,14 +88,8 @@ def servers(
     url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
 ) -> None:
     """List rendezvous servers, and whether they are tried or left alone just now."""
-    items: list[Any] = []
     with connected(url, api_key_file, ca) as api:
-        cursor: str | None = ""
-        while cursor is not None:
-            path = f"rendezvous-servers?limit=200&cursor={quote(cursor, safe='')}"
-            page: Any = api.json("GET", path)
-            items += page["items"]
-            cursor = page["next"]
+        items = list(every_page(api, "rendezvous-servers"))
     if json:
         return print_json({"items": items})
     names = ("server", "circuit", "failures", "until", "answered", "last error")

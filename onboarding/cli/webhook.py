@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.answers import every_page
+from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import write_file
 from onboarding.cli.output import (
     Json,
@@ -129,7 +130,8 @@ def deliveries(
 ) -> None:
     """List events on their way, and dead letters, the newest first."""
     with connected(url, api_key_file, ca) as api:
-        found = _all(api, f"webhooks/{webhook}/deliveries?dead={str(dead).lower()}")
+        path = f"webhooks/{webhook}/deliveries?dead={str(dead).lower()}"
+        found = list(every_page(api, path))
     if json:
         return print_json({"items": found})
     names = ("seq", "state", "attempts", "status", "error")
@@ -166,17 +168,6 @@ def _told(made: dict[str, Any], out: Path | None, *, json: bool) -> None:
         write_file(out, f"{secret}\n".encode(), mode=0o600)
         made = {**made, "secret": str(out)}
     print_json(made) if json else print_facts(made)
-
-
-def _all(api: Api, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page: Any = api.json("GET", f"{path}{cursor}")
-        found += page["items"]
-        if page["next"] is None:
-            return found
-        cursor = f"&cursor={page['next']}"
 
 
 def _cell(value: object) -> str:

@@ -35,7 +35,7 @@ class _Message:
     target: Target
     address: str
     keeps_alive: bool
-    body: bytes = field(default=b"", repr=False)
+    body: bytearray = field(default_factory=bytearray, repr=False)
 
 
 class FdoProtocol(HttpToolsProtocol):
@@ -87,7 +87,7 @@ class FdoProtocol(HttpToolsProtocol):
                 super().on_message_complete()
             return
         self._forget()
-        asked = message.target, message.body, self.headers, message.address
+        asked = message.target, bytes(message.body), self.headers, message.address
         if message.target.apart:
             self._hand_over(message, partial(self.front.answer, *asked))
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onboarding.cli import paging
+from onboarding.cli import answers
 from onboarding.cli.app import run
 from tests.support.api_bench import PCRS
 from tests.support.cli_site import Capture, Site, answer, call, running_site
@@ -54,7 +54,7 @@ def told(capsys: Capture, *words: str, code: int = 0) -> str:
 def test_the_fleet_is_listed_whole_and_by_state_and_label(
     site: Site, guids: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paging, "PAGE", 2)  # so that there are two pages
+    monkeypatch.setattr(answers, "PAGE", 2)  # so that there are two pages
     found: Any = answer(capsys, "fleet", "list", *at(site))
     assert [one["guid"] for one in found["items"]] == guids
     shown = told(capsys, "fleet", "list", "--limit", "1", *at(site))
@@ -142,7 +142,7 @@ def test_any_call_can_be_made_and_any_list_read_whole(
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(paging, "PAGE", 2)
+    monkeypatch.setattr(answers, "PAGE", 2)
     found: Any = json.loads(told(capsys, "api", "get", "devices?limit=1", *at(site)))
     assert len(found["items"]) == 1
     found = json.loads(told(capsys, "api", "GET", "devices", "--all", *at(site)))

@@ -1,4 +1,4 @@
-"""Lists of the API, page after page."""
+"""Answers of the API: objects, and lists page after page."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -9,6 +9,13 @@ from onboarding.cli.api import Api
 from onboarding.cli.output import CliError
 
 PAGE = 200
+
+
+def object_of(answer: object) -> dict[str, Any]:
+    """An answer that is an object, as nearly all of JSON are. Raises CliError."""
+    if not isinstance(answer, dict):
+        raise CliError("the service answers with no object", "Is it a Vouchgate one?")
+    return answer
 
 
 def every_page(api: Api, path: str) -> Iterator[dict[str, Any]]:
