@@ -10,7 +10,7 @@ import httpx
 from attestation.keylime.errors import KeylimeError
 from hw.errors import HwError
 from onboarding.services.errors import ServicesError, TokenError
-from onboarding.store.errors import StoreError
+from onboarding.store.errors import DatabaseUnfit, StoreError
 
 
 @unique
@@ -34,6 +34,7 @@ class Finding:
 
 
 _MENDS: tuple[tuple[type[Exception], str], ...] = (
+    (DatabaseUnfit, "Make one, and name it in VOUCHGATE_DATABASE_URL."),
     (StoreError, "Check VOUCHGATE_DATABASE_URL, and that the server runs."),
     (
         TokenError,

@@ -78,6 +78,7 @@ class Database:
 
         Raises:
             StoreUnavailable: The database fails, or is of a newer version.
+            DatabaseUnfit: It is in another encoding than UTF8.
         """
         with _translated(), self._writing.begin() as connection:
             schema.upgrade(connection)
@@ -192,7 +193,10 @@ def _direct(url: URL, turn: Turn, *, durable: bool) -> Direct:
 
 def _engine(url: URL) -> Engine:
     if _is_postgres(url):
-        return create_engine(url, pool_pre_ping=True, max_overflow=35)
+        engine = create_engine(url, pool_pre_ping=True, max_overflow=35)
+        # Before SQLAlchemy asks the server anything, which it could not read.
+        event.listen(engine, "connect", _on_postgres, insert=True)
+        return engine
     engine = create_engine(
         url.set(database=str(_path(url))),
         max_overflow=35,
@@ -201,6 +205,12 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
+
+
+def _on_postgres(raw: Any, _record: object) -> None:
+    from onboarding.store.postgres import require_unicode
+
+    require_unicode(raw)
 
 
 def _on_connect(raw: Any, _record: object) -> None:

@@ -13,6 +13,10 @@ class StoreUnavailable(StoreError):
     """The database did not answer, or answered with a fault of its own."""
 
 
+class DatabaseUnfit(StoreUnavailable):
+    """A database that is there, but that nothing of ours can be kept in."""
+
+
 class InvalidRecord(StoreError):
     """A record that contradicts itself was handed in; nothing was stored."""
 

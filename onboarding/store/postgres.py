@@ -16,6 +16,7 @@ from psycopg.pq.abc import PGresult
 from onboarding.store.direct import Row, Sql, Value
 from onboarding.store.errors import (
     Conflict,
+    DatabaseUnfit,
     InvalidRecord,
     StoreError,
     StoreUnavailable,
@@ -24,6 +25,7 @@ from onboarding.store.errors import (
 KEPT = 200  # statements that a connection of ours keeps prepared
 
 _CONNECT_SECONDS = 5
+_ENCODING = "UTF8"
 _FAULTS = (psycopg.Error, UnicodeError)
 _GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
@@ -93,11 +95,13 @@ class PreparedConnection(PostgresConnection):
 
         Raises:
             StoreUnavailable: The server refuses, or does not answer in 5 s.
+            DatabaseUnfit: As ``require_unicode``.
         """
         try:
             raw = psycopg.connect(
                 conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS
             )
+            require_unicode(raw)
             raw.execute(
                 "SELECT set_config('synchronous_commit', %s, false)",
                 (synchronous_commit,),
@@ -145,6 +149,24 @@ class PreparedConnection(PostgresConnection):
             _good(self._raw.pgconn.exec_(text.encode()))
         except _FAULTS as error:
             raise _fault(error) from error
+
+
+def require_unicode(raw: "psycopg.Connection[Any]") -> None:
+    """Refuse a database that could not hold every text, or gives bytes for text.
+
+    Raises:
+        DatabaseUnfit: It has another encoding than UTF8; the connection is closed.
+    """
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding == _ENCODING:
+        return
+    name = raw.info.dbname
+    raw.close()
+    raise DatabaseUnfit(
+        f"the database {name} is in {encoding}, which cannot hold every text; make one"
+        " in UTF8 and name that: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        " LOCALE 'C'"
+    )
 
 
 def _good(result: PGresult) -> PGresult:

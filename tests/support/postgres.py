@@ -63,12 +63,14 @@ class PrivatePostgres:
             self.stop()
             raise
 
-    def new_database(self) -> str:
+    def new_database(self, encoding: str = "UTF8") -> str:
         """Make an empty database; return its SQLAlchemy URL."""
         self._count += 1
         name = f"t{self._count}"
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(
+                f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0"
+            )
         return f"postgresql+psycopg://vouchgate@/{name}?host={self._directory}"
 
     def drop_database(self, url: str) -> None:
