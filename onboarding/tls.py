@@ -5,7 +5,8 @@ rendezvous information keeps a device from ever talking to anybody else.
 """
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 from cryptography import x509
@@ -42,12 +43,42 @@ class Trust:
 PUBLIC = Trust()
 
 
-def context_of(trust: Trust) -> ssl.SSLContext:
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What a client shows of itself: a chain in PEM, and its key, in the same file or
+    another; the passphrase opens an encrypted one."""
+
+    chain: Path
+    key: Path | None = None
+    passphrase: bytes = field(default=b"", repr=False)
+
+
+def context_of(trust: Trust, shown: ClientCertificate | None = None) -> ssl.SSLContext:
     """Return what TLS is spoken with.
 
     Raises:
-        TrustError: No certificate to trust, or not the one that is pinned.
+        TrustError: No certificate to trust, or not the one that is pinned; or what
+            is to be shown cannot be.
     """
+    context = _context_of(trust)
+    if shown is not None:
+        _show(context, shown)
+    return context
+
+
+def _show(context: ssl.SSLContext, shown: ClientCertificate) -> None:
+    try:
+        # A passphrase in any case: without one OpenSSL would ask at the terminal.
+        context.load_cert_chain(shown.chain, shown.key, shown.passphrase)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        where = shown.chain if shown.key is None else f"{shown.chain}, {shown.key}"
+        raise TrustError(
+            f"{where}: no client certificate whose key opens:"
+            f" {getattr(error, 'strerror', None) or error}"
+        ) from error
+
+
+def _context_of(trust: Trust) -> ssl.SSLContext:
     if trust == PUBLIC:
         return httpx.create_ssl_context(trust_env=False)
     context = _PinnedContext(ssl.PROTOCOL_TLS_CLIENT)

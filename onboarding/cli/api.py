@@ -1,7 +1,6 @@
 """A client of ``/api/v1``, for the commands and the demonstration."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,15 +9,15 @@ from typing import Annotated
 import httpx
 import typer
 
-from onboarding.cli.files import read_file, read_secret
-from onboarding.cli.output import CliError, unusable
-from onboarding.device.errors import Unreachable
+from onboarding.cli.credentials import Credential, credential_of
+from onboarding.cli.files import read_file
+from onboarding.cli.output import unusable
+from onboarding.device.errors import DeviceError, Unreachable
 from onboarding.device.http import Reply, new_client, read_problem, send
 from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 
 LIMIT = 64 * 1024 * 1024
 MAX_CA = 4 * 1024 * 1024
-KEY_VARIABLE = "VOUCHGATE_API_KEY"
 Url = Annotated[
     str, typer.Option(envvar="VOUCHGATE_URL", help="The service's address.")
 ]
@@ -39,11 +38,15 @@ Ca = Annotated[
 
 
 class Api:
-    """One service's management API, as the holder of one API key."""
+    """One service's management API, as the holder of one key, token or certificate.
+
+    Args:
+        key: What is sent as a bearer; nothing is where ``client`` shows a certificate.
+    """
 
     def __init__(self, base: str, key: str, client: httpx.Client) -> None:
         self._base = f"{base.rstrip('/')}/api/v1"
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = client
 
     def request(
@@ -102,10 +105,17 @@ class Api:
 def connected(
     base: str, key_file: Path | None, ca: Path | None = None
 ) -> Iterator[Api]:
-    """The API at ``base``, with the key that is in a file or in the environment."""
-    key = api_key(key_file)
-    with closing(new_client(trust_of(ca))) as client:
-        yield Api(base, key, client)
+    """The API at ``base``, as whom a file or the environment says one is."""
+    who = credential_of(key_file)
+    with closing(_client(trust_of(ca), who)) as client:
+        yield Api(base, who.bearer, client)
+
+
+def _client(trust: Trust, who: Credential) -> httpx.Client:
+    try:
+        return new_client(trust, who.certificate)
+    except DeviceError as error:
+        raise unusable(str(error), "Name it with --client-certificate.") from error
 
 
 def trust_of(ca: Path | None) -> Trust:
@@ -118,20 +128,3 @@ def trust_of(ca: Path | None) -> Trust:
     except TrustError as error:
         raise unusable(f"{ca}: {error}", "Name a file of CA certificates.") from error
     return trust
-
-
-def api_key(path: Path | None) -> str:
-    """Read the API key from a file, or from the environment.
-
-    It is no argument of any command: arguments are public on a machine.
-    """
-    if path is not None:
-        return read_secret(path).decode("ascii", "replace")
-    value = os.environ.get(KEY_VARIABLE, "").strip()
-    if not value:
-        raise CliError(
-            "no API key given",
-            f"Name its file with --api-key-file, or set {KEY_VARIABLE}.",
-            code=2,
-        )
-    return value

@@ -3,15 +3,17 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from attestation.errors import AttestationError, Refused
 from hw.errors import HwError
+from onboarding.cli.credentials import alone, naming
 from onboarding.cli.output import (
     FAILED,
     INTERRUPTED,
@@ -118,25 +120,56 @@ def _common(
             help="Which service of profiles.toml to talk to.",
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with an identity provider's token, in place of an API key;"
+            " or VOUCHGATE_TOKEN_FILE."
+        ),
+    ] = None,
+    client_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificate (PEM) to show to HTTPS servers, in place of an API key;"
+            " or VOUCHGATE_CLIENT_CERTIFICATE."
+        ),
+    ] = None,
+    client_key: Annotated[
+        Path | None,
+        typer.Option(help="Its key, if in a file of its own; or VOUCHGATE_CLIENT_KEY."),
+    ] = None,
+    client_key_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="What opens that key; or VOUCHGATE_CLIENT_KEY_PASSPHRASE_FILE."
+        ),
+    ] = None,
 ) -> None:
     """Options that stand before any command."""
     if profile is not None:
-        _use(ctx, variables_of(profile))
+        _use(ctx, alone(variables_of(profile)))
+    given = naming(
+        token_file=token_file,
+        client_certificate=client_certificate,
+        client_key=client_key,
+        client_key_passphrase_file=client_key_passphrase_file,
+    )
+    _use(ctx, given)
 
 
-def _use(ctx: typer.Context, variables: dict[str, str]) -> None:
-    """Set variables for as long as the command runs."""
+def _use(ctx: typer.Context, variables: Mapping[str, str | None]) -> None:
+    """Set variables, or take them away, for as long as the command runs."""
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
+    ctx.call_on_close(lambda: _set(before))
 
-    def restore() -> None:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
-    ctx.call_on_close(restore)
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
 """Profiles: which service to talk to, by a name of one's own.
 
 A TOML file, ``$XDG_CONFIG_HOME/vouchgate/profiles.toml`` unless VOUCHGATE_PROFILES
-names another: a table for each, with ``url``, ``api_key_file`` and ``ca``. There is no
-place for the key itself in it.
+names another: a table for each, with ``url``, ``ca``, and files that say who one is.
+There is no place for a key, token or passphrase itself in it.
 """
 
 import os
@@ -19,8 +19,11 @@ VARIABLES = {
     "url": "VOUCHGATE_URL",
     "api_key_file": "VOUCHGATE_API_KEY_FILE",
     "ca": "VOUCHGATE_CA",
+    "token_file": "VOUCHGATE_TOKEN_FILE",
+    "client_certificate": "VOUCHGATE_CLIENT_CERTIFICATE",
+    "client_key": "VOUCHGATE_CLIENT_KEY",
+    "client_key_passphrase_file": "VOUCHGATE_CLIENT_KEY_PASSPHRASE_FILE",
 }
-_PATHS = frozenset({"api_key_file", "ca"})
 
 
 def file_of_profiles() -> Path:
@@ -64,6 +67,6 @@ def _profiles(path: Path) -> dict[str, object]:
 def _value(where: Path, key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise unusable(f"{where}: {key} is to be text", "Put it in quotation marks.")
-    if key in _PATHS:
+    if key != "url":  # all others are files
         return str(where.parent / Path(value).expanduser())
     return value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from onboarding.device.errors import DeviceError, Garbled, Problem, Unreachable
-from onboarding.tls import PUBLIC, Trust, TrustError, context_of
+from onboarding.tls import PUBLIC, ClientCertificate, Trust, TrustError, context_of
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import VoucherError
@@ -32,14 +32,17 @@ class Reply:
     body: bytes
 
 
-def new_client(trust: Trust = PUBLIC) -> httpx.Client:
+def new_client(
+    trust: Trust = PUBLIC, shown: ClientCertificate | None = None
+) -> httpx.Client:
     """Return a client that follows no redirect and reads no proxy from outside.
 
     Raises:
-        DeviceError: ``trust`` has nothing to check servers with.
+        DeviceError: ``trust`` has nothing to check servers with, or ``shown`` no
+            certificate to show.
     """
     try:
-        context = context_of(trust)
+        context = context_of(trust, shown)
     except TrustError as error:
         raise DeviceError(str(error)) from error
     return httpx.Client(

@@ -10,12 +10,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from onboarding.cli.app import run
 from onboarding.services.certified import person_of
 from onboarding.services.settings import Role as Service
 from onboarding.services.settings import Settings
@@ -25,6 +27,7 @@ from tests.support.api_bench import Api, is_problem
 from tests.support.server_tls import DIES, Authority
 from tests.support.services import SECONDS, Site
 
+Capture = pytest.CaptureFixture[str]
 Pair = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 ROLES = {"CN=importer": ("operator",), "CN=auditor": ("security", "manufacturer")}
 
@@ -91,6 +94,40 @@ def test_a_certificate_opens_what_the_roles_of_its_subject_do(tls: Tls) -> None:
         assert http.post("/api/v1/ek-acceptances", json=body).status_code == 201
         (event,) = http.get("/api/v1/events?limit=1").json()["items"]
         assert event["actor"] == "cert:CN=auditor"
+
+
+def test_commands_show_a_certificate(
+    tls: Tls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """By options, by a profile, and with the key encrypted; never beside a key."""
+    (tmp_path / "ca.pem").write_bytes(tls.server_ca.pem)
+    made = tls.client_ca.issue_client("importer")
+    chain, key = _files(tmp_path, "client", made)
+    secret = tmp_path / "secret"
+    secret.write_text("of a test\n")
+    locked = tmp_path / "locked.key"
+    form = Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"of a test")
+    locked.write_bytes(made[0].private_bytes(*form))
+    url = tls.api.service.url.replace("http://", "https://")
+    (tmp_path / "profiles.toml").write_text(
+        f'[by-name]\nurl = "{url}"\nca = "ca.pem"\n'
+        'client_certificate = "client.crt"\nclient_key = "locked.key"\n'
+        'client_key_passphrase_file = "secret"\n'
+    )
+    monkeypatch.setenv("VOUCHGATE_PROFILES", str(tmp_path / "profiles.toml"))
+    monkeypatch.setenv("VOUCHGATE_API_KEY", "vg_of_nobody")
+    there = ["fleet", "list", "--json"]
+    at = ["--url", url, "--ca", str(tmp_path / "ca.pem")]
+    shown = ["--client-certificate", str(chain)]
+    assert run([*there, *at]) == 1
+    assert run([*shown, "--client-key", str(key), *there, *at]) == 0
+    assert run(["--profile", "by-name", *there]) == 0
+    capsys.readouterr()
+    assert run(["--profile", "by-name", "audit", "checkpoints", "--json"]) == 1
+    assert "role operator" in capsys.readouterr().out
+    # Nobody is asked at the terminal.
+    assert run([*shown, "--client-key", str(locked), *there, *at]) == 2
+    assert "whose key opens" in capsys.readouterr().out
 
 
 def test_a_subject_without_a_role_is_refused(tls: Tls) -> None:

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
+from onboarding.cli.app import run
 from onboarding.services.oidc import (
     ASK_EVERY,
     FRESH_SECONDS,
@@ -88,6 +89,21 @@ def test_a_token_opens_what_its_roles_do(trusting: Trusting) -> None:
     assert trusting.get(both, "/events").status_code == 200
     assert trusting.get(both, "/made").status_code == 200
     assert trusting.get(both, "/apikeys").status_code == 403
+
+
+def test_commands_come_with_a_token(
+    trusting: Trusting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(trusting.issuer.token("op") + "\n")
+    at = ["--url", trusting.api.service.url, "--json"]
+    monkeypatch.setenv("VOUCHGATE_API_KEY", "vg_of_nobody")
+    assert run(["--token-file", str(file), "fleet", "list", *at]) == 0
+    assert run(["--token-file", str(file), "audit", "checkpoints", *at]) == 1
+    monkeypatch.delenv("VOUCHGATE_API_KEY")
+    monkeypatch.setenv("VOUCHGATE_TOKEN", trusting.issuer.token("both"))
+    assert run(["audit", "checkpoints", *at]) == 0
+    assert run(["fleet", "list", *at]) == 0
 
 
 def test_every_route_lets_in_the_roles_of_a_token_and_no_other(

@@ -16,6 +16,14 @@ ca = "/etc/ssl/berlin.pem"
 
 [short]
 url = "http://127.0.0.1:1"
+
+[certified]
+client_certificate = "me.crt"
+client_key = "/keys/me.key"
+client_key_passphrase_file = "me.passphrase"
+
+[person]
+token_file = "token"
 """
 
 
@@ -28,11 +36,20 @@ def test_a_profile_is_the_variables_that_say_the_same(tmp_path: Path) -> None:
         "VOUCHGATE_CA": "/etc/ssl/berlin.pem",
     }
     assert variables_of("short", file) == {"VOUCHGATE_URL": "http://127.0.0.1:1"}
+    assert variables_of("certified", file) == {
+        "VOUCHGATE_CLIENT_CERTIFICATE": str(tmp_path / "me.crt"),
+        "VOUCHGATE_CLIENT_KEY": "/keys/me.key",
+        "VOUCHGATE_CLIENT_KEY_PASSPHRASE_FILE": str(tmp_path / "me.passphrase"),
+    }
+    assert variables_of("person", file) == {
+        "VOUCHGATE_TOKEN_FILE": str(tmp_path / "token")
+    }
 
 
 BAD = {
     "no such profile": ("paris", GOOD, "no profile 'paris'"),
     "a key in it": ("x", '[x]\napi_key = "secret"', "what is api_key?"),
+    "a token in it": ("x", '[x]\ntoken = "secret"', "what is token?"),
     "no text": ("x", "[x]\nurl = 7", "url is to be text"),
     "empty": ("x", '[x]\nurl = ""', "url is to be text"),
     "no table": ("x", "x = 1", "no profile 'x'"),
