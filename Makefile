@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs lint types layers unit e2e-boot e2e-compose fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man lint types layers unit e2e-boot e2e-compose fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -47,6 +47,9 @@ e2e-boot: ## Boot a machine with UEFI and a TPM, attest it, change its boot, see
 docs: setup ## Build the documentation as a site into build/site, strictly
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/docs.txt
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/site/mkdocs.yml
+
+man: setup ## Write a manual page for each command into build/man (MANPATH=build/man)
+	@$(BIN)/vouchgate manual build/man/man1
 
 SECONDS := 300
 fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all

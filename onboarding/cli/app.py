@@ -70,6 +70,7 @@ COMMANDS = {
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",
+    "manual": "onboarding.cli.manual",
 }
 
 
