@@ -5,7 +5,6 @@ and a credential that only the TPM holding both EK and AK can open. Pure; the ca
 brings nonce, secret and time. Source: TPM 2.0 Library, part 1, sections 24 and 31.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Collection, Sequence
@@ -25,8 +24,10 @@ from attestation.binding_messages import (
     BindingRequest,
     PendingBinding,
     malformed,
+    qualifying_data,
 )
-from attestation.ek_trust import EkClass, EkEvidence, EkVerdict, judge
+from attestation.ek_trust import EkEvidence, judge
+from attestation.ek_verdict import EkClass, EkVerdict
 from attestation.errors import DocumentRefused
 from attestation.passport import Passport, key_digest, require_device_key
 from hw.algorithms import KeyAlg
@@ -57,14 +58,8 @@ __all__ = [
     "qualifying_data",
 ]
 
-_DOMAIN = b"vouchgate binding 1: device key certified by attestation key\0"
 _ANOTHER_TPM = "run the agent on the device whose voucher this is, with its own TPM"
 _OLD_AGENT = "have the agent make its keys as templates say, then onboard again"
-
-
-def qualifying_data(nonce: bytes, guid: Guid) -> bytes:
-    """What TPM2_Certify is given: SHA-256 of domain, nonce (32 bytes) and GUID."""
-    return hashlib.sha256(_DOMAIN + nonce + guid.raw).digest()
 
 
 def check_evidence(

@@ -1,21 +1,23 @@
 """What owner and device say to each other while binding, and what comes of it."""
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import ClassVar, Self
 
 from attestation.documents import guid_of, texts
-from attestation.ek_certificate import (
+from attestation.ek_verdict import (
     MAX_CERTIFICATE,
     MAX_INTERMEDIATES,
+    EkClass,
     EkCode,
     EkReason,
+    EkVerdict,
 )
-from attestation.ek_trust import EkClass, EkVerdict
 from attestation.errors import Refused
 from hw.evidence import AkAlg
 from ownership_vouchers import cbor
-from ownership_vouchers.certificates import TpmAttributes
+from ownership_vouchers.certified_names import TpmAttributes
 from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.types import Guid
 
@@ -23,6 +25,12 @@ NONCE_SIZE = 32
 SECRET_SIZE = 32
 AK_ALGS: tuple[AkAlg, ...] = ("ecc", "rsa")
 _MAX_STRUCTURE = 1024  # bytes of a TPM structure
+_DOMAIN = b"vouchgate binding 1: device key certified by attestation key\0"
+
+
+def qualifying_data(nonce: bytes, guid: Guid) -> bytes:
+    """What TPM2_Certify is given: SHA-256 of domain, nonce (32 bytes) and GUID."""
+    return hashlib.sha256(_DOMAIN + nonce + guid.raw).digest()
 
 
 @unique

@@ -4,9 +4,7 @@ Source: TCG EK Credential Profile 2.5, section 3; RFC 5280, sections 4.2 and 6.1
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum, unique
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -20,40 +18,22 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from attestation.ek_verdict import (
+    MAX_CERTIFICATE,
+    MAX_INTERMEDIATES,
+    EkCode,
+    EkReason,
+)
 from attestation.errors import AttestationError, PolicyError
 from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.certificates import TpmAttributes, tpm_attributes
+from ownership_vouchers.certificates import tpm_attributes
+from ownership_vouchers.certified_names import TpmAttributes
 from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import certificate_key, load_certificate, spki
 
 EK_PURPOSE = x509.ObjectIdentifier("2.23.133.8.1")  # tcg-kp-EKCertificate
-MAX_CERTIFICATE = 8192  # bytes
-MAX_INTERMEDIATES = 4
 _MAX_DEPTH = 6
 _MAX_NAME = 256  # characters
-
-
-@unique
-class EkCode(StrEnum):
-    """What can be wrong with an endorsement key or its certificate."""
-
-    CERTIFICATE_MISSING = "ek-certificate-missing"
-    CERTIFICATE_UNREADABLE = "ek-certificate-unreadable"
-    CERTIFICATE_OF_ANOTHER_KEY = "ek-certificate-of-another-key"
-    CERTIFICATE_WRONG_PURPOSE = "ek-certificate-wrong-purpose"
-    CERTIFICATE_DATES = "ek-certificate-not-valid-now"
-    CERTIFICATE_NO_PATH = "ek-certificate-no-path"
-    PASSPORT_MISMATCH = "ek-not-the-passports"
-    REFUSED_BY_HAND = "ek-refused-by-hand"
-
-
-@dataclass(frozen=True, slots=True)
-class EkReason:
-    """A finding: stable code, what is wrong, and what would mend it."""
-
-    code: EkCode
-    sentence: str
-    remedy: str
 
 
 class CertificateFault(AttestationError):

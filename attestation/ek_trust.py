@@ -6,33 +6,18 @@ Keylime's own programs do not judge EK certificates, so this does.
 import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import StrEnum, unique
 
 from cryptography import x509
 
 from attestation.ek_certificate import (
     CertificateFault,
-    EkCode,
-    EkReason,
     certified_path,
     named_tpm,
     told,
 )
+from attestation.ek_verdict import EkClass, EkCode, EkReason, EkVerdict
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
-from ownership_vouchers.certificates import TpmAttributes
-
-
-@unique
-class EkClass(StrEnum):
-    """How far an endorsement key is trusted."""
-
-    VENDOR_TRUSTED = "vendor-trusted"
-    PASSPORT_TRUSTED = "passport-trusted"
-    ACCEPTED_ONCE = "accepted-once"
-    NO_CERTIFICATE = "no-certificate"
-    REFUSED = "refused"
-
 
 REFUSED_BY_HAND = EkReason(
     EkCode.REFUSED_BY_HAND,
@@ -48,19 +33,6 @@ class EkEvidence:
     key: VerifyKey
     certificate: bytes | None
     intermediates: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EkVerdict:
-    """The class, what spoke against a better one, and the chain's subjects.
-
-    ``tpm`` is what the certificate says of the TPM, where its path is whole.
-    """
-
-    klass: EkClass
-    reasons: tuple[EkReason, ...] = ()
-    chain: tuple[str, ...] = ()
-    tpm: TpmAttributes | None = None
 
 
 def judge(

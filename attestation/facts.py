@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from attestation.appraisal import Appraisal
 from attestation.binding import BindingClass
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass
 from attestation.errors import PolicyError
 from attestation.json_read import JsonObject
 from attestation.policy import AttestationPolicy

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Self
 
 from attestation.binding import BindingClass
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass
 from attestation.errors import PolicyError
 from attestation.json_read import JsonObject
 from attestation.measured_boot import MeasuredBoot, pcr_number

@@ -7,7 +7,7 @@ from attestation.appraisal import Appraisal, Verdict
 from attestation.binding import BindingClass
 from attestation.decision import DenyCode, Reason
 from attestation.documents import CLOCK_SKEW
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass
 from attestation.facts import Facts, Ownership
 from attestation.policy import ReleasePolicy
 

@@ -5,7 +5,6 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +84,9 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     called = arguments[0] if arguments else ""
     for name in [called] if called in COMMANDS else COMMANDS:
         module = import_module(COMMANDS[name])
-        if hasattr(module, "app"):
+        if hasattr(module, "group"):  # it imports its own commands as they are called
+            app.add_typer(module.group(arguments[1:]), name=name)
+        elif hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
             app.command(name)(getattr(module, name))
@@ -95,6 +96,8 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         number = version("vouchgate")
     except PackageNotFoundError:

@@ -1,11 +1,20 @@
-"""What ``vouchgate device`` is told by name."""
+"""What ``vouchgate device`` is told: where a device is kept, and things by name."""
 
 from enum import StrEnum, unique
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from onboarding.cli.output import unusable
 from onboarding.device.suites import CIPHERS
 from onboarding.protocol.ciphers import CipherSuite
 from ownership_vouchers.keys import KeyEncoding
+
+Directory = Annotated[
+    Path, typer.Option(help="The device's directory.", envvar="VOUCHGATE_DEVICE")
+]
+STATE = Path("device")
 
 
 @unique

@@ -1,31 +1,10 @@
 """What a device tells the person in front of it, while it works and when asked."""
 
-import sys
 from datetime import UTC, datetime
-from json import dumps
 
 from onboarding.cli.output import console, plain
 from onboarding.device.credential import Identity
-from onboarding.device.loop import Event
 from onboarding.device.progress import Progress, Story
-
-
-class Teller:
-    """Prints the loop's events as they come, one line each."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-
-    def __call__(self, event: Event) -> None:
-        if self._as_json:
-            remedy = event.remedy or None
-            line = {"event": event.name, "detail": event.detail, "remedy": remedy}
-            sys.stdout.write(dumps(line) + "\n")
-        else:
-            console().print(f"[bold]{event.name:<10}[/] {plain(event.detail)}")
-            if event.remedy:
-                console().print(f"{'':<10} [dim]{plain(event.remedy)}[/]")
-        sys.stdout.flush()
 
 
 def tell_progress(progress: Progress) -> None:

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -33,7 +33,12 @@ def unusable(message: str, remedy: str = "") -> CliError:
 
 def console() -> Console:
     """Standard output, as it is now (tests put another in its place)."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    return _console(sys.stdout)
+
+
+def _console(file: TextIO) -> Console:
+    """One that prints what it is given: strangers' words have colons, too."""
+    return Console(file=file, highlight=False, soft_wrap=True, emoji=False)
 
 
 def plain(text: object) -> str:
@@ -58,7 +63,7 @@ def print_error(message: str, remedy: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"ok": False, "error": message, "remedy": remedy or None})
         return
-    errors = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    errors = _console(sys.stderr)
     for number, line in enumerate(message.splitlines() or [""]):
         errors.print(
             f"{'[bold red]error:[/]' if number == 0 else '      '} {plain(line)}"

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from attestation.binding import BindingClass
 from attestation.decision import Allow
-from attestation.ek_trust import REFUSED_BY_HAND, EkClass
+from attestation.ek_trust import REFUSED_BY_HAND
+from attestation.ek_verdict import EkClass
 from attestation.errors import DocumentRefused
 from attestation.facts import AssignedPolicy, Facts, Ownership
 from attestation.manifest import Manifest, open_bundle, sign_bundle

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.binding import BindingClass
-from attestation.ek_trust import EkClass, EkEvidence, EkVerdict, judge
+from attestation.ek_trust import EkEvidence, judge
+from attestation.ek_verdict import EkClass, EkVerdict
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.drift import same_policy
 from attestation.keylime.errors import KeylimeError

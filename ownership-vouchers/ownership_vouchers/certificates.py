@@ -8,7 +8,6 @@ Source: TCG EK Credential Profile 2.5, section 3.2; RFC 4108, section 5; RFC 528
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,6 +16,7 @@ from pyasn1.error import PyAsn1Error
 from pyasn1.type import char, univ
 from pyasn1_modules import rfc4108, rfc5280  # type: ignore[import-untyped]
 
+from ownership_vouchers.certified_names import HardwareModuleName, TpmAttributes
 from ownership_vouchers.errors import MalformedError
 
 MAX_CERTIFICATE = 16 * 1024
@@ -31,39 +31,6 @@ _HARDWARE_MODULE_NAME = "1.3.6.1.5.5.7.8.4"
 _MAX_TEXT = 128
 
 Pair = tuple[str, str]  # object identifier, text
-
-
-@dataclass(frozen=True, slots=True)
-class TpmAttributes:
-    """TPM attributes of an EK certificate; None where it does not say.
-
-    ``manufacturer`` and ``version`` are as written: mostly ``id:`` and
-    hexadecimal digits.
-    """
-
-    manufacturer: str | None
-    model: str | None
-    version: str | None
-
-    @property
-    def vendor(self) -> str | None:
-        """The vendor's four letters in ``manufacturer``: ``IFX``, ``STM``."""
-        if self.manufacturer is None or not self.manufacturer.startswith("id:"):
-            return None
-        try:
-            raw = bytes.fromhex(self.manufacturer[3:])
-            letters = raw.rstrip(b"\0").decode("ascii").strip()
-        except ValueError:
-            return None
-        return letters if letters.isprintable() and letters else None
-
-
-@dataclass(frozen=True, slots=True)
-class HardwareModuleName:
-    """Kind (object identifier) and serial number of a hardware module."""
-
-    type: str
-    serial: bytes
 
 
 def tpm_attributes(certificate: x509.Certificate) -> TpmAttributes | None:

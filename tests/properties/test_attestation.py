@@ -21,7 +21,8 @@ from attestation.binding import (
 )
 from attestation.device_auth import claimed_guid
 from attestation.documents import ContentType, sign_payload
-from attestation.ek_trust import EkClass, EkEvidence, judge
+from attestation.ek_trust import EkEvidence, judge
+from attestation.ek_verdict import EkClass
 from attestation.errors import AttestationError
 from attestation.facts import Facts, Ownership
 from attestation.manifest import Manifest

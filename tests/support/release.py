@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from attestation.appraisal import Appraisal, Channel, Verdict
 from attestation.binding import BindingClass
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass
 from attestation.facts import AssignedPolicy, Facts, Ownership
 from attestation.policy import AttestationPolicy
 from ownership_vouchers.types import Guid

@@ -9,8 +9,7 @@ from attestation.binding import (
     PendingBinding,
     complete,
 )
-from attestation.ek_certificate import EkCode
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass, EkCode
 from tests.support.tpm_machines import SECRET, Machine, Owner, activate
 
 pytest_plugins = ["tests.support.binding_fixtures"]

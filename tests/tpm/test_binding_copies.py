@@ -11,7 +11,7 @@ from attestation.binding import (
     complete,
     qualifying_data,
 )
-from attestation.ek_certificate import EkCode
+from attestation.ek_verdict import EkCode
 from hw.errors import TpmError
 from ownership_vouchers.types import Guid
 from tests.support.tpm_machines import GUID, NONCE, SECRET, Machine, Owner, activate

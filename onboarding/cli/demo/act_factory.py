@@ -5,7 +5,7 @@ from functools import partial
 from onboarding.cli.demo.cast import Device
 from onboarding.cli.demo.stage import Stage, together
 from onboarding.cli.demo.timeline import Timeline
-from onboarding.cli.device import register_passport
+from onboarding.cli.device_di import register_passport
 from onboarding.device.factory import initialise
 from onboarding.store.apikeys import Role
 

@@ -8,11 +8,11 @@ it was judged. Source: TPM 2.0 Library, part 1, section 24 (credential protectio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attestation.binding import qualifying_data
 from attestation.binding_messages import (
     BindingChallenge,
     BindingEvidence,
     BindingRequest,
+    qualifying_data,
 )
 from hw.evidence import AkAlg, AttestationKey
 from onboarding.device.errors import DeviceError

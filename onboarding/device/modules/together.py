@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
@@ -11,7 +11,6 @@ from onboarding.device.machine import Machine
 from onboarding.device.modules.binding import BindingModule
 from onboarding.device.modules.command import CommandModule
 from onboarding.device.modules.conformance import ConformanceModule
-from onboarding.device.modules.csr import CsrModule
 from onboarding.device.modules.download import DownloadModule
 from onboarding.device.modules.inventory import InventoryModule
 from onboarding.device.modules.journal import Journal
@@ -22,6 +21,9 @@ from onboarding.device.modules.wget import WgetModule
 from onboarding.protocol.modules import DeviceModule
 from onboarding.tls import PUBLIC, Trust
 from ownership_vouchers.types import Guid
+
+if TYPE_CHECKING:
+    from onboarding.device.modules.csr import CsrModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ class DeviceModules:
             self.client.close()
 
 
-def _csr(machine: Machine, journal: Journal) -> CsrModule:
+def _csr(machine: Machine, journal: Journal) -> "CsrModule":
+    from onboarding.device.modules.csr import CsrModule  # with a library for ASN.1
+
     name = machine.config.serial
     return CsrModule(machine.directory, machine.create_owner_key, name, journal)
 

@@ -20,8 +20,7 @@ from attestation.binding import (
     complete,
     qualifying_data,
 )
-from attestation.ek_certificate import EkCode
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass, EkCode
 from attestation.passport import Passport, key_digest
 from hw.algorithms import HashAlg
 from hw.structures import PublicArea, TpmaObject

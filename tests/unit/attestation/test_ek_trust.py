@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from attestation.ek_certificate import EkCode, load_root
-from attestation.ek_trust import EkClass, EkEvidence, EkVerdict, judge
+from attestation.ek_certificate import load_root
+from attestation.ek_trust import EkEvidence, judge
+from attestation.ek_verdict import EkClass, EkCode, EkVerdict
 from attestation.errors import PolicyError
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from attestation.binding import BindingClass
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass
 from attestation.errors import PolicyError
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from tests.support.release import POLICY

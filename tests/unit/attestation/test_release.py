@@ -7,7 +7,7 @@ import pytest
 from attestation.appraisal import AppraisalFailure, Verdict
 from attestation.binding import BindingClass
 from attestation.documents import CLOCK_SKEW
-from attestation.ek_trust import EkClass
+from attestation.ek_verdict import EkClass
 from attestation.errors import PolicyError
 from attestation.facts import AssignedPolicy, Facts, Ownership, UpdateWindow
 from attestation.policy import ReleasePolicy

@@ -7,12 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ownership_vouchers.certificates import (
-    HardwareModuleName,
-    TpmAttributes,
-    hardware_module_name,
-    tpm_attributes,
-)
+from ownership_vouchers.certificates import hardware_module_name, tpm_attributes
+from ownership_vouchers.certified_names import HardwareModuleName, TpmAttributes
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.keys import load_certificate
 from tests.support.verdicts import Vector

@@ -12,7 +12,7 @@ import typer.main
 
 from attestation.binding_messages import BindingCode
 from attestation.decision import DenyCode
-from attestation.ek_certificate import EkCode
+from attestation.ek_verdict import EkCode
 from attestation.errors import DocumentFault
 from attestation.quote_rules import QuoteCode
 from onboarding.cli.app import COMMANDS, command_line
