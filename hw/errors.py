@@ -21,6 +21,10 @@ class TpmUnavailableError(TpmError):
     """No TPM, or no library to talk to one."""
 
 
+class TpmBusyError(TpmError):
+    """The TPM did not answer in time, or too many ask it."""
+
+
 class LogUnavailableError(HwError):
     """The kernel hands out no such log, or not to us."""
 

@@ -1,6 +1,6 @@
 """One connection to one TPM: the only place that imports the TPM software stack.
 
-Import this and you need the extra ``tpm``; servers do without.
+Import this and you need the extra ``tpm``; servers whose keys are in none do without.
 """
 
 import os
@@ -25,7 +25,9 @@ try:
         TPM2_SE,
         TPMA_NV,
         TPMA_OBJECT,
+        TPMA_SESSION,
     )
+    from tpm2_pytss.tsskey import TSSPrivKey
     from tpm2_pytss.types import (
         TPM2B_ENCRYPTED_SECRET,
         TPM2B_ID_OBJECT,
@@ -34,9 +36,14 @@ try:
         TPM2B_SENSITIVE_CREATE,
         TPML_PCR_SELECTION,
         TPMS_NV_PUBLIC,
+        TPMS_SENSITIVE_CREATE,
         TPMT_PUBLIC,
+        TPMT_PUBLIC_PARMS,
+        TPMT_RSA_DECRYPT,
         TPMT_SIG_SCHEME,
         TPMT_SYM_DEF,
+        TPMU_SYM_KEY_BITS,
+        TPMU_SYM_MODE,
     )
     from tpm2_pytss.utils import NoSuchIndex, create_ek_template
 except ImportError as error:
@@ -45,6 +52,7 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "AES_CFB",
     "ESYS_TR",
     "TPM2B_ENCRYPTED_SECRET",
     "TPM2B_ID_OBJECT",
@@ -55,19 +63,30 @@ __all__ = [
     "TPM2_CAP",
     "TPM2_EO",
     "TPM2_RC",
+    "TPM2_SE",
     "TPMA_NV",
     "TPMA_OBJECT",
+    "TPMA_SESSION",
     "TPML_PCR_SELECTION",
     "TPMS_NV_PUBLIC",
+    "TPMS_SENSITIVE_CREATE",
     "TPMT_PUBLIC",
+    "TPMT_PUBLIC_PARMS",
+    "TPMT_RSA_DECRYPT",
     "TPMT_SIG_SCHEME",
     "Buffer",
     "Link",
     "NoSuchIndex",
     "TSS2_Exception",
+    "TSSPrivKey",
     "create_ek_template",
 ]
 
+AES_CFB = TPMT_SYM_DEF(  # of a session that encrypts parameters
+    algorithm=TPM2_ALG.AES,
+    keyBits=TPMU_SYM_KEY_BITS(aes=128),
+    mode=TPMU_SYM_MODE(aes=TPM2_ALG.CFB),
+)
 _TRANSIENT, _HMAC_SESSION, _POLICY_SESSION = 0x80000000, 0x02000000, 0x03000000
 _FLUSH_CONTEXT = bytes.fromhex("80010000000e00000165")  # and a handle
 _UNMANAGED = ("swtpm", "mssim")  # TCTIs with no resource manager behind them

@@ -12,6 +12,7 @@ from onboarding.services.errors import ServicesError
 from onboarding.services.key_store import Custody, KeyInfo, KeyKind, KeyStore
 from onboarding.services.pkcs11_token import Token
 from onboarding.services.settings import Role, Settings
+from onboarding.services.tpm_custody import TpmCustody
 from onboarding.store.database import Database
 from onboarding.store.ek_roots import EkRootStore
 from onboarding.store.errors import ChainBroken, NotFound, StoreError
@@ -23,6 +24,7 @@ from onboarding.store.vouchers import VoucherStore
 PAGE = 200
 SOON = 30 * 86400  # seconds
 PKCS11 = "PKCS#11 token"
+KEY_TPM = "TPM of keys"
 
 
 def check_keys(settings: Settings) -> Iterator[Finding]:
@@ -38,6 +40,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
     if settings.role.includes(Role.MANUFACTURING):
         yield attempt("device CA dates", partial(_device_cas, settings))
     yield attempt(PKCS11, partial(_token, settings))
+    yield attempt(KEY_TPM, partial(_key_tpm, settings))
 
 
 def _device_cas(settings: Settings) -> Finding:
@@ -91,6 +94,16 @@ def _token(settings: Settings) -> Finding:
         mend = "Log in once with the token's own tool, and check the PIN file."
         return Finding(PKCS11, Health.WARNING, f"{detail}: {look.worry}", mend)
     return Finding(PKCS11, Health.OK, detail)
+
+
+def _key_tpm(settings: Settings) -> Finding:
+    """As ``_token``."""
+    tpm = TpmCustody.of(settings)
+    if tpm is None:
+        return Finding(KEY_TPM, Health.SKIPPED, "not configured")
+    maker = tpm.look()
+    told = f"{maker.manufacturer} {maker.model}, firmware {maker.firmware}"
+    return Finding(KEY_TPM, Health.OK, f"{settings.tpm_tcti}: {told}")
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import httpx
 
 from attestation.keylime.errors import KeylimeError
 from hw.errors import HwError
-from onboarding.services.errors import ServicesError, TokenError
+from onboarding.services.errors import CustodyError, ServicesError
 from onboarding.store.errors import DatabaseUnfit, StoreError
 
 
@@ -37,8 +37,8 @@ _MENDS: tuple[tuple[type[Exception], str], ...] = (
     (DatabaseUnfit, "Make one, and name it in VOUCHGATE_DATABASE_URL."),
     (StoreError, "Check VOUCHGATE_DATABASE_URL, and that the server runs."),
     (
-        TokenError,
-        "Check VOUCHGATE_PKCS11_…, and that this user may reach the token.",
+        CustodyError,
+        "Check VOUCHGATE_PKCS11_… or VOUCHGATE_TPM_…, and that this user may reach it.",
     ),
     (ServicesError, "Check VOUCHGATE_KEY_DIRECTORY and VOUCHGATE_KEY_PASSPHRASE_FILE."),
     (KeylimeError, "Check that registrar and verifier run, and their logs."),

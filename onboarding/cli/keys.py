@@ -55,7 +55,8 @@ def new(
 ) -> None:
     """Make a key. The private half is never printed.
 
-    It stays in an encrypted file, or in the PKCS#11 token of VOUCHGATE_PKCS11_….
+    It stays in an encrypted file, in the PKCS#11 token of VOUCHGATE_PKCS11_…, or in the
+    TPM of VOUCHGATE_TPM_….
     """
     store = _store(key_directory, key_passphrase_file)
     info = store.create(name or kind.value, kind, algorithm, custody)

@@ -15,8 +15,8 @@ class KeyStoreError(ServicesError):
     """A key file is missing, unreadable, or not opened by the passphrase."""
 
 
-class TokenError(KeyStoreError):
-    """A PKCS#11 token is not there, does not let us in, or cannot do what is asked."""
+class CustodyError(KeyStoreError):
+    """A token or TPM is not there, does not let us in, or cannot do what is asked."""
 
 
 class Problem(ServicesError):

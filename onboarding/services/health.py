@@ -4,6 +4,7 @@ So nothing here names a device, a person or a secret, and what costs is asked at
 most every few seconds, whoever asks.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -18,7 +19,7 @@ from onboarding.services.api.routing import gives
 from onboarding.services.cached import Cached
 from onboarding.services.context import Context
 from onboarding.services.drift import DriftDesk
-from onboarding.services.errors import Problem
+from onboarding.services.errors import KeyStoreError, Problem
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.tally import Tally
 from onboarding.services.to0 import KIND
@@ -28,11 +29,13 @@ from onboarding.store.state import DeviceState
 from onboarding.store.tasks import Backlog
 
 KEYLIME_SECONDS = 5.0
+HOLDER_SECONDS = 2.0
 DRIFT_SECONDS = 300.0  # a look asks for every agent
 COUNT_SECONDS = 5.0
 OK = "ok"
 _STATES = ("pending", "dead")
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
 
 
@@ -48,6 +51,7 @@ class Health:
     registrations: Cached[int]
     webhooks: Cached[tuple[int, int]]
     to0: Cached[tuple[Backlog, Mapping[Circuit, int]]]
+    holders: Cached[str]
     link: KeylimeLink | None = None
     drift: Cached[Mapping[DriftKind, int]] | None = None
 
@@ -64,6 +68,7 @@ class Health:
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
             Cached(stores.webhooks.counts, COUNT_SECONDS),
             Cached(lambda: _to0(context), COUNT_SECONDS),
+            Cached(lambda: _holders(context), HOLDER_SECONDS),
             link,
             None if link is None else Cached(_drift(context, link), DRIFT_SECONDS),
         )
@@ -83,12 +88,21 @@ class Health:
         return OK if current else "the database's schema is of another version"
 
     def _keys(self) -> str:
-        """Whether tokens can be sealed: the database's keys need the key file's."""
+        """Whether the key file seals tokens, and what holds keys answers."""
         try:
             self.context.server_keys.sealer(self.context.now())
         except StoreError as error:
             return str(error)
-        return OK
+        return self.holders.get()
+
+
+def _holders(context: Context) -> str:
+    try:
+        context.key_store.check()
+    except KeyStoreError as error:
+        log.warning("keys: %s", error)
+        return "a key cannot be used now; `vouchgate doctor` says more"
+    return OK
 
 
 def _to0(context: Context) -> tuple[Backlog, Mapping[Circuit, int]]:

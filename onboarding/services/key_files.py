@@ -2,9 +2,9 @@
 
 What may be known (name, kind, public key, where the private key is) stands in clear and
 is authenticated; the private key is under AES-256-GCM with a key that scrypt makes from
-the passphrase. The file of a key in a token seals nothing, so it is authenticated all
-the same. Files are made with mode 0600; only the certificates of a device CA are
-ever changed in one.
+the passphrase. The file of a key in a token seals nothing, that of one in a TPM what
+the TPM wrapped: so both are authenticated all the same. Files are made with mode 0600;
+only the certificates of a device CA are ever changed in one.
 """
 
 import json
@@ -53,7 +53,7 @@ def seal(info: KeyInfo, private: bytes, passphrase: bytes) -> bytes:
 
 
 def unseal(fields: Fields, passphrase: bytes, name: str) -> bytes:
-    """Return the private key; nothing, if it is in a token.
+    """Return the private key; if it is elsewhere, what its holder wants kept.
 
     Raises:
         KeyStoreError: Wrong passphrase, or an altered file.

@@ -21,6 +21,7 @@ class Custody(StrEnum):
 
     FILE = "file"
     PKCS11 = "pkcs11"
+    TPM = "tpm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class KeyInfo:
 
     ``fingerprint`` is the SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal
     digits. ``certificate_pem`` is the key's own certificate, and those above a device
-    CA's; files of before have one for a device CA only. ``uri`` names the private key
-    in its token (RFC 7512); a key that is in the file has none.
+    CA's; files of before have one for a device CA only. ``uri`` names a private key
+    that is not in the file: in a token as RFC 7512 does, in a TPM as ``tpm:name=``
+    and its name, 68 hexadecimal digits.
     """
 
     name: str
@@ -41,9 +43,13 @@ class KeyInfo:
     certificate_pem: str | None
     uri: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: the URI is of a scheme that this version does not know."""
+        _ = self.custody
+
     @property
     def custody(self) -> Custody:
-        return Custody.FILE if self.uri is None else Custody.PKCS11
+        return Custody.FILE if self.uri is None else Custody(self.uri.partition(":")[0])
 
     @property
     def certificates(self) -> int:

@@ -29,7 +29,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made; ``private`` is PKCS#8 DER, or nothing for one in a token."""
+    """A key just made; ``private`` is PKCS#8 DER, or what its holder wants kept."""
 
     private: bytes = field(repr=False)
     fingerprint: str

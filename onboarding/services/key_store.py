@@ -1,11 +1,12 @@
-"""The keys of a service: one file per key, and where that says so, a token.
+"""The keys of a service: one file per key, and where that says so, a token or a TPM.
 
-See ``key_files`` for what a file holds, ``pkcs11_token`` for what a token does.
+See ``key_files`` for what a file holds, ``pkcs11_token`` for what a token does, and
+``tpm_custody`` for what a TPM does.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -14,16 +15,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.services import key_files, key_material
-from onboarding.services.errors import KeyStoreError
+from onboarding.services.errors import CustodyError, KeyStoreError
+from onboarding.services.held_keys import HeldRsaKey, Holder
 from onboarding.services.key_info import Custody as Custody
 from onboarding.services.key_info import KeyInfo as KeyInfo
 from onboarding.services.key_info import KeyKind as KeyKind
 from onboarding.services.key_material import KeyAlgorithm, NewKey
-from onboarding.services.pkcs11_keys import TokenRsaKey
 from onboarding.services.pkcs11_token import Token
 from onboarding.services.settings import Settings, read_passphrase
+from onboarding.services.tpm_custody import TpmCustody
 from ownership_vouchers.algorithms import SigningKey, SoftSigner
 
+_UNSET = {
+    Custody.PKCS11: "a PKCS#11 token: set VOUCHGATE_PKCS11_MODULE,"
+    " VOUCHGATE_PKCS11_TOKEN and VOUCHGATE_PKCS11_PIN_FILE",
+    Custody.TPM: "a TPM: set VOUCHGATE_TPM_TCTI and VOUCHGATE_TPM_AUTH_FILE",
+}
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 Stamp = frozenset[tuple[str, int, int, int]]
@@ -33,7 +40,7 @@ class KeyStore:
     """A directory of key files opened by one passphrase.
 
     Args:
-        token: Where keys are that are not in their files; None when there is none.
+        holders: Where keys are that are not in their files.
         asymkex: Devices may ask an RSA owner key to decrypt, so each must be able to.
     """
 
@@ -41,13 +48,13 @@ class KeyStore:
         self,
         directory: Path,
         passphrase: bytes,
-        token: Token | None = None,
+        holders: Mapping[Custody, Holder] | None = None,
         *,
         asymkex: bool = False,
     ) -> None:
         self._directory = directory
         self._passphrase = passphrase
-        self._token = token
+        self._holders = holders or {}
         self._asymkex = asymkex
 
     @classmethod
@@ -62,9 +69,13 @@ class KeyStore:
         """
         file = settings.key_passphrase_file
         passphrase = b"" if closed else read_passphrase(file)
-        token = Token.of(settings)
+        made = {
+            Custody.PKCS11: Token.of(settings),
+            Custody.TPM: TpmCustody.of(settings),
+        }
+        holders = {where: one for where, one in made.items() if one is not None}
         asymkex = settings.to2_asymkex
-        return cls(settings.key_directory, passphrase, token, asymkex=asymkex)
+        return cls(settings.key_directory, passphrase, holders, asymkex=asymkex)
 
     def __repr__(self) -> str:
         return f"KeyStore({str(self._directory)!r})"
@@ -80,8 +91,8 @@ class KeyStore:
 
         Raises:
             KeyStoreError: The name is taken or not allowed, or a device CA with PSS,
-                or the token cannot do what such a key is for: then nothing is left in
-                it.
+                or the holder cannot do what such a key is for: then nothing is left
+                in it.
         """
         ca = kind is KeyKind.DEVICE_CA
         if custody is Custody.FILE:
@@ -90,12 +101,12 @@ class KeyStore:
             )
         key_material.require_issuing(algorithm, ca=ca)
         self._require_free(name)
-        token = self._some_token(name)
+        holder = self._holder(name, custody)
         decrypts = kind is KeyKind.OWNER and not algorithm.startswith("P-")
-        with token.new_key(name, algorithm, decrypts=decrypts) as key:
+        with holder.new_key(name, algorithm, decrypts=decrypts) as (key, kept):
             if kind is KeyKind.OWNER:
                 self._require_kex(name, key)
-            made = key_material.described(key, ca=ca)
+            made = key_material.described(key, ca=ca, private=kept)
             return self._add(name, kind, algorithm, made, key.uri)
 
     def adopt(
@@ -165,8 +176,8 @@ class KeyStore:
         if info.uri is None:
             return key_material.load_private(private)
         public = key_material.load_public(info.public_pem)
-        token = self._some_token(name)
-        return token.key(info.uri, public, info.algorithm)
+        holder = self._holder(name, info.custody)
+        return holder.key(info.uri, private, public, info.algorithm)
 
     def chain(self, name: str) -> tuple[x509.Certificate, ...]:
         """Return a device CA's certificate, then those above it.
@@ -195,19 +206,25 @@ class KeyStore:
         self._write(changed, private, over=True)
         return changed
 
-    def _some_token(self, name: str) -> Token:
-        if self._token is None:
-            raise KeyStoreError(
-                f"key {name} is for a PKCS#11 token: set VOUCHGATE_PKCS11_MODULE,"
-                " VOUCHGATE_PKCS11_TOKEN and VOUCHGATE_PKCS11_PIN_FILE"
-            )
-        return self._token
+    def check(self) -> None:
+        """Whether what holds keys answers; files need nobody.
+
+        Raises:
+            CustodyError: A key cannot be used.
+        """
+        for custody in {info.custody for info in self.list()} - {Custody.FILE}:
+            self._holder("in use", custody).check()
+
+    def _holder(self, name: str, custody: Custody) -> Holder:
+        if custody not in self._holders:
+            raise CustodyError(f"key {name} is for {_UNSET[custody]}")
+        return self._holders[custody]
 
     def _require_kex(self, name: str, key: SigningKey) -> None:
         """A device that chose ASYMKEX could not be served; better to say so now."""
-        if self._asymkex and isinstance(key, TokenRsaKey) and not key.decrypts:
+        if self._asymkex and isinstance(key, HeldRsaKey) and not key.decrypts:
             raise KeyStoreError(
-                f"owner key {name} cannot decrypt in its token ({key.why_not}), and"
+                f"owner key {name} cannot decrypt where it is ({key.why_not}), and"
                 " ASYMKEX key exchange asks it to: set VOUCHGATE_TO2_ASYMKEX=false, or"
                 " keep an RSA owner key in a file, or use P-256 or P-384"
             )
@@ -237,7 +254,7 @@ class KeyStore:
 
 
 def _decrypts(key: SigningKey) -> bool:
-    return not isinstance(key, TokenRsaKey) or key.decrypts
+    return not isinstance(key, HeldRsaKey) or key.decrypts
 
 
 def _stamp(name: str, status: os.stat_result) -> tuple[str, int, int, int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from onboarding.services.errors import SettingsError, TokenError
+from onboarding.services.errors import CustodyError, SettingsError
 from onboarding.services.settings import read_secret
 
 if TYPE_CHECKING:  # extra "pkcs11": who has no token installs without it
@@ -53,7 +53,7 @@ class TokenSession:
         """Do something with the open session, alone.
 
         Raises:
-            TokenError: It cannot be opened, or refused what was asked.
+            CustodyError: It cannot be opened, or refused what was asked.
             ValueError: What was to be decrypted is not for the key.
         """
         loaded = _loaded(self._module)
@@ -77,7 +77,7 @@ class TokenSession:
         """Find a private key by its CKA_ID; inside ``run`` only.
 
         Raises:
-            TokenError: There is none, or there are several.
+            CustodyError: There is none, or there are several.
         """
         import pkcs11
 
@@ -86,14 +86,14 @@ class TokenSession:
             try:
                 found = session.get_key(object_class=kind, id=identity)
             except pkcs11.NoSuchKey as error:
-                raise TokenError(
+                raise CustodyError(
                     f"token {self.label} has no private key with id {name}"
                 ) from error
             self._keys[identity] = found  # type: ignore[assignment]  # by its class
         return self._keys[identity]
 
     def look(self) -> TokenLook:
-        """Describe the token, logging in nowhere. Raises TokenError."""
+        """Describe the token, logging in nowhere. Raises CustodyError."""
         loaded = _loaded(self._module)
         with loaded.lock:
             try:
@@ -118,23 +118,25 @@ class TokenSession:
         found = [one for one in loaded.lib.get_tokens() if one.label == self.label]
         if len(found) != 1:
             seen = "no token" if not found else f"{len(found)} tokens"
-            raise TokenError(f"{self._module.name} has {seen} labelled {self.label}")
+            raise CustodyError(f"{self._module.name} has {seen} labelled {self.label}")
         token: Slotted = found[0]
         return token
 
     def _login(self, loaded: _Loaded, token: Slotted) -> Session:
         if self._refused is not None:
-            raise TokenError(f"{self._refused}; it is not tried again until a restart")
+            raise CustodyError(
+                f"{self._refused}; it is not tried again until a restart"
+            )
         worry = loaded.worry(token.flags)
         if worry is not None and loaded.near_lock(token.flags):
-            raise TokenError(f"token {self.label}: {worry}")
+            raise CustodyError(f"token {self.label}: {worry}")
         try:
             return token.open(rw=True, user_pin=read_pin(self._pin_file))
         except loaded.already:
             return token.open(rw=True)
         except loaded.wrong_pin as error:
             self._refused = f"token {self.label} refused the PIN of {self._pin_file}"
-            raise TokenError(self._refused) from error
+            raise CustodyError(self._refused) from error
 
     def _drop(self) -> None:
         self._session = None
@@ -152,16 +154,16 @@ class TokenLook:
 
 
 def read_pin(path: Path) -> str:
-    """Read a PIN of one line. Raises TokenError; the PIN is in no message."""
+    """Read a PIN of one line. Raises CustodyError; the PIN is in no message."""
     try:
         pin = read_secret(path)
         if len(pin) > _MAX_PIN:
-            raise TokenError(f"{path} holds more than a PIN")
+            raise CustodyError(f"{path} holds more than a PIN")
         return pin.decode()
     except SettingsError as error:
-        raise TokenError(str(error)) from error
+        raise CustodyError(str(error)) from error
     except UnicodeDecodeError:
-        raise TokenError(f"{path} holds no PIN in UTF-8") from None
+        raise CustodyError(f"{path} holds no PIN in UTF-8") from None
 
 
 class _Loaded:
@@ -171,7 +173,7 @@ class _Loaded:
         try:
             import pkcs11
         except ImportError as error:
-            raise TokenError(
+            raise CustodyError(
                 "PKCS#11 needs the extra: pip install 'vouchgate[pkcs11]'"
             ) from error
         self.lock = RLock()
@@ -198,7 +200,9 @@ class _Loaded:
         try:
             self.lib: Any = pkcs11.lib(str(path))
         except pkcs11.PKCS11Error as error:
-            raise TokenError(f"{path} is no PKCS#11 module: {_named(error)}") from error
+            raise CustodyError(
+                f"{path} is no PKCS#11 module: {_named(error)}"
+            ) from error
 
     def near_lock(self, flags: pkcs11.TokenFlag) -> bool:
         import pkcs11
@@ -228,5 +232,5 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__} {error}".strip()
 
 
-def _failed(error: Exception, label: str) -> TokenError:
-    return TokenError(f"token {label}: {_named(error)}")
+def _failed(error: Exception, label: str) -> CustodyError:
+    return CustodyError(f"token {label}: {_named(error)}")

@@ -1,7 +1,6 @@
 """A PKCS#11 token that keeps private keys: makes them, and signs with them.
 
-Keys are made to stay: CKA_SENSITIVE, not CKA_EXTRACTABLE. What a key is for is tried
-before it is used, so a token that cannot do it is refused when it is configured.
+Keys are made to stay: CKA_SENSITIVE, not CKA_EXTRACTABLE.
 """
 
 from __future__ import annotations
@@ -14,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from onboarding.services.errors import TokenError
+from onboarding.services.errors import CustodyError
+from onboarding.services.held_keys import HeldKey, tried
 from onboarding.services.key_material import KeyAlgorithm
-from onboarding.services.pkcs11_keys import TokenEcKey, TokenKey, TokenRsaKey
 from onboarding.services.pkcs11_session import TokenLook, TokenSession
 from onboarding.services.settings import Settings
-from ownership_vouchers.algorithms import OAEP, SoftSigner, VerifyKey, verify
-from ownership_vouchers.errors import SignatureError
+from ownership_vouchers.algorithms import VerifyKey
 
 if TYPE_CHECKING:
     from pkcs11.types import PrivateKey, Session
@@ -32,11 +29,10 @@ _CURVES: Mapping[KeyAlgorithm, tuple[str, ec.EllipticCurve]] = {
     KeyAlgorithm.P256: ("secp256r1", ec.SECP256R1()),
     KeyAlgorithm.P384: ("secp384r1", ec.SECP384R1()),
 }
-_TRIED = b"Vouchgate tries whether this key works"
 
 
 class Token:
-    """The token that the settings name. Safe in any thread."""
+    """The token that the settings name: a ``held_keys.Holder``."""
 
     def __init__(self, session: TokenSession) -> None:
         self._session = session
@@ -57,22 +53,14 @@ class Token:
         return f"Token({self._session.label!r})"
 
     def look(self) -> TokenLook:
-        """Describe the token without logging in. Raises TokenError."""
+        """Describe the token without logging in. Raises CustodyError."""
         return self._session.look()
 
     @contextmanager
     def new_key(
         self, name: str, algorithm: KeyAlgorithm, *, decrypts: bool
-    ) -> Iterator[TokenKey]:
-        """Make a key that stays if the block ends well, and goes if it does not.
-
-        Args:
-            name: Its CKA_LABEL.
-            decrypts: It may decrypt, besides signing.
-
-        Raises:
-            TokenError: The token cannot make it, or it cannot do what it is for.
-        """
+    ) -> Iterator[tuple[HeldKey, bytes]]:
+        """See Holder; ``name`` becomes its CKA_LABEL, and the file keeps nothing."""
         identity = secrets.token_bytes(16)
         allowed = decrypts and algorithm not in _CURVES
 
@@ -83,35 +71,22 @@ class Token:
 
         public = self._session.run(make)
         try:
-            yield self.key(self._uri(identity), public, algorithm)
+            yield self.key(self._uri(identity), b"", public, algorithm), b""
         except BaseException:
             self._session.run(lambda session: _destroy(session, identity))
             raise
 
-    def key(self, uri: str, public: VerifyKey, algorithm: KeyAlgorithm) -> TokenKey:
-        """Return a key by its URI, after it has signed and decrypted a trial.
-
-        Args:
-            public: The public half that it must have.
-
-        Raises:
-            TokenError: It is not there, is another, or cannot sign as it must.
-        """
+    def key(
+        self, uri: str, kept: bytes, public: VerifyKey, algorithm: KeyAlgorithm
+    ) -> HeldKey:
+        """See Holder."""
         operations = _Operations(self._session, self._identity(uri))
         self._session.run(lambda session: _require_mechanism(session, algorithm))
-        if isinstance(public, ec.EllipticCurvePublicKey):
-            key: TokenKey = TokenEcKey(uri, public, operations)
-        else:
-            key = TokenRsaKey(uri, public, operations, _why_not(operations, public))
-        signer = SoftSigner(key, pss=algorithm.pss)
-        try:
-            verify(public, signer.alg, signer.sign(_TRIED), _TRIED)
-        except (SignatureError, InvalidSignature) as error:
-            raise TokenError(f"{uri} is another key than the file says") from error
-        except TokenError as error:
-            kind = signer.alg.name
-            raise TokenError(f"{uri} cannot sign as {kind}: {error}") from error
-        return key
+        return tried(uri, public, algorithm, operations)
+
+    def check(self) -> None:
+        """See Holder."""
+        self.look()
 
     def _uri(self, identity: bytes) -> str:
         look = self.look()
@@ -128,16 +103,16 @@ class Token:
         look = self.look()
         named = [unquote_to_bytes(parts.get(one, "")) for one in ("token", "serial")]
         if scheme != "pkcs11" or not parts.get("id"):
-            raise TokenError(f"{uri} names no key of a token")
+            raise CustodyError(f"{uri} names no key of a token")
         if named != [look.label.encode(), look.serial.encode()]:
-            raise TokenError(
+            raise CustodyError(
                 f"{uri} is not in token {look.label}, serial {look.serial}"
             )
         return unquote_to_bytes(parts["id"])
 
 
 class _Operations:
-    """What one key does; see ``pkcs11_keys.Operations``."""
+    """What one key does; see ``held_keys.Operations``."""
 
     def __init__(self, session: TokenSession, identity: bytes) -> None:
         self._session = session
@@ -172,7 +147,7 @@ class _Operations:
             key = self._session.private_key(session, self._identity)
             work = getattr(key, does, None)  # missing where CKA_SIGN, CKA_DECRYPT is
             if work is None:
-                raise TokenError(f"the key may not {does}")
+                raise CustodyError(f"the key may not {does}")
             try:
                 made = work(data, mechanism=mechanism, mechanism_param=param)
             except (pkcs11.EncryptedDataInvalid, pkcs11.EncryptedDataLenRange) as error:
@@ -183,7 +158,7 @@ class _Operations:
 
 
 def _require_mechanism(session: Session, algorithm: KeyAlgorithm) -> None:
-    """Raises TokenError: the token does not sign as such a key has to."""
+    """Raises CustodyError: the token does not sign as such a key has to."""
     import pkcs11
 
     wanted = "ECDSA"
@@ -191,19 +166,10 @@ def _require_mechanism(session: Session, algorithm: KeyAlgorithm) -> None:
         wanted = f"SHA{384 if algorithm.strong else 256}_RSA_PKCS"
         wanted += "_PSS" if algorithm.pss else ""
     if pkcs11.Mechanism[wanted] not in session.token.slot.get_mechanisms():
-        raise TokenError(
+        raise CustodyError(
             f"token {session.token.label} has no CKM_{wanted}, so it cannot sign with"
             f" {algorithm} keys: choose another --algorithm, or keep it in a file"
         )
-
-
-def _why_not(operations: _Operations, public: rsa.RSAPublicKey) -> str | None:
-    """Why an RSA key does not decrypt where it is: found by trying."""
-    try:
-        opened = operations.oaep(public.encrypt(_TRIED, OAEP))
-    except (TokenError, ValueError) as error:
-        return f"RSA-OAEP with SHA-256: {error}"
-    return None if opened == _TRIED else "RSA-OAEP with SHA-256 opens something else"
 
 
 def _generate(
@@ -250,7 +216,7 @@ def _require_kept(private: PrivateKey) -> None:
     from pkcs11 import Attribute
 
     if private[Attribute.EXTRACTABLE] or not private[Attribute.SENSITIVE]:
-        raise TokenError("the token made a key that could leave it")
+        raise CustodyError("the token made a key that could leave it")
 
 
 def _public(public: Any, algorithm: KeyAlgorithm) -> VerifyKey:

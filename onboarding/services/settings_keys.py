@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class KeySettings(BaseSettings):
-    """Key files, and a PKCS#11 token for keys that are in none."""
+    """Key files, and a PKCS#11 token or a TPM for keys that are in none."""
 
     model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)
 
@@ -19,6 +19,12 @@ class KeySettings(BaseSettings):
     pkcs11_token: str | None = Field(default=None, min_length=1, max_length=32)
     pkcs11_pin_file: Path | None = None
 
+    tpm_tcti: str | None = Field(default=None, min_length=1, max_length=256)
+    tpm_auth_file: Path | None = None  # the authorisation value of keys in that TPM
+    tpm_seconds: int = Field(
+        default=10, ge=1, le=300
+    )  # one use of a key, with its wait
+
     @model_validator(mode="after")
     def _token(self) -> Self:
         token = (self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file)
@@ -26,4 +32,10 @@ class KeySettings(BaseSettings):
             raise ValueError(
                 "pkcs11_module, pkcs11_token and pkcs11_pin_file go together"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tpm(self) -> Self:
+        if (self.tpm_tcti is None) != (self.tpm_auth_file is None):
+            raise ValueError("tpm_tcti and tpm_auth_file go together")
         return self

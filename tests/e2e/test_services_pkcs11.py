@@ -18,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 def test_a_device_is_made_sold_and_onboarded_with_keys_in_a_token(
     token: SoftToken, tmp_path: Path
 ) -> None:
-    for chain in joined(tmp_path, KeyAlgorithm.P256, token=token):
+    for chain in joined(tmp_path, KeyAlgorithm.P256, holder=token):
         device = SoftDevice.made_at(Wire.to(chain.factory.url))
         assert chain.take(chain.sell(device)).status_code == 200
         eventually(lambda: state_of(chain, device) == "registered")  # noqa: B023

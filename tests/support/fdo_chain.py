@@ -12,9 +12,9 @@ from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role, Settings
 from onboarding.store import apikeys
+from tests.support.key_holders import KeyHolder
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
-from tests.support.softhsm import SoftToken
 
 PATIENCE = 120.0  # seconds; a background task takes a fraction of one
 
@@ -61,9 +61,9 @@ def joined(
     directory: Path,
     algorithm: KeyAlgorithm,
     databases: Mapping[Role, str] | None = None,
-    token: SoftToken | None = None,
+    holder: KeyHolder | None = None,
 ) -> Iterator[Chain]:
-    site = Site(directory, algorithm, token=token)
+    site = Site(directory, algorithm, holder=holder)
     named = {role: {"database_url": url} for role, url in (databases or {}).items()}
     owner_settings = site.settings(Role.OWNER, **named.get(Role.OWNER, {}))
     with ExitStack() as stack:

@@ -19,14 +19,14 @@ import httpx
 
 from onboarding.protocol.step import Finished, Send
 from onboarding.services.key_material import KeyAlgorithm
-from onboarding.services.key_store import Custody, KeyKind, KeyStore
+from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.server import prepare
 from onboarding.services.settings import Role, Settings
 from onboarding.store import apikeys
 from onboarding.store.apikeys import ApiKeyStore
 from onboarding.store.database import Database
 from onboarding.wire.message import MsgType
-from tests.support.softhsm import SoftToken
+from tests.support.key_holders import KeyHolder
 
 PASSPHRASE = b"test passphrase, for tests only"
 SECONDS = 120.0
@@ -85,18 +85,18 @@ class Site:
     directory: Path
     algorithm: KeyAlgorithm = KeyAlgorithm.P256
     own_keys: bool = False  # else those that all sites of a test run share
-    token: SoftToken | None = None  # keys are in it; else in files
+    holder: KeyHolder | None = None  # keys are in it; else in files
     _numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         (self.directory / "passphrase").write_bytes(PASSPHRASE)
-        if self.token is None:
+        if self.holder is None:
             made = _new_keys if self.own_keys else _key_files
             shutil.copytree(made(self.algorithm), self.directory / "keys")
         else:
             ours = KeyStore.of(self.settings(Role.ALL))
             for kind in KeyKind:
-                ours.create(kind.value, kind, self.algorithm, Custody.PKCS11)
+                ours.create(kind.value, kind, self.algorithm, self.holder.custody)
         store = KeyStore(self.directory / "keys", PASSPHRASE)
         self.keys = {info.kind: info for info in store.list()}
 
@@ -108,7 +108,7 @@ class Site:
             "key_directory": self.directory / "keys",
             "key_passphrase_file": self.directory / "passphrase",
             "task_poll_seconds": 0.05,
-            **(self.token.named if self.token else {}),
+            **(self.holder.named if self.holder else {}),
         }
         return Settings(**{**values, **changed})
 

@@ -10,10 +10,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from onboarding.services.settings import Settings
+from onboarding.services.key_store import Custody
+from tests.support.key_holders import KeyHolder
 
 LIBRARIES = (
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -26,31 +28,22 @@ TOKENS = 16
 
 
 @dataclass(frozen=True)
-class SoftToken:
+class SoftToken(KeyHolder):
     """One token, as the settings name it."""
+
+    custody = Custody.PKCS11
 
     module: Path
     label: str
     pin_file: Path
 
     @property
-    def named(self) -> dict[str, object]:
+    def named(self) -> dict[str, Any]:
         return {
             "pkcs11_module": self.module,
             "pkcs11_token": self.label,
             "pkcs11_pin_file": self.pin_file,
         }
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {f"VOUCHGATE_{k.upper()}": str(v) for k, v in self.named.items()}
-
-    def settings(self, directory: Path, **changed: object) -> Settings:
-        """Settings of a service whose key files are in ``directory``."""
-        passphrase = directory / "passphrase"
-        passphrase.write_text("a passphrase of the tests")
-        files = {"key_directory": directory / "keys", "key_passphrase_file": passphrase}
-        return Settings(**{**files, **self.named, **changed})  # type: ignore[arg-type]
 
 
 NewToken = Callable[[], SoftToken]

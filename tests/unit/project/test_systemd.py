@@ -13,7 +13,7 @@ from onboarding.services.settings import Role, Settings
 
 UNITS = Path(__file__).parents[3] / "docs/examples/systemd"
 UNIT = "vouchgate@.service"
-DROP_INS = ("postgresql.conf", "pkcs11.conf")
+DROP_INS = ("postgresql.conf", "pkcs11.conf", "tpm.conf")
 ROLES = [role.value for role in Role if role is not Role.ALL]
 MOST_EXPOSED = "15"  # of 100, as systemd-analyze weighs it; what is left is the network
 
@@ -96,5 +96,7 @@ def test_secrets_come_as_credentials_and_every_setting_exists() -> None:
         assert set_here
         assert set_here.keys() <= known
         loaded = set(re.findall(r"^LoadCredential=([\w-]+):", text, re.M))
-        secret = {v for k, v in set_here.items() if "PASS" in k or "PIN" in k}
+        secret = {
+            v for k, v in set_here.items() if "PASS" in k or "PIN" in k or "AUTH" in k
+        }
         assert secret == {f"%d/{one}" for one in loaded}

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import ValidationError
 
 from onboarding.services.device_ca import DeviceCas
-from onboarding.services.errors import KeyStoreError, TokenError
+from onboarding.services.errors import CustodyError, KeyStoreError
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import Custody, KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
@@ -66,12 +66,12 @@ def test_keys_of_every_kind_sign_in_the_token(store: KeyStore, tmp_path: Path) -
 def test_no_private_key_leaves_the_token(store: KeyStore, token: SoftToken) -> None:
     store.create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
     key: Any = store.private_key("maker")
-    with pytest.raises(TokenError, match="stays in its token"):
+    with pytest.raises(CustodyError, match="stays where it is"):
         key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    with pytest.raises(TokenError, match="stays in its token"):
+    with pytest.raises(CustodyError, match="stays where it is"):
         key.private_numbers()
     kind = pkcs11.ObjectClass.PRIVATE_KEY
-    session = key._token._session._session
+    session = key._holder._session._session
     (held,) = session.get_objects({pkcs11.Attribute.CLASS: kind})
     assert held[pkcs11.Attribute.NEVER_EXTRACTABLE]
     assert not held[pkcs11.Attribute.DECRYPT]
@@ -126,10 +126,10 @@ def test_a_wrong_pin_is_tried_once(token: SoftToken, tmp_path: Path) -> None:
     pin_file = tmp_path / "pin"
     pin_file.write_text("not the PIN\n")
     settings = token.settings(tmp_path, pkcs11_pin_file=pin_file)
-    with pytest.raises(TokenError, match="refused the PIN"):
+    with pytest.raises(CustodyError, match="refused the PIN"):
         KeyStore.of(settings).create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
     pin_file.write_text(PIN)
-    with pytest.raises(TokenError, match="not tried again") as caught:
+    with pytest.raises(CustodyError, match="not tried again") as caught:
         KeyStore.of(settings).create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
     assert PIN not in str(caught.value)
     assert "not the PIN" not in str(caught.value)
@@ -143,7 +143,7 @@ def test_a_key_is_looked_for_in_its_own_token_only(
 ) -> None:
     store.create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
     elsewhere = KeyStore.of(other_token.settings(tmp_path))
-    with pytest.raises(TokenError, match="is not in token"):
+    with pytest.raises(CustodyError, match="is not in token"):
         elsewhere.signer("maker")
     nowhere = {f"pkcs11_{one}": None for one in ("module", "token", "pin_file")}
     without = KeyStore.of(other_token.settings(tmp_path, **nowhere))
@@ -167,10 +167,10 @@ def test_a_key_that_is_gone_from_the_token_is_missed_when_opened(
 ) -> None:
     store.create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
     key: Any = store.private_key("maker")
-    for one in list(key._token._session._session.get_objects()):
+    for one in list(key._holder._session._session.get_objects()):
         one.destroy()
     pkcs11.lib(str(token.module)).reinitialize()
-    with pytest.raises(TokenError, match="no private key with id"):
+    with pytest.raises(CustodyError, match="no private key with id"):
         store.signer("maker")
 
 
@@ -222,5 +222,5 @@ def test_the_three_settings_of_a_token_go_together(tmp_path: Path) -> None:
 def test_what_is_no_module_is_refused(token: SoftToken, tmp_path: Path) -> None:
     (tmp_path / "module.so").write_text("no library")
     settings = token.settings(tmp_path, pkcs11_module=tmp_path / "module.so")
-    with pytest.raises(TokenError, match="is no PKCS#11 module"):
+    with pytest.raises(CustodyError, match="is no PKCS#11 module"):
         KeyStore.of(settings).create("maker", MAKER, KeyAlgorithm.P256, IN_TOKEN)
