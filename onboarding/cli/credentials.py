@@ -7,10 +7,13 @@ an argument of a command: arguments are public on a machine. Files and variables
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onboarding.cli.files import read_file
 from onboarding.cli.output import CliError, unusable
-from onboarding.tls import ClientCertificate
+
+if TYPE_CHECKING:  # with HTTP behind it, which many commands do without
+    from onboarding.tls import ClientCertificate
 
 API_KEY, API_KEY_FILE = "VOUCHGATE_API_KEY", "VOUCHGATE_API_KEY_FILE"
 TOKEN, TOKEN_FILE = "VOUCHGATE_TOKEN", "VOUCHGATE_TOKEN_FILE"
@@ -27,7 +30,7 @@ class Credential:
     """What is shown to a service: a bearer (none if ""), a certificate, or both."""
 
     bearer: str = field(repr=False)
-    certificate: ClientCertificate | None = None
+    certificate: "ClientCertificate | None" = None
 
 
 def credential_of(key_file: Path | None) -> Credential:
@@ -93,7 +96,7 @@ def _sendable(where: str, value: str) -> str:
     return value
 
 
-def _certificate() -> ClientCertificate | None:
+def _certificate() -> "ClientCertificate | None":
     chain, key = os.environ.get(CERTIFICATE), os.environ.get(PRIVATE_KEY)
     if not chain:
         if key:
@@ -101,4 +104,6 @@ def _certificate() -> ClientCertificate | None:
         return None
     secret = os.environ.get(PASSPHRASE_FILE)
     passphrase = read_file(Path(secret), 4096).strip() if secret else b""
+    from onboarding.tls import ClientCertificate
+
     return ClientCertificate(Path(chain), Path(key) if key else None, passphrase)
