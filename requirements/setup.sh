@@ -62,9 +62,11 @@ install_python_environment() {
     if [ -x .venv/bin/vouchgate ] && [ "$(cat .venv/.locked 2>/dev/null)" = "$stamp" ]; then
         return 0
     fi
-    python=$(find_python)
-    echo "vouchgate: building .venv with $("$python" --version)"
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    if [ ! -x .venv/bin/python ]; then
+        python=$(find_python)
+        "$python" -m venv .venv
+    fi
+    echo "vouchgate: filling .venv with $(.venv/bin/python --version)"
     # No build isolation: what builds tpm2-pytss is pinned with hashes like the rest.
     .venv/bin/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/build.txt
     .venv/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements/all.txt

@@ -69,6 +69,7 @@ COMMANDS = {
     "audit": "onboarding.cli.audit",
     "backup": "onboarding.cli.backup",
     "restore": "onboarding.cli.backup",
+    "database": "onboarding.cli.database",
     "manual": "onboarding.cli.manual",
 }
 

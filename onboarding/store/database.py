@@ -80,8 +80,9 @@ class Database:
             StoreUnavailable: The database fails, or is of a newer version.
             DatabaseUnfit: It is in another encoding than UTF8.
         """
-        with _translated(), self._writing.begin() as connection:
-            schema.upgrade(connection)
+        if not self.is_current():
+            with self.rebuilding() as connection:
+                schema.upgrade(connection)
         runs_schema.create(self.runs, unlogged=self._runs_are_postgres)
         configure_mappers()  # else whoever comes first waits for it
 
@@ -89,6 +90,21 @@ class Database:
         """Whether the schema is the one this version was written for."""
         with _translated(), self._engine.connect() as connection:
             return schema.is_current(connection)
+
+    def revision(self) -> str:
+        """The newest migration that the tables have seen; empty if they have none."""
+        with _translated(), self._engine.connect() as connection:
+            return schema.revision_of(connection)
+
+    def downgrade(self, revision: str, event: Event) -> None:
+        """Undo every migration after one, and log it; what only those know is lost.
+
+        Raises:
+            StoreUnavailable: The database fails, or no way leads there.
+        """
+        with self.rebuilding() as connection:
+            schema.downgrade(connection, revision)
+            append(self._wrap(connection.connection.driver_connection), event)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -126,9 +142,18 @@ class Database:
 
     @contextmanager
     def rebuilding(self) -> Iterator[Connection]:
-        """A connection to make tables and rows with: all of it, or nothing."""
-        with _translated(), self._writing.begin() as connection:
+        """A connection to make tables and rows with: all of it, or nothing.
+
+        Rows refer to rows that are there when it ends; meanwhile they need not.
+        """
+        with (
+            _translated(),
+            self._writing.connect() as connection,
+            _unchecked(connection),
+            connection.begin(),
+        ):
             yield connection
+            _check_references(connection)
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -222,6 +247,28 @@ def _on_begin(connection: Connection) -> None:
     # through would fail when another wrote meanwhile.
     writes = connection.get_execution_options().get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _unchecked(connection: Connection) -> Iterator[None]:
+    """Let SQLite drop a table that others refer to, to make it anew."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.execute("PRAGMA foreign_keys=OFF")  # does nothing once a transaction began
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise StoreUnavailable(f"a row of {broken[0]} refers to none of {broken[2]}")
 
 
 @contextmanager

@@ -13,19 +13,22 @@ from sqlalchemy import Connection
 from onboarding.store.errors import StoreUnavailable
 
 
-def run(connection: Connection, migrations: Path, revision: str) -> None:
-    """Run every migration that is missing up to one, inside the open transaction.
+def run(
+    connection: Connection, migrations: Path, revision: str, *, down: bool = False
+) -> None:
+    """Run every migration up, or down, to a revision, inside the open transaction.
 
     Raises:
         StoreUnavailable: The database is of a version we do not know.
     """
+    go = command.downgrade if down else command.upgrade
     config = Config()
     location = str(migrations).replace("%", "%%")  # ConfigParser interpolates
     config.set_main_option("script_location", location)
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, revision)
+        go(config, revision)
     except CommandError as error:
         raise StoreUnavailable(
             "the database was made by another version of Vouchgate; "

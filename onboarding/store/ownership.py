@@ -83,18 +83,27 @@ def take(connection: Connection, taking: Taking) -> bool:
     if retired_at is not None:
         raise Conflict("the device was sold or scrapped meanwhile")
     if last_run is not None:
-        deliveries.lay_aside(connection, current)
+        _end_former(connection, current)
     target = _settle_voucher(connection, taking, current, first=not replaced)
     owner_keys.require_usable(connection, taking.old_guid, target)
     deliveries.upload(connection, taking.run_id, target, taking.at, taking.uploads)
     _settle_device(connection, taking, current, target)
-    _settle_binding(connection, taking, target)
+    if taking.binding is not None:
+        bound = replace(taking.binding, guid=target, bound_at=taking.at)
+        bindings.write(connection, bound)
     if taking.ends is not None:
         connection.count(_END_TASK, taking.ends)
     _log(connection, taking, target)
     if taking.binding is not None:
         bindings.require_own_ek(connection, taking.binding.ek_digest, target)
     return True
+
+
+def _end_former(connection: Connection, current: bytes) -> None:
+    """What a device had from when it was taken before holds no longer."""
+    deliveries.lay_aside(connection, current)
+    connection.count(_END_RELEASES, (current,))
+    bindings.drop(connection, current)
 
 
 def _settle_voucher(
@@ -148,7 +157,6 @@ def _find(connection: Connection, guid: bytes) -> VoucherRecord:
 def _settle_device(
     connection: Connection, taking: Taking, current: bytes, target: bytes
 ) -> None:
-    connection.count(_END_RELEASES, (current,))
     values = (
         target,
         taking.old_guid if taking.old_guid != target else None,
@@ -163,13 +171,6 @@ def _settle_device(
     )
     connection.count(_OWN, values)
     connection.count(_NEW_GUID, (target, target))
-
-
-def _settle_binding(connection: Connection, taking: Taking, target: bytes) -> None:
-    bindings.drop(connection, target)
-    if taking.binding is not None:
-        bound = replace(taking.binding, guid=target, bound_at=taking.at)
-        bindings.write(connection, bound)
 
 
 def _log(connection: Connection, taking: Taking, target: bytes) -> None:

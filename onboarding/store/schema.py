@@ -9,9 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from onboarding.store.errors import StoreUnavailable
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x766F7563  # any fixed number; replicas that migrate at once queue on it
 HEAD = "head"
+FIRST = "0001"
 
 
 def upgrade(connection: Connection, revision: str = HEAD) -> None:
@@ -20,13 +23,36 @@ def upgrade(connection: Connection, revision: str = HEAD) -> None:
     Raises:
         StoreUnavailable: The database is of a version we do not know.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    _queue(connection)
     if revision == HEAD and is_current(connection):
         return
     from onboarding.store import migrating  # with Alembic, which most starts spare
 
     migrating.run(connection, _MIGRATIONS, revision)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Undo every migration after one, inside the open transaction.
+
+    What only newer versions know is lost. Take a backup first.
+
+    Raises:
+        StoreUnavailable: The database is of a version we do not know, or older.
+    """
+    _queue(connection)
+    if not revision_of(connection) > revision >= FIRST:
+        raise StoreUnavailable(
+            f"the database is at {revision_of(connection) or 'no revision'}, "
+            f"from where no way leads down to {revision}"
+        )
+    from onboarding.store import migrating
+
+    migrating.run(connection, _MIGRATIONS, revision, down=True)
+
+
+def _queue(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def revision_of(connection: Connection) -> str:

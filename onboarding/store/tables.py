@@ -92,7 +92,8 @@ class DeviceRow(Base, table=True):
     """A device by the GUID it has now, and the facts its state follows from."""
 
     __tablename__ = "devices"
-    __table_args__ = (Index("ix_devices_owner_key", "owner_key", "guid"), ONE_TREE)
+    # Not in one tree: its GUID changes with each TO2, and the row would move with it.
+    __table_args__ = (Index("ix_devices_owner_key", "owner_key", "guid"),)
     guid: bytes = guid_key()
     previous_guid: bytes | None = None
     serial: str = Field(default="", index=True)
