@@ -36,6 +36,7 @@ class Round:
     """What stays the same throughout one round."""
 
     guid: Guid
+    next_guid: Guid
     device_key: VerifyKey
     now: int
     random: Callable[[int], bytes] = field(repr=False)
@@ -53,6 +54,7 @@ class Round:
     def context(self, exchange: Exchange, run: ModuleRun) -> ModuleContext:
         return ModuleContext(
             self.guid,
+            self.next_guid,
             self.device_key,
             self.now,
             self.random,

@@ -21,7 +21,7 @@ from ownership_vouchers import cbor
 DEVMOD_VARIABLES = tuple(
     f"devmod.{name}" for name in ("os", "arch", "version", "device", "sn", "bin")
 )
-FACT_VARIABLES = ("guid", "serial", "model")
+FACT_VARIABLES = ("guid", "next_guid", "serial", "model")
 VARIABLES = FACT_VARIABLES + DEVMOD_VARIABLES
 
 # What a device says of itself ends up in paths, URLs and arguments.
@@ -122,6 +122,7 @@ class Invocation:
             "serial": self.facts.get("serial") or ctx.devmod.get("sn", ""),
             "model": self.facts.get("model", ""),
             "guid": str(ctx.guid),
+            "next_guid": str(ctx.next_guid),
         }.get(name, "")
         if not value:
             raise ModuleFailed(f"the device does not tell its {name}")

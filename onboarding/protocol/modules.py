@@ -32,6 +32,7 @@ class ModuleContext:
     """What a module may know of the run it is part of."""
 
     guid: Guid
+    next_guid: Guid  # once TO2 is done; the same where its credential stays
     device_key: VerifyKey
     now: int  # seconds since 1970, UTC
     random: Callable[[int], bytes] = field(repr=False)

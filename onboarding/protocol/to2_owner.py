@@ -231,6 +231,7 @@ def _service_info(state: Serving, body: bytes, env: To2OwnerEnv) -> Step:
     message = DeviceServiceInfo.from_cbor(plain)
     this = Round(
         state.guid,
+        _next_guid(state),
         _find(state.guid, env).device_key,
         env.now,
         env.random,
@@ -244,6 +245,13 @@ def _service_info(state: Serving, body: bytes, env: To2OwnerEnv) -> Step:
     serving = Serving(state.session, hmac_, limit, exchange, marks)
     place = state.next_place
     return _sealed(serving, OwnerServiceInfo.TYPE, reply.encode(), env, place)
+
+
+def _next_guid(state: Serving) -> Guid:
+    """A device that sent no HMAC stays who it is."""
+    if state.replacement_hmac is None:
+        return state.guid
+    return SetupDevicePayload.from_cbor(state.session.offer).guid
 
 
 def _done(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:

@@ -117,6 +117,22 @@ def test_a_device_runs_its_own_plan_with_its_own_values(
     assert again["plan"] == "own"  # it follows the device to its new GUID
 
 
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_plan_can_name_the_guid_that_the_device_will_have(
+    chain: Chain, tmp_path: Path, reused: bool
+) -> None:
+    device = chain.bought()
+    before = device.credential.guid
+    store(chain, "named", text("id", "{guid} {next_guid}"))
+    give(chain, device, "named")
+    if reused:
+        path = f"/vouchers/{before}/credential"
+        ask(chain, "PUT", path, json={"mode": "reuse"})
+    onboard(chain, device, tmp_path, allow_reuse=reused)
+    assert (device.credential.guid == before) is reused
+    assert (tmp_path / "id").read_text() == f"{before} {device.credential.guid}"
+
+
 def test_rules_hold_from_the_next_to2_on_without_a_restart(
     chain: Chain, tmp_path: Path
 ) -> None:

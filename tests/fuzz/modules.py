@@ -41,7 +41,8 @@ MODULES: Mapping[str, OwnerModule] = {
 
 def _context(active: bool, number: int) -> ModuleContext:
     device = CHAIN.voucher.device_key
-    return ModuleContext(CHAIN.guid, device, NOW, bytes, {}, active, number)
+    guid = CHAIN.guid
+    return ModuleContext(guid, guid, device, NOW, bytes, {}, active, number)
 
 
 def heard(data: bytes, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -25,6 +25,7 @@ from ownership_vouchers.types import Guid
 from tests.support.fdo_roles import FACTS, NOW
 
 GUID = Guid(bytes(range(16)))
+NEXT_GUID = Guid(bytes(range(1, 17)))
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -71,6 +72,7 @@ class ModulePair:
     def _turn(self, message: DeviceServiceInfo) -> OwnerServiceInfo:
         this = Round(
             GUID,
+            NEXT_GUID,
             KEY.public_key(),
             NOW,
             secrets.token_bytes,
@@ -88,4 +90,5 @@ class ModulePair:
 def context(active: bool = True, modules: tuple[str, ...] = ()) -> ModuleContext:
     """What a module is told, where it is asked alone."""
     public = KEY.public_key()
-    return ModuleContext(GUID, public, NOW, secrets.token_bytes, {}, active, 1, modules)
+    random = secrets.token_bytes
+    return ModuleContext(GUID, NEXT_GUID, public, NOW, random, {}, active, 1, modules)

@@ -23,6 +23,7 @@ _ASKED = {
         "mvn -q -B -U -N dependency:get -Dtransitive=false"
         " -Dartifact=org.fidoalliance.fdo:protocol:1.1.11",
     ),
+    "Keylime's agent (Rust)": ("cargo info keylime_agent",),
     "client-sdk-fidoiot (C)": ("apt-cache show client-sdk-fidoiot",),
 }
 _TELLING = re.compile(

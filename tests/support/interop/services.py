@@ -138,14 +138,26 @@ def wait_for(check: Callable[[], bool], why: Callable[[], str]) -> None:
 
 
 @contextmanager
-def trading(directory: Path) -> Iterator[Trade]:
-    """Run the three services, introduced to each other."""
-    site = Site(directory, own_keys=True)
+def trading(
+    directory: Path,
+    owner_settings: Mapping[str, object] | None = None,
+    *,
+    every_key: bool = True,
+) -> Iterator[Trade]:
+    """Run the three services, introduced to each other.
+
+    Args:
+        owner_settings: More settings of the owner, by their names in lower case.
+        every_key: A key of every kind, which takes its time; else P-256 only.
+    """
+    more = {Role.OWNER: owner_settings or {}}
+    site = Site(directory, own_keys=every_key)
     store = KeyStore(directory / "keys", PASSPHRASE)
-    _more_keys(store)
+    if every_key:
+        _more_keys(store)
     with ExitStack() as stack:
         factory, rendezvous, owner = (
-            stack.enter_context(_process(site, role))
+            stack.enter_context(_process(site, role, more.get(role, {})))
             for role in (Role.MANUFACTURING, Role.RENDEZVOUS, Role.OWNER)
         )
         trade = Trade(factory, rendezvous, owner, _by_kind(store), store)
@@ -200,7 +212,7 @@ def _by_kind(store: KeyStore) -> dict[KeyKind, dict[KeyAlgorithm, KeyInfo]]:
 
 
 @contextmanager
-def _process(site: Site, role: Role) -> Iterator[Service]:
+def _process(site: Site, role: Role, more: Mapping[str, object]) -> Iterator[Service]:
     settings = site.settings(role)
     key = site.api_key(settings, apikeys.Role.ADMIN)
     port_file = site.directory / f"{role.value}.port"
@@ -210,6 +222,7 @@ def _process(site: Site, role: Role) -> Iterator[Service]:
         "VOUCHGATE_KEY_PASSPHRASE_FILE": str(settings.key_passphrase_file),
         "VOUCHGATE_TASK_POLL_SECONDS": "0.05",
         "VOUCHGATE_TO2_HMAC_CIPHERS": "true",
+        **{f"VOUCHGATE_{name.upper()}": str(value) for name, value in more.items()},
     }
     serve = [sys.executable, "-m", "onboarding.cli", "serve", "--role", role.value]
     command = [*serve, "--port", "0", "--port-file", str(port_file)]

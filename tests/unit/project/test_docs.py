@@ -72,6 +72,12 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(path: Path) -> None:
             assert anchor in anchors_of(found.read_text()), f"{target}#{anchor}"
 
 
+def test_the_guides_plan_for_a_stock_agent_is_the_example_that_is_tried() -> None:
+    guide = (ROOT / "docs/operators.md").read_text()
+    plan = (ROOT / "docs/examples/keylime-agent/plan.json").read_text()
+    assert f"```json\n{plan}```" in guide
+
+
 @every_document
 def test_every_command_named_exists(path: Path) -> None:
     for words in commands_in(path.read_text()):

@@ -39,7 +39,7 @@ BUDGET = 1300
 
 
 def context(device_key: VerifyKey, guid: Guid = CHAIN.guid) -> ModuleContext:
-    return ModuleContext(guid, device_key, NOW, secrets.token_bytes, {}, True, 1)
+    return ModuleContext(guid, guid, device_key, NOW, secrets.token_bytes, {}, True, 1)
 
 
 def module(*roots: Certificate, required: bool = True) -> BindingModule:

@@ -38,7 +38,8 @@ def ek_roots(ek_ca: Path, tpm: "Tpm") -> list[x509.Certificate]:
 def bound(tpm: "Tpm", answer_of: "Tpm", roots: list[x509.Certificate]) -> ModuleResult:
     """Bind the device of ``tpm``; the credential is opened by ``answer_of``."""
     dak, ak = tpm.create_device_key("P-256"), tpm.create_attestation_key("ecc")
-    ctx = ModuleContext(GUID, dak.public_key, NOW, secrets.token_bytes, {}, True, 1)
+    random = secrets.token_bytes
+    ctx = ModuleContext(GUID, GUID, dak.public_key, NOW, random, {}, True, 1)
     one = BindingModule(None, roots)
     state, ((_, asked),), _ = one.produce(one.start(ctx), BUDGET, ctx)
     request = BindingRequest.from_cbor(asked)

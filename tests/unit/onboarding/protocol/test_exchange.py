@@ -70,6 +70,7 @@ class Owner:
         self._bytes = cbor.encode(exchange.to_item())
         self.round = Round(
             Guid(bytes(16)),
+            Guid(bytes(16)),
             DEVICE_KEY,
             NOW,
             secrets.token_bytes,

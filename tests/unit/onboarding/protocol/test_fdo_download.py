@@ -17,6 +17,7 @@ from tests.support.fdo_roles import NOW
 
 ASKED = ModuleContext(
     Guid(bytes(16)),
+    Guid(bytes(16)),
     ec.generate_private_key(ec.SECP256R1()).public_key(),
     NOW,
     secrets.token_bytes,

@@ -10,10 +10,10 @@ from onboarding.protocol.fdo_upload import UploadModule
 from onboarding.protocol.invocation import Invocation, PlanStep
 from onboarding.protocol.modules import OwnerModule, Progress
 from ownership_vouchers import cbor
-from tests.support.module_pair import GUID, context
+from tests.support.module_pair import GUID, NEXT_GUID, context
 
 FACTS = {"serial": "SN-1", "model": "board"}
-NEEDS = frozenset({"guid", "serial", "devmod.arch"})
+NEEDS = frozenset({"guid", "next_guid", "serial", "devmod.arch"})
 CTX = replace(context(), devmod={"arch": "aarch64"})
 
 
@@ -27,7 +27,7 @@ STEP = Invocation(PlanStep("fdo.upload", True, 60, NEEDS, build), FACTS)
 def test_a_step_is_made_of_what_voucher_and_device_say() -> None:
     state = cbor.decode(cbor.encode(STEP.start(CTX)))
     _, messages, progress = STEP.produce(state, 1300, CTX)
-    assert cbor.decode(dict(messages)["name"]) == f"aarch64/{GUID}/SN-1"
+    assert cbor.decode(dict(messages)["name"]) == f"aarch64/{GUID}/{NEXT_GUID}/SN-1"
     assert progress is Progress.WAITING
 
 

@@ -1,0 +1,187 @@
+"""A stock FDO client and a stock Keylime agent, served by our three services.
+
+Nothing of ours runs on the device: the owner's plan configures the agent over
+fdo.download and fdo.command, and Keylime in pull mode calls it.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from attestation.keylime.credential_blob import auth_tag
+from attestation.keylime.results import VerifierMode
+from attestation.keylime.settings import StackOptions
+from attestation.keylime.stack import KeylimeStack
+from attestation.passport import key_digest
+from hw.public_area import PublicArea
+from hw.swtpm import ek_ca_certificates
+from onboarding.device.workload import Change
+from tests.support.attester import Attester, register
+from tests.support.interop.go_peers import GoPeers
+from tests.support.interop.services import Trade, trading
+from tests.support.interop.stock_device import AGENT, StockDevice, stock_device
+from tests.support.keylime_stack import require_keylime
+from tests.support.pushing import outsider
+
+if TYPE_CHECKING:
+    from tests.support.swtpm import MakeSoftwareTpm
+
+PAIR = (
+    f"go-fdo-client as device, with {AGENT}; our three services, Keylime in pull mode"
+)
+PCR = 8
+
+
+@dataclass(frozen=True)
+class PullTrade:
+    """The three services, and the Keylime whose verifier calls agents."""
+
+    trade: Trade
+    stack: KeylimeStack
+
+    @property
+    def registrar(self) -> str:
+        return self.stack.client_settings().registrar_http_url
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A TPM that booted something: where it is, its EK's digest, what PCR 8 holds."""
+
+    tcti: str
+    ek_digest: str
+    value: str
+
+
+@pytest.fixture(scope="module")
+def pull(
+    tmp_path_factory: pytest.TempPathFactory, ek_ca: Path, go: GoPeers, chip: Chip
+) -> Iterator[PullTrade]:
+    """An owner that trusts the TPM's maker, and takes keys outside a TPM for FDO."""
+    require_keylime()
+    directory = tmp_path_factory.mktemp("pull")
+    with ExitStack() as opened:
+        options = StackOptions(mode=VerifierMode.PULL)
+        stack = opened.enter_context(KeylimeStack(directory / "keylime", options))
+        where = stack.client_settings()
+        settings = {
+            "keylime_verifier_url": where.verifier_url,
+            "keylime_pull_url": where.verifier_url,
+            "keylime_registrar_url": where.registrar_url,
+            "keylime_registrar_http_url": where.registrar_http_url,
+            "keylime_ca": where.ca,
+            "keylime_cert": where.cert,
+            "keylime_key": where.key,
+        }
+        (directory / "trade").mkdir()
+        trade = opened.enter_context(
+            trading(directory / "trade", settings, every_key=False)
+        )
+        owner = trade.owner
+        owner.send("/ek-roots", b"".join(ek_ca_certificates(ek_ca)))
+        owner.send("/service-info/files?name=keylime-ca.crt", where.ca.read_bytes())
+        accepted = ["key-outside-tpm", "tpm-bound"]
+        release = {"kind": "release", "name": "default", "accepted_binding": accepted}
+        owner.call("POST", "/policies", release)
+        golden = {
+            "kind": "attestation",
+            "name": "golden",
+            "pcrs": {PCR: [chip.value]},
+        }
+        owner.call("POST", "/policies", golden)
+        files = [{"path": "app.container", "text": "[Container]\n"}]
+        manifest = {"name": "app", "version": 1, "kind": "quadlet", "files": files}
+        owner.call("POST", "/manifests", manifest)
+        yield PullTrade(trade, stack)
+
+
+@pytest.fixture(scope="module")
+def chip(make_software_tpm: "MakeSoftwareTpm") -> Chip:
+    from hw.tpm import Tpm
+
+    tcti = make_software_tpm("stock").start()
+    with Tpm(tcti) as tpm:
+        tpm.extend(PCR, b"what booted")
+        ek = PublicArea.from_bytes(tpm.endorsement_key().public)
+        return Chip(tcti, key_digest(ek.key).hex(), tpm.read_pcrs("sha256", [PCR])[PCR])
+
+
+def held(pull: PullTrade, device: StockDevice) -> str:
+    """Hold the device to the golden policy, and give it a workload; its path."""
+    path = f"/devices/{device.guid}"
+    owner = pull.trade.owner
+    owner.call("PUT", f"{path}/policy", {"policy": "golden", "version": 1})
+    owner.call("PUT", f"{path}/assignment", {"manifest": "app", "version": 1})
+    return path
+
+
+@pytest.mark.interop(PAIR)
+def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
+    go: GoPeers,
+    pull: PullTrade,
+    chip: Chip,
+    other_tpm: "Any",
+    client: httpx.Client,
+    tmp_path: Path,
+) -> None:
+    trade = pull.trade
+    with stock_device(go.program("go-fdo-client"), tmp_path, chip.tcti) as device:
+        device.client.initialise(trade.factory.url)
+        reported = device.onboard(trade, pull.registrar, chip.tcti)
+        assert reported == chip.ek_digest
+        path = held(pull, device)
+        refused = device.adopted(trade, ek_digest=reported, ak_digest="00" * 32)
+        assert "another AK than was reported" in refused["detail"]
+        adopted = device.adopted(trade, ek_digest=reported)
+        assert (adopted["channel"], adopted["class"]) == ("pull", "key-outside-tpm")
+        assert adopted["ek_class"] == "vendor-trusted"
+        trade.reached(str(device.guid), "attested")
+        (first, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
+        assert (first["channel"], first["compared"]) == ("pull", [f"pcr:sha256:{PCR}"])
+        gate = device.workload(client, trade)
+        assert gate.sync().change is Change.APPLIED
+        trade.reached(str(device.guid), "released")
+
+        # Somebody at the registrar has its entry dropped, and enters another TPM.
+        thief = Attester(other_tpm, other_tpm.create_attestation_key("rsa"))
+        poison(pull.stack, str(device.guid), thief)
+        trade.reached(str(device.guid), "failed", "withdrawn")
+        (last, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
+        assert last["failures"][0]["type"] == "pull.other-keys"
+        assert gate.sync().change is Change.REMOVED
+        assert trade.reached(str(device.guid), "withdrawn")["removal"] == "proven"
+
+
+def poison(stack: KeylimeStack, agent: str, thief: Attester) -> None:
+    from attestation.keylime.errors import KeylimeError
+
+    with outsider(stack) as keylime:
+        with pytest.raises(KeylimeError):
+            keylime.activate(agent, "00" * 48)
+        secret = register(keylime, agent, thief)
+        keylime.activate(agent, auth_tag(secret, agent))
+
+
+@pytest.mark.interop(PAIR)
+def test_its_agent_on_another_tpm_than_it_reported_is_refused(
+    go: GoPeers,
+    pull: PullTrade,
+    chip: Chip,
+    make_software_tpm: "MakeSoftwareTpm",
+    tmp_path: Path,
+) -> None:
+    trade, other = pull.trade, make_software_tpm("not the reported one").start()
+    with stock_device(go.program("go-fdo-client"), tmp_path, other) as device:
+        device.client.initialise(trade.factory.url)
+        reported = device.onboard(trade, pull.registrar, chip.tcti)
+        path = held(pull, device)
+        refused = device.adopted(trade, ek_digest=reported)
+        assert refused["code"] == "other-keys"
+        assert "another EK than was bound or reported" in refused["detail"]
+        shown = trade.owner.call("GET", path)
+        assert (shown["state"], shown["binding"]) == ("owned", None)
