@@ -5,7 +5,7 @@ cannot be read, or is longer than its bound, raises KeylimeError with what was a
 Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import httpx
 
@@ -36,6 +36,7 @@ from attestation.keylime.verifiers import VerifierPool
 ANSWER_LIMIT = 1024 * 1024
 PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
 FAILURE_LIMIT = 10_000
+LIST_SECONDS = 180.0  # a verifier says nothing before its whole list is made
 SLOWEST = 256 * 1024  # bytes of an IMA list that a busy verifier judges in a second
 MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
 
@@ -168,6 +169,28 @@ class KeylimeClient:
         """Make another call of the verifier; return status and body."""
         return self._ask(method, self._verifier + path, accepted, body, limit)
 
+    def long_answer(self, path: str, limit: int) -> Iterator[bytes]:
+        """Yield what the verifier answers to a GET, piece by piece.
+
+        Raises:
+            KeylimeError: While it is iterated, too: there is more than ``limit``, or it
+                was cut off, so what came before counts for nothing.
+        """
+        what, taken = f"GET {self._verifier}{path}", 0
+        try:
+            waits = httpx.Timeout(LIST_SECONDS, connect=CONNECT_SECONDS)
+            url = self._verifier + path
+            with self._http.stream("GET", url, timeout=waits) as response:
+                if response.status_code != 200:
+                    raise _refused(what, response.status_code)
+                for chunk in response.iter_bytes():
+                    taken += len(chunk)
+                    if taken > limit:
+                        raise _too_long(what, limit)
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise _unavailable(what, error) from error
+
     def list_registrar(self, path: str, limit: int) -> bytes:
         """Read one of the registrar's lists, of at most ``limit`` bytes."""
         return self._ask("GET", self._registrar + path, {200}, limit=limit)[1]
@@ -211,12 +234,9 @@ class KeylimeClient:
             with self._http.stream(method, url, json=body, timeout=waits) as response:
                 answer = _bounded(what, response, limit)
         except httpx.HTTPError as error:
-            said = f"{what}: {type(error).__name__}: {error}"
-            raise KeylimeUnavailable(said) from error
+            raise _unavailable(what, error) from error
         if response.status_code not in accepted:
-            words = answer[:300].decode(errors="replace")
-            kind = KeylimeUnavailable if response.status_code >= 500 else KeylimeError
-            raise kind(f"{what}: status {response.status_code}: {words}")
+            raise _refused(what, response.status_code, answer)
         return response.status_code, answer
 
 
@@ -253,5 +273,19 @@ def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:
     for chunk in response.iter_bytes():
         chunks += chunk
         if len(chunks) > limit:
-            raise KeylimeError(f"{what}: the answer is longer than {limit} octets")
+            raise _too_long(what, limit)
     return bytes(chunks)
+
+
+def _too_long(what: str, limit: int) -> KeylimeError:
+    return KeylimeError(f"{what}: the answer is longer than {limit} octets")
+
+
+def _unavailable(what: str, error: httpx.HTTPError) -> KeylimeUnavailable:
+    return KeylimeUnavailable(f"{what}: {type(error).__name__}: {error}")
+
+
+def _refused(what: str, status: int, answer: bytes = b"") -> KeylimeError:
+    words = answer[:300].decode(errors="replace")
+    kind = KeylimeUnavailable if status >= 500 else KeylimeError
+    return kind(f"{what}: status {status}: {words}")

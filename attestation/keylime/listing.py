@@ -3,6 +3,8 @@
 Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import quote
@@ -10,10 +12,25 @@ from urllib.parse import quote
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer
 from attestation.keylime.client import KeylimeClient
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.long_answer import members_of
+from attestation.keylime.results import AgentState
 
-LIST_LIMIT = 64 * 1024 * 1024  # bytes of one list
+LIST_LIMIT = 64 * 1024 * 1024  # bytes of one list of names
+AGENTS_LIMIT = 1024 * 1024 * 1024  # bytes of the list of agents, of which one is kept
 PolicyKind = Literal["allowlists", "mbpolicies"]
 NAMES_LIMIT = 200_000
+
+# What is another when there is news of an agent, on either channel. Not whether it is
+# late: Keylime says so of agents that are not, and all of them are when it restarts.
+_TELLING = (
+    "operational_state",
+    "attestation_count",
+    "last_received_quote",
+    "last_successful_attestation",
+    "last_event_id",
+    "tpm_policy",
+)
 
 
 class KeylimeListing:
@@ -27,11 +44,15 @@ class KeylimeListing:
 
     def enrolled(self) -> Mapping[str, str]:
         """Agents that the verifier knows, and the TPM policy of each, a JSON text."""
-        found = self._verifier("/v2.6/agents/?bulk=true", "enrolled agents")
-        return {
-            name: Answer(f"enrolled agents {name}", one).at("tpm_policy").text()
-            for name, one in found.members().items()
-        }
+        return {name: one.at("tpm_policy").text() for name, one in self._agents()}
+
+    def heard(self) -> Mapping[str, bytes | None]:
+        """A mark of what the verifier has heard of each agent; None: nothing yet.
+
+        The mark (SHA-256) is another after every attestation that tells anything: one
+        that passed, and one that failed unless the last of that second did.
+        """
+        return {name: _mark(one) for name, one in self._agents()}
 
     def registered(self) -> frozenset[str]:
         """Ids that the registrar knows, activated or not."""
@@ -59,9 +80,27 @@ class KeylimeListing:
         path = f"/v2.6/{kind}/{quote(name, safe='')}"
         self._client.verifier("DELETE", path, {200, 204, 404})
 
+    def _agents(self) -> Iterator[tuple[str, Answer]]:
+        """Each agent with the verifier's entry of it, to be read to the end."""
+        seen: set[str] = set()
+        chunks = self._client.long_answer("/v2.6/agents/?bulk=true", AGENTS_LIMIT)
+        for name, entry in members_of("enrolled agents", chunks, "results"):
+            if name in seen or len(seen) == NAMES_LIMIT:
+                raise KeylimeError(f"enrolled agents: {name[:80]!r} is one too many")
+            seen.add(name)
+            yield name, entry
+
     def _verifier(self, path: str, what: str) -> Answer:
         _, body = self._client.verifier("GET", path, limit=LIST_LIMIT)
         return Answer.parse(what, body).at("results")
+
+
+def _mark(entry: Answer) -> bytes | None:
+    if entry.at("last_received_quote").value in (None, 0):
+        return None
+    failed = entry.at("attestation_status").text() == AgentState.FAIL
+    said = [failed, *(entry.at(name).value for name in _TELLING)]
+    return hashlib.sha256(json.dumps(said).encode()).digest()
 
 
 def _names(answer: Answer) -> Iterator[str]:

@@ -10,7 +10,13 @@ from onboarding.protocol.ciphers import AEADS, EVERY
 from onboarding.protocol.env import OwnedVoucher, ServiceInfoLimits, To2OwnerEnv
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.step import Effect, TakeOwnership
-from onboarding.services import enrolment, keylime_webhook, reconcile, to0
+from onboarding.services import (
+    enrolment,
+    keylime_webhook,
+    reconcile,
+    reconcile_round,
+    to0,
+)
 from onboarding.services.api import (
     apikeys,
     audit,
@@ -136,6 +142,9 @@ def part(context: Context) -> Part:
         works: dict[str, Work] = {to0.KIND: registering.run}
         if link is not None:
             works[reconcile.KIND] = reconcile.ReconcileWork(context, gate, link).run
+            rounds = reconcile_round.ReconcileRound(context, link)
+            works[reconcile_round.KIND] = rounds.run
+            reconcile_round.begin(context.stores, context.now())
             works[enrolment.KIND] = enrolment.EnrolWork(context, gate, link).run
         try:
             async for _ in Orchestrator(context, works).run():

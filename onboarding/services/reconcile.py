@@ -1,7 +1,7 @@
-"""Push and pull seen from here: what Keylime holds, stored and acted on.
+"""Push and pull seen from here: what Keylime holds of a device, stored and acted on.
 
-Push sends no notification, and one of pull can be lost, so we ask, again and again;
-silence is not good news, it lets the lease run out.
+One look at one device, when there is news of it: ``reconcile_round`` finds out. Silence
+is not good news, it lets the lease run out.
 """
 
 import logging
@@ -36,12 +36,16 @@ log = logging.getLogger(__name__)
 
 
 def plan(stores: Stores, guid: bytes, now: int) -> None:
-    """Watch a device on the push channel from now on."""
+    """Look at a device of these channels, whatever was seen of it before."""
     stores.tasks.enqueue(KIND, guid.hex(), now)
 
 
 class ReconcileWork:
-    """Does one reconcile task: one look at one device."""
+    """Does one reconcile task: one look at one device.
+
+    A task's payload is the mark of what Keylime had heard when there was news: it is
+    noted once that has been seen to.
+    """
 
     def __init__(self, context: Context, gate: Gate, link: KeylimeLink) -> None:
         self._context = context
@@ -50,46 +54,42 @@ class ReconcileWork:
         self._withdrawals = Withdrawals(context, gate)
 
     def run(self, task: Task, worker: str) -> None:
-        """Look once; come back after the interval set."""
-        tasks, now = self._context.stores.tasks, self._context.now()
+        """Look once; again after a pause if Keylime does not answer."""
+        stores, now = self._context.stores, self._context.now()
         guid = Guid.parse(task.subject)
         try:
-            watched = self._look(guid)
+            channel = self._look(guid)
         except (KeylimeError, Problem) as error:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             log.warning("no verdict on %s: %s", guid, error)
-            tasks.again(task, worker, now + pause, str(error))
+            stores.tasks.again(task, worker, now + pause, str(error))
             return
-        if not watched:
-            tasks.done(task, worker)
-            return
-        # Planned anew, so that the count of attempts starts over.
-        pause = max(1, round(self._context.settings.reconcile_seconds))
-        tasks.enqueue(KIND, task.subject, now + pause)
-        tasks.done(task, worker)
+        if channel is not None and task.payload:
+            stores.bindings.mark(guid.raw, channel, task.payload)
+        stores.tasks.done(task, worker)
 
-    def _look(self, guid: Guid) -> bool:
-        """Store what is new; False when the device is not to be watched any more."""
+    def _look(self, guid: Guid) -> str | None:
+        """Store what is new; return the channel on which nothing else is to be seen."""
         try:
             situation = self._gate.situation(guid.raw)
         except NotFound:
-            return False
-        binding, policy = situation.binding, situation.policy
-        facts = situation.device.facts
+            return None
+        binding, facts = situation.binding, situation.device.facts
         gone = situation.device.guid != guid.raw or facts.retired_at is not None
         if gone or binding is None or facts.enrolled_at is None:
-            return False
+            return None
         if binding.channel == Channel.PULL.value:
             seen = PullWatch(self._context, self._link).look(situation)
             if seen is not None and seen.outcome is Outcome.FAILED:
                 self._withdrawals.review(guid.raw, ACTOR)
-            return True
-        if policy is None or binding.channel != Channel.PUSH.value:
-            return False
+            return binding.channel
+        if situation.policy is None or binding.channel != Channel.PUSH.value:
+            return None
         found = self._link.client.latest_attestation(str(guid))
-        if found is not None and (found.passed or found.failed):
-            self._store(guid, binding, situation.held, found)
-        return True
+        if found is None or not (found.passed or found.failed):
+            return None  # under way: the news may be of the one before
+        self._store(guid, binding, situation.held, found)
+        return binding.channel
 
     def _store(
         self,

@@ -122,7 +122,7 @@ class Settings(AccessSettings, KeySettings):
     ima_list_bytes: int = Field(default=MAX_LIST_BYTES, ge=4096, le=MAX_LIST_BYTES)
     ima_list_entries: int = Field(default=500_000, ge=16, le=2_000_000)
     keylime_session_seconds: Seconds = 600
-    reconcile_seconds: float = Field(default=1.0, gt=0)  # push channel polling
+    reconcile_seconds: float = Field(default=1.0, gt=0)  # between two rounds
     task_poll_seconds: float = Field(default=0.5, gt=0)
     withdraw_cap: int = Field(default=50, ge=0)  # removals an hour without a human
     keep_appraisals_days: int = Field(default=90, ge=1, le=36500)

@@ -25,6 +25,11 @@ _ENROLLED = Sql(
     "WHERE b.channel = ? AND d.enrolled_at IS NOT NULL AND d.retired_at IS NULL "
     "ORDER BY b.guid"
 )
+_WATCHED = Sql(
+    "SELECT b.guid, b.keylime_mark FROM bindings b JOIN devices d ON d.guid = b.guid "
+    "WHERE b.channel = ? AND d.enrolled_at IS NOT NULL AND d.retired_at IS NULL"
+)
+_MARK = Sql("UPDATE bindings SET keylime_mark = ? WHERE guid = ? AND channel = ?")
 _OTHERS = Sql(
     "SELECT b.guid FROM bindings b JOIN devices d ON d.guid = b.guid "
     "WHERE b.ek_digest = ? AND d.retired_at IS NULL AND b.guid <> ? AND b.guid "
@@ -158,6 +163,20 @@ class BindingStore:
     def enrolled_on(self, channel: str) -> tuple[bytes, ...]:
         """GUIDs of the devices that are expected to attest over a channel."""
         return tuple(guid for (guid,) in self._direct.rows(_ENROLLED, (channel,)))
+
+    def watched(self, channel: str) -> tuple[tuple[bytes, bytes | None], ...]:
+        """The same GUIDs in any order, each with the mark last set; None: none yet."""
+        return tuple(
+            (row[0], row[1]) for row in self._direct.rows(_WATCHED, (channel,))
+        )
+
+    def mark(self, guid: bytes, channel: str, mark: bytes) -> None:
+        """Note what Keylime had heard of a device when it was looked at.
+
+        Forgotten when the device is bound again; nothing happens if it is on another
+        channel by now.
+        """
+        self._direct.count(_MARK, (mark, guid, channel))
 
     def others_with_ek(self, ek_digest: bytes, guid: bytes) -> tuple[bytes, ...]:
         """Live devices other than the one ``guid`` names that hold the same EK.

@@ -26,6 +26,7 @@ class BindingRow(Base, table=True):
     klass: str
     passport_digest: bytes | None = None
     bound_at: int = seconds()
+    keylime_mark: bytes | None = None  # SHA-256; what Keylime had heard when last seen
 
 
 class EkRootRow(Base, table=True):

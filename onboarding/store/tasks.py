@@ -1,7 +1,7 @@
 """Timed work as rows, claimed by whichever replica comes first."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from onboarding.store.database import Database
@@ -17,6 +17,11 @@ _ENQUEUE = Sql(
     "ON CONFLICT (kind, subject) DO UPDATE SET payload = excluded.payload, "
     "due = excluded.due, generation = tasks.generation + 1, attempts = 0, "
     "last_error = NULL"
+)
+_ADD = Sql(
+    "INSERT INTO tasks (id, kind, subject, payload, due, generation, attempts, "
+    "claimed_until) VALUES (?, ?, ?, ?, ?, 1, 0, 0) "
+    "ON CONFLICT (kind, subject) DO NOTHING"
 )
 _URGE = Sql(
     "INSERT INTO tasks (id, kind, subject, payload, due, generation, attempts, "
@@ -108,6 +113,13 @@ class TaskStore:
         """Plan a task, or plan it anew: a claim under way no longer ends it."""
         with self._direct.transaction() as connection:
             plan(connection, kind, subject, due, payload)
+
+    def add(self, kind: str, tasks: Iterable[tuple[str, bytes]], due: int) -> None:
+        """Plan tasks, subject and payload of each, that are not planned yet."""
+        with self._direct.transaction() as connection:
+            for subject, payload in tasks:
+                values = (secrets.token_bytes(16), kind, subject, payload, due)
+                connection.count(_ADD, values)
 
     def urge(self, kind: str, subject: str, due: int) -> None:
         """Plan a task anew as ``enqueue`` does, and let it keep its payload."""

@@ -51,16 +51,32 @@ def measured(service: int, database: int | None = None) -> Iterator[Usage]:
 
 def tree_seconds(root: int) -> float:
     """Return the processor time of a process and all it ever waited for or has."""
-    processes = {pid: fields for pid, fields in _processes()}
-    total, waiting = 0, [root]
+    total = sum(sum(map(int, one[11:15])) for one in _tree(root).values())
+    return total / _TICKS
+
+
+def forget_peaks(*roots: int) -> None:
+    """Have ``tree_peak_mib`` look at what comes from now on."""
+    for root in roots:
+        for pid in _tree(root):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def tree_peak_mib(root: int) -> float:
+    """Return the largest resident set that any process of a tree had, in MiB."""
+    return max(_status_mib(pid, "VmHWM:") for pid in _tree(root))
+
+
+def _tree(root: int) -> dict[int, list[str]]:
+    """A process and all below it, with the fields of their stat."""
+    processes = dict(_processes())
+    found, waiting = {}, [root]
     while waiting:
         pid = waiting.pop()
-        fields = processes.get(pid)
-        if fields is None:
-            continue
-        total += sum(int(one) for one in fields[11:15])
-        waiting += [one for one, of in processes.items() if int(of[1]) == pid]
-    return total / _TICKS
+        if pid in processes:
+            found[pid] = processes[pid]
+            waiting += [one for one, of in processes.items() if int(of[1]) == pid]
+    return found
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:
@@ -84,8 +100,12 @@ def _busy() -> float:
 
 def rss_mib(pid: int) -> float:
     """Return the resident set of a process in MiB."""
+    return _status_mib(pid, "VmRSS:")
+
+
+def _status_mib(pid: int, name: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return round(int(line.split()[1]) / 1024, 1)
     return 0.0
 

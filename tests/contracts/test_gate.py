@@ -62,6 +62,24 @@ def test_one_ek_under_two_live_devices_is_refused(database: Database) -> None:
         bound_device(database, OTHER_GUID, ek="shared")
 
 
+def test_a_mark_stays_until_the_device_is_bound_again(database: Database) -> None:
+    bindings, mark = BindingStore(database), digest("heard")
+    bound_device(database)
+    assert bindings.watched("evidence") == ()  # not enrolled yet
+    DeviceStore(database).enrolled(GUID, "evidence", ACTOR, NOW)
+    assert bindings.watched("evidence") == ((GUID, None),)
+    bindings.mark(GUID, "push", mark)
+    assert bindings.watched("evidence") == ((GUID, None),)
+    bindings.mark(GUID, "evidence", mark)
+    assert bindings.watched("evidence") == ((GUID, mark),)
+    assert bindings.watched("push") == ()
+    bindings.put(binding(), ACTOR)
+    DeviceStore(database).enrolled(GUID, "evidence", ACTOR, NOW)
+    assert bindings.watched("evidence") == ((GUID, None),)
+    DeviceStore(database).retire(GUID, "scrapped", ACTOR, NOW)
+    assert bindings.watched("evidence") == ()
+
+
 def test_a_device_is_no_stranger_to_itself_under_a_new_guid(
     database: Database,
 ) -> None:

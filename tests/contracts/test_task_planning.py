@@ -31,6 +31,19 @@ def test_what_is_put_off_carries_what_it_was_given(tasks: TaskStore) -> None:
     assert (task.payload, task.last_error) == (b"payload", None)
 
 
+def test_what_is_planned_already_is_not_planned_anew(tasks: TaskStore) -> None:
+    tasks.add(KIND, [("a", b"first"), ("b", b"")], NOW)
+    (a, b) = tasks.claim(KIND, "w", NOW, 60)
+    tasks.add(KIND, [("a", b"second"), ("c", b"")], NOW)
+    assert tasks.done(a, "w")
+    assert tasks.done(b, "w")
+    assert [one.subject for one in tasks.pending(KIND)] == ["c"]
+    tasks.add(KIND, [("a", b"third")], NOW)
+    found = tasks.find(KIND, "a")
+    assert found is not None
+    assert found.payload == b"third"
+
+
 def test_urging_keeps_the_payload_and_outlasts_a_claim_under_way(
     tasks: TaskStore,
 ) -> None:

@@ -55,8 +55,13 @@ def test_the_way_to_release_and_each_sub_command_are_measured(tmp_path: Path) ->
     assert all(mib > 5 for mib in found["rss_mib"].values())
 
 
-def test_every_agent_of_the_push_channel_is_looked_at(tmp_path: Path) -> None:
+def test_a_round_over_the_push_channel_is_measured_quiet_and_with_news(
+    tmp_path: Path,
+) -> None:
     require_keylime()
     found = ran(tmp_path, "reconcile", "--agents", "12")
-    assert (found["agents"], found["per_s"] > 0) == (12, True)
-    assert found["rss_mib"] >= found["rss_before_mib"]
+    assert (found["agents"], found["news"]) == (12, 11)
+    for row in (found, found["with_news"]):
+        assert row["seconds"] > 0
+        assert row["rss_mib"] > 5
+        assert row["verifier_rss_mib"] > 5

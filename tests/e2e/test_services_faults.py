@@ -19,11 +19,12 @@ import pytest
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
-from onboarding.services import reconcile
+from onboarding.services import reconcile, reconcile_round
 from onboarding.services.context import Context, open_context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.reconcile import ReconcileWork
+from onboarding.services.reconcile_round import ReconcileRound
 from onboarding.store.apikeys import ApiKeyStore, Role
 from onboarding.store.appraisals import AppraisalRecord
 from onboarding.store.errors import NotFound
@@ -136,18 +137,24 @@ def test_with_the_verifier_killed_a_device_of_the_push_channel_becomes_stale(
         assert before.lease_expires == before.at + LEASE
         kill(mortal_stack, VERIFIER)
         reconciled(pushing)
+        found = bench.context.stores.tasks.find(reconcile_round.KIND, "push")
+        assert found is not None
+        assert found.last_error
         assert latest(bench) == before
         becomes_stale(bench)
 
 
 def reconciled(pushing: Pushing) -> None:
-    """Have the owner look once at what Keylime has of the device."""
+    """Have the owner go round once, and look at whatever there is news of."""
     bench = pushing.bench
     context, tasks = bench.context, bench.context.stores.tasks
     bench.clock.now += 60  # longer than any pause after a failure
-    reconcile.plan(context.stores, bench.guid.raw, context.now())
-    (task,) = tasks.claim(reconcile.KIND, "test", context.now(), 60)
-    ReconcileWork(context, bench.gate, pushing.link).run(task, "test")
+    reconcile_round.begin(context.stores, context.now())
+    rounds = ReconcileRound(context, pushing.link)
+    for task in tasks.claim(reconcile_round.KIND, "test", context.now(), 60):
+        rounds.run(task, "test")
+    for task in tasks.claim(reconcile.KIND, "test", context.now(), 60):
+        ReconcileWork(context, bench.gate, pushing.link).run(task, "test")
 
 
 def test_a_device_that_never_attested_is_not_made_good_by_silence(
