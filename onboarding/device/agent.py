@@ -104,7 +104,8 @@ class Agent:
 
     def _channel(self) -> PushChannel:
         if self._push is None:
-            self._push = PushChannel(self._api, self._machine.tpm)
+            image = self._machine.config.image()
+            self._push = PushChannel(self._api, self._machine.tpm, image)
         return self._push
 
 

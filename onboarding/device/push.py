@@ -54,9 +54,11 @@ def enrol(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> str:
 class PushChannel:
     """One session with the owner's proxy, and in it one with the verifier."""
 
-    def __init__(self, api: OwnerApi, tpm: "Tpm") -> None:
+    def __init__(self, api: OwnerApi, tpm: "Tpm", image: bytes = b"") -> None:
+        """Ask for a session; see ``attest`` of the evidence channel for ``image``."""
         self._api = api
-        self._session = text_field(api.ask("keylime/session", {}), "session", 4096)
+        said: dict[str, object] = {"image": image} if image else {}
+        self._session = text_field(api.ask("keylime/session", said), "session", 4096)
         port = TpmPort(tpm, tpm.attestation_key("rsa"))
         self._agent = PushAgent(self._send, port, str(api.guid), boot_time())
 

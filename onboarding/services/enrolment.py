@@ -67,9 +67,10 @@ class EnrolWork:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             tasks.again(task, worker, self._context.now() + pause, str(error))
             return
-        if until is not None:
-            tasks.enqueue(KIND, task.subject, until + 1)
-        tasks.done(task, worker)
+        if until is None:
+            tasks.done(task, worker)
+        else:  # not, where something changed meanwhile: then it is due at once
+            tasks.again(task, worker, until + 1)
 
     def _enrol(self, guid: Guid) -> int | None:
         """Enrol; return when what was enrolled ends, in an update window."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from attestation.asking import Asking
 from attestation.cohort import Claims, claims
 from attestation.facts import AssignedPolicy, UpdateWindow
-from attestation.keylime.tpm_policy import PcrPolicy
+from attestation.keylime.tpm_policy import MAX_VALUES, PcrPolicy
 from attestation.policy import AttestationPolicy
 from onboarding.services import rows
 from onboarding.services.stores import Stores
@@ -56,15 +56,17 @@ class Held:
         """What Keylime's verifier is told for a channel where it judges by itself.
 
         In an update window either version's values, PCR by PCR, if both pin the same
-        PCRs: ours is the stricter judgement of the two, which mixes no versions. Else
-        the policy alone, so that such a device fails until it has the new image.
+        PCRs: ours is the stricter judgement of the two, which mixes no versions. Else,
+        or where Keylime would be told more values of a PCR than it is to hold, the
+        policy alone, so that such a device fails until it has the new image.
         """
         assert self.policy is not None  # noqa: S101 - asked for enrolled devices
         pcrs = self.policy.pcrs
         if self.update is None or self.update.policy.pcrs.keys() != pcrs.keys():
             return pcrs
         old = self.update.policy.pcrs
-        return {n: tuple(dict.fromkeys((*pcrs[n], *old[n]))) for n in pcrs}
+        both = {n: tuple(dict.fromkeys((*pcrs[n], *old[n]))) for n in pcrs}
+        return both if all(len(one) <= MAX_VALUES for one in both.values()) else pcrs
 
     def asking(self, *, learn: bool) -> Asking:
         """What the device is to show, for all of it at once."""

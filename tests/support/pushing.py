@@ -63,9 +63,9 @@ class Pushing:
     def enrol(self) -> None:
         self.complete(self.proof(self.begin()))
 
-    def session(self) -> str:
+    def session(self, **said: object) -> str:
         """A token for calls through the owner's proxy."""
-        made = self.proxy.session(self.bench.call(Purpose.KEYLIME))
+        made = self.proxy.session(self.bench.call(Purpose.KEYLIME, said))
         return str(made["session"])
 
     def send(

@@ -1,6 +1,5 @@
 """The evidence channel: a nonce for one quote, then the quote."""
 
-import hmac
 import secrets
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from attestation.keylime.evidence import Evidence
 from hw.eventlog import MAX_LOG
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
+from onboarding.services.device_api.image import image_reported
 from onboarding.services.device_api.readiness import Attesting, bound, ready
 from onboarding.services.device_api.requests import (
     DeviceCall,
@@ -28,14 +28,12 @@ from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound, TokenRefused
 from onboarding.store.ima_lists import MAX_PART
-from onboarding.store.update_windows import REPORTED
 from ownership_vouchers import cbor
 
 NONCE_SIZE = 32
 TICKET = "attest-ticket"
 _PART = 4096
 UNJUDGED = ""  # in the place of a policy's digest
-IMAGE_SIZE = 32  # bytes of an image's SHA-256
 OBSERVED = "the device is under no policy; what it shows was held to those observed"
 KEPT = "what the device shows was kept to draft a policy from; it is under none"
 NOT_KEPT = "the quote is not one by the bound key, so nothing is learnt from it"
@@ -90,7 +88,7 @@ class EvidenceChannel:
         if _only_looked_at(standing, learning):
             return self._look(call, standing, learning)
         nonce = self._spend(call, ready(standing, Channel.EVIDENCE).policy.digest())
-        if self._updated(call, standing):
+        if image_reported(self._context, call, standing.held):
             standing = self._gate.standing(call.guid.raw)
         attesting = ready(standing, Channel.EVIDENCE)
         evidence = self._evidence(call, attesting.binding, nonce)
@@ -137,15 +135,6 @@ class EvidenceChannel:
             with self._lists.turn(call.guid.raw):
                 observer = Observer(self._context, judge)
                 observer.observe(standing.held, call.actor)
-
-    def _updated(self, call: DeviceCall, standing: Standing) -> bool:
-        """Whether the device reports the image it was to get: its window is over."""
-        update = standing.held.update
-        image = cbor.bstr(call.body.get("image", b""), limit=IMAGE_SIZE)
-        if update is None or not hmac.compare_digest(image, update.image):
-            return False
-        windows, now = self._context.stores.update_windows, self._context.now()
-        return windows.close(call.guid.raw, REPORTED, call.actor, now)
 
     def _kept(self, call: DeviceCall, asking: Asking) -> dict[str, object]:
         """How far the logs are here already that are asked for."""

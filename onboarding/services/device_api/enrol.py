@@ -8,7 +8,7 @@ import re
 
 from attestation.appraisal import Channel
 from attestation.keylime.errors import KeylimeError
-from onboarding.services import reconcile
+from onboarding.services import enrolment, reconcile
 from onboarding.services.context import Context
 from onboarding.services.device_api.readiness import Attesting, ready
 from onboarding.services.device_api.requests import DeviceCall, take_text
@@ -64,12 +64,13 @@ class PushEnrolment:
             ) from error
         self._require_ours(attesting, agent)
         client.unenrol(agent)
-        pcrs = attesting.standing.held.verifier_pcrs
-        client.enrol(agent, attesting.binding.ak_public, pcrs)
-        now = self._context.now()
-        stores = self._context.stores
-        stores.devices.enrolled(call.guid.raw, Channel.PUSH.value, call.actor, now)
-        reconcile.plan(stores, call.guid.raw, now)
+        held, raw = attesting.standing.held, call.guid.raw
+        client.enrol(agent, attesting.binding.ak_public, held.verifier_pcrs)
+        now, stores = self._context.now(), self._context.stores
+        stores.devices.enrolled(raw, Channel.PUSH.value, call.actor, now)
+        reconcile.plan(stores, raw, now)
+        if held.update is not None:  # and again at its end, which the task plans
+            enrolment.plan(stores, raw, now)
         return {"agent_id": agent, "enrolled": True}
 
     def _promise(self, call: DeviceCall) -> str:

@@ -13,9 +13,12 @@ from attestation.keylime.proxy import (
     request_headers,
     route_for,
 )
+from onboarding.services import enrolment
 from onboarding.services.context import Context
+from onboarding.services.device_api.image import image_reported
 from onboarding.services.device_api.requests import DeviceCall
 from onboarding.services.errors import Problem
+from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink, require
 from onboarding.store.errors import NotFound, TokenRefused
 from ownership_vouchers.types import Guid
@@ -35,13 +38,19 @@ class KeylimeProxy:
         self._link = link
 
     def session(self, call: DeviceCall) -> dict[str, object]:
-        """Return a token for the device's calls of the next minutes."""
+        """Return a token for the device's calls of the next minutes.
+
+        The image that it reports can end its update window: Keylime is told so.
+        """
         require(self._link)
-        now = self._context.now()
+        now, raw = self._context.now(), call.guid.raw
+        held = Gate(self._context).standing(raw).held
+        if image_reported(self._context, call, held):
+            enrolment.plan_for(self._context, (raw,))
         expires = now + self._context.settings.keylime_session_seconds
         sealer = self._context.server_keys.sealer(now)
         return {
-            "session": sealer.seal(SESSION, call.guid.raw, expires),
+            "session": sealer.seal(SESSION, raw, expires),
             "expires": expires,
         }
 

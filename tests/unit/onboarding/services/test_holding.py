@@ -1,5 +1,8 @@
 """What Keylime's verifier is told of a device that is getting another image."""
 
+from dataclasses import replace
+
+from attestation.keylime.tpm_policy import MAX_VALUES
 from attestation.policy import AttestationPolicy
 from onboarding.services.holding import Held, Updating
 
@@ -18,6 +21,14 @@ def test_versions_of_other_pcrs_are_not_mixed() -> None:
     held = Held(NEW, update=Updating(other, 100, bytes(32)))
     assert held.verifier_pcrs == NEW.pcrs
     assert Held(NEW).verifier_pcrs == NEW.pcrs
+
+
+def test_more_values_than_keylime_is_to_hold_are_those_of_the_new_version_alone() -> (
+    None
+):
+    many = tuple(f"{number:064x}" for number in range(MAX_VALUES))
+    held = Held(NEW, update=Updating(replace(OLD, pcrs={4: many, 7: ONE}), 100, b""))
+    assert held.verifier_pcrs == NEW.pcrs
 
 
 def test_a_device_that_updates_is_asked_for_both_versions_pcrs() -> None:
