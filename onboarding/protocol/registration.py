@@ -9,7 +9,7 @@ from ownership_vouchers.keys import load_spki
 from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.voucher import Voucher
 
-load_device_key = lru_cache(maxsize=4096)(load_spki)
+load_device_key = lru_cache(maxsize=256)(load_spki)
 
 ABSURD_SECONDS = 2**31  # 68 years; one peer always asks for twice that
 

@@ -14,14 +14,16 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import uvicorn
 
-from onboarding.services import manufacturing, owner, rendezvous, supervisor
+from onboarding.services import supervisor
 from onboarding.services.api.event_stream import STOPPING
 from onboarding.services.app import PartFactory, build
 from onboarding.services.fdo_protocol import FdoProtocol, protocol_of
+from onboarding.services.memory import share_arenas
 from onboarding.services.settings import Role, Settings, refuse_unsafe
 from onboarding.services.transport import (
     AsgiApp,
@@ -37,10 +39,11 @@ KEEP_ALIVE_SECONDS = 15
 log = logging.getLogger(__name__)
 
 
-PARTS: dict[Role, PartFactory] = {
-    Role.MANUFACTURING: manufacturing.part,
-    Role.RENDEZVOUS: rendezvous.part,
-    Role.OWNER: owner.part,
+# Imported where it is served: a rendezvous server needs nothing of an owner's.
+_PARTS = {
+    Role.MANUFACTURING: "onboarding.services.manufacturing",
+    Role.RENDEZVOUS: "onboarding.services.rendezvous",
+    Role.OWNER: "onboarding.services.owner",
 }
 
 
@@ -53,10 +56,14 @@ def create_app(settings: Settings, compat_port: int | None = None) -> FdoTranspo
     Raises:
         SettingsError, KeyStoreError, StoreError: It cannot start.
     """
-    chosen = [
-        factory for role, factory in PARTS.items() if settings.role.includes(role)
+    return build(settings, parts_of(settings.role), compat_port)
+
+
+def parts_of(role: Role) -> list[PartFactory]:
+    """What makes the service of a role, or of all of them."""
+    return [
+        import_module(name).part for one, name in _PARTS.items() if role.includes(one)
     ]
-    return build(settings, chosen, compat_port)
 
 
 def run(settings: Settings) -> None:
@@ -67,6 +74,7 @@ def run(settings: Settings) -> None:
         StoreError: The database cannot be used.
         OSError: The address cannot be bound.
     """
+    share_arenas()
     server, bound = prepare(settings)
     with ExitStack() as stack:
         for one in bound:

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyasn1.codec.der import decoder
 from pyasn1.error import PyAsn1Error
-from pyasn1.type import char, univ
-from pyasn1_modules import rfc4108, rfc5280  # type: ignore[import-untyped]
+from pyasn1.type import char, namedtype, univ
+from pyasn1_modules import rfc5280  # type: ignore[import-untyped]
 
 from ownership_vouchers.certified_names import HardwareModuleName, TpmAttributes
 from ownership_vouchers.errors import MalformedError
@@ -31,6 +31,15 @@ _HARDWARE_MODULE_NAME = "1.3.6.1.5.5.7.8.4"
 _MAX_TEXT = 128
 
 Pair = tuple[str, str]  # object identifier, text
+
+
+class _HardwareModule(univ.Sequence):
+    """HardwareModuleName; the library's brings three other standards with it."""
+
+    componentType = namedtype.NamedTypes(
+        namedtype.NamedType("hwType", univ.ObjectIdentifier()),
+        namedtype.NamedType("hwSerialNum", univ.OctetString()),
+    )
 
 
 def tpm_attributes(certificate: x509.Certificate) -> TpmAttributes | None:
@@ -64,7 +73,7 @@ def hardware_module_name(certificate: x509.Certificate) -> HardwareModuleName | 
         other = name["otherName"]
         if str(other["type-id"]) != _HARDWARE_MODULE_NAME:
             continue
-        module = _decode(bytes(other["value"]), rfc4108.HardwareModuleName())
+        module = _decode(bytes(other["value"]), _HardwareModule())
         return HardwareModuleName(str(module["hwType"]), bytes(module["hwSerialNum"]))
     return None
 

@@ -129,7 +129,7 @@ class Voucher:
         return device_key_of(self.cert_chain[0])
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def device_key_of(leaf: bytes) -> VerifyKey:
     """Return the public key of a device's DER certificate.
 

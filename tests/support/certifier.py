@@ -18,7 +18,7 @@ from onboarding.protocol.step import Finished, Send
 from onboarding.services.app import PartFactory, join
 from onboarding.services.context import Context, open_context
 from onboarding.services.key_store import KeyKind
-from onboarding.services.server import PARTS
+from onboarding.services.server import parts_of
 from onboarding.services.settings import Role
 from onboarding.store import apikeys
 from onboarding.wire.error import ErrorMessage
@@ -169,7 +169,7 @@ def certifier(directory: Path, *also: PartFactory) -> Iterator[Certifier]:
 def _replica(context: Context, also: Iterable[PartFactory]) -> httpx.AsyncClient:
     """Return a client of a new replica, which remembers no run of the others."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=join(context, [*PARTS.values(), *also])),
+        transport=httpx.ASGITransport(app=join(context, [*parts_of(Role.ALL), *also])),
         base_url="http://fdo.example.test",
     )
 

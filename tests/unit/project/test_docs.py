@@ -197,7 +197,7 @@ def openapi_of(role: Role, directory: Path) -> dict[str, Any]:
         key_directory=directory / "keys",
         key_passphrase_file=passphrase,
     )
-    app: Any = build(settings, [server.PARTS[role]])
+    app: Any = build(settings, server.parts_of(role))
     while not hasattr(app, "openapi"):  # through the layers in front of FastAPI
         app = app._app
     document: dict[str, Any] = app.openapi()
