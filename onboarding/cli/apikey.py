@@ -12,10 +12,12 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.files import write_file
+from onboarding.cli.labels import label_of
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 from onboarding.cli.settings import DatabaseUrl, load_settings
 from onboarding.services.context import open_database
 from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
+from onboarding.store.key_limits import Limits
 
 ACTOR = "command line"
 
@@ -33,17 +35,31 @@ def new(
         list[str] | None,
         typer.Option(help="A group of routes it is for; `:read` to look only."),
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE of the devices it is for; all must fit."),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(help="Production line whose devices it is for; one must fit."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the key there, for its owner only.")
     ] = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Make an API key. It is shown now and never again."""
+    """Make an API key. It is shown now and never again.
+
+    Labels limit keys of operators and of security, lines those of manufacturers.
+    """
+    limits = Limits(tuple(map(label_of, label or ())), tuple(line or ()))
     now = int(time.time())
     expires = None if days is None else now + days * 86400
     with _store(database_url) as store:
-        key, token = store.create(name, role, ACTOR, now, expires, tuple(scope or ()))
+        key, token = store.create(
+            name, role, ACTOR, now, expires, tuple(scope or ()), limits
+        )
     if out is not None:
         write_file(out, f"{token}\n".encode(), mode=0o600)
     if json:
@@ -62,13 +78,14 @@ def list_(database_url: DatabaseUrl = None, json: Json = False) -> None:
         return print_json({"apikeys": [_facts(key) for key in keys]})
     now = int(time.time())
     print_table(
-        ["id", "name", "role", "scopes", "state", "last used"],
+        ["id", "name", "role", "scopes", "only for", "state", "last used"],
         [
             (
                 key.id,
                 key.name,
                 key.role,
                 " ".join(key.scopes),
+                ", ".join([*map("=".join, key.limits.labels), *key.limits.lines]),
                 _state(key, now),
                 when(key.last_used_at),
             )
@@ -107,6 +124,8 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "role": key.role.value,
         "scopes": list(key.scopes),
+        "labels": dict(key.limits.labels),
+        "lines": list(key.limits.lines),
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,

@@ -6,6 +6,7 @@ import typer
 
 from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.labels import labels_of
 from onboarding.cli.output import (
     OK,
     CliError,
@@ -61,7 +62,7 @@ def observe(
     json: Json = False,
 ) -> None:
     """Have a policy observed on devices with these labels; nothing is withdrawn."""
-    body = {"labels": _labels(label), "policy": policy, "version": version}
+    body = {"labels": labels_of(label), "policy": policy, "version": version}
     with connected(url, api_key_file, ca) as api:
         made = object_of(api.json("PUT", f"cohorts/{name}", body))
     if json:
@@ -201,10 +202,3 @@ def _print_preview(found: dict[str, Any]) -> None:
 
 def _policy(found: dict[str, Any]) -> str:
     return f"{found['policy']} version {found['version']}"
-
-
-def _labels(given: list[str]) -> dict[str, str]:
-    pairs = [one.partition("=") for one in given]
-    if not all(equals and name for name, equals, _ in pairs):
-        raise CliError(f"a label is {_LABEL}", "Say --label site=berlin.", code=2)
-    return {name: value for name, _, value in pairs}

@@ -8,6 +8,7 @@ from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
 from onboarding.cli.fleet_looks import Device, Reason
 from onboarding.cli.fleet_looks import app as looks
+from onboarding.cli.labels import labels_of
 from onboarding.cli.output import Json, console, plain, print_json, unusable
 from ownership_vouchers.types import Guid
 
@@ -32,7 +33,7 @@ def label(
     json: Json = False,
 ) -> None:
     """Set or take away labels; the others of the device stay."""
-    given = dict(_pair(one) for one in labels or [])
+    given = labels_of(labels)
     path = f"devices/{_guid(device)}/labels"
     with connected(url, api_key_file, ca) as api:
         reply = api.request("GET", path)
@@ -141,13 +142,6 @@ def _done(api: Api, path: str, body: object) -> dict[str, Any]:
 
 def _guid(text: str) -> str:
     return str(Guid.parse(text))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise unusable(f"a label is {_LABEL}", "Say site=berlin.")
-    return name, value
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from onboarding.cli.api import Ca, KeyFile, connected
 from onboarding.cli.files import read_file, read_json, write_file
+from onboarding.cli.labels import labels_of
 from onboarding.cli.output import (
     CliError,
     Json,
@@ -105,8 +106,7 @@ def rule(
     json: Json = False,
 ) -> None:
     """Give a plan to devices with these labels, or to all; print every rule."""
-    labels = dict(_label(one) for one in label or [])
-    body = {"labels": labels, "plan": _named(plan), "version": version}
+    body = {"labels": labels_of(label), "plan": _named(plan), "version": version}
     with connected(url, api_key_file, ca) as api:
         found = _map(api.json("PUT", "service-info/rules", body))
     if json:
@@ -179,13 +179,6 @@ def _guid(text: str) -> Guid:
 
 def _named(plan: str) -> str | None:
     return None if plan == "none" else plan
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise unusable(f"{text} is no label", "Write --label KEY=VALUE.")
-    return key, value
 
 
 def _words(labels: object) -> str:

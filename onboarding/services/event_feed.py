@@ -11,6 +11,7 @@ from threading import Lock
 from onboarding.services.cached import Cached
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.store.device_filter import Labels
 from onboarding.store.events import LoggedEvent
 
 LOOK_SECONDS = 0.5
@@ -52,25 +53,33 @@ class EventFeed:
         return self._head.get()
 
     async def after(
-        self, seq: int, goes_on: Callable[[], bool], still_may: Callable[[], None]
+        self,
+        seq: int,
+        goes_on: Callable[[], bool],
+        still_may: Callable[[], None],
+        within: Labels = (),
     ) -> AsyncIterator[LoggedEvent | None]:
         """Each event after ``seq``, and None now and then while there is none.
 
         Args:
             goes_on: Asked at each look; False ends it.
             still_may: Called now and then; what it raises ends it, too.
+            within: Only events of devices that have all these labels by then.
         """
         quiet = busy = 0.0
         while goes_on():
             if busy >= QUIET_SECONDS:
                 await asyncio.to_thread(still_may)
                 busy = 0.0
-            if await asyncio.to_thread(self.head) > seq:
-                found = await asyncio.to_thread(self._events.after, seq, _BATCH)
+            head = await asyncio.to_thread(self.head)
+            if head > seq:
+                found = await asyncio.to_thread(self._events.after, seq, _BATCH, within)
                 for event in found:
                     seq = event.seq
                     yield event
-                quiet = 0.0
+                if len(found) < _BATCH:  # the others up to there are not for this one
+                    seq = max(seq, head)
+                quiet = 0.0 if found else quiet
             elif quiet >= QUIET_SECONDS:
                 yield None
                 quiet = 0.0

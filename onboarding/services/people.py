@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from onboarding.store.apikeys import Role
+from onboarding.store.key_limits import UNLIMITED, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Person:
     roles: frozenset[Role]
     expires_at: int
     scopes: tuple[str, ...] = ()
+    limits: Limits = UNLIMITED
 
     @property
     def actor(self) -> str:

@@ -20,6 +20,7 @@ class ApiKeyRow(Base, table=True):
     revoked_at: int | None = maybe_seconds()
     last_used_at: int | None = maybe_seconds()
     scopes: str | None = None
+    limits: str | None = None  # JSON
 
 
 class IdempotencyRow(Base, table=True):

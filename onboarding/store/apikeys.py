@@ -15,6 +15,7 @@ from onboarding.store.database import Database
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
 from onboarding.store.events import Event
+from onboarding.store.key_limits import UNLIMITED, Limits
 
 _PREFIX = "vg"
 MOST_SCOPES = 32
@@ -22,7 +23,7 @@ SCOPE = re.compile(r"[a-z][a-z0-9-]{0,31}(?::read)?")
 
 _GET = Sql(
     "SELECT id, name, role, created_at, created_by, expires_at, revoked_at, "
-    "last_used_at, scopes, secret_digest FROM api_keys WHERE id = ?"
+    "last_used_at, scopes, limits, secret_digest FROM api_keys WHERE id = ?"
 )
 _USED = Sql(
     "UPDATE api_keys SET last_used_at = ? WHERE id = ? "
@@ -53,6 +54,7 @@ class ApiKey:
     revoked_at: int | None
     last_used_at: int | None = None  # to the minute
     scopes: tuple[str, ...] = ()  # groups of routes, `:read` to look only; all if none
+    limits: Limits = UNLIMITED
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -88,12 +90,14 @@ class ApiKeyStore:
         now: int,
         expires_at: int | None = None,
         scopes: tuple[str, ...] = (),
+        limits: Limits = UNLIMITED,
     ) -> tuple[ApiKey, str]:
         """Make a key; return it and its token, which cannot be had again.
 
         Raises:
             InvalidRecord: The name is empty or over 100 characters, the key would
-                be dead from the start, or a scope is none.
+                be dead from the start, a scope is none, or its role has nothing to
+                do with what would limit it.
         """
         if not 0 < len(name) <= 100:
             raise InvalidRecord("an API key needs a name of up to 100 characters")
@@ -101,8 +105,11 @@ class ApiKeyStore:
             raise InvalidRecord("an API key must expire in the future")
         if len(scopes) > MOST_SCOPES or not all(map(SCOPE.fullmatch, scopes)):
             raise InvalidRecord("a scope is a group of routes, or that and `:read`")
+        _require_fitting(role, limits)
         made = bearer.mint(_PREFIX, self._random)
-        key = ApiKey(made.id, name, role, now, actor, expires_at, None, scopes=scopes)
+        key = ApiKey(
+            made.id, name, role, now, actor, expires_at, None, None, scopes, limits
+        )
         with self._database.transaction() as writing:
             writing.session.add(
                 ApiKeyRow(
@@ -114,6 +121,7 @@ class ApiKeyStore:
                     created_by=actor,
                     expires_at=expires_at,
                     scopes=" ".join(scopes) or None,
+                    limits=limits.encode(),
                 )
             )
             detail = {
@@ -121,6 +129,8 @@ class ApiKeyStore:
                 "name": name,
                 "role": role.value,
                 "scopes": list(scopes),
+                "labels": dict(limits.labels),
+                "lines": list(limits.lines),
             }
             writing.log(Event("apikey.created", actor, now, None, None, detail))
         return key, made.token
@@ -136,7 +146,7 @@ class ApiKeyStore:
             raise ApiKeyRefused("the API key is not valid")
         key_id, digest = found
         row = self._database.direct.one(_GET, (key_id,))
-        stored = bearer.NO_DIGEST if row is None else row[9]
+        stored = bearer.NO_DIGEST if row is None else row[10]
         if not hmac.compare_digest(stored, digest) or row is None:
             raise ApiKeyRefused("the API key is not valid")
         return _living(row, now)
@@ -181,7 +191,7 @@ class ApiKeyStore:
 
 def _living(row: Row, now: int) -> ApiKey:
     whole = ApiKey(row[0], row[1], Role(row[2]), *row[3:8])
-    key = replace(whole, scopes=_scopes(row[8]))
+    key = replace(whole, scopes=_scopes(row[8]), limits=_limits(row[9]))
     if key.revoked_at is not None or _expired(key, now):
         raise ApiKeyRefused("the API key is not valid")
     return key
@@ -202,7 +212,25 @@ def _record(row: ApiKeyRow) -> ApiKey:
         row.revoked_at,
         row.last_used_at,
         _scopes(row.scopes),
+        Limits.decode(row.limits),
     )
+
+
+def _require_fitting(role: Role, limits: Limits) -> None:
+    """Raises InvalidRecord: the limits would not limit what a key of the role sees."""
+    limits.require()
+    if limits.labels and role not in (Role.OPERATOR, Role.SECURITY):
+        raise InvalidRecord("labels limit keys of operators and of security")
+    if limits.lines and role is not Role.MANUFACTURER:
+        raise InvalidRecord("production lines limit keys of manufacturers")
+
+
+def _limits(text: str | None) -> Limits:
+    """Raises ApiKeyRefused: they are not understood, so the key is good for nothing."""
+    try:
+        return Limits.decode(text)
+    except InvalidRecord as error:
+        raise ApiKeyRefused("the API key is not valid") from error
 
 
 def _scopes(text: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
+from onboarding.store.device_filter import Labels, of_labelled
 from onboarding.store.devices import guids_of
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
@@ -67,12 +68,20 @@ class DecisionStore:
             return _record(row)
 
     def page(
-        self, cursor: str | None = None, limit: int = 100, guid: bytes | None = None
+        self,
+        cursor: str | None = None,
+        limit: int = 100,
+        guid: bytes | None = None,
+        within: Labels = (),
     ) -> Page[DecisionRecord]:
-        """Decisions, newest first; of one device, under all its GUIDs, if given."""
+        """Decisions, newest first; of one device, under all its GUIDs, if given.
+
+        Only over devices that have all labels of ``within``.
+        """
         size = clamp(limit)
         at, name = col(DecisionRow.at), col(DecisionRow.id)
         query = select(DecisionRow).order_by(at.desc(), name.desc()).limit(size + 1)
+        query = query.where(*of_labelled(col(DecisionRow.guid), within))
         if guid is not None:
             known = col(DecisionRow.guid).in_(guids_of(guid))
             query = query.where((col(DecisionRow.guid) == guid) | known)

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal, or_
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_
 from sqlmodel import col, select
 
 from attestation.documents import CLOCK_SKEW
@@ -12,20 +13,22 @@ from onboarding.store.state import DeviceState
 from onboarding.store.tables import DeviceGuidRow, DeviceRow
 
 GUID_SIZE = 16
+Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFilter:
-    """Those in ``state``, that have ``text`` somewhere, and that label; None is any.
+    """Those in ``state``, that have ``text`` somewhere, and the label; None is any.
 
     ``text`` is looked for in serial number, device info and profile; or it is how a
     GUID begins that the device has or had, in hex with or without dashes. ``label``
-    is a name and a value.
+    is a name and a value; ``within`` are more of them, which a caller is limited to.
     """
 
     state: DeviceState | None = None
     text: str = ""
     label: tuple[str, str] | None = None
+    within: Labels = ()
 
     def conditions(self, now: int) -> Iterator[ColumnElement[bool]]:
         """Yield what all has to hold of a device's row at ``now``."""
@@ -35,6 +38,7 @@ class DeviceFilter:
             yield _says(self.text)
         if self.label is not None:
             yield labelled(*self.label)
+        yield from all_labelled(self.within)
 
 
 def state_column(now: int) -> ColumnElement[str]:
@@ -92,6 +96,34 @@ def _guid_span(text: str) -> tuple[bytes, bytes] | None:
 
 
 def labelled(name: str, value: str) -> ColumnElement[bool]:
-    """Labels are JSON as ``json.dumps`` writes it, so one of them is a piece of it."""
+    """Labels are JSON as ``json.dumps`` writes it, so one of them is a piece of it.
+
+    A quote in a name or value has a backslash before it there, so no other piece is
+    the same. Compared byte for byte, as LIKE does not on SQLite.
+    """
     pair = json.dumps({name: value})[1:-1]
-    return col(DeviceRow.labels).contains(pair, autoescape=True)
+    labels = col(DeviceRow.labels)
+    return func.replace(labels, pair, "") != labels
+
+
+def all_labelled(labels: Labels) -> Iterator[ColumnElement[bool]]:
+    """Yield what holds of a device's row that has all of them."""
+    return (labelled(*one) for one in labels)
+
+
+def of_labelled(guid: Any, labels: Labels) -> Iterator[ColumnElement[bool]]:
+    """Yield, if there are labels, that ``guid`` is or was of a device with them.
+
+    Args:
+        guid: A column with a device's present or former GUID.
+    """
+    if labels:
+        yield (
+            exists()
+            .where(
+                col(DeviceGuidRow.guid) == guid,
+                col(DeviceRow.guid) == col(DeviceGuidRow.device),
+                *all_labelled(labels),
+            )
+            .correlate_except(DeviceGuidRow, DeviceRow)
+        )

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database, Writing
-from onboarding.store.device_filter import DeviceFilter, state_column
+from onboarding.store.device_filter import DeviceFilter, Labels, state_column
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
@@ -60,16 +60,17 @@ class DeviceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, guid: bytes) -> DeviceRecord:
+    def get(self, guid: bytes, within: Labels = ()) -> DeviceRecord:
         """The device that has, or had, this GUID.
 
         Raises:
-            NotFound: No device ever did.
+            NotFound: No device ever did; or it lacks a label of ``within``.
         """
         row = self._database.direct.one(_GET, (guid,))
-        if row is None:
+        found = None if row is None else _of_row(row)
+        if found is None or not {*within} <= {*found.labels.items()}:
             raise NotFound(f"there is no device with GUID {guid.hex()}")
-        return _of_row(row)
+        return found
 
     def known_as(self, guid: bytes) -> tuple[bytes, ...]:
         """Every GUID of the device that has, or had, this one; else none."""
@@ -134,18 +135,23 @@ class DeviceStore:
         profile: str | None = None,
         labels: Mapping[str, str] | None = None,
         instead_of: Mapping[str, str] | None = None,
+        within: Labels = (),
     ) -> None:
         """Set the board profile or the labels; what is None stays as it was.
 
         Raises:
             Conflict: The labels are not those that ``instead_of`` expects.
+            NotFound: There is no such device, or it lacks a label of ``within``.
         """
         text = None if labels is None else json.dumps(labels, sort_keys=True)
         if text is not None and len(text) > _LABELS_LIMIT:
             raise InvalidRecord("a device's labels have at most 4 KiB of JSON")
 
         def change(row: DeviceRow) -> None:
-            if instead_of is not None and json.loads(row.labels) != {**instead_of}:
+            before = json.loads(row.labels)
+            if not {*within} <= {*before.items()}:
+                raise NotFound(f"there is no device with GUID {guid.hex()}")
+            if instead_of is not None and before != {**instead_of}:
                 raise Conflict("the labels were changed meanwhile")
             row.profile = row.profile if profile is None else profile
             row.labels = row.labels if text is None else text

@@ -6,6 +6,7 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
+from onboarding.store.device_filter import Labels, of_labelled
 from onboarding.store.devices import guids_of
 from onboarding.store.direct import Sql
 from onboarding.store.errors import ChainBroken
@@ -41,11 +42,19 @@ class EventLog:
             append(connection, *events)
 
     def page(
-        self, cursor: str | None = None, limit: int = 100, cause: str | None = None
+        self,
+        cursor: str | None = None,
+        limit: int = 100,
+        cause: str | None = None,
+        within: Labels = (),
     ) -> Page[LoggedEvent]:
-        """The newest events first; ``cause`` may be a prefix such as ``release``."""
+        """The newest events first; ``cause`` may be a prefix such as ``release``.
+
+        With ``within`` only those of devices that have all these labels.
+        """
         size = clamp(limit)
         query = select(EventRow).order_by(col(EventRow.seq).desc()).limit(size + 1)
+        query = query.where(*of_labelled(col(EventRow.guid), within))
         if cursor is not None:
             query = query.where(col(EventRow.seq) < number_cursor(cursor))
         if cause is not None:
@@ -74,9 +83,12 @@ class EventLog:
         row = self._database.direct.one(_HEAD)
         return 0 if row is None else int(row[0])
 
-    def after(self, seq: int, limit: int = _BATCH) -> tuple[LoggedEvent, ...]:
-        """Up to ``limit`` events after that one, oldest first."""
+    def after(
+        self, seq: int, limit: int = _BATCH, within: Labels = ()
+    ) -> tuple[LoggedEvent, ...]:
+        """Up to ``limit`` events after that one, oldest first; ``within`` as above."""
         query = _after(seq, self.head(), min(limit, _BATCH))
+        query = query.where(*of_labelled(col(EventRow.guid), within))
         with self._database.session() as session:
             return tuple(_logged(row) for row in session.exec(query))
 

@@ -72,12 +72,17 @@ class MadeStore:
         """Other devices that stand under the serial number of ``guid``'s."""
         return making.rivals(self._database.direct, serial, guid)
 
-    def get(self, guid: bytes) -> MadeDevice:
-        """Raises NotFound when no device was made under that GUID."""
+    def get(self, guid: bytes, within: tuple[str, ...] = ()) -> MadeDevice:
+        """The device that was made under that GUID.
+
+        Raises:
+            NotFound: There is none; or it is of no line of ``within``.
+        """
         row = self._database.direct.one(_GET, (guid,))
-        if row is None:
+        found = None if row is None else MadeDevice(*row)
+        if found is None or (within and found.line not in within):
             raise NotFound(f"no device was made under GUID {guid.hex()}")
-        return MadeDevice(*row)
+        return found
 
     def page(
         self,
@@ -87,8 +92,12 @@ class MadeStore:
         line: str | None = None,
         *,
         alarms: bool = False,
+        within: tuple[str, ...] = (),
     ) -> Page[MadeDevice]:
-        """The newest first; with ``alarms`` only those that need a look."""
+        """The newest first; with ``alarms`` only those that need a look.
+
+        With ``within`` only those of these lines.
+        """
         size = clamp(limit)
         order = col(MadeRow.made_at).desc(), col(MadeRow.guid).desc()
         query = select(MadeRow).order_by(*order).limit(size + 1)
@@ -102,6 +111,8 @@ class MadeStore:
             query = query.where(col(MadeRow.serial) == serial)
         if line is not None:
             query = query.where(col(MadeRow.line) == line)
+        if within:
+            query = query.where(col(MadeRow.line).in_(within))
         if alarms:
             open_ = col(MadeRow.alarm).is_not(None), col(MadeRow.settled_at).is_(None)
             query = query.where(*open_)

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, func, select
 
 from onboarding.store.database import Database
-from onboarding.store.device_filter import state_column
+from onboarding.store.device_filter import Labels, all_labelled, state_column
 from onboarding.store.devices import DeviceRecord, read
 from onboarding.store.gate_tables import BindingRow
 from onboarding.store.pages import Page, bytes_cursor, clamp, time_cursor
@@ -47,17 +47,23 @@ class OverviewStore:
         self._database = database
 
     def unattested(
-        self, now: int, cursor: str | None = None, limit: int = 100
+        self,
+        now: int,
+        cursor: str | None = None,
+        limit: int = 100,
+        within: Labels = (),
     ) -> Page[DeviceRecord]:
         """Devices that are ours and not freshly attested, the stalest first.
 
-        Those that were never appraised come before all others.
+        Those that were never appraised come before all others. With ``within`` only
+        those that have all these labels.
         """
         size = clamp(limit)
         at, guid = func.coalesce(col(DeviceRow.appraised_at), 0), col(DeviceRow.guid)
         out = [one.value for one in (*ATTESTED, *_NOT_OURS)]
         # Sorted as GUIDs, not as whole rows: of those there are few in the end.
         wanted = select(DeviceRow.guid).where(state_column(now).not_in(out))
+        wanted = wanted.where(*all_labelled(within))
         if cursor is not None:
             last, name = time_cursor(cursor)
             later = and_(at == last, guid > bytes_cursor(name))

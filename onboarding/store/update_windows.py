@@ -6,6 +6,7 @@ from sqlmodel import col, select
 
 from onboarding.store.cohort_tables import UpdateWindowRow
 from onboarding.store.database import Database
+from onboarding.store.device_filter import Labels, of_labelled
 from onboarding.store.devices import lock
 from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
@@ -57,11 +58,19 @@ class UpdateWindowStore:
         return None if row is None else UpdateWindowRecord(*row)
 
     def page(
-        self, now: int, cursor: str | None = None, limit: int = 100
+        self,
+        now: int,
+        cursor: str | None = None,
+        limit: int = 100,
+        within: Labels = (),
     ) -> Page[UpdateWindowRecord]:
-        """Windows that are open at ``now``, by GUID."""
+        """Windows that are open at ``now``, by GUID.
+
+        With ``within`` only those of devices that have all these labels.
+        """
         size, row = clamp(limit), UpdateWindowRow
         query = select(row).where(col(row.closed_at).is_(None), col(row.ends_at) >= now)
+        query = query.where(*of_labelled(col(row.guid), within))
         if cursor is not None:
             query = query.where(col(row.guid) > bytes_cursor(cursor))
         query = query.order_by(col(row.guid)).limit(size + 1)

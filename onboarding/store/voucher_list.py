@@ -9,7 +9,10 @@ from sqlmodel.sql.expression import Select
 
 from onboarding.store.chains import DIGEST_SIZE
 from onboarding.store.database import Database
+from onboarding.store.device_filter import all_labelled
 from onboarding.store.direct import Sql, Value
+from onboarding.store.factory_tables import MadeRow
+from onboarding.store.key_limits import UNLIMITED, Limits
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.tables import DeviceRow, VoucherRow
 
@@ -85,10 +88,19 @@ def page(
     limit: int,
     key_fingerprint: str | None,
     serial: str | None,
+    within: Limits = UNLIMITED,
 ) -> Page[VoucherSummary]:
-    """Vouchers by GUID, filtered by owner key or serial when these are given."""
+    """Vouchers by GUID, filtered by owner key or serial when these are given.
+
+    With ``within`` only those of devices that have all its labels, and that were made
+    on one of its lines.
+    """
     size = clamp(limit)
     query = _summaries().limit(size + 1)
+    query = query.where(*all_labelled(within.labels))
+    if within.lines:
+        made = select(MadeRow.guid).where(col(MadeRow.line).in_(within.lines))
+        query = query.where(col(VoucherRow.guid).in_(made))
     if cursor is not None:
         query = query.where(col(VoucherRow.guid) > bytes_cursor(cursor))
     if key_fingerprint is not None:

@@ -9,6 +9,7 @@ from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import DuplicateVoucher, NotFound
 from onboarding.store.events import Event, append
+from onboarding.store.key_limits import UNLIMITED, Limits
 from onboarding.store.pages import Page
 from onboarding.store.voucher_list import NewestVoucher, VoucherSummary
 from onboarding.store.voucher_rows import VoucherRecord
@@ -94,9 +95,12 @@ class VoucherStore:
         limit: int = 100,
         key_fingerprint: str | None = None,
         serial: str | None = None,
+        within: Limits = UNLIMITED,
     ) -> Page[VoucherSummary]:
-        """Vouchers by GUID, filtered by owner key or serial when these are given."""
-        return voucher_list.page(self._database, cursor, limit, key_fingerprint, serial)
+        """Vouchers by GUID; see ``voucher_list.page``."""
+        return voucher_list.page(
+            self._database, cursor, limit, key_fingerprint, serial, within
+        )
 
     def newest(
         self, limit: int, guid: bytes | None = None, device_info: str | None = None

@@ -81,7 +81,17 @@ def _rule(case: Case[Any]) -> Any:
     return case.body
 
 
+def _limited(body: Any) -> Any:
+    """Only some roles' keys can be limited, and each by one thing."""
+    if not isinstance(body, dict):
+        return body
+    kept = {"manufacturer": "lines", "operator": "labels", "security": "labels"}
+    fitting = kept.get(body.get("role", ""))
+    return {k: v for k, v in body.items() if k not in {"labels", "lines"} - {fitting}}
+
+
 ALTERED: dict[str, Callable[[Case[Any]], Any]] = {
+    "POST /api/v1/apikeys": lambda case: _limited(case.body),
     "POST /api/v1/device-keys": lambda case: _named_once(case.body),
     "POST /api/v1/policies": lambda case: _boots(case.body),
     "PUT /api/v1/key-rules/{holder}/{fingerprint}": _rule,

@@ -6,9 +6,11 @@ from fastapi import Path, Response
 from pydantic import Field, StringConstraints
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, JsonObject
+from onboarding.services.api.fields import Body, JsonObject, Line, Name
 from onboarding.services.api.routing import api_router
+from onboarding.services.lines import NAME
 from onboarding.store.apikeys import MOST_SCOPES, SCOPE, ApiKey, Role
+from onboarding.store.key_limits import MOST, Limits
 
 router = api_router("api keys")
 
@@ -17,6 +19,11 @@ KeyName = Annotated[
 ]
 Lifetime = Annotated[int, Field(ge=1, le=10 * 365 * 86400, strict=True)]
 Scope = Annotated[str, StringConstraints(pattern=rf"^{SCOPE.pattern}$")]
+LineName = Annotated[str, StringConstraints(pattern=NAME)]
+KeyLabels = Annotated[
+    dict[Name, Line],
+    Field(max_length=MOST, json_schema_extra={"additionalProperties": False}),
+]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]
 
 
@@ -24,13 +31,17 @@ class ApiKeyIn(Body):
     """A key to be made: for ever and for all routes, unless told otherwise.
 
     ``scopes`` are groups of routes, as the tags of this document (`-` for a space);
-    with ``:read`` it may only look.
+    with ``:read`` it may only look. With ``labels`` an operator's or security's key is
+    for devices that have all of them only; with ``lines`` a manufacturer's for what
+    was made on one of them.
     """
 
     name: KeyName
     role: Role
     expires_in: Lifetime | None = None
     scopes: Annotated[tuple[Scope, ...], Field(max_length=MOST_SCOPES)] = ()
+    labels: KeyLabels = Field(default_factory=dict)
+    lines: Annotated[tuple[LineName, ...], Field(max_length=MOST)] = ()
 
 
 @router.get("/apikeys", **needs())
@@ -42,10 +53,10 @@ def list_keys(context: Ctx) -> JsonObject:
 @router.post("/apikeys", status_code=201, **needs())
 def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> JsonObject:
     """Make a key; its token is in this answer and nowhere else."""
-    now = context.now()
+    now, limits = context.now(), Limits(tuple(body.labels.items()), body.lines)
     expires = None if body.expires_in is None else now + body.expires_in
     key, token = context.stores.api_keys.create(
-        body.name, body.role, actor(caller), now, expires, body.scopes
+        body.name, body.role, actor(caller), now, expires, body.scopes, limits
     )
     return {**_shown(key), "key": token}
 
@@ -63,6 +74,8 @@ def _shown(key: ApiKey) -> JsonObject:
         "name": key.name,
         "role": key.role.value,
         "scopes": list(key.scopes),
+        "labels": dict(key.limits.labels),
+        "lines": list(key.limits.lines),
         "created_at": key.created_at,
         "created_by": key.created_by,
         "expires_at": key.expires_at,

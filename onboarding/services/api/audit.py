@@ -12,6 +12,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router, gives
+from onboarding.services.api.within import Reach
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.checkpoints import CheckpointRecord
@@ -58,7 +59,9 @@ def latest_checkpoint(context: Ctx) -> Response:
 
 
 @device_router.get(
-    "/devices/{guid}/evidence-pack", **gives(COSE), **needs(Role.SECURITY)
+    "/devices/{guid}/evidence-pack",
+    **gives(COSE),
+    **needs(Role.SECURITY, labels=Reach.NAMED),
 )
 def evidence_pack(guid: GuidPath, context: Ctx) -> Response:
     """All that proves what happened to a device, in one signed file."""

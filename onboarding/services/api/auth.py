@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from onboarding.services.api.problems import from_error, response
+from onboarding.services.api.within import Reach, require_within
 from onboarding.services.certified import CERTIFICATE
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -127,18 +128,33 @@ def actor(caller: Identity) -> str:
     return caller.actor
 
 
-def needs(*roles: Role) -> dict[str, Any]:
-    """Route arguments that let in ``roles``, and admins; OpenAPI says so too."""
+def needs(
+    *roles: Role, labels: Reach | None = None, lines: Reach | None = None
+) -> dict[str, Any]:
+    """Route arguments that let in ``roles``, and admins; OpenAPI says so too.
+
+    Args:
+        labels: How the route keeps to the devices of a key that is limited to some
+            labels; None: such keys are refused.
+        lines: Likewise of one that is limited to some production lines.
+    """
 
     def check(request: Request, caller: Caller) -> None:
         require(caller, *roles)
         require_scope(caller, request)
+        require_within(caller.limits, request, labels, lines)
 
-    allowed = sorted(role.value for role in {*roles, Role.ADMIN})
+    told: dict[str, Any] = {"x-roles": sorted(one.value for one in {*roles, _ADMIN})}
+    for name, reach in (("x-labels", labels), ("x-lines", lines)):
+        if reach is not None:
+            told[name] = reach.value
     return {
         "dependencies": [Depends(check), Security(_HEADER), Security(_BEARER)],
-        "openapi_extra": {"x-roles": allowed},
+        "openapi_extra": told,
     }
+
+
+_ADMIN = Role.ADMIN
 
 
 def require(caller: Identity, *roles: Role) -> None:

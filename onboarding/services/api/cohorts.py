@@ -24,6 +24,7 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.hold_view import shown_window
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.rollout import Preview, Standing, preview
@@ -156,18 +157,18 @@ def delete_cohort(name: NamePath, context: Ctx, caller: Caller) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/updates", **needs(*READERS))
+@router.get("/updates", **needs(*READERS, labels=Reach.OWN))
 def list_updates(
-    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+    context: Ctx, caller: Caller, limit: Limit = 100, cursor: BytesCursor = None
 ) -> JsonObject:
     """Devices whose update window is open, by GUID."""
-    page = context.stores.update_windows.page(context.now(), cursor, limit)
-    now = context.now()
+    now, within = context.now(), caller.limits.labels
+    page = context.stores.update_windows.page(now, cursor, limit, within)
     items = [shown_window(one, now) for one in page.items]
     return {"items": items, "next": page.cursor}
 
 
-@router.delete("/devices/{guid}/update", **needs(Role.SECURITY))
+@router.delete("/devices/{guid}/update", **needs(Role.SECURITY, labels=Reach.NAMED))
 def end_update(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
     """End a device's update window before its time: only the new version counts."""
     raw, windows = present(context, guid), context.stores.update_windows

@@ -2,7 +2,7 @@
 
 import json
 
-from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.fields import (
     GuidQuery,
     JsonObject,
@@ -12,19 +12,24 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.store.apikeys import Role
 from onboarding.store.decisions import DecisionRecord
 
 router = api_router("decisions")
 
 
-@router.get("/decisions", **needs(Role.OPERATOR, Role.SECURITY))
+@router.get("/decisions", **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.OWN))
 def list_decisions(
-    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None, guid: GuidQuery = None
+    context: Ctx,
+    caller: Caller,
+    limit: Limit = 100,
+    cursor: TimeCursor = None,
+    guid: GuidQuery = None,
 ) -> JsonObject:
     """Newest first; of one device under all its GUIDs, if one of them is named."""
     raw = None if guid is None else parse_guid(guid).raw
-    page = context.stores.decisions.page(cursor, limit, raw)
+    page = context.stores.decisions.page(cursor, limit, raw, caller.limits.labels)
     return {"items": [_shown(one) for one in page.items], "next": page.cursor}
 
 

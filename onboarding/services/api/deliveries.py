@@ -7,6 +7,7 @@ from fastapi import Path, Query, Response
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import GuidPath, JsonObject, guid_text, parse_guid
 from onboarding.services.api.routing import api_router, gives
+from onboarding.services.api.within import Reach
 from onboarding.services.serviceinfo import receipts
 from onboarding.store.apikeys import Role
 from onboarding.store.deliveries import DeliveryRecord
@@ -19,7 +20,7 @@ Position = Annotated[int, Path(ge=0, le=255)]
 Newest = Annotated[int, Query(ge=1, le=200)]
 
 
-@router.get("/devices/{guid}/deliveries", **needs(*READERS))
+@router.get("/devices/{guid}/deliveries", **needs(*READERS, labels=Reach.NAMED))
 def list_deliveries(guid: GuidPath, context: Ctx, limit: Newest = 20) -> JsonObject:
     """What each run of TO2 delivered, the newest first, the failed ones too."""
     found = context.stores.deliveries.of_device(parse_guid(guid).raw, limit)
@@ -29,7 +30,7 @@ def list_deliveries(guid: GuidPath, context: Ctx, limit: Newest = 20) -> JsonObj
 @router.get(
     "/devices/{guid}/deliveries/{run}/{position}",
     **gives("application/octet-stream"),
-    **needs(*READERS),
+    **needs(*READERS, labels=Reach.NAMED),
 )
 def get_upload(guid: GuidPath, run: Run, position: Position, context: Ctx) -> Response:
     """A file that the device gave: the bytes as they came."""

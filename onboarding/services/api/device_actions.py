@@ -11,6 +11,7 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.gate import Gate
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.apikeys import Role
@@ -31,7 +32,9 @@ class ReasonIn(Body):
     reason: Text
 
 
-@router.put("/devices/{guid}/freeze", **needs(Role.OPERATOR, Role.SECURITY))
+@router.put(
+    "/devices/{guid}/freeze", **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.NAMED)
+)
 def put_freeze(
     guid: GuidPath, body: FreezeIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -43,7 +46,10 @@ def put_freeze(
     return {"guid": guid_text(raw), "frozen": body.frozen}
 
 
-@router.post("/devices/{guid}/withdraw", **needs(Role.OPERATOR, Role.SECURITY))
+@router.post(
+    "/devices/{guid}/withdraw",
+    **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.NAMED),
+)
 def withdraw(
     guid: GuidPath, body: ReasonIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -54,7 +60,7 @@ def withdraw(
     return {"guid": guid_text(raw), "withdrawn": taken}
 
 
-@router.post("/devices/{guid}/retire", **needs(Role.OPERATOR))
+@router.post("/devices/{guid}/retire", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def retire(guid: GuidPath, body: ReasonIn, context: Ctx, caller: Caller) -> JsonObject:
     """The device was sold or scrapped: it is asked for nothing any more."""
     raw, who = present(context, guid), actor(caller)

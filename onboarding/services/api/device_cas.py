@@ -10,6 +10,7 @@ from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, CertificatesPem, JsonObject
 from onboarding.services.api.keys import require_key
 from onboarding.services.api.routing import api_router, gives
+from onboarding.services.api.within import Reach
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import NAME
 from onboarding.store.apikeys import Role
@@ -27,7 +28,9 @@ class ChainIn(Body):
     chain_pem: CertificatesPem
 
 
-@router.get("/device-ca", **gives(PEM_TYPE), **needs(*ANY))
+@router.get(
+    "/device-ca", **gives(PEM_TYPE), **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN)
+)
 def get_device_ca(context: Ctx) -> Response:
     """What each device's chain ends in, PEM; for a rendezvous server's trust."""
     store = context.key_store

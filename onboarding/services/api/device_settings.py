@@ -1,5 +1,6 @@
 """What a device is to be: its labels, its workload, the policy it is held to."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
@@ -19,10 +20,12 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.assignments import NOTHING, Choice
+from onboarding.store.device_filter import Labels as Fixed
 from onboarding.store.errors import NotFound
 
 router = api_router("devices")
@@ -60,7 +63,7 @@ class LabelsIn(Body):
     labels: Labels
 
 
-@router.get("/devices/{guid}/assignment", **needs(*READERS))
+@router.get("/devices/{guid}/assignment", **needs(*READERS, labels=Reach.NAMED))
 def get_assignment(guid: GuidPath, context: Ctx, when: When) -> Response:
     """What the device shall run, and the policy it is held to."""
     raw = present(context, guid)
@@ -68,7 +71,7 @@ def get_assignment(guid: GuidPath, context: Ctx, when: When) -> Response:
     return answered(_shown(raw, choice), tag_of(choice), when)
 
 
-@router.put("/devices/{guid}/assignment", **needs(Role.OPERATOR))
+@router.put("/devices/{guid}/assignment", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_assignment(
     guid: GuidPath, body: AssignmentIn, context: Ctx, caller: Caller, when: When
 ) -> Response:
@@ -93,7 +96,9 @@ def put_assignment(
     return answered(_shown(raw, done.choice), tag_of(done.choice))
 
 
-@router.put("/devices/{guid}/policy", **needs(Role.SECURITY, Role.OPERATOR))
+@router.put(
+    "/devices/{guid}/policy", **needs(Role.SECURITY, Role.OPERATOR, labels=Reach.NAMED)
+)
 def put_policy(
     guid: GuidPath, body: PolicyChoice, context: Ctx, caller: Caller, when: When
 ) -> Response:
@@ -110,7 +115,7 @@ def put_policy(
     return answered(shown, tag_of(done.choice))
 
 
-@router.get("/devices/{guid}/labels", **needs(*READERS))
+@router.get("/devices/{guid}/labels", **needs(*READERS, labels=Reach.NAMED))
 def get_labels(guid: GuidPath, context: Ctx, when: When) -> Response:
     """The device's labels."""
     device = context.stores.devices.get(present(context, guid))
@@ -119,23 +124,41 @@ def get_labels(guid: GuidPath, context: Ctx, when: When) -> Response:
     return answered(shown, tag_of(labels), when)
 
 
-@router.put("/devices/{guid}/labels", **needs(Role.OPERATOR))
+@router.put("/devices/{guid}/labels", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_labels(
     guid: GuidPath, body: LabelsIn, context: Ctx, caller: Caller, when: When
 ) -> Response:
     """Replace the device's labels."""
     raw, devices = present(context, guid), context.stores.devices
+    within = caller.limits.labels
+    _require_kept(body.labels, within)
     before = None
     if when.stated:
         before = dict(devices.get(raw).labels)
         when.require(tag_of(before))
     with when.held():
         devices.describe(
-            raw, actor(caller), context.now(), labels=body.labels, instead_of=before
+            raw,
+            actor(caller),
+            context.now(),
+            labels=body.labels,
+            instead_of=before,
+            within=within,
         )
     enrolment.plan_for(context, (raw,))  # other labels, other cohorts
     shown = {"guid": guid_text(raw), "labels": body.labels}
     return answered(shown, tag_of(body.labels))
+
+
+def _require_kept(labels: Mapping[str, str], within: Fixed) -> None:
+    """Refuse labels by which a device would leave, or enter, a key's own sight."""
+    if not {*within} <= {*labels.items()}:
+        raise Problem(
+            403,
+            "scope-refused",
+            "The device would lose a label that this key is limited to.",
+            remedy=f"Keep {', '.join(f'{name}={value}' for name, value in within)}.",
+        )
 
 
 def _choice(context: Context, raw: bytes) -> Choice:

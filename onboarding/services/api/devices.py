@@ -1,10 +1,11 @@
 """Devices: how far each has come, why, and what happened to it."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Query
 
-from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.device_view import shown_appraisal, shown_device, summary
 from onboarding.services.api.events import shown_event
 from onboarding.services.api.fields import (
@@ -16,6 +17,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.gate import Gate
 from onboarding.store.apikeys import Role
 from onboarding.store.device_filter import DeviceFilter
@@ -28,9 +30,10 @@ StateQuery = Annotated[DeviceState | None, Query()]
 Words = Annotated[str, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-@router.get("/devices", **needs(*READERS))
+@router.get("/devices", **needs(*READERS, labels=Reach.OWN))
 def list_devices(
     context: Ctx,
+    caller: Caller,
     limit: Limit = 100,
     cursor: BytesCursor = None,
     state: StateQuery = None,
@@ -41,12 +44,13 @@ def list_devices(
     ``q`` is looked for in serial number, device info, profile and GUID; as
     ``name=value`` it is a label.
     """
-    now, wanted = context.now(), filter_of(state, q)
+    now, within = context.now(), caller.limits.labels
+    wanted = replace(filter_of(state, q), within=within)
     page = context.stores.devices.page(now, cursor, limit, matching=wanted)
     return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
 
 
-@router.get("/devices/{guid}", **needs(*READERS))
+@router.get("/devices/{guid}", **needs(*READERS, labels=Reach.NAMED))
 def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
     """One device under any GUID it ever had, and whether the gate is open to it."""
     gate = Gate(context)
@@ -54,7 +58,7 @@ def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
     return shown_device(context, situation, gate.decide(situation))
 
 
-@router.get("/devices/{guid}/timeline", **needs(*READERS))
+@router.get("/devices/{guid}/timeline", **needs(*READERS, labels=Reach.NAMED))
 def get_timeline(guid: GuidPath, context: Ctx) -> JsonObject:
     """What happened to a device under all its GUIDs, oldest first."""
     raw = parse_guid(guid).raw
@@ -63,7 +67,7 @@ def get_timeline(guid: GuidPath, context: Ctx) -> JsonObject:
     return {"items": [shown_event(one) for one in events], "next": None}
 
 
-@router.get("/devices/{guid}/appraisals", **needs(*READERS))
+@router.get("/devices/{guid}/appraisals", **needs(*READERS, labels=Reach.NAMED))
 def get_appraisals(
     guid: GuidPath, context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
 ) -> JsonObject:

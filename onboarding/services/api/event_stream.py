@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from onboarding.services.api.auth import Caller, Ctx, Identity, needs
 from onboarding.services.api.events import Cause, shown_event
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.event_feed import EventFeed
 from onboarding.services.transport import Receive, Scope, Send
@@ -50,7 +51,7 @@ class _Watched(StreamingResponse):
     "/events/stream",
     response_class=StreamingResponse,
     responses=_STREAM,
-    **needs(Role.SECURITY),
+    **needs(Role.SECURITY, labels=Reach.OWN),
 )
 def stream_events(
     request: Request,
@@ -67,7 +68,11 @@ def stream_events(
     feed: EventFeed = request.app.state.feed
     start = next((one for one in (last_seen, after) if one is not None), None)
     seq = context.stores.events.head() if start is None else start
+    within = caller.limits.labels
     stopping = request.scope.get(STOPPING, lambda: False)
+
+    def goes_on() -> bool:
+        return not stopping()
 
     def still_may() -> None:
         _require_living(context, caller)
@@ -75,7 +80,7 @@ def stream_events(
     async def frames() -> AsyncIterator[str]:
         yield _HEAD
         try:
-            async for event in feed.after(seq, lambda: not stopping(), still_may):
+            async for event in feed.after(seq, goes_on, still_may, within):
                 if event is None:
                     yield _ALIVE
                 elif event.cause.startswith(cause or ""):

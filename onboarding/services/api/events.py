@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.fields import (
     GuidQuery,
     JsonObject,
@@ -15,6 +15,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.store.apikeys import Role
 from onboarding.store.events import LoggedEvent
 
@@ -23,9 +24,10 @@ router = api_router("audit")
 Cause = Annotated[str | None, Query(pattern=r"^[a-z_.-]{1,64}$")]
 
 
-@router.get("/events", **needs(Role.SECURITY))
+@router.get("/events", **needs(Role.SECURITY, labels=Reach.OWN))
 def list_events(
     context: Ctx,
+    caller: Caller,
     limit: Limit = 100,
     cursor: NumberCursor = None,
     cause: Cause = None,
@@ -35,11 +37,15 @@ def list_events(
 
     With ``guid``: that device's newest, under all the GUIDs it ever had.
     """
+    within = caller.limits.labels
     if guid is not None:
-        found = context.stores.events.timeline(parse_guid(guid).raw)[::-1]
+        raw = parse_guid(guid).raw
+        if within:
+            context.stores.devices.get(raw, within)
+        found = context.stores.events.timeline(raw)[::-1]
         kept = [one for one in found if one.cause.startswith(cause or "")]
         return {"items": [shown_event(one) for one in kept[:limit]], "next": None}
-    page = context.stores.events.page(cursor, limit, cause)
+    page = context.stores.events.page(cursor, limit, cause, within)
     return {"items": [shown_event(one) for one in page.items], "next": page.cursor}
 
 

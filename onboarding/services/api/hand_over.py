@@ -22,6 +22,7 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.problems import from_error
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach, require_line
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.lines import NAME
@@ -75,7 +76,7 @@ class HandedOver:
     detail: str | None = None
 
 
-@router.post("/vouchers/extend", **needs(Role.MANUFACTURER))
+@router.post("/vouchers/extend", **needs(Role.MANUFACTURER, lines=Reach.OWN))
 def extend_vouchers(body: HandOverIn, context: Ctx, caller: Caller) -> JsonObject:
     """Sign up to 200 vouchers over to one buyer; each is extended or refused by itself.
 
@@ -84,8 +85,9 @@ def extend_vouchers(body: HandOverIn, context: Ctx, caller: Caller) -> JsonObjec
     pem, who = body.next_owner_pem, actor(caller)
     key, _chain = sale.read_public(pem)
     buyer = PublicKey.of(key).fingerprint()
-    guids, following = _chosen(context, body, buyer)
-    done = [_one(context, guid, buyer, pem, who) for guid in guids]
+    within = caller.limits.lines
+    guids, following = _chosen(context, body, buyer, within)
+    done = [_one(context, guid, buyer, pem, who, within) for guid in guids]
     good = [one.record for one in done if one.record is not None]
     return {
         "extended": len(good),
@@ -97,17 +99,35 @@ def extend_vouchers(body: HandOverIn, context: Ctx, caller: Caller) -> JsonObjec
 
 
 def _chosen(
-    context: Context, body: HandOverIn, buyer: str
+    context: Context, body: HandOverIn, buyer: str, within: tuple[str, ...]
 ) -> tuple[list[bytes], str | None]:
     if isinstance(body, SomeIn):
         return [parse_guid(one).raw for one in body.guids], None
     line = body.line if isinstance(body, LineIn) else None
+    if within and line is None:
+        raise Problem(
+            403,
+            "scope-refused",
+            "This key is for some production lines only.",
+            remedy="Name one of them: `line`.",
+        )
+    if line is not None:
+        require_line(line, within)
     page = context.stores.made.unsold(body.cursor, MAX_AT_ONCE, line, buyer)
     return list(page.items), page.cursor
 
 
-def _one(context: Context, guid: bytes, buyer: str, pem: str, actor: str) -> HandedOver:
+def _one(
+    context: Context,
+    guid: bytes,
+    buyer: str,
+    pem: str,
+    actor: str,
+    within: tuple[str, ...],
+) -> HandedOver:
     try:
+        if within:
+            context.stores.made.get(guid, within)
         record = context.stores.vouchers.get(guid)
         if record.entry_digests and record.key_fingerprint == buyer:
             return HandedOver(guid, record)

@@ -3,6 +3,7 @@
 from onboarding.services.api.auth import ANY, Ctx, needs
 from onboarding.services.api.fields import JsonObject
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.key_store import KeyInfo, KeyKind
@@ -10,7 +11,7 @@ from onboarding.services.key_store import KeyInfo, KeyKind
 router = api_router("keys")
 
 
-@router.get("/keys", **needs(*ANY))
+@router.get("/keys", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
 def list_keys(context: Ctx) -> JsonObject:
     """Keys by kind and name; an owner's key is what a seller extends to."""
     rings = context.keyrings.values()

@@ -13,6 +13,7 @@ from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import GuidPath, JsonObject, Name, parse_guid
 from onboarding.services.api.policies import stored
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
@@ -24,7 +25,11 @@ router = api_router("policies")
 Pcrs = Annotated[list[Annotated[int, Query(ge=0, le=23)]] | None, Query(max_length=24)]
 
 
-@router.post("/devices/{guid}/learning", status_code=202, **needs(Role.SECURITY))
+@router.post(
+    "/devices/{guid}/learning",
+    status_code=202,
+    **needs(Role.SECURITY, labels=Reach.NAMED),
+)
 def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
     """Have the device show what it is, with its next evidence."""
     raw = context.stores.devices.get(parse_guid(guid).raw).guid
@@ -32,13 +37,15 @@ def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
     return _shown(context.stores.learnings.get(raw))
 
 
-@router.get("/devices/{guid}/learning", **needs(Role.SECURITY))
+@router.get("/devices/{guid}/learning", **needs(Role.SECURITY, labels=Reach.NAMED))
 def get_learning(guid: GuidPath, context: Ctx) -> JsonObject:
     """Whether the device was asked, and what it has shown."""
     return _shown(_learnt(context, guid))
 
 
-@router.get("/devices/{guid}/learning/draft", **needs(Role.SECURITY))
+@router.get(
+    "/devices/{guid}/learning/draft", **needs(Role.SECURITY, labels=Reach.NAMED)
+)
 def get_draft(
     guid: GuidPath,
     context: Ctx,

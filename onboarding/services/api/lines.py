@@ -8,6 +8,7 @@ from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import Body, JsonObject, Text
 from onboarding.services.api.keys import require_key
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import NAME, LineDocument, read_line
 from onboarding.store.apikeys import Role
@@ -25,13 +26,16 @@ class StationIn(Body):
     name: Text
 
 
-@router.get("/lines", **needs(Role.MANUFACTURER, Role.SECURITY))
-def list_lines(context: Ctx) -> JsonObject:
+@router.get("/lines", **needs(Role.MANUFACTURER, Role.SECURITY, lines=Reach.OWN))
+def list_lines(context: Ctx, caller: Caller) -> JsonObject:
     """Every line that was set up, without its stations."""
-    return {"items": [_shown(one) for one in context.stores.lines.list()]}
+    within, known = caller.limits.lines, context.stores.lines.list()
+    return {"items": [_shown(one) for one in known if not within or one.name in within]}
 
 
-@router.get("/lines/{name}", **needs(Role.MANUFACTURER, Role.SECURITY))
+@router.get(
+    "/lines/{name}", **needs(Role.MANUFACTURER, Role.SECURITY, lines=Reach.NAMED)
+)
 def get_line(name: LinePath, context: Ctx) -> JsonObject:
     """A line and its stations; keys of stations are not kept, so not shown."""
     record = context.stores.lines.get(name)
@@ -39,7 +43,7 @@ def get_line(name: LinePath, context: Ctx) -> JsonObject:
     return {**_shown(record), "stations": stations}
 
 
-@router.put("/lines/{name}", **needs(Role.MANUFACTURER))
+@router.put("/lines/{name}", **needs(Role.MANUFACTURER, lines=Reach.NAMED))
 def put_line(
     name: LinePath, body: LineDocument, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -54,14 +58,20 @@ def put_line(
     return _shown(lines.put(name, body.encode(), actor(caller), now))
 
 
-@router.delete("/lines/{name}", status_code=204, **needs(Role.MANUFACTURER))
+@router.delete(
+    "/lines/{name}", status_code=204, **needs(Role.MANUFACTURER, lines=Reach.NAMED)
+)
 def delete_line(name: LinePath, context: Ctx, caller: Caller) -> Response:
     """Take a line away and dismiss its stations; what it made stays on record."""
     context.stores.lines.delete(name, actor(caller), context.now())
     return Response(status_code=204)
 
 
-@router.post("/lines/{name}/stations", status_code=201, **needs(Role.MANUFACTURER))
+@router.post(
+    "/lines/{name}/stations",
+    status_code=201,
+    **needs(Role.MANUFACTURER, lines=Reach.NAMED),
+)
 def post_station(
     name: LinePath, body: StationIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -72,7 +82,9 @@ def post_station(
 
 
 @router.delete(
-    "/lines/{name}/stations/{station}", status_code=204, **needs(Role.MANUFACTURER)
+    "/lines/{name}/stations/{station}",
+    status_code=204,
+    **needs(Role.MANUFACTURER, lines=Reach.NAMED),
 )
 def delete_station(
     name: LinePath, station: StationPath, context: Ctx, caller: Caller

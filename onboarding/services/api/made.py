@@ -14,6 +14,7 @@ from onboarding.services.api.fields import (
     guid_text,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.lines import NAME
 from onboarding.store.apikeys import Role
 from onboarding.store.made import MadeDevice
@@ -30,9 +31,10 @@ class SettleIn(Body):
     serial: Annotated[str, Field(min_length=1, max_length=128)]
 
 
-@router.get("/made", **needs(Role.MANUFACTURER, Role.SECURITY))
+@router.get("/made", **needs(Role.MANUFACTURER, Role.SECURITY, lines=Reach.OWN))
 def list_made(
     context: Ctx,
+    caller: Caller,
     limit: Limit = 100,
     cursor: TimeCursor = None,
     serial: SerialQuery = None,
@@ -40,7 +42,9 @@ def list_made(
     alarms: bool = False,
 ) -> JsonObject:
     """Finished DI, the newest first; with ``alarms`` only what needs a look."""
-    page = context.stores.made.page(cursor, limit, serial, line, alarms=alarms)
+    page = context.stores.made.page(
+        cursor, limit, serial, line, alarms=alarms, within=caller.limits.lines
+    )
     return {"items": [shown_made(one) for one in page.items], "next": page.cursor}
 
 

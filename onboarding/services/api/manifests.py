@@ -17,6 +17,7 @@ from onboarding.services.api.fields import (
     decode_bytes,
 )
 from onboarding.services.api.routing import STORES, api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.manifests import ManifestRecord
@@ -54,7 +55,7 @@ class ManifestIn(Body):
     files: Annotated[list[TextFileIn | BytesFileIn], Field(min_length=1, max_length=64)]
 
 
-@router.get("/manifests", **needs(Role.OPERATOR, Role.SECURITY))
+@router.get("/manifests", **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.OPEN))
 def list_manifests(
     context: Ctx, limit: Limit = 100, cursor: VersionCursor = None
 ) -> JsonObject:

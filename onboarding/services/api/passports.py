@@ -17,6 +17,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import STORES, api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.passports import PassportData, issue_passport
 from onboarding.store.apikeys import Role
 
@@ -33,12 +34,14 @@ class PassportIn(Body):
     ek_certificate: Base64Text | None = None  # DER
 
 
-@router.post("/passports", **STORES, **needs(Role.MANUFACTURER))
+@router.post("/passports", **STORES, **needs(Role.MANUFACTURER, lines=Reach.OWN))
 def post_passport(
     body: PassportIn, context: Ctx, caller: Caller, response: Response
 ) -> JsonObject:
     """Sign a device's passport and lay it beside its voucher."""
-    certificate = body.ek_certificate
+    lines, certificate = caller.limits.lines, body.ek_certificate
+    if lines:
+        context.stores.made.get(parse_guid(body.guid).raw, lines)
     data = PassportData(
         parse_guid(body.guid),
         body.serial,

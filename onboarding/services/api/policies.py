@@ -13,6 +13,7 @@ from onboarding.services.api.conditions import ALWAYS, Conditions, When, answere
 from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name, Version
 from onboarding.services.api.policy_schema import POLICY
 from onboarding.services.api.routing import STORES, api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
@@ -46,7 +47,7 @@ class PolicyIn(Body):
     version: Version | None = None
 
 
-@router.get("/policies", **needs(*READERS))
+@router.get("/policies", **needs(*READERS, labels=Reach.OPEN))
 def list_policies(context: Ctx) -> JsonObject:
     """Each policy in its newest version."""
     return {"items": [_shown(one) for one in context.stores.policies.newest()]}
@@ -75,7 +76,7 @@ def post_policy(
     return _shown(record)
 
 
-@router.get("/policies/{name}", **needs(*READERS))
+@router.get("/policies/{name}", **needs(*READERS, labels=Reach.OPEN))
 def get_policy(
     name: NamePath, context: Ctx, when: When, version: VersionQuery = None
 ) -> Response:
@@ -94,7 +95,7 @@ def shown_policy(
     return {**_shown(found), "versions": versions}, _tag(found)
 
 
-@router.get("/policies/{name}/diff", **needs(*READERS))
+@router.get("/policies/{name}/diff", **needs(*READERS, labels=Reach.OPEN))
 def diff_policy(
     name: NamePath,
     context: Ctx,

@@ -14,6 +14,7 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.device_api.readiness import ready
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
@@ -32,7 +33,7 @@ class AgentIn(Body):
     ak_digest: Fingerprint | None = None
 
 
-@router.put("/devices/{guid}/agent", **needs(Role.SECURITY))
+@router.put("/devices/{guid}/agent", **needs(Role.SECURITY, labels=Reach.NAMED))
 def put_agent(
     guid: GuidPath, body: AgentIn, request: Request, context: Ctx, caller: Caller
 ) -> JsonObject:

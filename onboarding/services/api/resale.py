@@ -14,6 +14,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.credential_plan import CredentialPlan, Mode, planned
 from onboarding.services.errors import Problem
@@ -50,14 +51,14 @@ class ResellIn(Body):
     next_owner_pem: PublicPem
 
 
-@router.get("/vouchers/{guid}/credential", **needs(*READERS))
+@router.get("/vouchers/{guid}/credential", **needs(*READERS, labels=Reach.NAMED))
 def get_credential(guid: GuidPath, context: Ctx) -> JsonObject:
     """What the next TO2 will make of the device's credential."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
     return _shown_plan(context, record, record.plan)
 
 
-@router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR))
+@router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_credential(
     guid: GuidPath, body: ReuseIn | ReplaceIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -69,7 +70,7 @@ def put_credential(
     return _shown_plan(context, record, encoded)
 
 
-@router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR))
+@router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> JsonObject:
     """Sell a device on: its voucher goes to the buyer, and we are done with it."""
     pem, who = body.next_owner_pem, actor(caller)
@@ -77,14 +78,14 @@ def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> Json
     return sale.shown(stored)
 
 
-@router.get("/vouchers/{guid}/lineage", **needs(*READERS))
+@router.get("/vouchers/{guid}/lineage", **needs(*READERS, labels=Reach.NAMED))
 def get_lineage(guid: GuidPath, context: Ctx) -> JsonObject:
     """Every voucher that is kept of a device, the live one first."""
     found = context.stores.lineage.of(parse_guid(guid).raw)
     return {"items": [_ancestor(one) for one in found], "next": None}
 
 
-@router.post("/vouchers/{guid}/recover", **needs(Role.OPERATOR))
+@router.post("/vouchers/{guid}/recover", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def recover(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
     """Serve a replaced voucher again, for a device that still has its credential."""
     raw = parse_guid(guid).raw

@@ -8,6 +8,7 @@ from attestation.runtime_policy import read_runtime_policy
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.fields import JsonObject
 from onboarding.services.api.routing import STORES, JsonSchema, api_router, takes
+from onboarding.services.api.within import Reach
 from onboarding.store.apikeys import Role
 
 router = api_router("policies")
@@ -45,7 +46,10 @@ def post_runtime_policy(
     return {"digest": digest, "bytes": len(body)}
 
 
-@router.get("/runtime-policies/{digest}", **needs(Role.OPERATOR, Role.SECURITY))
+@router.get(
+    "/runtime-policies/{digest}",
+    **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.OPEN),
+)
 def get_runtime_policy(digest: DigestPath, context: Ctx) -> Response:
     """One, byte for byte as it was given."""
     body = context.stores.runtime_policies.get(bytes.fromhex(digest))

@@ -11,6 +11,7 @@ from onboarding.services.api.conditions import (
 )
 from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.rv_schema import Directives
 from onboarding.services.site import rendezvous_info
 from onboarding.services.site_changes import set_rendezvous_info
@@ -27,7 +28,7 @@ class RvInfoIn(Body):
     directives: Directives
 
 
-@router.get("/rvinfo", **needs(*ANY))
+@router.get("/rvinfo", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
 def get_rvinfo(context: Ctx, when: When) -> Response:
     """What new vouchers get."""
     settings = context.stores.settings

@@ -2,10 +2,11 @@
 
 from fastapi import Request
 
-from onboarding.services.api.auth import Ctx, needs
+from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.device_view import summary
 from onboarding.services.api.fields import JsonObject, Limit, TimeCursor
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.health import Health
 from onboarding.services.trust import load_trust
 from onboarding.store.apikeys import Role
@@ -40,13 +41,13 @@ def get_overview(request: Request, context: Ctx) -> JsonObject:
     }
 
 
-@router.get("/unattested", **needs(*READERS))
+@router.get("/unattested", **needs(*READERS, labels=Reach.OWN))
 def list_unattested(
-    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
+    context: Ctx, caller: Caller, limit: Limit = 100, cursor: TimeCursor = None
 ) -> JsonObject:
     """Owned devices that are not freshly attested, the stalest first."""
-    now = context.now()
-    page = context.stores.overview.unattested(now, cursor, limit)
+    now, within = context.now(), caller.limits.labels
+    page = context.stores.overview.unattested(now, cursor, limit, within)
     return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
 
 

@@ -19,6 +19,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import STORES, api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.serviceinfo.plan import PlanDocument
@@ -122,13 +123,13 @@ def put_rule(body: RuleIn, context: Ctx, caller: Caller) -> JsonObject:
     return list_rules(context)
 
 
-@router.get("/devices/{guid}/service-info", **needs(*READERS))
+@router.get("/devices/{guid}/service-info", **needs(*READERS, labels=Reach.NAMED))
 def get_device_plan(guid: GuidPath, context: Ctx) -> JsonObject:
     """Which plan the device's next TO2 runs, and why that one."""
     return _of_device(context, context.stores.devices.get(parse_guid(guid).raw).guid)
 
 
-@router.put("/devices/{guid}/service-info", **needs(Role.OPERATOR))
+@router.put("/devices/{guid}/service-info", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_device_plan(
     guid: GuidPath, body: DevicePlanIn, context: Ctx, caller: Caller
 ) -> JsonObject:

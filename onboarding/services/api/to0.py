@@ -12,6 +12,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.to0_attempts import Attempt, attempts_of
 from onboarding.store.apikeys import Role
@@ -42,7 +43,7 @@ def list_to0(
     }
 
 
-@router.get("/to0/{guid}", **needs(Role.OPERATOR, Role.SECURITY))
+@router.get("/to0/{guid}", **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.NAMED))
 def get_to0(guid: GuidPath, context: Ctx) -> JsonObject:
     """One device: every server, what it said, until when, and when it is asked next."""
     raw = parse_guid(guid).raw
@@ -52,7 +53,7 @@ def get_to0(guid: GuidPath, context: Ctx) -> JsonObject:
     return _shown(context, task, context.now())
 
 
-@router.post("/to0/{guid}", status_code=202, **needs(Role.OPERATOR))
+@router.post("/to0/{guid}", status_code=202, **needs(Role.OPERATOR, labels=Reach.NAMED))
 def register_now(guid: GuidPath, context: Ctx) -> JsonObject:
     """Register a device at all its rendezvous servers as soon as may be."""
     raw = parse_guid(guid).raw

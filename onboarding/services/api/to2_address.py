@@ -14,6 +14,7 @@ from onboarding.services.api.conditions import (
 )
 from onboarding.services.api.fields import Body, JsonObject
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.rv_schema import HOST
 from onboarding.services.site import to2_addresses
 from onboarding.services.site_changes import set_to2_addresses
@@ -57,7 +58,7 @@ class AddressesIn(Body):
     addresses: Annotated[list[NamedIn | NumberedIn], Field(min_length=1, max_length=32)]
 
 
-@router.get("/to2-address", **needs(*ANY))
+@router.get("/to2-address", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
 def get_address(context: Ctx, when: When) -> Response:
     """Where this owner's devices are sent."""
     settings = context.stores.settings

@@ -14,6 +14,7 @@ from onboarding.services.api.conditions import (
 )
 from onboarding.services.api.fields import Body, Fingerprint
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.within import Reach
 from onboarding.services.trust import TRUST, Trust, load_trust
 from onboarding.store.apikeys import Role
 
@@ -33,7 +34,7 @@ class TrustIn(Body):
     device_cas_pem: CaText = ""
 
 
-@router.get("/trust", **needs(*ANY))
+@router.get("/trust", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
 def get_trust(context: Ctx, when: When) -> Response:
     """Manufacturers and device CAs that are trusted."""
     settings = context.stores.settings

@@ -18,6 +18,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router, gives
+from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.passports import StoredPassport
@@ -45,20 +46,25 @@ class ExtendIn(Body):
     next_owner_pem: PublicPem
 
 
-@router.get("/vouchers", **needs(*READERS))
+@router.get("/vouchers", **needs(*READERS, labels=Reach.OWN, lines=Reach.OWN))
 def list_vouchers(
     context: Ctx,
+    caller: Caller,
     limit: Limit = 100,
     cursor: BytesCursor = None,
     owner_fingerprint: OwnerKey = None,
     serial: Serial = None,
 ) -> JsonObject:
     """Vouchers by GUID."""
-    page = context.stores.vouchers.page(cursor, limit, owner_fingerprint, serial)
+    page = context.stores.vouchers.page(
+        cursor, limit, owner_fingerprint, serial, caller.limits
+    )
     return {"items": [_line(one) for one in page.items], "next": page.cursor}
 
 
-@router.get("/vouchers/{guid}", **needs(*READERS))
+@router.get(
+    "/vouchers/{guid}", **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED)
+)
 def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
     """One voucher, with everything that can be read from it."""
     record = _record(context, guid)
@@ -78,7 +84,11 @@ def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
     }
 
 
-@router.get("/vouchers/{guid}/pem", **gives(PEM_TYPE), **needs(*READERS))
+@router.get(
+    "/vouchers/{guid}/pem",
+    **gives(PEM_TYPE),
+    **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED),
+)
 def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
     """The voucher as PEM, its passport after it if there is one."""
     record = _record(context, guid)
@@ -86,7 +96,11 @@ def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
     return Response(text, media_type=PEM_TYPE)
 
 
-@router.get("/vouchers/{guid}/passport", **gives("application/cose"), **needs(*READERS))
+@router.get(
+    "/vouchers/{guid}/passport",
+    **gives("application/cose"),
+    **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED),
+)
 def get_passport(guid: GuidPath, context: Ctx) -> Response:
     """The passport as the manufacturer signed it."""
     record = _record(context, guid)
@@ -96,7 +110,9 @@ def get_passport(guid: GuidPath, context: Ctx) -> Response:
     return Response(document, media_type="application/cose")
 
 
-@router.post("/vouchers/{guid}/extend", **needs(*WRITERS))
+@router.post(
+    "/vouchers/{guid}/extend", **needs(*WRITERS, labels=Reach.NAMED, lines=Reach.NAMED)
+)
 def extend_voucher(
     guid: GuidPath, body: ExtendIn, context: Ctx, caller: Caller
 ) -> JsonObject:
@@ -110,7 +126,11 @@ def extend_voucher(
     return sale.shown(stored)
 
 
-@router.delete("/vouchers/{guid}", status_code=204, **needs(*WRITERS))
+@router.delete(
+    "/vouchers/{guid}",
+    status_code=204,
+    **needs(*WRITERS, labels=Reach.NAMED, lines=Reach.NAMED),
+)
 def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
     """Forget a voucher; an owned device stays on record, as retired."""
     raw = parse_guid(guid).raw

@@ -30,7 +30,9 @@ def audit_log(
 ) -> Response:
     """Events, newest first; of one device, or whose cause begins so."""
     device = guid.strip() or None
-    found = events.list_events(context, PAGE, cursor, cause or None, device)
+    found = events.list_events(
+        context, session.key, PAGE, cursor, cause or None, device
+    )
     asked = {"cause": cause, "guid": guid}
     more = link("/audit", cursor=found["next"], **asked) if found["next"] else None
     return render(

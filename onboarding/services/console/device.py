@@ -42,6 +42,7 @@ def device_page(
     origin = vouchers.get_voucher(lineage[-1]["guid"], context) if lineage else None
     entries = len(origin["voucher"]["entries"]) if origin else 0
     events = devices.get_timeline(guid, context)["items"][::-1]
+    decided = decisions.list_decisions(context, session.key, DECISIONS, None, guid)
     registered = [one for one in events if one["cause"] == "device.registered"]
     return render(
         request,
@@ -54,7 +55,7 @@ def device_page(
         lineage=lineage,
         appraisals=appraisals,
         chart=chart(appraisals, now),
-        decisions=decisions.list_decisions(context, DECISIONS, None, guid)["items"],
+        decisions=decided["items"],
         deliveries=deliveries.list_deliveries(guid, context, RUNS)["items"],
         events=events,
         registered=registered,

@@ -21,7 +21,7 @@ def overview(
 ) -> Response:
     """What to look at first, and what the rest depends on."""
     found = api.get_overview(request, context)
-    stale = api.list_unattested(context, PAGE, cursor)
+    stale = api.list_unattested(context, session.key, PAGE, cursor)
     next_page = stale["next"]
     return render(
         request,

@@ -54,8 +54,8 @@ class Sessions:
         """
         now, stores = self._context.now(), self._context.stores
         key = stores.api_keys.verify(token, now)
-        if key.scopes:  # pages are in no group of routes
-            raise ApiKeyRefused("a key with scopes opens no console")
+        if key.scopes or key.limits:  # pages are in no group, and of all devices
+            raise ApiKeyRefused("a key that is limited opens no console")
         secret = new_secret()
         stores.sessions.prune(now - LONGEST_SECONDS, now - self._idle)
         stores.sessions.begin(_digest(secret), key.id, now)

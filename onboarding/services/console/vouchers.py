@@ -34,7 +34,9 @@ def voucher_list(
     named = _guid(q.strip())
     if named is not None:
         return see_other(f"/vouchers/{named}")
-    page = api.list_vouchers(context, PAGE, cursor, None, q.strip() or None)
+    page = api.list_vouchers(
+        context, session.key, PAGE, cursor, None, q.strip() or None
+    )
     keys = {one["fingerprint"] for one in list_keys(context)["items"]}
     return render(
         request,

@@ -129,11 +129,12 @@ def test_every_route_is_in_the_reference_with_its_roles_and_servers(
         if re.match(r"`(GET|PUT|POST|DELETE) /", row[0])
     }
     assert documented.keys() == routes.keys()
-    for route, (roles, served) in routes.items():
+    for route, (roles, served, limits) in routes.items():
         if roles is not None:
             said, where = documented[route][0], documented[route][1]
             assert roles_said(said) == set(roles) - {"admin"}, route
             assert where.split() == served, route
+            assert documented[route][3:] == limits, route
 
 
 def test_every_state_is_in_the_reference() -> None:
@@ -171,14 +172,16 @@ def test_every_code_of_a_problem_document_is_in_the_reference() -> None:
 
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """``GET /path`` -> (roles or None, who serves it), from the applications."""
-    found: dict[str, tuple[Any, list[str]]] = {}
+    """``GET /path`` -> (roles or None, who serves it, which limited keys it takes)."""
+    found: dict[str, tuple[Any, list[str], list[str]]] = {}
     for role in (Role.MANUFACTURING, Role.RENDEZVOUS, Role.OWNER):
         document = openapi_of(role, tmp_path_factory.mktemp(role.value))
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
+                takes = [one for one in ("labels", "lines") if f"x-{one}" in operation]
                 known = found.setdefault(
-                    f"{method.upper()} {path}", (operation.get("x-roles"), [])
+                    f"{method.upper()} {path}",
+                    (operation.get("x-roles"), [], [", ".join(takes)] if takes else []),
                 )
                 known[1].append(role.value[0].upper())
     return found
