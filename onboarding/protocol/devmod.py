@@ -1,7 +1,7 @@
 """devmod: what a device says of itself. Source: FDO 1.1, section 3.9.2."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Self
 
 from onboarding.protocol.device_env import DevmodFacts
@@ -10,6 +10,7 @@ from onboarding.protocol.modules import Message
 from onboarding.wire.serviceinfo import Kv
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
+from ownership_vouchers.values import lean
 
 NAME = "devmod"
 MAX_MODULES = 256
@@ -20,7 +21,7 @@ _TEXTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lean
 class Devmod:
     """What has come in so far; ``complete`` once all module names are there."""
 
@@ -28,6 +29,7 @@ class Devmod:
     expected: int | None = None
     modules: tuple[str, ...] = ()
     complete: bool = False
+    _said: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def take(self, messages: Iterable[Message], *, last: bool) -> "Devmod":
         """Return the facts with more messages; unknown ones are skipped.
@@ -61,13 +63,19 @@ class Devmod:
         """Return everything as one map, modules included."""
         return {**self.values, "modules": list(self.modules)}
 
-    def to_item(self) -> list[object]:
-        return [dict(self.values), self.expected, list(self.modules), self.complete]
+    def encode(self) -> bytes:
+        """Return it as CBOR, written once: most of a run leaves it as it is."""
+        said = self._said
+        if said is None:
+            values, modules = dict(self.values), list(self.modules)
+            said = cbor.encode([values, self.expected, modules, self.complete])
+            object.__setattr__(self, "_said", said)
+        return said
 
     @classmethod
-    def from_item(cls, item: object) -> Self:
+    def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError."""
-        values, expected, modules, complete = cbor.array(item, 4)
+        values, expected, modules, complete = cbor.array(cbor.decode(data), 4)
         return cls(
             {
                 cbor.tstr(k): cbor.tstr(v, limit=_MAX_TEXT)

@@ -214,7 +214,7 @@ class Exchange:
         return [
             self.started,
             [one.to_item() for one in self.runs],
-            self.devmod.to_item(),
+            self.devmod.encode(),
             self.partial,
             self.queue,
             self.rounds,
@@ -232,7 +232,7 @@ class Exchange:
         return cls(
             cbor.uint(started, 64),
             tuple(ModuleRun.from_item(one) for one in cbor.array(runs)),
-            Devmod.from_item(devmod),
+            Devmod.from_cbor(cbor.bstr(devmod)),
             None if partial is None else _kv(partial),
             tuple(_kv(one) for one in cbor.array(queue, limit=65536)),
             cbor.uint(rounds, 32),

@@ -191,10 +191,10 @@ def _setup(
     else:
         rv_info, guid = new.rv_info, Guid(env.random(16))
         owner_key, signer = new.owner_key, new.signer
-    offer = SetupDevicePayload(rv_info, guid, setup_nonce, owner_key).encode()
+    offer = SetupDevicePayload(rv_info, guid, setup_nonce, owner_key)
     limit, reuse = state.message_limit, new is None
     session = Session(state.guid, state.nonce, tunnel, offer, reuse, limit)
-    reply = sign1(signer, offer).encode()
+    reply = sign1(signer, offer.encode()).encode()
     return _sealed(AwaitingReady(session), SetupDevice.TYPE, reply, env, 0)
 
 
@@ -251,23 +251,20 @@ def _next_guid(state: Serving) -> Guid:
     """A device that sent no HMAC stays who it is."""
     if state.replacement_hmac is None:
         return state.guid
-    return SetupDevicePayload.from_cbor(state.session.offer).guid
+    return state.session.offer.guid
 
 
 def _done(state: Serving, plain: bytes, env: To2OwnerEnv) -> Step:
     session = state.session
     if not hmac.compare_digest(Done.from_cbor(plain).nonce, session.nonce):
         raise MessageRefused("another nonce than was given out")
-    offer = SetupDevicePayload.from_cbor(session.offer)
-    effect = _ownership(state, offer, env)
-    reply = Done2(offer.nonce).encode()
+    effect = _ownership(state, env)
+    reply = Done2(session.offer.nonce).encode()
     body = session.tunnel.seal(reply, env.random, state.next_place)
     return Step(None, Done2.TYPE, body, (effect,))
 
 
-def _ownership(
-    state: Serving, offer: SetupDevicePayload, env: To2OwnerEnv
-) -> TakeOwnership:
+def _ownership(state: Serving, env: To2OwnerEnv) -> TakeOwnership:
     """A device that reuses or keeps its credential sends no HMAC."""
     session, mac = state.session, state.replacement_hmac
     kind = Credential.REUSED if session.reuse else Credential.KEPT
@@ -275,7 +272,7 @@ def _ownership(
     if mac is not None:
         kind = Credential.REPLACED
         owned = _find(session.guid, env)
-        old = owned.header
+        old, offer = owned.header, session.offer
         header = Header.build(
             offer.guid,
             offer.rv_info,

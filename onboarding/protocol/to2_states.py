@@ -1,5 +1,6 @@
 """Where an owner stands in TO2 between two messages."""
 
+from dataclasses import field
 from typing import ClassVar, Self
 
 from onboarding.protocol.ciphers import CipherSuite, known_cipher
@@ -8,6 +9,7 @@ from onboarding.protocol.kex import OwnerHalf, half_from_item
 from onboarding.protocol.transcript import DIGEST_SIZE, START
 from onboarding.protocol.tunnel import MARK_SIZE, Tunnel
 from onboarding.wire.common import nonce
+from onboarding.wire.to2_secure import SetupDevicePayload
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import Guid, Hash
@@ -57,38 +59,50 @@ class Opening:
 class Session:
     """What holds from 64 to the end.
 
-    ``offer`` is the payload of 65, in the bytes it was said in: the new header is
-    made of them. ``reuse`` says whether that left everything as it was.
+    ``offer`` is what 65 says; the new header is made of its bytes. ``reuse`` says
+    whether that left everything as it was.
     """
 
     guid: Guid
     nonce: bytes  # NonceTO2ProveDv
     tunnel: Tunnel
-    offer: bytes
+    offer: SetupDevicePayload
     reuse: bool
     message_limit: int  # as in ``Opening``
+    _said: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
-    def to_item(self) -> list[object]:
-        return [
-            self.guid.raw,
-            self.nonce,
-            int(self.tunnel.cipher),
-            self.tunnel.key,
-            self.offer,
-            self.reuse,
-            self.message_limit,
-        ]
+    def encode(self) -> bytes:
+        """Return it as CBOR, written once: it holds to the end of the run."""
+        said = self._said
+        if said is None:
+            said = self._encoded()
+            object.__setattr__(self, "_said", said)
+        return said
+
+    def _encoded(self) -> bytes:
+        return cbor.encode(
+            [
+                self.guid.raw,
+                self.nonce,
+                int(self.tunnel.cipher),
+                self.tunnel.key,
+                self.offer.encode(),
+                self.reuse,
+                self.message_limit,
+            ]
+        )
 
     @classmethod
-    def from_item(cls, item: object) -> Self:
+    def from_cbor(cls, data: bytes) -> Self:
         """Raises MalformedError."""
-        guid, prove, cipher, key, offer, reuse, limit = cbor.array(item, 7)
+        fields = cbor.array(cbor.decode(data), 7)
+        guid, prove, cipher, key, offer, reuse, limit = fields
         suite = known_cipher(cipher)
         return cls(
             Guid(cbor.bstr(guid)),
             nonce(prove),
             Tunnel(suite, cbor.bstr(key, suite.key_size)),
-            cbor.bstr(offer),
+            SetupDevicePayload.from_cbor(cbor.bstr(offer)),
             cbor.boolean(reuse),
             cbor.uint(limit, 16),
         )
@@ -110,7 +124,7 @@ class AwaitingReady:
         return self.session.guid
 
     def encode(self) -> bytes:
-        return cbor.encode([_READY, self.session.to_item(), self.transcript])
+        return cbor.encode([_READY, self.session.encode(), self.transcript])
 
 
 @lean
@@ -146,7 +160,7 @@ class Serving:
         return cbor.encode(
             [
                 _SERVING,
-                self.session.to_item(),
+                self.session.encode(),
                 hmac and hmac.to_item(),
                 self.send_limit,
                 self.exchange.to_item(),
@@ -160,7 +174,7 @@ class Serving:
         """Raises MalformedError."""
         session, hmac, limit, exchange, marks, said = cbor.array(fields, 6)
         return cls(
-            Session.from_item(session),
+            Session.from_cbor(cbor.bstr(session)),
             None if hmac is None else Hash.from_item(hmac),
             cbor.uint(limit, 16),
             Exchange.from_item(exchange),
@@ -182,7 +196,7 @@ def decode_state(data: bytes) -> State:
             case 1:
                 session, said = cbor.array(fields, 2)
                 transcript = cbor.bstr(said, DIGEST_SIZE)
-                return AwaitingReady(Session.from_item(session), transcript)
+                return AwaitingReady(Session.from_cbor(cbor.bstr(session)), transcript)
             case 2:
                 return Serving.from_fields(fields)
     except ValueError as error:

@@ -25,9 +25,10 @@ _PUT = Sql(
 # Begins with the keys that were ever blocked: those are few, and mostly none.
 _BLOCKED = Sql(
     "SELECT 1 FROM owner_keys k WHERE k.state IN ('retired', 'revoked') AND "
-    "(k.fingerprint IN (SELECT key_fingerprint FROM vouchers WHERE guid IN (?, ?)) "
-    "OR k.fingerprint IN (SELECT key_fingerprint FROM voucher_history "
-    "WHERE guid = ?))"
+    "(EXISTS (SELECT 1 FROM vouchers v WHERE v.guid IN (?, ?) "
+    "AND v.key_fingerprint = k.fingerprint) "
+    "OR EXISTS (SELECT 1 FROM voucher_history h WHERE h.guid = ? "
+    "AND h.key_fingerprint = k.fingerprint))"
 )
 # Each part has an index on (key, GUID), so a page costs what it has.
 _HELD = (

@@ -83,7 +83,7 @@ class Encrypt0:
         inner = cbor.untag(cbor.decode(data), TAG_ENCRYPT0)
         protected, unprotected, ciphertext = cbor.array(inner, 3)
         headers = cbor.mapping(unprotected)
-        if set(headers) != {LABEL_IV}:
+        if len(headers) != 1 or LABEL_IV not in headers:
             raise MalformedError("COSE_Encrypt0 whose one open header is not the IV")
         iv = cbor.bstr(headers[LABEL_IV], iv_size)
         return cls(cbor.bstr(protected, limit=64), iv, cbor.bstr(ciphertext))

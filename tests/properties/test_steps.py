@@ -106,7 +106,7 @@ STATES: dict[str, Callable[[bytes], object]] = {
     role.name: role.decode_state for role in ROLES[ProtocolVersion.FDO_1_1]
 } | {
     "exchange": lambda data: Exchange.from_item(cbor.decode(data)),
-    "devmod": lambda data: Devmod.from_item(cbor.decode(data)),
+    "devmod": Devmod.from_cbor,
     "ECDH256": lambda data: EcdhParameter.decode(data, KexSuite.ECDH256),
     "half": lambda data: half_from_item(cbor.decode(data)),
     "ECDH384": lambda data: EcdhParameter.decode(data, KexSuite.ECDH384),

@@ -21,7 +21,7 @@ def test_what_we_announce_is_complete_and_comes_back() -> None:
     assert facts.complete
     assert facts.modules == ("a", "b")
     assert facts.facts()["device"] == "test-board"
-    assert Devmod.from_item(cbor.decode(cbor.encode(facts.to_item()))) == facts
+    assert Devmod.from_cbor(facts.encode()) == facts
 
 
 def test_modules_may_come_one_by_one_from_a_start_that_stands_still() -> None:

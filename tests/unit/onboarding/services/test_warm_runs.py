@@ -5,13 +5,22 @@ from dataclasses import replace
 from onboarding.protocol.to2_states import AwaitingReady, Session
 from onboarding.protocol.tunnel import Tunnel
 from onboarding.services.warm_runs import Run, WarmRuns, key_of
+from onboarding.wire.to2_secure import SetupDevicePayload
 from ownership_vouchers.encrypt0 import Aead
+from ownership_vouchers.keys import PublicKey
+from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid
+from tests.support.documents import SIGNER
 
 NOW = 1_800_000_000
-STATE = AwaitingReady(
-    Session(Guid(bytes(16)), bytes(16), Tunnel(Aead.A128GCM, bytes(16)), b"", False, 0)
+OFFER = SetupDevicePayload(
+    RendezvousInfo.build([{"dns": "rv.example"}]),
+    Guid(bytes(16)),
+    bytes(16),
+    PublicKey.of(SIGNER.public_key),
 )
+TUNNEL = Tunnel(Aead.A128GCM, bytes(16))
+STATE = AwaitingReady(Session(Guid(bytes(16)), bytes(16), TUNNEL, OFFER, False, 0))
 RUN = Run(key_of("TO2", "token"), bytes(16), STATE, 0, NOW + 1)
 
 
