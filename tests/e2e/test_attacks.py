@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from attestation.decision import DenyCode
+from attestation.ek_trust import EkEvidence, judge
+from attestation.ek_verdict import EkClass
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.stack import KeylimeStack
+from hw.public_area import PublicArea
+from hw.swtpm import ek_ca_certificates
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import KeylimeLink, require
@@ -20,6 +25,7 @@ from onboarding.store.errors import NotFound
 from onboarding.store.state import DeviceState
 from tests.support.attesting import Attesting, attesting_device, failures, measured
 from tests.support.impostor import Impostor, impostor
+from tests.support.owner_bench import NOW
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -94,12 +100,18 @@ def test_only_its_certificate_keeps_such_a_verifier_out(
 
 
 def test_an_ek_without_a_certificate_is_attested_and_given_nothing(
-    attesting: Attesting,
+    attesting: Attesting, ek_ca: Path
 ) -> None:
     bench = attesting.bench
     bench.assign()
+    ek = attesting.attester.tpm.endorsement_key()
+    key = PublicArea.from_bytes(ek.public).key
+    roots = [x509.load_pem_x509_certificate(one) for one in ek_ca_certificates(ek_ca)]
+    klass = judge(EkEvidence(key, ek.certificate), roots, None, NOW).klass
+    assert klass is EkClass.VENDOR_TRUSTED  # it has one, and does not show it
+    klass = judge(EkEvidence(key, None), roots, None, NOW).klass
     bindings = bench.context.stores.bindings
-    uncertified = replace(bindings.get(bench.guid.raw), ek_class="no-certificate")
+    uncertified = replace(bindings.get(bench.guid.raw), ek_class=klass.value)
     bindings.put(uncertified, "test")
     assert attesting.attest()["verdict"] == "passed"
     with pytest.raises(Problem) as denial:

@@ -1,18 +1,23 @@
 """Passports: from the DI station, beside the voucher, to the owner."""
 
-import base64
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from attestation.passport import Passport, issue, key_digest
 from hw.public_area import UNEXPORTABLE, TpmaObject
 from onboarding.protocol.errors import PeerFailed
 from onboarding.services.api.fields import encode_bytes
 from onboarding.services.context import open_context
+from onboarding.services.key_store import KeyKind
 from onboarding.services.owned import OwnedVouchers
 from onboarding.services.passport_pem import dump
+from onboarding.services.settings import Role
+from ownership_vouchers.algorithms import Signer, SoftSigner
 from tests.support.fdo_chain import Chain, state_of
 from tests.support.services import Wire
 from tests.support.soft_device import SoftDevice
@@ -98,19 +103,49 @@ def test_a_passport_of_nothing_real_is_not_issued(fdo_chain: Chain, case: str) -
     assert (reply.status_code, reply.json()["code"]) == (status, code)
 
 
+def as_it_is(told: Passport, _device: SoftDevice) -> Passport:
+    return told
+
+
+def another_device_key(told: Passport, device: SoftDevice) -> Passport:
+    return replace(told, guid=device.credential.guid)
+
+
+def none_other(told: Passport, device: SoftDevice) -> Passport:
+    digest = key_digest(device.key.public_key)
+    return replace(told, guid=device.credential.guid, device_key_digest=digest)
+
+
+OF_ANOTHER: dict[str, tuple[Callable[[Passport, SoftDevice], Passport], bool, str]] = {
+    "as it is: it names none of these": (as_it_is, True, "none"),
+    "for this GUID, with the other's device key": (another_device_key, True, "refused"),
+    "altered, so not the manufacturer's": (none_other, False, "refused"),
+    "for this GUID and device key: it fits": (none_other, True, "stored"),
+}
+
+
+@pytest.mark.parametrize("case", OF_ANOTHER)
 def test_a_passport_of_another_device_is_refused_and_the_voucher_taken(
-    fdo_chain: Chain,
+    fdo_chain: Chain, case: str
 ) -> None:
+    change, signed, outcome = OF_ANOTHER[case]
     device, other = (SoftDevice.made_at(Wire.to(fdo_chain.factory.url)) for _ in "ab")
-    post_passport(fdo_chain, passport_of(device))
-    post_passport(fdo_chain, passport_of(other))
-    mine, theirs = fdo_chain.sell(device), fdo_chain.sell(other)
-    marker = "-----BEGIN VOUCHGATE PASSPORT-----"
-    body = base64.b64decode("".join(theirs.split(marker)[1].splitlines()[1:-1]))
-    forged = body.replace(other.credential.guid.raw, device.credential.guid.raw)
-    assert forged != body
-    (result,) = fdo_chain.take(mine.split(marker)[0] + dump(forged)).json()["results"]
-    assert (result["status"], result["passport"]) == ("imported", "refused")
+    maker = factory_signer(fdo_chain)
+    guid, dak = other.credential.guid, key_digest(other.key.public_key)
+    told = change(Passport(guid, bytes(32), "SN-9", "generic-sbc-tpm", dak, 1), device)
+    signer = maker if signed else SoftSigner(ec.generate_private_key(ec.SECP256R1()))
+    pem = fdo_chain.sell(device) + dump(issue(told, signer))
+    (result,) = fdo_chain.take(pem).json()["results"]
+    assert (result["status"], result["passport"]) == ("imported", outcome)
+
+
+def factory_signer(chain: Chain) -> Signer:
+    """The manufacturer's key: its TEST KEY file, as the station has it."""
+    context = open_context(chain.site.settings(Role.MANUFACTURING))
+    try:
+        return context.keyrings[KeyKind.MANUFACTURER].first()
+    finally:
+        context.close()
 
 
 def test_a_device_with_a_passport_must_show_that_very_tpm(fdo_chain: Chain) -> None:

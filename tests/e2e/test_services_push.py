@@ -212,18 +212,32 @@ def test_a_registrar_that_is_poisoned_meanwhile_enrols_nobody(
     assert active(pushing)
 
 
+def test_a_registrar_that_is_poisoned_behind_the_activation_enrols_nobody(
+    pushing: Pushing, other_pusher: Attester, keylime_stack: KeylimeStack
+) -> None:
+    proof = pushing.proof(pushing.begin())
+    pushing.behind_activation(lambda: swap(keylime_stack, pushing.agent, other_pusher))
+    assert refused(pushing, proof) == "other-keys"
+    assert pushing.client.status(pushing.agent) is None
+
+
 def test_a_registrar_poisoned_after_enrolment_changes_no_verdict(
     pushing: Pushing, other_pusher: Attester, keylime_stack: KeylimeStack
 ) -> None:
     pushing.enrol()
-    with outsider(keylime_stack) as keylime:
-        with pytest.raises(KeylimeError):
-            keylime.activate(pushing.agent, WRONG)
-    poison(keylime_stack, pushing.agent, other_pusher)
+    swap(keylime_stack, pushing.agent, other_pusher)
     with pytest.raises(PushRefused):
         pushing.push_agent(other_pusher).attest()
     pushing.push_agent().attest()
     assert completed(pushing.client, pushing.agent, 0).passed
+
+
+def swap(stack: KeylimeStack, agent: str, thief: Attester) -> None:
+    """Have an active entry dropped, and enter another TPM's in its place."""
+    with outsider(stack) as keylime:
+        with pytest.raises(KeylimeError):
+            keylime.activate(agent, WRONG)
+    poison(stack, agent, thief)
 
 
 def poison(stack: KeylimeStack, agent: str, thief: Attester) -> None:

@@ -1,7 +1,7 @@
 """A device of the push channel in front of its owner, and a real Keylime behind it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +23,18 @@ from onboarding.services.keylime_link import KeylimeLink, require
 from tests.support.attester import Attester
 from tests.support.attesting import attesting_device
 from tests.support.owner_bench import OwnerBench
+
+
+class _Raced(KeylimeClient):
+    """The owner's own client, on a network where somebody else is quicker."""
+
+    def __init__(self, client: KeylimeClient, act: Callable[[], None]) -> None:
+        self.__dict__.update(client.__dict__)
+        self._act = act
+
+    def activate(self, agent_id: str, auth_tag: str) -> None:
+        super().activate(agent_id, auth_tag)
+        self._act()
 
 
 @dataclass
@@ -59,6 +71,12 @@ class Pushing:
 
     def complete(self, proof: dict[str, object]) -> dict[str, object]:
         return self.enrolment.complete(self.bench.call(Purpose.ENROL, proof))
+
+    def behind_activation(self, act: Callable[[], None]) -> None:
+        """Have somebody act just when the registrar has activated the device."""
+        raced = _Raced(self.link.client, act)
+        link = replace(self.link, client=raced)
+        self.enrolment = PushEnrolment(self.bench.context, self.bench.gate, link)
 
     def enrol(self) -> None:
         self.complete(self.proof(self.begin()))

@@ -67,6 +67,9 @@ def test_the_attestation_key_of_another_tpm_cannot_be_activated(
     for one in (machine, thief):  # neither holds both EK and AK
         with pytest.raises(TpmError):
             activate(one, pending)
+    with pytest.raises(BindingRefused) as refusal:
+        complete(pending, SECRET, secrets.token_bytes(32))
+    assert refusal.value.code is BindingCode.NOT_ACTIVATED
 
 
 def test_a_swapped_endorsement_certificate_is_refused(

@@ -33,6 +33,8 @@ UNIT = ("edge.container", b"[Container]\n")
 MANIFEST = Manifest("edge", 1, ManifestKind.QUADLET, (UNIT, ("pod.yaml", b"kind: Pod")))
 DEVICE = new_soft_key()
 OWNER = SoftSigner(ec.generate_private_key(ec.SECP256R1()))
+OWNER_BEFORE = SoftSigner(ec.generate_private_key(ec.SECP256R1()))
+FORMER = Guid(bytes(16))
 STRANGER = SoftSigner(ec.generate_private_key(ec.SECP256R1()))
 TICKET = Ticket(GUID, MANIFEST.digest(), NOW, NOW + 300, "decision-1")
 ORDER = RemovalOrder(GUID, MANIFEST.digest(), "PCR 8", NOW + 10, bytes(16))
@@ -146,6 +148,19 @@ REFUSED: dict[str, tuple[DocumentFault, Change_]] = {
     "order signed by a stranger": (
         DocumentFault.BAD_SIGNATURE,
         lambda: {"removal_order": sign_order(ORDER, STRANGER)},
+    ),
+    "order by the owner before, who knew it by another name": (
+        DocumentFault.BAD_SIGNATURE,
+        lambda: {
+            "removal_order": sign_order(replace(ORDER, guid=FORMER), OWNER_BEFORE)
+        },
+    ),
+    "release by the owner before, for this very name": (
+        DocumentFault.BAD_SIGNATURE,
+        lambda: {
+            "ticket": mint(TICKET, OWNER_BEFORE),
+            "bundle": sign_bundle(MANIFEST, OWNER_BEFORE),
+        },
     ),
     "order for another device": (
         DocumentFault.WRONG_DEVICE,
