@@ -1,8 +1,8 @@
 """``python -m tests.bench.evidence``: appraisals at the owner, by the real Keylime.
 
 Owner, Keylime and load share the machine's processors. One appraisal of the evidence
-channel is the whole of it: two challenges, two signed requests, the verdict stored. The
-push channel is measured at the verifier alone. A device comes every 60 s, so that many
+channel is the whole of it: two challenges, two signed requests, the verdict stored.
+Push and pull are measured at the verifier alone. A device comes every 60 s, so as many
 devices are carried as are appraised in 60 s.
 """
 
@@ -11,35 +11,25 @@ import asyncio
 import json
 import sys
 import tempfile
-import threading
-import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
-from attestation.keylime.client import KeylimeClient
-from attestation.keylime.http import admin_http, device_http
-from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
 from onboarding.cli.demo.services import keylime_environment
 from tests.bench import attesters
-from tests.bench.attesters import BenchAttester, SoftPort
+from tests.bench.attesters import BenchAttester
+from tests.bench.channels import EVERY, pull, push
 from tests.bench.http_load import Connection, load
 from tests.bench.machine import machine, measured, rss_mib, tree_seconds, verify_us
 from tests.bench.services import Services
-from tests.support.tpm_statements import SoftAk
 
-EVERY = 60  # seconds between two appraisals of a device
 APPRAISALS, CONCURRENCY = 1500, 8
 LISTS = (1, 10, 20)  # MiB
 NEW = 1024  # bytes of a list that are new, where some are
-PUSHERS, PUSH_SECONDS = 30, 10.0
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +56,7 @@ class Site:
 def main() -> int:
     """Measure, print and write ``evidence`` into ``build/bench.json``."""
     options = _options()
-    result = measure(options.appraisals, options.lists, options.push_seconds)
+    result = measure(options.appraisals, options.lists, options.seconds)
     known = json.loads(options.output.read_text()) if options.output.exists() else {}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**known, "evidence": result}, indent=2)
@@ -82,26 +72,28 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--appraisals", type=int, default=APPRAISALS)
     parser.add_argument("--lists", type=int, nargs="*", default=LISTS, help="MiB each")
-    parser.add_argument("--push-seconds", type=float, default=PUSH_SECONDS)
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="for push, and for pull"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
     return parser.parse_args()
 
 
-def measure(
-    appraisals: int, lists: Sequence[int], push_seconds: float
-) -> dict[str, object]:
+def measure(appraisals: int, lists: Sequence[int], seconds: float) -> dict[str, object]:
     """Return what `show` prints."""
     with _site(1) as site:
         one = _pcr(site, appraisals)
         ima = [_list(site, size) for size in lists]
-        push = _push(site, push_seconds)
+        pushed = push(site.keylime, seconds)
     with _site(2) as site:
         two = _pcr(site, appraisals)
+    pulled = pull(seconds)
     return {
         "one_worker": one,
         "two_workers": two,
         "ima": ima,
-        "push": push,
+        "push": pushed,
+        "pull": pulled,
         "machine": machine(),
         "p256_verify_us": verify_us(),
     }
@@ -177,64 +169,10 @@ def _round(site: Site, device: BenchAttester, name: str) -> dict[str, float]:
     }
 
 
-def _push(site: Site, seconds: float) -> dict[str, float]:
-    """Attestations that the verifier takes and judges, of as many agents as it can."""
-    known, port = site.keylime.client_settings(), SoftPort(SoftAk.new("rsa"))
-    pinned = {pcr: (value.hex(),) for pcr, value in attesters.PCRS.items()}
-    agents, done = [str(uuid.uuid4()) for _ in range(PUSHERS)], [0] * PUSHERS
-    with admin_http(known) as admin, device_http(known) as http:
-        client = KeylimeClient(admin, known)
-
-        def send(
-            method: str,
-            path: str,
-            headers: Mapping[str, str],
-            body: Mapping[str, object],
-        ) -> httpx.Response:
-            url = known.verifier_url + path
-            return http.request(method, url, headers=headers, json=body)
-
-        running = [PushAgent(send, port, name, datetime.now(UTC)) for name in agents]
-        for agent in running:
-            client.enrol(agent.agent_id, port.public, pinned)
-            agent.login()
-        before, begun = site.verifier_seconds(), time.monotonic()
-        stop = begun + seconds
-        threads = [
-            threading.Thread(target=_pushing, args=(one, stop, done, number))
-            for number, one in enumerate(running)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        rate = sum(done) / (time.monotonic() - begun)
-        spent = site.verifier_seconds() - before
-        for name in agents:
-            client.unenrol(name)
-    return {
-        "per_s": round(rate, 1),
-        "devices": int(rate * EVERY),
-        "verifier_cpu_ms": round(1000 * spent / max(1, sum(done)), 1),
-    }
-
-
-def _pushing(agent: PushAgent, stop: float, done: list[int], number: int) -> None:
-    while time.monotonic() < stop:
-        try:
-            wait = agent.attest().next_in
-            done[number] += 1
-        except PushRefused as refusal:
-            if refusal.retry_after is None and refusal.status < 500:
-                raise
-            wait = refusal.retry_after or 1
-        time.sleep(min(wait, 1))
-
-
 def show(result: dict[str, object]) -> str:
     """Return the figures as lines."""
     lines = [f"{result['machine']}; a P-256 check takes {result['p256_verify_us']} us"]
-    for name in ("one_worker", "two_workers", "push"):
+    for name in ("one_worker", "two_workers", "push", "pull"):
         row = result[name]
         assert isinstance(row, dict)
         said = ", ".join(f"{key} {value}" for key, value in row.items())

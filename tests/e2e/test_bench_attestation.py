@@ -34,9 +34,9 @@ def ran(directory: Path, name: str, *more: str) -> dict[str, Any]:
 
 def test_appraisals_and_lists_are_measured_by_channel(tmp_path: Path) -> None:
     require_keylime()
-    more = ("--appraisals", "10", "--lists", "2", "--push-seconds", "1")
+    more = ("--appraisals", "10", "--lists", "2", "--seconds", "1")
     found = ran(tmp_path, "evidence", *more)
-    for name in ("one_worker", "two_workers", "push"):
+    for name in ("one_worker", "two_workers", "push", "pull"):
         assert found[name]["per_s"] > 0
         assert found[name]["devices"] == int(found[name]["devices"])
     (listed,) = found["ima"]

@@ -1,4 +1,4 @@
-"""A Keylime agent for the pull protocol, on a real TPM: what a verifier calls.
+"""A Keylime agent for the pull protocol: what a verifier calls.
 
 It does what the stock agent does where the verifier looks: TLS with a pinned
 certificate, the verifier's own asked for, and quotes that take in PCR 16, into which
@@ -10,6 +10,8 @@ import base64
 import json
 import ssl
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -25,23 +27,24 @@ from cryptography.x509.oid import NameOID
 
 from attestation.keylime.answers import base64_text
 from attestation.keylime.credential_blob import CredentialBlob, auth_tag
+from hw.evidence import Quote
 from tests.support.attester import Attester
 
 HOST, API, DATA_PCR = "127.0.0.1", "2.2", 16
 
 
-class PullAgent:
-    """Serves quotes until closed; ``certificate`` is what the registrar is told."""
+class QuoteServer(ABC):
+    """Serves quotes until closed.
 
-    def __init__(self, attester: Attester, client_ca: Path, directory: Path) -> None:
+    ``certificate`` is what verifiers pin, ``public`` its key: PCR 16 has to hold that.
+    """
+
+    def __init__(self, client_ca: Path, directory: Path) -> None:
         key = rsa.generate_private_key(65537, 2048)
         self.certificate = _certificate(key)
-        self._public = key.public_key().public_bytes(
+        self.public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        self._attester = attester
-        self.lock = threading.Lock()  # one TPM, several threads
-        attester.tpm.extend(DATA_PCR, self._public)
         files = directory / "agent.crt", directory / "agent.key"
         files[0].write_text(self.certificate)
         files[1].write_bytes(_private(key))
@@ -59,6 +62,47 @@ class PullAgent:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @abstractmethod
+    def quote(self, nonce: bytes, pcrs: Sequence[int]) -> Quote:
+        """Quote those PCRs of the bank sha256."""
+
+    def answer(self, path: str) -> dict[str, Any] | None:
+        """What a GET of the verifier's is answered with."""
+        asked = urlsplit(path)
+        if asked.path == "/version":
+            return {"supported_version": API}
+        if asked.path != f"/v{API}/quotes/integrity":
+            return None
+        query = {name: one[0] for name, one in parse_qs(asked.query).items()}
+        mask = int(query["mask"], 16)
+        pcrs = sorted({*(n for n in range(24) if mask >> n & 1), DATA_PCR})
+        quote = self.quote(query["nonce"].encode(), pcrs)
+        parts = (quote.message, quote.signature, quote.pcr_blob)
+        found: dict[str, Any] = {
+            "quote": "r" + ":".join(map(base64_text, parts)),
+            "hash_alg": "sha256",
+            "enc_alg": "rsa",
+            "sign_alg": "rsassa",
+            "boottime": 0,
+        }
+        if query.get("partial", "0") == "0":
+            found["pubkey"] = self.public.decode()
+        return found
+
+
+class PullAgent(QuoteServer):
+    """The agent of a real TPM."""
+
+    def __init__(self, attester: Attester, client_ca: Path, directory: Path) -> None:
+        super().__init__(client_ca, directory)
+        self._attester = attester
+        self.lock = threading.Lock()  # one TPM, several threads
+        attester.tpm.extend(DATA_PCR, self.public)
+
+    def quote(self, nonce: bytes, pcrs: Sequence[int]) -> Quote:
+        with self.lock:
+            return self._attester.tpm.quote(self._attester.ak, nonce, "sha256", pcrs)
 
     def register(self, registrar: str, agent: str) -> None:
         """Tell the registrar of the TPM's keys, and where the agent is called."""
@@ -88,34 +132,8 @@ class PullAgent:
             reply = http.put(f"{url}/activate", json=tag)
             assert reply.status_code == 200, reply.text
 
-    def answer(self, path: str) -> dict[str, Any] | None:
-        """What a GET of the verifier's is answered with."""
-        asked = urlsplit(path)
-        if asked.path == "/version":
-            return {"supported_version": API}
-        if asked.path != f"/v{API}/quotes/integrity":
-            return None
-        query = {name: one[0] for name, one in parse_qs(asked.query).items()}
-        mask = int(query["mask"], 16)
-        pcrs = sorted({*(n for n in range(24) if mask >> n & 1), DATA_PCR})
-        with self.lock:
-            quote = self._attester.tpm.quote(
-                self._attester.ak, query["nonce"].encode(), "sha256", pcrs
-            )
-        parts = (quote.message, quote.signature, quote.pcr_blob)
-        found: dict[str, Any] = {
-            "quote": "r" + ":".join(map(base64_text, parts)),
-            "hash_alg": "sha256",
-            "enc_alg": "rsa",
-            "sign_alg": "rsassa",
-            "boottime": 0,
-        }
-        if query.get("partial", "0") == "0":
-            found["pubkey"] = self._public.decode()
-        return found
 
-
-def _handler(agent: PullAgent) -> type[BaseHTTPRequestHandler]:
+def _handler(agent: QuoteServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             results = agent.answer(self.path)
