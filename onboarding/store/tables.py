@@ -1,4 +1,4 @@
-"""Rows of the ownership side: vouchers, devices, registrations, settings, log.
+"""Rows of the ownership side: vouchers, devices, keys, settings, log.
 
 Rows are indexes over bytes that are kept exactly as received. They do not
 leave ``store/``: every store answers with frozen records. All times are whole
@@ -7,7 +7,7 @@ seconds since 1970, UTC; all GUIDs are 16 raw bytes.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -169,55 +169,6 @@ class CheckpointRow(Base, table=True):
     document: bytes
 
 
-class RegistrationRow(Base, table=True):
-    """A rendezvous registration: where a device finds its owner."""
-
-    __tablename__ = "registrations"
-    guid: bytes = guid_key()
-    to1d: bytes
-    key_fingerprint: str
-    header_digest: bytes
-    entry_digests: bytes
-    device_key: bytes
-    expires: int = Field(sa_type=BigInteger, index=True)
-    maker: str | None = None  # the manufacturer's key; unknown in rows of before
-
-
-class RegistrationOwnerRow(Base, table=True):
-    """How many rows of registrations an owner's key has, the expired ones too."""
-
-    __tablename__ = "registration_owners"
-    fingerprint: str = Field(primary_key=True)
-    held: int = Field(sa_type=BigInteger)
-
-
-class KeyRuleRow(Base, table=True):
-    """What a rendezvous server's operator said of one key."""
-
-    __tablename__ = "key_rules"
-    holder: str = Field(primary_key=True)
-    fingerprint: str = Field(primary_key=True)
-    verdict: str | None = None
-    quota: int | None = maybe_seconds()
-    reason: str
-    set_at: int = seconds()
-    set_by: str
-
-
-class RvServerRow(Base, table=True):
-    """A rendezvous server that we register at, and how it has answered lately."""
-
-    __tablename__ = "rv_servers"
-    server: str = Field(primary_key=True)
-    failures: int = Field(sa_type=BigInteger)
-    openings: int = Field(sa_type=BigInteger)
-    open_until: int = seconds()
-    probe_until: int = seconds()
-    error: str
-    failed_at: int = seconds()
-    answered_at: int = seconds()
-
-
 class SettingRow(Base, table=True):
     """A named, versioned value, such as RVInfo or the TO2 addresses."""
 
@@ -249,61 +200,3 @@ class ServerKeyRow(Base, table=True):
     sealed: bytes
     activates: int = seconds()
     expires: int = seconds()
-
-
-class TaskRow(Base, table=True):
-    """Work to be done at a time by whichever replica claims it first."""
-
-    __tablename__ = "tasks"
-    __table_args__ = (
-        UniqueConstraint("kind", "subject", name="uq_tasks_kind_subject"),
-        Index("ix_tasks_due", "due"),
-        ONE_TREE,
-    )
-    id: bytes = Field(primary_key=True)
-    kind: str
-    subject: str
-    payload: bytes
-    due: int = seconds()
-    generation: int = 1
-    attempts: int = 0
-    claimed_by: str | None = None
-    claimed_until: int = Field(default=0, sa_type=BigInteger)
-    last_error: str | None = None
-
-
-class TraceRow(Base, table=True):
-    """One run of DI, TO0, TO1 or TO2, as far as it came."""
-
-    __tablename__ = "traces"
-    __table_args__ = (
-        Index("ix_traces_guid_updated", "guid", "updated"),
-        Index("ix_traces_updated", "updated"),
-    )
-    run: bytes = Field(primary_key=True)
-    version: int
-    protocol: str
-    guid: bytes | None = None  # as the run was about, or claimed to be
-    serial: str = Field(default="", index=True)
-    started: int = seconds()
-    updated: int = seconds()
-    messages: int = 0
-    passed: int | None = None  # the last message that was taken
-    refused: int | None = None  # the message that was refused after it
-    code: int | None = None
-    error: str = ""
-    by_peer: int = 0  # 1: the peer said so
-    proven: int = 0
-    done: int = 0
-    steps: str = ""
-
-
-class SightingRow(Base, table=True):
-    """A GUID that was asked for, and that nothing is known of."""
-
-    __tablename__ = "sightings"
-    guid: bytes = guid_key()
-    message: int
-    count: int = Field(sa_type=BigInteger)
-    first_at: int = seconds()
-    last_at: int = Field(sa_type=BigInteger, index=True)

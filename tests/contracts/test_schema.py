@@ -17,6 +17,8 @@ from onboarding.store import (
     cohort_tables,
     factory_tables,
     gate_tables,
+    rendezvous_tables,
+    run_tables,
     schema,
 )
 from onboarding.store.database import Database
@@ -43,6 +45,8 @@ def differences(url: str) -> list[object]:
     assert api_tables.ApiKeyRow.__tablename__ in METADATA.tables
     assert gate_tables.BindingRow.__tablename__ in METADATA.tables
     assert cohort_tables.CohortRow.__tablename__ in METADATA.tables
+    assert rendezvous_tables.RegistrationRow.__tablename__ in METADATA.tables
+    assert run_tables.TaskRow.__tablename__ in METADATA.tables
     assert factory_tables.LineRow.__tablename__ in METADATA.tables
     engine = create_engine(url)
     options = {
