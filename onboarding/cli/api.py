@@ -1,10 +1,12 @@
 """A client of ``/api/v1``, for the commands and the demonstration."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -12,11 +14,14 @@ import typer
 from onboarding.cli.credentials import Credential, credential_of
 from onboarding.cli.files import read_file
 from onboarding.cli.output import unusable
+from onboarding.cli.sse import Sent, events_of
 from onboarding.device.errors import DeviceError, Unreachable
 from onboarding.device.http import Reply, new_client, read_problem, send
 from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 
 LIMIT = 64 * 1024 * 1024
+QUIET_SECONDS = 60.0  # a stream says something every 15
+TRIES, AGAIN_SECONDS = 3, 1.0
 MAX_CA = 4 * 1024 * 1024
 Url = Annotated[
     str, typer.Option(envvar="VOUCHGATE_URL", help="The service's address.")
@@ -90,6 +95,42 @@ class Api:
         kind = "application/json"
         return self.read(self.request(method, path, content, kind, headers))
 
+    def follow(
+        self, path: str, query: Mapping[str, object]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield a stream's events, as JSON; taken up again when it breaks off.
+
+        Raises:
+            Problem: The service refuses, and says why.
+            Unreachable: No answer, not even to the second try, or one that is none.
+        """
+        asked = {name: str(one) for name, one in query.items() if one is not None}
+        last, failures = "", 0
+        while failures < TRIES:
+            headers = {**self._headers, **({"Last-Event-ID": last} if last else {})}
+            try:
+                for sent in self._stream(path, asked, headers):
+                    last, failures = sent.id, 0
+                    yield _event(sent.data)
+            except httpx.HTTPError as error:
+                failures += 1
+                if failures == TRIES:
+                    raise Unreachable(f"{path} broke off: {error}") from error
+                time.sleep(AGAIN_SECONDS)
+
+    def _stream(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> Iterator[Sent]:
+        waits = httpx.Timeout(30.0, read=QUIET_SECONDS)
+        url = f"{self._base}/{path}"
+        with self._client.stream(
+            "GET", url, params=query, headers=headers, timeout=waits
+        ) as answer:
+            if answer.status_code != 200:
+                body = b"".join(islice(answer.iter_bytes(65536), 4))
+                raise read_problem(Reply(answer.status_code, answer.headers, body))
+            yield from events_of(answer.iter_bytes())
+
     @staticmethod
     def read(reply: Reply) -> object:
         """Decode an answer's JSON; an empty one is None."""
@@ -99,6 +140,16 @@ class Api:
             return json.loads(reply.body)
         except ValueError as error:
             raise Unreachable("the service answered with no JSON") from error
+
+
+def _event(data: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise Unreachable("an event is no JSON") from error
+    if not isinstance(found, dict):
+        raise Unreachable("an event is no object")
+    return found
 
 
 @contextmanager

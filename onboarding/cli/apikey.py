@@ -1,18 +1,21 @@
 """``vouchgate apikey``: who may call a service's management API.
 
-These commands work on the database itself: whoever can write it needs no API key.
+These commands work on the database itself, since whoever can write it needs no API key;
+or, for those who cannot, over the API with an admin's.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from onboarding.cli.answers import object_of
+from onboarding.cli.api import Ca, KeyFile, connected
 from onboarding.cli.files import write_file
-from onboarding.cli.labels import label_of
+from onboarding.cli.labels import labels_of
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 from onboarding.cli.settings import DatabaseUrl, load_settings
 from onboarding.services.context import open_database
@@ -21,7 +24,16 @@ from onboarding.store.key_limits import Limits
 
 ACTOR = "command line"
 
-app = typer.Typer(no_args_is_help=True, help="API keys, on a service's database.")
+app = typer.Typer(no_args_is_help=True, help="API keys of a service.")
+
+# No variable names it: that of other commands must not turn these away from a database.
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--url", help="Over this service's API, with an admin's key; else its database."
+    ),
+]
+Facts = Mapping[str, Any]
 
 
 @app.command()
@@ -47,50 +59,61 @@ def new(
         Path | None, typer.Option(help="Write the key there, for its owner only.")
     ] = None,
     database_url: DatabaseUrl = None,
+    url: Remote = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
     json: Json = False,
 ) -> None:
     """Make an API key. It is shown now and never again.
 
     Labels limit keys of operators and of security, lines those of manufacturers.
     """
-    limits = Limits(tuple(map(label_of, label or ())), tuple(line or ()))
-    now = int(time.time())
-    expires = None if days is None else now + days * 86400
-    with _store(database_url) as store:
-        key, token = store.create(
-            name, role, ACTOR, now, expires, tuple(scope or ()), limits
-        )
+    asked = {
+        "name": name,
+        "role": role.value,
+        "expires_in": None if days is None else days * 86400,
+        "scopes": scope or [],
+        "labels": labels_of(label),
+        "lines": line or [],
+    }
+    if url is None:
+        made = _made(database_url, asked)
+    else:
+        with connected(url, api_key_file, ca) as api:
+            made = object_of(api.json("POST", "apikeys", asked))
+    token = str(made["key"])
     if out is not None:
         write_file(out, f"{token}\n".encode(), mode=0o600)
     if json:
-        shown = {} if out is not None else {"key": token}
-        return print_json({**_facts(key), **shown})
-    console().print(f"[green]made[/] {role} key {key.id} for {plain(name)}")
+        hidden = {"key"} if out is not None else set()
+        return print_json({k: v for k, v in made.items() if k not in hidden})
+    console().print(f"[green]made[/] {role} key {made['id']} for {plain(name)}")
     console().print(str(out) if out is not None else token, markup=False)
 
 
 @app.command("list")
-def list_(database_url: DatabaseUrl = None, json: Json = False) -> None:
+def list_(
+    database_url: DatabaseUrl = None,
+    url: Remote = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
     """List API keys. Their secrets are not kept, so they cannot be shown."""
-    with _store(database_url) as store:
-        keys = store.list()
-    if json:
-        return print_json({"apikeys": [_facts(key) for key in keys]})
+    found: list[Facts]
+    if url is None:
+        with _store(database_url) as store:
+            found = [_facts(key) for key in store.list()]
+    else:
+        with connected(url, api_key_file, ca) as api:
+            found = object_of(api.json("GET", "apikeys"))["items"]
     now = int(time.time())
+    shown = [{**one, "state": _state(one, now)} for one in found]
+    if json:
+        return print_json({"apikeys": shown})
     print_table(
         ["id", "name", "role", "scopes", "only for", "state", "last used"],
-        [
-            (
-                key.id,
-                key.name,
-                key.role,
-                " ".join(key.scopes),
-                ", ".join([*map("=".join, key.limits.labels), *key.limits.lines]),
-                _state(key, now),
-                when(key.last_used_at),
-            )
-            for key in keys
-        ],
+        [_row(one) for one in shown],
     )
 
 
@@ -98,14 +121,33 @@ def list_(database_url: DatabaseUrl = None, json: Json = False) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(help="Its id.")],
     database_url: DatabaseUrl = None,
+    url: Remote = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
     json: Json = False,
 ) -> None:
     """Revoke an API key at once."""
-    with _store(database_url) as store:
-        store.revoke(key_id, ACTOR, int(time.time()))
+    if url is None:
+        with _store(database_url) as store:
+            store.revoke(key_id, ACTOR, int(time.time()))
+    else:
+        with connected(url, api_key_file, ca) as api:
+            api.request("DELETE", f"apikeys/{key_id}")
     if json:
         return print_json({"revoked": key_id})
     console().print(f"[green]revoked[/] {plain(key_id)}")
+
+
+def _made(database_url: str | None, asked: Facts) -> Facts:
+    now, lasts = int(time.time()), asked["expires_in"]
+    expires = None if lasts is None else now + lasts
+    limits = Limits(tuple(asked["labels"].items()), tuple(asked["lines"]))
+    role, scopes = Role(asked["role"]), tuple(asked["scopes"])
+    with _store(database_url) as store:
+        key, token = store.create(
+            asked["name"], role, ACTOR, now, expires, scopes, limits
+        )
+    return {**_facts(key), "state": _state(_facts(key), now), "key": token}
 
 
 @contextmanager
@@ -118,7 +160,8 @@ def _store(database_url: str | None) -> Iterator[ApiKeyStore]:
         database.close()
 
 
-def _facts(key: ApiKey) -> dict[str, object]:
+def _facts(key: ApiKey) -> dict[str, Any]:
+    """As the API tells of a key."""
     return {
         "id": key.id,
         "name": key.name,
@@ -128,14 +171,27 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "lines": list(key.limits.lines),
         "created_at": key.created_at,
         "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
-        "state": _state(key, int(time.time())),
     }
 
 
-def _state(key: ApiKey, now: int) -> str:
-    if key.revoked_at is not None:
+def _row(key: Facts) -> tuple[object, ...]:
+    pairs = [f"{name}={value}" for name, value in key["labels"].items()]
+    return (
+        key["id"],
+        key["name"],
+        key["role"],
+        " ".join(key["scopes"]),
+        ", ".join([*pairs, *key["lines"]]),
+        key["state"],
+        when(key["last_used_at"]),
+    )
+
+
+def _state(key: Facts, now: int) -> str:
+    if key["revoked_at"] is not None:
         return "revoked"
-    if key.expires_at is not None and key.expires_at <= now:
+    if key["expires_at"] is not None and key["expires_at"] <= now:
         return "expired"
     return "live"

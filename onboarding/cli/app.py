@@ -57,6 +57,7 @@ COMMANDS = {
     "line": "onboarding.cli.line",
     "made": "onboarding.cli.made",
     "device-key": "onboarding.cli.device_key",
+    "device-ca": "onboarding.cli.device_ca",
     "policy": "onboarding.cli.policy",
     "cohort": "onboarding.cli.cohort",
     "attestation": "onboarding.cli.attestation",

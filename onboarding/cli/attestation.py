@@ -56,6 +56,20 @@ def drift(
     return OK if mend or not _matters(found) else FAILED
 
 
+@app.command()
+def verifiers(
+    url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
+) -> None:
+    """List Keylime verifiers in the order of their turns, and how each answered."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", "verifiers"))
+    if json:
+        return print_json(found)
+    names = ("url", "circuit", "answered", "failures", "error")
+    rows = [[one[name] or "" for name in names] for one in found["items"]]
+    print_table(names, rows)
+
+
 def _print(found: dict[str, Any], mended: bool) -> None:
     items = found["items"]
     if not items:

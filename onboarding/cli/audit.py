@@ -14,6 +14,7 @@ from attestation.errors import DocumentRefused
 from attestation.evidence_pack import MAX_PACK, open_pack, unverified_pack
 from attestation.pack_checks import Outcome, PackChecker, owner_keys
 from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.audit_events import app as events
 from onboarding.cli.files import read_file, read_public_key, write_file
 from onboarding.cli.output import (
     FAILED,
@@ -38,6 +39,7 @@ from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.errors import VoucherError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log, and what proves it.")
+app.registered_commands += events.registered_commands
 
 Signers = Annotated[
     list[Path] | None,
@@ -99,21 +101,26 @@ def verify(
 def checkpoint(
     url: Url,
     out: Annotated[Path, typer.Option(help="Where to write it.")],
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Fetch the newest, and have none signed.")
+    ] = False,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
 ) -> None:
     """Have a service sign where its log stands; keep the file somewhere else."""
     with connected(url, api_key_file, ca) as api:
-        document = api.request("POST", "audit/checkpoints").body
+        if newest:
+            document = api.request("GET", "audit/checkpoints/latest").body
+        else:
+            document = api.request("POST", "audit/checkpoints").body
         found: Any = api.json("GET", "audit/checkpoints?limit=1")
     write_file(out, document)
-    newest = found["items"][0]
+    last = found["items"][0]
     if json:
-        return print_json({"file": str(out), **newest})
+        return print_json({"file": str(out), **last})
     console().print(
-        f"checkpoint of event {newest['seq']}, {newest['digest']},"
-        f" written to {plain(out)}"
+        f"checkpoint of event {last['seq']}, {last['digest']}, written to {plain(out)}"
     )
 
 

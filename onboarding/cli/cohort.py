@@ -6,6 +6,7 @@ import typer
 
 from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.guids import guid_of
 from onboarding.cli.labels import labels_of
 from onboarding.cli.output import (
     OK,
@@ -153,6 +154,22 @@ def updates(
     )
     if found["next"] is not None:
         console().print("  and more: GET /api/v1/updates has all of them")
+
+
+@app.command("end-update")
+def end_update(
+    device: Annotated[str, typer.Argument(help="Any GUID it ever had.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """End a device's update window before its time: only the new version counts."""
+    with connected(url, api_key_file, ca) as api:
+        done = object_of(api.json("DELETE", f"devices/{guid_of(device)}/update"))
+    if json:
+        return print_json(done)
+    console().print(f"the update window of {plain(device)} is over")
 
 
 @app.command()

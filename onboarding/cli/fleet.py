@@ -131,6 +131,24 @@ def retire(
     _say(done, json, f"{device} is retired")
 
 
+@app.command()
+def adopt(
+    device: Device,
+    url: Url,
+    ek: Annotated[
+        str | None, typer.Option(help="SHA-256 of the EK that was read off the device.")
+    ] = None,
+    ak: Annotated[str | None, typer.Option(help="Likewise of its agent's AK.")] = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Have the Keylime agent of a device called, if it is on the device's TPM."""
+    body = {"ek_digest": ek, "ak_digest": ak}
+    done = _put(url, api_key_file, ca, f"devices/{_guid(device)}/agent", body)
+    _say(done, json, f"the agent of {device} is called: {done['class']}")
+
+
 def _put(url: str, key: Any, ca: Any, path: str, body: object) -> dict[str, Any]:
     with connected(url, key, ca) as api:
         return _done(api, path, body)

@@ -73,6 +73,53 @@ def show(
 
 
 @app.command()
+def assignment(
+    device: Device,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """What a device is to run, and the policy it is held to."""
+    with connected(url, api_key_file, ca) as api:
+        path = f"devices/{Guid.parse(device)}/assignment"
+        found = object_of(api.json("GET", path))
+    print_json(found) if json else print_facts(found)
+
+
+@app.command()
+def overview(
+    url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
+) -> None:
+    """Counts over all owned devices, and whom and what is trusted for them."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", "security"))
+    print_json(found) if json else print_facts(found)
+
+
+@app.command()
+def unattested(
+    url: Url,
+    limit: Most = 100,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Owned devices that are not freshly attested, the stalest first."""
+    with connected(url, api_key_file, ca) as api:
+        found = first_of(api, "unattested", limit)
+    if json:
+        return print_json({"items": found})
+    print_table(
+        ("device", "state", "serial", "last appraised"),
+        [
+            (one["guid"], one["state"], one["serial"], when(one["appraised_at"]))
+            for one in found
+        ],
+    )
+
+
+@app.command()
 def timeline(
     device: Device,
     url: Url,

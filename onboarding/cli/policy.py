@@ -4,21 +4,23 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import typer
 
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
 from onboarding.cli.answers import object_of
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
-from onboarding.cli.files import read_file
+from onboarding.cli.files import read_file, read_json
 from onboarding.cli.output import (
     OK,
     CliError,
     Json,
     console,
     plain,
+    print_facts,
     print_json,
+    print_table,
     unusable,
 )
 from onboarding.device.errors import Problem
@@ -27,6 +29,7 @@ from ownership_vouchers.types import Guid
 app = typer.Typer(no_args_is_help=True, help="Policies, and what changed in them.")
 
 NOT_FOUND = 404
+MAX_POLICY = 1024 * 1024
 
 
 @app.command()
@@ -72,6 +75,51 @@ def learn(
         made = api.json("POST", "policies", found["policy"])
     print_json(made) if json else console().print(_stored(made))
     return OK
+
+
+@app.command("list")
+def list_(
+    url: Url, api_key_file: KeyFile = None, ca: Ca = None, json: Json = False
+) -> None:
+    """List policies, each in its newest version."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", "policies"))
+    if json:
+        return print_json(found)
+    rows = [(one["name"], one["version"], one["digest"]) for one in found["items"]]
+    print_table(("policy", "version", "digest"), rows)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Of the policy.")],
+    url: Url,
+    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Print a policy, and which versions there are."""
+    query = "" if version is None else f"?version={version}"
+    with connected(url, api_key_file, ca) as api:
+        path = f"policies/{quote(name, safe='')}{query}"
+        found = object_of(api.json("GET", path))
+    print_json(found) if json else print_facts(found)
+
+
+@app.command("set")
+def set_(
+    file: Annotated[Path, typer.Argument(help="JSON, as the API has it.")],
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Store the next version of a policy, as a file says it."""
+    body = read_json(file, MAX_POLICY)
+    with connected(url, api_key_file, ca) as api:
+        made = api.json("POST", "policies", body)
+    print_json(made) if json else console().print(_stored(made))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from onboarding.cli.api import Ca, KeyFile, connected
 from onboarding.cli.files import read_file, read_json, write_file
+from onboarding.cli.guids import guid_of
 from onboarding.cli.labels import labels_of
 from onboarding.cli.output import (
     CliError,
@@ -18,14 +19,14 @@ from onboarding.cli.output import (
     print_facts,
     print_json,
     print_table,
-    unusable,
 )
-from ownership_vouchers.errors import MalformedError
-from ownership_vouchers.types import Guid
+from onboarding.cli.service_info_looks import app as looks
+from onboarding.cli.service_info_looks import print_rules
 
 app = typer.Typer(
     no_args_is_help=True, help="What an owner does with devices while they onboard."
 )
+app.registered_commands += looks.registered_commands
 
 MAX_PLAN = 1024 * 1024
 MAX_FILE = 8 * 1024 * 1024
@@ -90,7 +91,7 @@ def give(
     """Give one device a plan of its own, from its next TO2 on."""
     body = {"plan": _named(plan), "version": version}
     with connected(url, api_key_file, ca) as api:
-        where = f"devices/{_guid(device)}/service-info"
+        where = f"devices/{guid_of(device)}/service-info"
         given = _map(api.json("PUT", where, body))
     print_json(given) if json else print_facts(given)
 
@@ -109,13 +110,7 @@ def rule(
     body = {"labels": labels_of(label), "plan": _named(plan), "version": version}
     with connected(url, api_key_file, ca) as api:
         found = _map(api.json("PUT", "service-info/rules", body))
-    if json:
-        return print_json(found)
-    rows = [
-        [_words(one.get("labels")), one.get("plan"), one.get("version") or "newest"]
-        for one in _maps(found.get("items"))
-    ]
-    print_table(["labels", "plan", "version"], rows)
+    print_rules(found, json)
 
 
 @app.command()
@@ -129,7 +124,7 @@ def deliveries(
 ) -> None:
     """Print what each run of TO2 delivered to a device, or failed to."""
     with connected(url, api_key_file, ca) as api:
-        where = f"devices/{_guid(device)}/deliveries?limit={limit}"
+        where = f"devices/{guid_of(device)}/deliveries?limit={limit}"
         found = _map(api.json("GET", where))
     if json:
         return print_json(found)
@@ -153,7 +148,7 @@ def upload(
     json: Json = False,
 ) -> None:
     """Fetch a file that a device gave."""
-    where = f"devices/{_guid(device)}/deliveries/{quote(run, safe='')}/{position}"
+    where = f"devices/{guid_of(device)}/deliveries/{quote(run, safe='')}/{position}"
     with connected(url, api_key_file, ca) as api:
         given = api.request("GET", where).body
     write_file(out, given)
@@ -170,20 +165,8 @@ def _row(module: Mapping[str, object]) -> list[object]:
     return [module.get("name"), result, *values]
 
 
-def _guid(text: str) -> Guid:
-    try:
-        return Guid.parse(text)
-    except MalformedError as error:
-        raise unusable(f"{text} is not a GUID", "It has 32 hex digits.") from error
-
-
 def _named(plan: str) -> str | None:
     return None if plan == "none" else plan
-
-
-def _words(labels: object) -> str:
-    pairs = [f"{key}={value}" for key, value in _map(labels).items()]
-    return ", ".join(pairs) or "(all devices)"
 
 
 def _map(value: object) -> Mapping[str, object]:

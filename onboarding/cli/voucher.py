@@ -14,6 +14,7 @@ from onboarding.cli.files import (
     read_secret,
     write_file,
 )
+from onboarding.cli.guids import guid_of
 from onboarding.cli.hand_over import HandOver
 from onboarding.cli.output import (
     FAILED,
@@ -32,18 +33,18 @@ from onboarding.cli.voucher_checks import (
     read_passports,
     read_vouchers,
 )
+from onboarding.cli.voucher_store import app as stored
 from onboarding.device.errors import Problem
 from onboarding.services import passport_pem
 from ownership_vouchers.algorithms import SoftSigner
-from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.extend import extend as extend_voucher
 from ownership_vouchers.extend import next_owner_key
 from ownership_vouchers.keys import KeyType
 from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.show import describe
-from ownership_vouchers.types import Guid
 
 app = typer.Typer(no_args_is_help=True, help="Ownership vouchers, one or many a file.")
+app.registered_commands += stored.registered_commands
 
 File = Annotated[Path, typer.Argument(help="Vouchers, PEM or CBOR.")]
 PEM_TYPE = "application/x-pem-file"
@@ -140,7 +141,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Fetch a voucher, with its passport, from a service."""
-    path = f"vouchers/{_guid(guid)}/pem"
+    path = f"vouchers/{guid_of(guid)}/pem"
     with connected(url, api_key_file, ca) as api:
         pem = api.request("GET", path).body
     write_file(out, pem)
@@ -162,7 +163,7 @@ def resell(
     """Sell an owned device on: its owner signs the voucher over and retires it."""
     buyer = {"next_owner_pem": read_file(to).decode("ascii", "replace")}
     with connected(url, api_key_file, ca) as api:
-        answer = api.json("POST", f"vouchers/{_guid(guid)}/resell", buyer)
+        answer = api.json("POST", f"vouchers/{guid_of(guid)}/resell", buyer)
     sold = answer if isinstance(answer, Mapping) else {}
     write_file(out, str(sold.get("pem", "")).encode())
     facts = {"file": str(out), "guid": guid, "owner": sold.get("owner_fingerprint")}
@@ -191,7 +192,7 @@ def hand_over(
     json: Json = False,
 ) -> int:
     """Sign many vouchers over to a buyer at the factory's service, into one file."""
-    guids = [str(_guid(one)) for one in guid or []]
+    guids = [str(guid_of(one)) for one in guid or []]
     if [bool(guids), line is not None, all_].count(True) != 1:
         raise unusable("say what to hand over", "Give --guid, --line or --all.")
     order = HandOver(read_file(to).decode("ascii", "replace"), guids, line)
@@ -258,13 +259,6 @@ def _secret(text: str | None, path: Path | None) -> bytes | None:
         return bytes.fromhex(text)
     except ValueError as error:
         raise unusable("the HMAC secret is not hexadecimal") from error
-
-
-def _guid(text: str) -> Guid:
-    try:
-        return Guid.parse(text)
-    except MalformedError as error:
-        raise unusable(f"{text} is not a GUID", "It has 32 hex digits.") from error
 
 
 def _report(checked: list[Checked]) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.answers import every_page
+from onboarding.cli.answers import every_page, object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import write_file
 from onboarding.cli.output import (
@@ -70,6 +70,20 @@ def list_(
             for one in found["items"]
         ],
     )
+
+
+@app.command()
+def show(
+    webhook: Webhook,
+    url: Url,
+    api_key_file: KeyFile = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Print one webhook, and how it fares; not its secret."""
+    with connected(url, api_key_file, ca) as api:
+        found = object_of(api.json("GET", f"webhooks/{webhook}"))
+    print_json(found) if json else print_facts(found)
 
 
 @app.command()

@@ -1,0 +1,48 @@
+"""Server-sent events as a client reads them. Source: WHATWG HTML, section 9.2."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from onboarding.device.errors import Garbled
+
+LONGEST = 1024 * 1024  # bytes of a line
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One event: its number as the server has it, and its data."""
+
+    id: str
+    data: str
+
+
+def events_of(chunks: Iterable[bytes]) -> Iterator[Sent]:
+    """Yield each whole event; comments and what only a browser needs are left out.
+
+    Raises:
+        Garbled: A line is over 1 MiB, or no UTF-8.
+    """
+    number, data = "", ""
+    for line in _lines(chunks):
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "id":
+            number = value
+        elif name == "data":
+            data = f"{data}\n{value}" if data else value
+        elif not line and data:
+            yield Sent(number, data)
+            data = ""
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        if len(rest) > LONGEST:
+            raise Garbled("an event has a line of over 1 MiB")
+        for line in whole:
+            try:
+                yield line.removesuffix(b"\r").decode()
+            except UnicodeError as error:
+                raise Garbled("an event is no UTF-8") from error
