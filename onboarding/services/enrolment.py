@@ -11,7 +11,7 @@ from attestation.keylime.errors import KeylimeError
 from onboarding.services import reconcile
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.gate import Gate
+from onboarding.services.gate import Gate, Situation
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.pull import enrol_pull
 from onboarding.services.stores import Stores
@@ -80,10 +80,22 @@ class EnrolWork:
         if situation.binding.channel == Channel.PULL.value:
             enrol_pull(self._link, situation)
             return None
-        agent, client = str(guid), self._link.client
-        client.unenrol(agent)
-        if situation.policy is None or situation.policy.needs_logs:
-            return None  # nothing for the channel: the device is left to become stale
+        enrol_push(self._link, situation)
         held = situation.held
-        client.enrol(agent, situation.binding.ak_public, held.verifier_pcrs)
         return None if held.update is None else held.update.until
+
+
+def enrol_push(link: KeylimeLink, situation: Situation) -> None:
+    """Have the verifier take the device's evidence, under what it is held to now.
+
+    Under no policy that the channel carries it is taken out there, to become stale.
+
+    Raises:
+        KeylimeError: It is not enrolled now; try again.
+    """
+    agent, client = str(situation.guid), link.client
+    client.unenrol(agent)
+    binding, policy = situation.binding, situation.policy
+    if binding is None or policy is None or policy.needs_logs:
+        return
+    client.enrol(agent, binding.ak_public, situation.held.verifier_pcrs)

@@ -1,4 +1,4 @@
-"""The pull channel: a stock Keylime agent, adopted, called and watched.
+"""Stock Keylime agents, adopted; and the pull channel: called and watched.
 
 The agent registers by itself, with an attestation key of its own making. What makes its
 word that of our device is the EK: the registrar has tied the AK to it, and it has to
@@ -54,10 +54,19 @@ class Adoption:
         self._context = context
         self._client = client
 
-    def bind(self, situation: Situation, reported: Reported, actor: str) -> None:
+    def bind(
+        self,
+        situation: Situation,
+        reported: Reported,
+        actor: str,
+        channel: Channel = Channel.PULL,
+    ) -> None:
         """Bind the device to the keys that its agent has registered.
 
         The same again is no change.
+
+        Args:
+            channel: Whether the verifier calls the agent, or the agent the verifier.
 
         Raises:
             Problem: 409, 403; there is no agent, or it is another TPM's.
@@ -67,7 +76,8 @@ class Adoption:
         entry = registered(self._client, str(situation.guid))
         ek, ak = _keys(entry)
         old = situation.binding
-        if old is not None and _is_bound(old, entry):
+        _require_login(channel, ak)
+        if old is not None and old.channel == channel.value and _is_bound(old, entry):
             return
         passport = self._passport(situation.guid)
         self._require_same(old, passport, reported, ek, ak)
@@ -81,7 +91,7 @@ class Adoption:
             reasons,
             entry.ak_public,
             "rsa" if ak.type is KeyAlg.RSA else "ecc",
-            Channel.PULL.value,
+            channel.value,
             klass,
             _passport_digest(self._context, situation.guid),
             self._context.now(),
@@ -280,6 +290,12 @@ def _keys(entry: RegisteredAgent) -> tuple[PublicArea, PublicArea]:
     except HwError as error:
         raise _refused(f"the registrar has no usable keys: {error}") from error
     return ek, ak
+
+
+def _require_login(channel: Channel, ak: PublicArea) -> None:
+    """Push agents log in to the verifier, which takes only RSA keys for that."""
+    if channel is Channel.PUSH and ak.type is not KeyAlg.RSA:
+        raise _refused("its AK is no RSA key, and with another it cannot log in")
 
 
 def _stored_passport(context: Context, guid: Guid) -> bytes | None:

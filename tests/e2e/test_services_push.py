@@ -2,17 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from attestation.appraisal import Channel
 from attestation.device_auth import Purpose
 from attestation.keylime.credential_blob import auth_tag
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.push_agent import PushRefused
 from attestation.keylime.stack import KeylimeStack
+from attestation.passport import key_digest
 from hw.errors import TpmError
+from hw.public_area import PublicArea
+from onboarding.services.enrolment import enrol_push
 from onboarding.services.errors import Problem
+from onboarding.services.pull import Adoption, Reported
 from tests.support.attester import Attester, completed, register
 from tests.support.attesting import PCR
 from tests.support.pushing import Pushing, outsider, pushing_device, request
@@ -229,6 +235,29 @@ def test_a_registrar_poisoned_after_enrolment_changes_no_verdict(
     with pytest.raises(PushRefused):
         pushing.push_agent(other_pusher).attest()
     pushing.push_agent().attest()
+    assert completed(pushing.client, pushing.agent, 0).passed
+
+
+def test_a_stock_agent_is_adopted_with_a_key_it_can_log_in_with_only(
+    pushing: Pushing, keylime_stack: KeylimeStack
+) -> None:
+    tpm, raw = pushing.attester.tpm, pushing.bench.guid.raw
+    adoption = Adoption(pushing.bench.context, pushing.client)
+    bindings = pushing.bench.context.stores.bindings
+    ek = tpm.endorsement_key().public
+    digest = key_digest(PublicArea.from_bytes(ek).key)
+    bindings.put(replace(bindings.get(raw), ek_public=ek, ek_digest=digest), "test")
+    for alg in ("ecc", "rsa"):
+        pushing.client.unregister(pushing.agent)
+        agent = Attester(tpm, tpm.create_attestation_key(alg))
+        poison(keylime_stack, pushing.agent, agent)
+        situation = pushing.bench.gate.situation(raw)
+        if alg == "ecc":
+            with pytest.raises(Problem, match="cannot log in"):
+                adoption.bind(situation, Reported(), "test", Channel.PUSH)
+    adoption.bind(situation, Reported(), "test", Channel.PUSH)
+    enrol_push(pushing.link, pushing.bench.gate.situation(raw))
+    pushing.push_agent(agent).attest()
     assert completed(pushing.client, pushing.agent, 0).passed
 
 

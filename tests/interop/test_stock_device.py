@@ -1,12 +1,13 @@
 """A stock FDO client and a stock Keylime agent, served by our three services.
 
 Nothing of ours runs on the device: the owner's plan configures the agent over
-fdo.download and fdo.command, and Keylime in pull mode calls it.
+fdo.download and fdo.command; then Keylime's verifier calls it, or it the verifier.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +25,31 @@ from onboarding.device.workload import Change
 from tests.support.attester import Attester, register
 from tests.support.interop.go_peers import GoPeers
 from tests.support.interop.services import Trade, trading
-from tests.support.interop.stock_device import AGENT, StockDevice, stock_device
+from tests.support.interop.stock_device import (
+    PULLED,
+    PUSHING,
+    StockDevice,
+    stock_device,
+)
 from tests.support.keylime_stack import require_keylime
 from tests.support.pushing import outsider
 
 if TYPE_CHECKING:
     from tests.support.swtpm import MakeSoftwareTpm
 
-PAIR = (
-    f"go-fdo-client as device, with {AGENT}; our three services, Keylime in pull mode"
-)
+PAIR = "go-fdo-client as device, with {0}; our three services and Keylime"
+PULL, PUSH = PAIR.format(PULLED.name), PAIR.format(PUSHING.name)
 PCR = 8
 
 
 @dataclass(frozen=True)
 class PullTrade:
-    """The three services, and the Keylime whose verifier calls agents."""
+    """The three services, the Keylime whose verifier calls agents, and another that
+    agents call."""
 
     trade: Trade
     stack: KeylimeStack
+    verifier: str
 
     @property
     def registrar(self) -> str:
@@ -69,8 +76,12 @@ def pull(
         options = StackOptions(mode=VerifierMode.PULL)
         stack = opened.enter_context(KeylimeStack(directory / "keylime", options))
         where = stack.client_settings()
+        shutil.copytree(directory / "keylime/pki", directory / "push/pki")
+        options = StackOptions(quote_interval=1)
+        called = opened.enter_context(KeylimeStack(directory / "push", options))
+        verifier = called.client_settings().verifier_url
         settings = {
-            "keylime_verifier_url": where.verifier_url,
+            "keylime_verifier_url": verifier,
             "keylime_pull_url": where.verifier_url,
             "keylime_registrar_url": where.registrar_url,
             "keylime_registrar_http_url": where.registrar_http_url,
@@ -94,17 +105,21 @@ def pull(
             "pcrs": {PCR: [chip.value]},
         }
         owner.call("POST", "/policies", golden)
+        owner.call("POST", "/policies", {**golden, "pcrs": {PCR: ["ab" * 32]}})
         files = [{"path": "app.container", "text": "[Container]\n"}]
         manifest = {"name": "app", "version": 1, "kind": "quadlet", "files": files}
         owner.call("POST", "/manifests", manifest)
-        yield PullTrade(trade, stack)
+        yield PullTrade(trade, stack, verifier)
 
 
 @pytest.fixture(scope="module")
 def chip(make_software_tpm: "MakeSoftwareTpm") -> Chip:
+    return booted(make_software_tpm("stock").start())
+
+
+def booted(tcti: str) -> Chip:
     from hw.tpm import Tpm
 
-    tcti = make_software_tpm("stock").start()
     with Tpm(tcti) as tpm:
         tpm.extend(PCR, b"what booted")
         ek = PublicArea.from_bytes(tpm.endorsement_key().public)
@@ -120,7 +135,7 @@ def held(pull: PullTrade, device: StockDevice) -> str:
     return path
 
 
-@pytest.mark.interop(PAIR)
+@pytest.mark.interop(PULL)
 def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
     go: GoPeers,
     pull: PullTrade,
@@ -130,7 +145,9 @@ def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
     tmp_path: Path,
 ) -> None:
     trade = pull.trade
-    with stock_device(go.program("go-fdo-client"), tmp_path, chip.tcti) as device:
+    with stock_device(
+        go.program("go-fdo-client"), tmp_path, chip.tcti, PULLED
+    ) as device:
         device.client.initialise(trade.factory.url)
         reported = device.onboard(trade, pull.registrar, chip.tcti)
         assert reported == chip.ek_digest
@@ -167,7 +184,7 @@ def poison(stack: KeylimeStack, agent: str, thief: Attester) -> None:
         keylime.activate(agent, auth_tag(secret, agent))
 
 
-@pytest.mark.interop(PAIR)
+@pytest.mark.interop(PULL)
 def test_its_agent_on_another_tpm_than_it_reported_is_refused(
     go: GoPeers,
     pull: PullTrade,
@@ -176,7 +193,7 @@ def test_its_agent_on_another_tpm_than_it_reported_is_refused(
     tmp_path: Path,
 ) -> None:
     trade, other = pull.trade, make_software_tpm("not the reported one").start()
-    with stock_device(go.program("go-fdo-client"), tmp_path, other) as device:
+    with stock_device(go.program("go-fdo-client"), tmp_path, other, PULLED) as device:
         device.client.initialise(trade.factory.url)
         reported = device.onboard(trade, pull.registrar, chip.tcti)
         path = held(pull, device)
@@ -185,3 +202,36 @@ def test_its_agent_on_another_tpm_than_it_reported_is_refused(
         assert "another EK than was bound or reported" in refused["detail"]
         shown = trade.owner.call("GET", path)
         assert (shown["state"], shown["binding"]) == ("owned", None)
+
+
+@pytest.mark.interop(PUSH)
+def test_its_agent_calls_the_verifier_and_its_workload_is_released_and_taken_back(
+    go: GoPeers,
+    pull: PullTrade,
+    make_software_tpm: "MakeSoftwareTpm",
+    client: httpx.Client,
+    tmp_path: Path,
+) -> None:
+    trade = pull.trade
+    chip = booted(make_software_tpm("calling").start())
+    agent = replace(PUSHING, verifier=pull.verifier)
+    program = go.program("go-fdo-client")
+    with stock_device(program, tmp_path, chip.tcti, agent) as device:
+        device.client.initialise(trade.factory.url)
+        reported = device.onboard(trade, pull.registrar, chip.tcti)
+        path = held(pull, device)
+        refused = device.adopted(trade, ek_digest="00" * 32)
+        assert "another EK than was bound or reported" in refused["detail"]
+        adopted = device.adopted(trade, ek_digest=reported)
+        assert (adopted["channel"], adopted["class"]) == ("push", "key-outside-tpm")
+        trade.reached(str(device.guid), "attested")
+        (first, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
+        assert (first["channel"], first["compared"]) == ("push", [f"pcr:sha256:{PCR}"])
+        gate = device.workload(client, trade)
+        assert gate.sync().change is Change.APPLIED
+        trade.reached(str(device.guid), "released")
+        trade.owner.call("PUT", f"{path}/policy", {"policy": "golden", "version": 2})
+        trade.reached(str(device.guid), "failed", "withdrawn")
+        (last, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
+        assert f"PCR {PCR} holds another value" in last["failures"][0]["message"]
+        assert gate.sync().change is Change.REMOVED

@@ -1,9 +1,11 @@
 """Adopting a stock Keylime agent as the one that answers for a device."""
 
+from typing import Literal
+
 from fastapi import Request
 
 from attestation.appraisal import Channel
-from onboarding.services import reconcile
+from onboarding.services import enrolment, reconcile
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
@@ -16,6 +18,7 @@ from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.device_api.readiness import ready
+from onboarding.services.enrolment import enrol_push
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.health import Health
@@ -27,8 +30,12 @@ router = api_router("devices")
 
 
 class AgentIn(Body):
-    """What was read off the device itself: SHA-256 of keys' SubjectPublicKeyInfo."""
+    """What was read off the device itself: SHA-256 of keys' SubjectPublicKeyInfo.
 
+    Over ``pull`` the verifier calls the agent, over ``push`` the agent the verifier.
+    """
+
+    channel: Literal["pull", "push"] = "pull"
     ek_digest: Fingerprint | None = None
     ak_digest: Fingerprint | None = None
 
@@ -37,11 +44,13 @@ class AgentIn(Body):
 def put_agent(
     guid: GuidPath, body: AgentIn, request: Request, context: Ctx, caller: Caller
 ) -> JsonObject:
-    """Have the Keylime agent of that GUID called, if it is on the device's TPM."""
+    """Have the Keylime agent of that GUID speak for it, if it is on its TPM."""
     health: Health = request.app.state.health
     raw, who = present(context, guid), actor(caller)
     link, gate = require(health.link), Gate(context)
-    require_pull(link)
+    channel = Channel(body.channel)
+    if channel is Channel.PULL:
+        require_pull(link)
     situation = gate.situation(raw)
     if situation.device.facts.owned_at is None:
         raise Problem(
@@ -53,12 +62,15 @@ def put_agent(
     reported = Reported(
         *map(bytes.fromhex, (body.ek_digest or "", body.ak_digest or ""))
     )
-    Adoption(context, link.client).bind(situation, reported, who)
+    Adoption(context, link.client).bind(situation, reported, who, channel)
     situation = gate.situation(raw)
-    ready(situation, Channel.PULL)
-    enrol_pull(link, situation)
+    ready(situation, channel)
+    enrol = enrol_pull if channel is Channel.PULL else enrol_push
+    enrol(link, situation)
     now = context.now()
-    context.stores.devices.enrolled(raw, Channel.PULL.value, who, now)
+    context.stores.devices.enrolled(raw, channel.value, who, now)
+    if channel is Channel.PUSH and situation.held.update is not None:
+        enrolment.plan(context.stores, raw, now)  # which plans its end, too
     reconcile.plan(context.stores, raw, now)
     binding = situation.binding
     assert binding is not None  # noqa: S101 - as ``ready`` says

@@ -1,8 +1,9 @@
 """A device of others' parts: go-fdo-client, and a Keylime agent that it starts.
 
-The agent is Keylime's own where ``VOUCHGATE_KEYLIME_AGENT`` names it: no registry of
-packages has it. Else one of ours that speaks the same protocol takes its place. The
-plan that configures it is the operators' guide's, with other paths and ports.
+The agent is Keylime's own where ``VOUCHGATE_KEYLIME_AGENT`` names it, or
+``VOUCHGATE_KEYLIME_PUSH_AGENT`` the one that calls the verifier: no registry has them.
+Else one of ours that speaks the same protocol takes its place. The plan that configures
+it is the operators' guide's, with other paths and ports.
 """
 
 import contextlib
@@ -37,10 +38,38 @@ from tests.support.interop.go_client import COMPLETE, GoClient
 from tests.support.interop.services import POLL_SECONDS, SECONDS, Trade
 
 ROOT = Path(__file__).parents[3]
-PLAN = ROOT / "docs/examples/keylime-agent/plan.json"
-PROGRAM = os.environ.get("VOUCHGATE_KEYLIME_AGENT", "")
-AGENT = "Keylime's agent in Rust" if PROGRAM else "an agent of ours"
-OURS = "tests.support.pull_agent_program"
+PLANS = ROOT / "docs/examples/keylime-agent"
+OURS = "tests.support.agent_program"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A Keylime agent: its channel, what it is configured by, and the program."""
+
+    channel: str
+    plan: str
+    unit: str
+    program: str  # Keylime's own; empty: ours
+    verifier: str = ""  # which it calls
+
+    @property
+    def name(self) -> str:
+        kind = f"{self.channel} agent"
+        return f"Keylime's {kind} in Rust" if self.program else f"a {kind} of ours"
+
+
+PULLED = Agent(
+    "pull",
+    "plan.json",
+    "keylime_agent",
+    os.environ.get("VOUCHGATE_KEYLIME_AGENT", ""),
+)
+PUSHING = Agent(
+    "push",
+    "push-plan.json",
+    "keylime_push_model_agent",
+    os.environ.get("VOUCHGATE_KEYLIME_PUSH_AGENT", ""),
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +82,7 @@ class StockDevice:
     client: GoClient
     home: Path
     tcti: str
+    agent: Agent
 
     @property
     def guid(self) -> Guid:
@@ -66,19 +96,20 @@ class StockDevice:
     def plan(self, name: str, registrar: str, reporting: str) -> dict[str, Any]:
         """The guide's plan, for this device; ``reporting`` is the TPM that it reads."""
         url = httpx.URL(registrar)
-        text = PLAN.read_text()
-        for said, here in {
-            '"keylime-agent"': json.dumps(name),
+        text = (PLANS / self.agent.plan).read_text()
+        other = {
             "/etc/keylime": str(self.home),
+            "https://192.0.2.10:8881": self.agent.verifier,
             "192.0.2.10": url.host,
             "8890": str(url.port),
             "hostname -I": "echo 127.0.0.1",
-            "systemctl restart keylime_agent": str(self._starter()),
+            f"systemctl restart {self.agent.unit}": str(self._starter()),
             "tpm2_createek": f"TPM2TOOLS_TCTI={reporting} tpm2_createek",
-        }.items():
-            assert said in text, said
+        }
+        for said, here in other.items():
             text = text.replace(said, here)
-        return dict(json.loads(text))
+        assert not any(left in text for left in ("/etc/", "192.0.2.", "systemctl"))
+        return {**json.loads(text), "name": name}
 
     def onboard(self, trade: Trade, registrar: str, reporting: str) -> str:
         """Sell it, give it its plan, run TO2; return the EK's digest as it reported."""
@@ -99,8 +130,9 @@ class StockDevice:
         """Have its agent adopted, once it has registered; as an operator does."""
         deadline = time.monotonic() + SECONDS
         path = f"/api/v1/devices/{self.guid}/agent"
+        body = {**reported, "channel": self.agent.channel}
         while True:
-            reply = trade.owner.http.put(path, json=reported)
+            reply = trade.owner.http.put(path, json=body)
             waiting = reply.json().get("code") == "agent-not-registered"
             if not waiting or time.monotonic() > deadline:
                 assert reply.status_code in (200, 403), reply.text + self.log[-3000:]
@@ -120,8 +152,9 @@ class StockDevice:
 
     def _starter(self) -> Path:
         """What the package's unit does: this machine may run without systemd."""
-        port = _guessed_port() if PROGRAM else 0
-        program = [PROGRAM] if PROGRAM else [sys.executable, "-m", OURS]
+        stock, ours = self.agent.program, [sys.executable, "-m", OURS]
+        port = _guessed_port() if stock else 0
+        program = [stock] if stock else [*ours, self.agent.channel]
         says = {
             "TCTI": self.tcti,
             "TPM2TOOLS_TCTI": self.tcti,
@@ -130,6 +163,9 @@ class StockDevice:
             "KEYLIME_AGENT_CONFIG": str(self.home / "agent.conf.d/90-owner.conf"),
             "KEYLIME_DIR": str(self.home),
             "KEYLIME_AGENT_RUN_AS": "",
+            "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_INITIAL_DELAY": "500",  # ms
+            "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_MAX_DELAY": "1000",
+            "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_MAX_RETRIES": "200",
             "KEYLIME_AGENT_PORT": str(port),
             "KEYLIME_AGENT_CONTACT_PORT": str(port),
         }
@@ -155,11 +191,14 @@ class StockDevice:
 
 
 @contextmanager
-def stock_device(program: Path, directory: Path, tcti: str) -> Iterator[StockDevice]:
+def stock_device(
+    program: Path, directory: Path, tcti: str, agent: Agent
+) -> Iterator[StockDevice]:
     """A device that was not made yet; its agent ends with the block."""
     home = directory / "keylime"
     (home / "agent.conf.d").mkdir(parents=True)
-    device = StockDevice(GoClient.new(program, directory, "ec256"), home, tcti)
+    client = GoClient.new(program, directory, "ec256")
+    device = StockDevice(client, home, tcti, agent)
     try:
         yield device
     finally:

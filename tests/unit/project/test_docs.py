@@ -42,6 +42,7 @@ FOR_COMMANDS = {
     "VOUCHGATE_DEBUG",
     "VOUCHGATE_DEVICE",
     "VOUCHGATE_KEYLIME_AGENT",
+    "VOUCHGATE_KEYLIME_PUSH_AGENT",
     "VOUCHGATE_PROFILE",
     "VOUCHGATE_PROFILES",
     "VOUCHGATE_TOKEN",
@@ -76,6 +77,10 @@ def test_the_guides_plan_for_a_stock_agent_is_the_example_that_is_tried() -> Non
     guide = (ROOT / "docs/operators.md").read_text()
     plan = (ROOT / "docs/examples/keylime-agent/plan.json").read_text()
     assert f"```json\n{plan}```" in guide
+    pushing = (ROOT / "docs/examples/keylime-agent/push-plan.json").read_text()
+    common = pushing.splitlines()[:6], plan.replace('-agent"', '-push-agent"', 1)
+    assert common[0] == common[1].splitlines()[:6]
+    assert "\n".join(pushing.splitlines()[6:-2]) in guide
 
 
 @every_document
