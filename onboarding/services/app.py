@@ -47,6 +47,9 @@ LARGER_BODIES = {
 KEYLIME_PREFIX = "/device/v1/keylime/"
 
 
+Front = Callable[[AsgiApp, Callable[[str], None]], AsgiApp]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one role brings: protocol roles, routes, and work in the background."""
@@ -56,6 +59,7 @@ class Part:
     background: tuple[Callable[[], AsyncIterator[None]], ...] = ()
     keylime: KeylimeLink | None = None  # whose health is this service's, too
     refusal: problems.Page | None = None  # how people are told of one
+    front: Front | None = None  # takes some requests before the routes see them
 
 
 PartFactory = Callable[[Context], Part]
@@ -108,7 +112,10 @@ def join(
     )
     certified = desk.certified if context.settings.mtls_ca is not None else None
     gate = ApiKeyGate(once, verify, refused, certified)
-    limited: AsgiApp = BodyLimit(gate, larger=LARGER_BODIES)
+    known: AsgiApp = gate
+    for part in parts:
+        known = known if part.front is None else part.front(known, refused)
+    limited: AsgiApp = BodyLimit(known, larger=LARGER_BODIES)
     if compat_port is not None:
         others = {compat_port: mount.build(context, verify, refused)}
         limited = mount.ByPort(limited, others)

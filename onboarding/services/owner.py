@@ -61,9 +61,10 @@ from onboarding.services.console.routes import console_routers
 from onboarding.services.context import Context
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
+from onboarding.services.device_api.front import DeviceFront
 from onboarding.services.device_api.proxy import KeylimeProxy
 from onboarding.services.device_api.requests import DeviceRequests
-from onboarding.services.device_api.routes import device_router
+from onboarding.services.device_api.routes import DeviceCalls, device_router
 from onboarding.services.device_api.workload import WorkloadDesk
 from onboarding.services.fdo_client import FdoClients
 from onboarding.services.fdo_front import Arrival
@@ -127,7 +128,7 @@ def part(context: Context) -> Part:
     vouchers = OwnedVouchers(context)
     link = KeylimeLink.open(context.settings)
     gate = Gate(context)
-    devices = device_router(
+    calls = DeviceCalls(
         DeviceRequests(context, vouchers),
         EvidenceChannel(context, gate, link),
         PushEnrolment(context, gate, link),
@@ -158,10 +159,11 @@ def part(context: Context) -> Part:
     pages = console_routers() if context.settings.console else ()
     refusal = refusal_page if context.settings.console else None
     # Tried one after the other: those that a whole fleet calls come first.
-    routers = (devices, *ROUTERS, *pages)
+    routers = (device_router(calls), *ROUTERS, *pages)
     to2 = _to2(context, vouchers)
     hook = partial(keylime_webhook.background, context)
-    return Part((to2,), routers, (background, hook), link, refusal)
+    front = partial(DeviceFront, calls=calls, offload=context.database.is_postgres)
+    return Part((to2,), routers, (background, hook), link, refusal, front)
 
 
 def create_app(settings: Settings) -> FdoTransport:

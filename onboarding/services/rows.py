@@ -1,6 +1,7 @@
 """Values of the attestation package as records of the store, and back."""
 
 import json
+from functools import lru_cache
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.binding import Binding
@@ -100,8 +101,17 @@ def policy_record(
 
 
 def attestation_policy(record: policies.PolicyRecord) -> AttestationPolicy:
-    """The attestation policy that a record keeps."""
-    return AttestationPolicy.from_json(json.loads(record.body))
+    """The attestation policy that a record keeps; the short ones are read once."""
+    read = _known_policy if len(record.body) <= _SHORT else _read_policy
+    return read(record.body)
+
+
+def _read_policy(body: bytes) -> AttestationPolicy:
+    return AttestationPolicy.from_json(json.loads(body))
+
+
+_SHORT, _KEPT = 16 * 1024, 64  # bytes of a document, and how many of them
+_known_policy = lru_cache(_KEPT)(_read_policy)
 
 
 def release_policy(record: policies.PolicyRecord) -> ReleasePolicy:

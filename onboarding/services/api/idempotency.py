@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from onboarding.services.api.auth import PREFIX, caller_of, token_of
 from onboarding.services.api.kept_answers import Answer, Asked
 from onboarding.services.api.problems import problem_of, response
+from onboarding.services.bodies import body_again, whole_body
 from onboarding.services.errors import Problem
 from onboarding.services.people import Person
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
@@ -57,7 +58,7 @@ class Idempotent:
             await self._app(scope, receive, send)
             return
         try:
-            name, body = _name(scope), await _whole(receive)
+            name, body = _name(scope), await whole_body(receive)
             whose, secret = caller_of(scope).id, self._secret(scope)
             asked = Asked.of(scope, whose, secret, name, body, self._now())
             claim = asked.key_id, asked.name, asked.digest, asked.at
@@ -70,7 +71,7 @@ class Idempotent:
         if kept is not None:
             await kept(scope, receive, send)
             return
-        await self._do(asked, scope, _again(body, receive), send)
+        await self._do(asked, scope, body_again(body, receive), send)
 
     def _secret(self, scope: Scope) -> str:
         caller = caller_of(scope)
@@ -120,24 +121,3 @@ def _name(scope: Scope) -> str:
             remedy="Take a random UUID.",
         )
     return (found[1] or found[2]).decode()
-
-
-async def _whole(receive: Receive) -> bytes:
-    """The body, which is bounded already."""
-    parts = []
-    more = True
-    while more:
-        event = await receive()
-        parts.append(event.get("body", b""))
-        more = event.get("more_body", False)
-    return b"".join(parts)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """The body once more, for who reads it next."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> dict[str, object]:
-        return waiting.pop() if waiting else dict(await receive())
-
-    return again

@@ -1,6 +1,7 @@
 """The routes under ``/device/v1``: bytes in, bytes out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -17,14 +18,17 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.routing import BYTES, REFUSALS, StrictRoute, takes
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
-from onboarding.services.device_api.proxy import PREFIX, KeylimeProxy, bounded_body
+from onboarding.services.device_api.proxy import PREFIX as KEYLIME
+from onboarding.services.device_api.proxy import KeylimeProxy, bounded_body
 from onboarding.services.device_api.requests import (
     DeviceCall,
     DeviceRequests,
     answer,
 )
 from onboarding.services.device_api.workload import WorkloadDesk
+from ownership_vouchers.types import Guid
 
+PREFIX = "/device/v1"
 _COSE = takes({"application/cose": BYTES})
 
 
@@ -34,16 +38,61 @@ class ChallengeIn(Body):
     guid: GuidText
 
 
-def device_router(
-    requests: DeviceRequests,
-    evidence: EvidenceChannel,
-    push: PushEnrolment,
-    proxy: KeylimeProxy,
-    desk: WorkloadDesk,
-) -> APIRouter:
-    """Return the device routes over one owner's parts."""
+@dataclass(frozen=True, slots=True)
+class DeviceRoute:
+    """One call of devices: a signed request in, a map out.
+
+    ``apart``: it may wait for others, so it is not for the loop that serves everybody.
+    """
+
+    purpose: Purpose
+    act: Callable[[DeviceCall], dict[str, object]]
+    apart: bool = True
+
+
+class DeviceCalls:
+    """What devices may ask of one owner, by path."""
+
+    def __init__(
+        self,
+        requests: DeviceRequests,
+        evidence: EvidenceChannel,
+        push: PushEnrolment,
+        proxy: KeylimeProxy,
+        desk: WorkloadDesk,
+    ) -> None:
+        self._requests = requests
+        self.proxy = proxy
+        self.routes: Mapping[str, DeviceRoute] = {
+            "/attest/challenge": DeviceRoute(
+                Purpose.ATTEST, evidence.challenge, apart=False
+            ),
+            "/attest/log": DeviceRoute(Purpose.ATTEST, evidence.log),
+            "/attest": DeviceRoute(Purpose.ATTEST, evidence.attest),
+            "/enrol": DeviceRoute(Purpose.ENROL, push.begin),
+            "/enrol/proof": DeviceRoute(Purpose.ENROL, push.complete),
+            "/keylime/session": DeviceRoute(Purpose.KEYLIME, proxy.session),
+            "/workload": DeviceRoute(Purpose.WORKLOAD, desk.ask),
+            "/report": DeviceRoute(Purpose.REPORT, desk.report),
+        }
+
+    def challenge(self, guid: Guid) -> JsonObject:
+        """A challenge for one signed request; nothing is stored for it."""
+        made, expires = self._requests.challenge(guid)
+        return {"challenge": encode_bytes(made), "expires": expires}
+
+    def answer(self, route: DeviceRoute, body: bytes) -> Response:
+        """Do what was asked. Raises one of ``problems.KINDS``."""
+        return answer(route.act(self._requests.open(body, route.purpose)))
+
+
+def device_router(calls: DeviceCalls) -> APIRouter:
+    """Return the device routes, as they are described and refused.
+
+    ``front`` takes most requests before they come here.
+    """
     router = APIRouter(
-        prefix="/device/v1",
+        prefix=PREFIX,
         tags=["device"],
         route_class=StrictRoute,
         responses=REFUSALS,
@@ -52,34 +101,25 @@ def device_router(
     @router.post("/challenge")
     def challenge(body: ChallengeIn) -> JsonObject:
         """A challenge for one signed request; nothing is stored for it."""
-        made, expires = requests.challenge(parse_guid(body.guid))
-        return {"challenge": encode_bytes(made), "expires": expires}
+        return calls.challenge(parse_guid(body.guid))
 
-    def add(
-        path: str, purpose: Purpose, act: Callable[[DeviceCall], dict[str, object]]
-    ) -> None:
+    def add(path: str, known: DeviceRoute) -> None:
         def route(body: RawBody) -> Response:
-            return answer(act(requests.open(body, purpose)))
+            return calls.answer(known, body)
 
         router.add_api_route(
             path,
             route,
             methods=["POST"],
             name=path.strip("/").replace("/", "_"),
-            summary=(act.__doc__ or "").split("\n")[0],
+            summary=(known.act.__doc__ or "").split("\n")[0],
             **_COSE,
             response_class=Response,
         )
 
-    add("/attest/challenge", Purpose.ATTEST, evidence.challenge)
-    add("/attest/log", Purpose.ATTEST, evidence.log)
-    add("/attest", Purpose.ATTEST, evidence.attest)
-    add("/enrol", Purpose.ENROL, push.begin)
-    add("/enrol/proof", Purpose.ENROL, push.complete)
-    add("/keylime/session", Purpose.KEYLIME, proxy.session)
-    add("/workload", Purpose.WORKLOAD, desk.ask)
-    add("/report", Purpose.REPORT, desk.report)
-    router.include_router(_proxy_routes(proxy))
+    for path, known in calls.routes.items():
+        add(path, known)
+    router.include_router(_proxy_routes(calls.proxy))
     return router
 
 
@@ -93,7 +133,7 @@ def _proxy_routes(proxy: KeylimeProxy) -> APIRouter:
         return await run_in_threadpool(proxy.forward, route, headers, body)
 
     router.add_api_route(
-        PREFIX.removeprefix("/device/v1") + "/{path:path}",
+        KEYLIME.removeprefix(PREFIX) + "/{path:path}",
         forward,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
     )
