@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from attestation.errors import AttestationError
 from hw.errors import HwError
 from onboarding.device.errors import DeviceError, Garbled, Unreachable
 from onboarding.device.http import FdoChannel
-from onboarding.protocol.errors import PeerFailed, ProtocolError, error_message
-from onboarding.protocol.step import Finished, Send
+from onboarding.protocol import clients
+from onboarding.protocol.clients import Role
+from onboarding.protocol.errors import ProtocolError
 from onboarding.wire.message import MsgType
 from ownership_vouchers.errors import VoucherError
 
@@ -26,25 +27,14 @@ REFUSALS = (
 )
 
 
-class Role(Protocol[ResultT]):
-    """A device's role in DI, TO1 or TO2, as ``onboarding.protocol`` has it."""
-
-    def start(self) -> Send:
-        """Return the first message."""
-
-    def receive(self, msg: MsgType, body: bytes) -> Send | Finished[ResultT]:
-        """Take an answer; return the next message, or the result."""
-
-
 def drive(
     channel: FdoChannel,
     role: Role[ResultT],
     before_sending: Callable[[MsgType], None] = lambda _kind: None,
 ) -> ResultT:
-    """Run ``role`` to its end and return its result.
+    """Run ``role``, of DI, TO1 or TO2, to its end and return its result.
 
-    Whatever goes wrong on this side is reported to the other, which learns a code and
-    whose answer to that does not matter. Source: FDO 1.1, section 5.1.1.
+    Whatever goes wrong on this side is reported to the other.
 
     Args:
         before_sending: Called with the type of each message that is about to leave.
@@ -55,24 +45,9 @@ def drive(
         ProtocolError, VoucherError: It is not to be trusted.
         AttestationError, HwError, DeviceError, OSError: The device could not go on.
     """
-    received = 0  # the type of the last message
-    try:
-        move = role.start()
-        while True:
-            before_sending(move.type)
-            kind, body = channel.exchange(move.type, move.body)
-            received = int(kind)
-            answer = role.receive(kind, body)
-            if isinstance(answer, Finished):
-                return answer.result
-            move = answer
-    except REFUSALS as error:
-        if received and not _needless(error):
-            channel.report(error_message(error, received, int(time.time())))
-        raise
+    return clients.drive(channel, role, REFUSALS, _lost, time.time, before_sending)
 
 
-def _needless(error: Exception) -> bool:
-    """Whether the other side knows, or is not there to be told."""
-    lost = isinstance(error, Unreachable) and not isinstance(error, Garbled)
-    return lost or isinstance(error, PeerFailed)
+def _lost(error: Exception) -> bool:
+    """Whether the other side is not there to be told."""
+    return isinstance(error, Unreachable) and not isinstance(error, Garbled)

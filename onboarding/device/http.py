@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import httpx
 
 from onboarding.device.errors import DeviceError, Garbled, Problem, Unreachable
+from onboarding.protocol.clients import answer_type
 from onboarding.tls import PUBLIC, ClientCertificate, Trust, TrustError, context_of
-from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
-from ownership_vouchers.errors import VoucherError
+from ownership_vouchers.errors import MalformedError
 
 FDO_LIMIT = 65535
 DEVICE_API_LIMIT = 32 * 1024 * 1024
@@ -156,30 +156,15 @@ class FdoChannel:
         )
 
     def _answered(self, kind: MsgType, reply: Reply) -> MsgType:
-        """Servers differ in status and header of an error; its body tells it."""
         if reply.headers.get(OWN_KDF, "").lower() == "true":
             raise Garbled(f"{self._base} derives keys as nobody else does")
         named = reply.headers.get("message-type", "")
-        if reply.status != 200 or named == str(int(MsgType.ERROR)):
-            named = str(int(MsgType.ERROR)) if _is_error(reply.body) else ""
         try:
-            return _TYPES[named]
-        except KeyError as error:
+            return answer_type(reply.status, named, reply.body)
+        except MalformedError as error:
             raise Garbled(
-                f"{self._base} answered message {int(kind)} with HTTP {reply.status}"
-                " and nothing that FDO knows"
+                f"{self._base} answered message {int(kind)} with {error}"
             ) from error
-
-
-_TYPES = {str(int(kind)): kind for kind in MsgType}
-
-
-def _is_error(body: bytes) -> bool:
-    try:
-        ErrorMessage.from_cbor(body)
-    except VoucherError:
-        return False
-    return True
 
 
 class DeviceApi:

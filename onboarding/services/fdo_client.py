@@ -5,17 +5,19 @@ Source: FDO 1.1, section 4.3 (HTTP binding), 3.7 (how certificates are pinned).
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import httpx
 
-from onboarding.protocol.step import Finished, Send
+from onboarding.protocol.clients import Role, answer_type, drive
+from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import ServicesError, SettingsError
 from onboarding.services.fdo_front import MAX_BODY
 from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 from onboarding.wire.message import MsgType
+from ownership_vouchers.errors import MalformedError, VoucherError
 
 T = TypeVar("T")
 
@@ -28,14 +30,8 @@ class FdoClientError(ServicesError):
     """A server could not be reached, or did not speak FDO."""
 
 
-class ClientRun(Protocol[T]):
-    """A client role of the protocol: pure, one run."""
-
-    def start(self) -> Send:
-        """The first message."""
-
-    def receive(self, msg: MsgType, body: bytes) -> Send | Finished[T]:
-        """Take an answer."""
+class NotFdo(FdoClientError):
+    """A server answered, but with nothing that the protocol knows."""
 
 
 class FdoClients:
@@ -113,10 +109,12 @@ class Deadline:
 def run_protocol(
     http: httpx.Client,
     urls: Sequence[str],
-    start: Callable[[], ClientRun[T]],
+    start: Callable[[], Role[T]],
     deadline: Deadline,
 ) -> T:
     """Run a protocol at the first of ``urls`` that can be reached.
+
+    A server whose answer is refused here is told so, as far as the time allows.
 
     Raises:
         FdoClientError: None could be, or not in time.
@@ -125,56 +123,82 @@ def run_protocol(
     trouble: list[str] = []
     for url in urls:
         try:
-            return _run(http, url, start(), deadline)
+            channel = FdoChannel(http, url, deadline)
+            return drive(channel, start(), _TOLD, _lost, time.time)
         except FdoClientError as error:
             trouble.append(f"{url}: {error}" if len(urls) > 1 else str(error))
     raise FdoClientError("; ".join(trouble) or "there is no address to try")
 
 
-def _run(http: httpx.Client, url: str, run: ClientRun[T], deadline: Deadline) -> T:
-    step: Send | Finished[T] = run.start()
-    token: str | None = None
-    while isinstance(step, Send):
+_TOLD = (ProtocolError, VoucherError, FdoClientError)
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the server is not there to be told."""
+    return isinstance(error, FdoClientError) and not isinstance(error, NotFdo)
+
+
+class FdoChannel:
+    """One run against one server, all of it within ``deadline``.
+
+    The run's token is opaque: the first one is sent back as it came, and no later one
+    replaces it.
+    """
+
+    def __init__(self, http: httpx.Client, base: str, deadline: Deadline) -> None:
+        self._http = http
+        self._base = base
+        self._deadline = deadline
+        self._token: str | None = None
+
+    def exchange(self, kind: MsgType, body: bytes) -> tuple[MsgType, bytes]:
+        """Send message ``kind``; return the type and body of the answer.
+
+        An error message is an answer too, whatever the HTTP status it comes with.
+
+        Raises:
+            FdoClientError: No answer, or not in time.
+            NotFdo: None that FDO allows.
+        """
+        reply, answer = self._post(kind, body)
+        if self._token is None:
+            self._token = reply.headers.get("Authorization")
+        named = reply.headers.get("Message-Type", "")
+        try:
+            return answer_type(reply.status_code, named, answer), answer
+        except MalformedError as error:
+            raise NotFdo(f"it answered message {int(kind)} with {error}") from error
+
+    def report(self, body: bytes) -> None:
+        """Tell the server why the run ends here, if it is there and time is left."""
+        with suppress(FdoClientError):
+            self._post(MsgType.ERROR, body)
+
+    def _post(self, kind: MsgType, body: bytes) -> tuple[httpx.Response, bytes]:
         headers = {"Content-Type": "application/cbor"}
-        if token is not None:
-            headers["Authorization"] = token
-        target = f"{url}/fdo/101/msg/{int(step.type)}"
-        kind, body, minted = _post(http, target, step.body, headers, deadline)
-        token = token or minted
-        step = run.receive(kind, body)
-    return step.result
+        if self._token is not None:
+            headers["Authorization"] = self._token
+        left = self._deadline.left()
+        timeout = httpx.Timeout(
+            min(SILENCE_SECONDS, left), connect=min(CONNECT_SECONDS, left)
+        )
+        url = f"{self._base}/fdo/101/msg/{int(kind)}"
+        try:
+            with self._http.stream(
+                "POST", url, content=body, headers=headers, timeout=timeout
+            ) as reply:
+                return reply, self._read(reply)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FdoClientError(_words(error)) from error
 
-
-def _post(
-    http: httpx.Client,
-    target: str,
-    body: bytes,
-    headers: dict[str, str],
-    deadline: Deadline,
-) -> tuple[MsgType, bytes, str | None]:
-    left = deadline.left()
-    timeout = httpx.Timeout(
-        min(SILENCE_SECONDS, left), connect=min(CONNECT_SECONDS, left)
-    )
-    try:
-        with http.stream(
-            "POST", target, content=body, headers=headers, timeout=timeout
-        ) as reply:
-            answer = b""
-            for chunk in reply.iter_bytes():
-                deadline.left()  # one that sends drop by drop is slow, too
-                answer += chunk
-                if len(answer) > MAX_BODY:
-                    raise FdoClientError(f"an answer over {MAX_BODY} bytes")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise FdoClientError(_words(error)) from error
-    named = reply.headers.get("Message-Type", "")
-    try:
-        return MsgType(int(named)), answer, reply.headers.get("Authorization")
-    except ValueError as error:
-        raise FdoClientError(
-            f"status {reply.status_code} without a message type"
-        ) from error
+    def _read(self, reply: httpx.Response) -> bytes:
+        answer = bytearray()
+        for chunk in reply.iter_bytes():
+            self._deadline.left()  # one that sends drop by drop is slow, too
+            answer += chunk
+            if len(answer) > MAX_BODY:
+                raise NotFdo(f"an answer over {MAX_BODY} bytes")
+        return bytes(answer)
 
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (

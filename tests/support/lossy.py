@@ -1,6 +1,6 @@
-"""A network that loses what a test wants lost, in front of real sockets."""
+"""A network that loses or alters what a test wants, in front of real sockets."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import httpx
 
@@ -28,6 +28,30 @@ class Lossy(httpx.BaseTransport):
         response.close()
         self._lost.discard(MsgType(kind))
         raise httpx.ReadError("connection reset", request=request)
+
+    def close(self) -> None:
+        self._below.close()
+
+
+class Altering(httpx.BaseTransport):
+    """Delivers every message, and other answers than were given to some.
+
+    ``answers`` has the body by the type of the message that it answers.
+    """
+
+    def __init__(self, answers: Mapping[MsgType, bytes]) -> None:
+        self._below = httpx.HTTPTransport(trust_env=False)
+        self._answers = dict(answers)
+        self.seen: list[tuple[httpx.Request, httpx.Response]] = []  # as it was given
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        given = self._below.handle_request(request)
+        given.read()
+        self.seen.append((request, given))
+        kind = MsgType(int(request.url.path.rsplit("/", 1)[-1]))
+        body = self._answers.get(kind, given.content)
+        kept = {k: v for k, v in given.headers.items() if k != "content-length"}
+        return httpx.Response(given.status_code, headers=kept, content=body)
 
     def close(self) -> None:
         self._below.close()

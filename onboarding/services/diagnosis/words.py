@@ -53,7 +53,8 @@ def ago(seconds: int) -> str:
 
 def where(facts: Facts, run: Trace) -> str:
     """Say at which message a run stopped, with what error, and in whose words."""
-    who = "the device says" if run.by_peer else "this service says"
+    peer = "the owner" if run.protocol == "TO0" else "the device"
+    who = f"{peer if run.by_peer else 'this service'} says"
     often = in_a_row(facts.tries(run.protocol))
     at = f"message {run.refused} ({name_of(run.refused)})"
     if not run.refused:

@@ -6,6 +6,8 @@ from contextlib import closing
 import httpx
 import pytest
 
+from onboarding.protocol.clients import expect
+from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Finished, Send
 from onboarding.services.errors import SettingsError
 from onboarding.services.fdo_client import (
@@ -16,6 +18,7 @@ from onboarding.services.fdo_client import (
 )
 from onboarding.services.fdo_front import MAX_BODY
 from onboarding.tls import Trust
+from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Hash, HashType
 
@@ -29,8 +32,8 @@ class Hello:
     def start(self) -> Send:
         return Send(MsgType.TO0_HELLO, b"\x80")
 
-    def receive(self, _msg: MsgType, body: bytes) -> Finished[bytes]:
-        return Finished(body)
+    def receive(self, msg: MsgType, body: bytes) -> Finished[bytes]:
+        return Finished(expect(MsgType.TO0_HELLO_ACK, msg, body))
 
 
 def ask(answer: Handler, *urls: str, seconds: float = 30) -> bytes:
@@ -62,10 +65,21 @@ WRONG: dict[str, tuple[Handler, str]] = {
     ),
     "the end": (raising(httpx.ReadError("")), "it hung up"),
     "something else": (raising(httpx.UnsupportedProtocol("x")), "UnsupportedProtocol"),
-    "a page": (lambda _request: httpx.Response(404), "status 404 without a message"),
+    "a page": (
+        lambda _request: httpx.Response(404),
+        "message 20 with HTTP 404 and nothing that FDO",
+    ),
+    "an error that is not one": (
+        lambda _request: httpx.Response(500, headers={"Message-Type": "255"}),
+        "with HTTP 500 and nothing",
+    ),
+    "an error in a good answer's clothes": (
+        lambda _request: httpx.Response(503, headers={"Message-Type": "21"}),
+        "with HTTP 503 and nothing",
+    ),
     "a redirect": (
         lambda _request: httpx.Response(302, headers={"Location": OTHER}),
-        "status 302 without a message",
+        "with HTTP 302 and nothing",
     ),
     "too much": (
         lambda _request: httpx.Response(200, content=bytes(MAX_BODY + 1)),
@@ -81,6 +95,20 @@ def test_what_a_server_does_wrong_is_told_in_words(name: str) -> None:
         ask(answer)
     assert words in str(told.value)
     assert URL not in str(told.value)  # whoever asks knows whom
+
+
+@pytest.mark.parametrize(
+    ("status", "named"), [(200, "255"), (500, "255"), (500, None), (502, "21")]
+)
+def test_an_error_is_the_servers_own_whatever_it_comes_with(
+    status: int, named: str | None
+) -> None:
+    """What is told by the code: this server is there, and takes us not."""
+    headers = {} if named is None else {"Message-Type": named}
+    body = ErrorMessage(2, 20, "no", None, None).encode()
+    with pytest.raises(PeerFailed) as told:
+        ask(lambda _request: httpx.Response(status, headers=headers, content=body))
+    assert (told.value.message.code, told.value.message.previous) == (2, 20)
 
 
 def test_each_address_is_tried_and_each_is_named_that_failed() -> None:

@@ -5,10 +5,14 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
+from onboarding.protocol.device_env import To0OwnerEnv
+from onboarding.protocol.errors import PeerFailed
+from onboarding.protocol.to0_owner import To0Owner
 from onboarding.services import to0
-from onboarding.services.fdo_client import FdoClients
+from onboarding.services.fdo_client import Deadline, FdoClients, run_protocol
 from onboarding.services.owned import OwnedVouchers
 from onboarding.services.settings import Role
 from onboarding.services.site import encode_addresses
@@ -25,9 +29,14 @@ from onboarding.services.voucher_records import record_of
 from onboarding.store.rv_servers import OPEN_AFTER
 from onboarding.store.settings_rows import TO2_ADDRESSES
 from onboarding.store.tasks import Task
+from onboarding.wire.error import ErrorMessage
+from onboarding.wire.message import MsgType
+from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.extend import extend
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.rendezvous import To2Address, TransportProtocol
+from ownership_vouchers.types import Guid
+from tests.support.lossy import Altering
 from tests.support.owner_bench import OwnerBench, owner_bench
 from tests.support.rv_stubs import dripping, nobody, silent
 from tests.support.services import Site
@@ -227,6 +236,55 @@ def test_a_refusal_is_an_answer_and_opens_no_circuit(
     assert "does not trust the manufacturer" in attempt.error
     server = bench.context.stores.rv_servers.get(service.url)
     assert (server.failures, server.open_until) == (0, 0)
+
+
+REFUSED_ANSWERS: dict[str, tuple[dict[MsgType, bytes], int, int, type[Exception]]] = {
+    "21 without a nonce": ({MsgType.TO0_HELLO: b"\x80"}, 21, 100, MalformedError),
+    "23 without a time": ({MsgType.TO0_OWNER_SIGN: b"\x80"}, 23, 100, MalformedError),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_ANSWERS)
+def test_a_server_is_told_why_its_answer_is_refused(
+    bench: OwnerBench, rendezvous: int, name: str
+) -> None:
+    answers, previous, code, refused = REFUSED_ANSWERS[name]
+    guid = waiting(bench, SupplyChain(rendezvous=[at(rendezvous)]))
+    owned = OwnedVouchers(bench.context).find(Guid(guid))
+    assert owned is not None
+    assert owned.signer is not None
+    address = To2Address("127.0.0.1", None, 8080, TransportProtocol.HTTP)
+    env = To0OwnerEnv(owned.voucher, owned.signer, (address,), 3600)
+    between = Altering(answers)
+    urls = (f"http://127.0.0.1:{rendezvous}",)
+    with httpx.Client(transport=between) as http, pytest.raises(refused):
+        run_protocol(http, urls, lambda: To0Owner(env), Deadline(30))
+    (_, opening), *_, (report, answered) = between.seen
+    assert report.url.path == "/fdo/101/msg/255"
+    told = ErrorMessage.from_cbor(report.content)
+    assert (told.previous, told.code) == (previous, code)
+    assert report.headers["authorization"] == opening.headers["authorization"]
+    assert (answered.status_code, answered.content) == (200, b"")
+
+
+def test_a_server_that_ended_a_run_is_told_nothing(
+    bench: OwnerBench, tmp_path: Path
+) -> None:
+    (tmp_path / "strict").mkdir()
+    site, between = Site(tmp_path / "strict"), Altering({})
+    guid = waiting(bench)
+    owned = OwnedVouchers(bench.context).find(Guid(guid))
+    assert owned is not None
+    assert owned.signer is not None
+    env = To0OwnerEnv(owned.voucher, owned.signer, (), 3600)
+    with (
+        site.serve(site.settings(Role.RENDEZVOUS)) as service,
+        httpx.Client(transport=between) as http,
+        pytest.raises(PeerFailed),
+    ):
+        run_protocol(http, (service.url,), lambda: To0Owner(env), Deadline(30))
+    asked = [request.url.path for request, _ in between.seen]
+    assert asked == ["/fdo/101/msg/20", "/fdo/101/msg/22"]
 
 
 def test_no_lane_is_no_failure_and_is_waited_for_longer_and_longer() -> None:

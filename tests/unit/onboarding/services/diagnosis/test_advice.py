@@ -188,6 +188,17 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         Why.NOT_REGISTERED,
         "Trust the voucher's manufacturer",
     ),
+    "rendezvous refused by owner": (
+        Facts(
+            NOW,
+            RENDEZVOUS,
+            (GUID,),
+            runs=(run("TO0", passed=20, refused=21, code=100, by_peer=True),),
+        ),
+        Why.NOT_REGISTERED,
+        "TO0 stopped at message 21 (TO0.HelloAck) with error 100, 5 min ago; the owner"
+        " says: nothing more.",
+    ),
     "registered at rendezvous": (
         Facts(NOW, RENDEZVOUS, (GUID,), registered_until=NOW + 5),
         Why.NOT_SEEN,
