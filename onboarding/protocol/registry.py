@@ -22,6 +22,7 @@ class ServerRole:
     ``opening`` starts a new run whatever token comes with it. Message types are
     those of ``version``'s own registry. The types of state and Env are those of the
     role's own ``step``. ``claimed`` reads whom a message names, for traces alone.
+    ``proof`` is the message by which a peer proves itself, which it may try once.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ServerRole:
     decode_state: Callable[[bytes], State]
     version: int = ProtocolVersion.FDO_1_1
     claimed: Callable[[Any, bytes], Subject] = lambda _kind, _body: NOBODY
+    proof: IntEnum | None = None
 
     @property
     def scope(self) -> str:
@@ -53,6 +55,7 @@ TO0 = ServerRole(
     to0_rendezvous.step,
     to0_rendezvous.decode_state,
     claimed=claimed_subject,
+    proof=MsgType.TO0_OWNER_SIGN,
 )
 TO1 = ServerRole(
     "TO1",
@@ -61,6 +64,7 @@ TO1 = ServerRole(
     to1_rendezvous.step,
     to1_rendezvous.decode_state,
     claimed=claimed_subject,
+    proof=MsgType.TO1_PROVE_TO_RV,
 )
 TO2 = ServerRole(
     "TO2",
@@ -78,6 +82,7 @@ TO2 = ServerRole(
     to2_owner.step,
     to2_owner.decode_state,
     claimed=claimed_subject,
+    proof=MsgType.TO2_PROVE_DEVICE,
 )
 
 ROLES: Mapping[int, tuple[ServerRole, ...]] = {

@@ -19,7 +19,7 @@ from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Effect, State, Step
 from onboarding.services.fdo_front import DIRECT, Arrival, FdoResponse
 from onboarding.services.tracing import Tracer
-from onboarding.services.warm_runs import Run, WarmRuns, key_of
+from onboarding.services.warm_runs import FailedProofs, Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
 from onboarding.store.server_keys import ServerKeys
@@ -84,6 +84,7 @@ class FdoRole:
         self._clock = clock
         self._opened = WarmRuns()
         self._warm = WarmRuns()
+        self._failed = FailedProofs()
 
     def handle(
         self,
@@ -122,7 +123,7 @@ class FdoRole:
             told = self._tracer.reported(server, run_id, run.state, body, now)
             log.info("a peer ended %s: %s", server.name, told)
             said = errors.ProtocolError(told)
-            self._fail(role, run, "the device reported an error", said, now)
+            self._fail(role, run, None, said, now)
             return
         log.info("a peer that has no run reports an error")
 
@@ -158,12 +159,14 @@ class FdoRole:
             if taken is not None:
                 return taken
         run = self._load(role, authorization, now)
+        if run.step is None and run.token_id in self._failed:
+            raise errors.UnexpectedMessage("its peer has failed to prove itself")
         try:
             step = role.server.step(run.state, kind, body, env)
         except (errors.ProtocolError, VoucherError) as error:
             self._tracer.refused(role.server, run.token_id, kind, body, error, now)
             if not isinstance(error, _HARMLESS):
-                self._fail(role, run, f"message {int(kind)}", error, now)
+                self._fail(role, run, kind, error, now)
             raise
         if not self._advance(role, run, step, now):
             raise errors.MessageRefused("the run has gone on without this message")
@@ -186,6 +189,8 @@ class FdoRole:
                 return None
             # The token holds this very state: it would refuse as well.
             self._tracer.refused(role.server, run.token_id, kind, body, error, now)
+            if not isinstance(error, _HARMLESS):
+                self._fail(role, run, kind, error, now)
             raise
         if step.state is not None and step.state.sealed and self._has_row(run, now):
             return None  # it moves nothing, and so would not see another's proof
@@ -268,15 +273,22 @@ class FdoRole:
         self,
         role: ProtocolRole,
         run: Run,
-        where: str,
-        error: Exception | None,
+        kind: IntEnum | None,
+        error: Exception,
         now: int,
     ) -> None:
-        """End a proven run; an unproven one has nothing to end."""
+        """End a run over a message, or over an error of its peer's (``kind`` None)."""
+        if run.step is None:
+            if kind in (None, role.server.proof):
+                self._failed.add(run.token_id)
+                self._opened.drop(run.key)
+            return
         self._warm.drop(run.key)
-        if run.step is None or not self._runs.finish(run.token_id, run.step):
+        if not self._runs.finish(run.token_id, run.step):
             return
         if role.on_failure is not None:
+            reported = "the device reported an error"
+            where = reported if kind is None else f"message {int(kind)}"
             role.on_failure(run.state, where, error, now)
 
 

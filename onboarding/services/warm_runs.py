@@ -9,6 +9,7 @@ from onboarding.protocol.step import State
 from ownership_vouchers.values import lean
 
 KEPT = 512
+FAILED_KEPT = 4096
 
 
 @lean
@@ -61,6 +62,29 @@ class WarmRuns:
         """Forget a run."""
         with self._lock:
             self._kept.pop(key, None)
+
+
+class FailedProofs:
+    """Runs whose peer tried to prove itself and failed, by the ids of their tokens.
+
+    In memory, and so many at most, of which the oldest go first: a peer that has
+    proved nothing is not to fill our disk, nor another replica's time.
+    """
+
+    def __init__(self, size: int = FAILED_KEPT) -> None:
+        self._size = size
+        self._lock = Lock()
+        self._kept: OrderedDict[bytes, None] = OrderedDict()
+
+    def __contains__(self, token_id: bytes) -> bool:
+        return token_id in self._kept
+
+    def add(self, token_id: bytes) -> None:
+        """Remember one."""
+        with self._lock:
+            self._kept[token_id] = None
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
 
 
 def key_of(protocol: str, token: str) -> bytes:

@@ -187,8 +187,23 @@ def test_a_message_under_the_token_of_another_run_is_refused(
     answer = bench.post(kind, move.body, first.talk.token)
     assert (answer.status, answer.code) == (500, ANOTHER_RUN[kind])
     assert bench.stored() == before
-    first.talk.finish()
+    if ANOTHER_RUN[kind] == 100:
+        first.talk.finish()
+    else:  # it was the one proof that the first may try
+        own = first.talk.next
+        assert isinstance(own, Send)
+        assert bench.post(kind, own.body, first.talk.token).code == 101
     second.talk.finish()
+
+
+def test_an_error_of_the_peer_ends_a_run_that_proved_nothing(bench: Certifier) -> None:
+    run = RUNS["TO1"](bench)
+    run.talk.send()
+    own = run.talk.next
+    assert isinstance(own, Send)
+    said = bench.post(255, b"\x85\x18\x1f\x18\x64\x60\x00\x00", run.talk.token)
+    assert said.status == 200
+    assert bench.post(own.type, own.body, run.talk.token).code == 101
 
 
 def test_a_token_may_come_without_its_scheme(bench: Certifier) -> None:

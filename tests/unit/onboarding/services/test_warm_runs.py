@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from onboarding.protocol.to2_states import AwaitingReady, Session
 from onboarding.protocol.tunnel import Tunnel
-from onboarding.services.warm_runs import Run, WarmRuns, key_of
+from onboarding.services.warm_runs import FailedProofs, Run, WarmRuns, key_of
 from onboarding.wire.to2_secure import SetupDevicePayload
 from ownership_vouchers.encrypt0 import Aead
 from ownership_vouchers.keys import PublicKey
@@ -74,3 +74,14 @@ def test_neither_states_nor_keys_show_in_a_log() -> None:
     assert repr(runs) == "WarmRuns(1)"
     assert "state" not in repr(RUN)
     assert "key" not in repr(RUN)
+
+
+def test_failed_proofs_are_remembered_up_to_a_number() -> None:
+    failed = FailedProofs(size=2)
+    for name in (b"first", b"second", b"third"):
+        failed.add(name)
+    assert [name in failed for name in (b"first", b"second", b"third")] == [
+        False,
+        True,
+        True,
+    ]
