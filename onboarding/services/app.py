@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from attestation.device_auth import MAX_REQUEST
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
-from onboarding.services import health
+from onboarding.services import first_key, health
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.api.idempotency import Idempotent
@@ -80,6 +80,7 @@ def build(
     """
     context = open_context(settings)
     try:
+        first_key.make(context)
         return join(context, factories, compat_port)
     except BaseException:
         context.close()

@@ -20,6 +20,8 @@ class AccessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)
 
+    first_admin_key: bool = True  # made at the start that finds no key ever made
+
     # OpenID Connect: issuer and audience, both or none.
     oidc_issuer: str | None = None  # as it calls itself, in its tokens
     oidc_audience: str | None = None  # what we are called in them

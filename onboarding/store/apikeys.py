@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from onboarding.store import bearer
 from onboarding.store.api_tables import ApiKeyRow
-from onboarding.store.database import Database
+from onboarding.store.database import Database, Writing
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
 from onboarding.store.events import Event
@@ -29,6 +29,10 @@ _USED = Sql(
     "UPDATE api_keys SET last_used_at = ? WHERE id = ? "
     "AND (last_used_at IS NULL OR last_used_at < ?)"
 )
+
+_ANY = Sql("SELECT 1 FROM api_keys LIMIT 1")
+_LOCK = Sql("SELECT pg_advisory_xact_lock(?)")
+_FIRST = 1987012964
 
 
 @unique
@@ -111,29 +115,32 @@ class ApiKeyStore:
             made.id, name, role, now, actor, expires_at, None, None, scopes, limits
         )
         with self._database.transaction() as writing:
-            writing.session.add(
-                ApiKeyRow(
-                    id=key.id,
-                    name=name,
-                    role=role.value,
-                    secret_digest=made.digest,
-                    created_at=now,
-                    created_by=actor,
-                    expires_at=expires_at,
-                    scopes=" ".join(scopes) or None,
-                    limits=limits.encode(),
-                )
-            )
-            detail = {
-                "id": key.id,
-                "name": name,
-                "role": role.value,
-                "scopes": list(scopes),
-                "labels": dict(limits.labels),
-                "lines": list(limits.lines),
-            }
-            writing.log(Event("apikey.created", actor, now, None, None, detail))
+            _add(writing, key, made.digest)
         return key, made.token
+
+    def create_first(
+        self, name: str, actor: str, now: int, keep: Callable[[str], None]
+    ) -> ApiKey | None:
+        """Make an admin's key if there has never been a key; None if there has.
+
+        Of several processes that ask at once, one makes it.
+
+        Args:
+            keep: Told the token before the key is there for good. What it raises
+                undoes the key.
+        """
+        if self._database.direct.rows(_ANY):
+            return None
+        made = bearer.mint(_PREFIX, self._random)
+        key = ApiKey(made.id, name, Role.ADMIN, now, actor, None, None)
+        with self._database.transaction() as writing:
+            if self._database.is_postgres:  # SQLite has one writer at a time
+                writing.direct.rows(_LOCK, (_FIRST,))
+            if writing.direct.rows(_ANY):
+                return None
+            _add(writing, key, made.digest)
+            keep(made.token)
+        return key
 
     def verify(self, token: str, now: int) -> ApiKey:
         """The key whose token this is.
@@ -187,6 +194,32 @@ class ApiKeyStore:
                 return
             row.revoked_at = at
             writing.log(Event("apikey.revoked", actor, at, detail={"id": key_id}))
+
+
+def _add(writing: Writing, key: ApiKey, digest: bytes) -> None:
+    row = ApiKeyRow(
+        id=key.id,
+        name=key.name,
+        role=key.role.value,
+        secret_digest=digest,
+        created_at=key.created_at,
+        created_by=key.created_by,
+        expires_at=key.expires_at,
+        scopes=" ".join(key.scopes) or None,
+        limits=key.limits.encode(),
+    )
+    writing.session.add(row)
+    detail = {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "scopes": list(key.scopes),
+        "labels": dict(key.limits.labels),
+        "lines": list(key.limits.lines),
+    }
+    writing.log(
+        Event("apikey.created", key.created_by, key.created_at, None, None, detail)
+    )
 
 
 def _living(row: Row, now: int) -> ApiKey:

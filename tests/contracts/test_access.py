@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from onboarding.store.apikeys import ApiKeyStore, Role
+from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.errors import (
@@ -222,3 +222,37 @@ def test_a_key_says_when_it_was_last_used_and_does_not_go_back(
     assert keys.verify(token, NOW + 61).last_used_at == NOW + 60
     assert [one.last_used_at for one in keys.list()] == [NOW + 60]
     keys.used("unknown", NOW)
+
+
+def test_of_those_who_ask_at_once_one_makes_the_first_key(database: Database) -> None:
+    told: list[str] = []
+
+    def ask() -> ApiKey | None:
+        return ApiKeyStore(database).create_first("first", ACTOR, NOW, told.append)
+
+    made = [one for one in race(*[ask] * 4) if one is not None]
+    (key,) = ApiKeyStore(database).list()
+    (token,) = told
+    assert made == [key]
+    assert key.role is Role.ADMIN
+    assert ApiKeyStore(database).verify(token, NOW) == key
+
+
+def test_no_first_key_is_made_once_there_was_one(database: Database) -> None:
+    keys, told = ApiKeyStore(database), list[str]()
+    key, _ = keys.create("ci", Role.OPERATOR, ACTOR, NOW)
+    keys.revoke(key.id, ACTOR, NOW)
+    assert keys.create_first("first", ACTOR, NOW, told.append) is None
+    assert told == []
+
+
+def test_a_first_key_that_nobody_could_be_told_is_none(database: Database) -> None:
+    keys = ApiKeyStore(database)
+
+    def fail(_token: str) -> None:
+        raise FileExistsError
+
+    with pytest.raises(FileExistsError):
+        keys.create_first("first", ACTOR, NOW, fail)
+    assert keys.list() == ()
+    assert EventLog(database).page().items == ()

@@ -108,6 +108,7 @@ class Site:
             "key_directory": self.directory / "keys",
             "key_passphrase_file": self.directory / "passphrase",
             "task_poll_seconds": 0.05,
+            "first_admin_key": False,  # tests make theirs
             **(self.holder.named if self.holder else {}),
         }
         return Settings(**{**values, **changed})
