@@ -123,6 +123,7 @@ def unattested(
 def timeline(
     device: Device,
     url: Url,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The newest.")] = 500,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
@@ -130,11 +131,14 @@ def timeline(
     """What happened to a device under all its GUIDs, oldest first."""
     with connected(url, api_key_file, ca) as api:
         path = f"devices/{Guid.parse(device)}/timeline"
-        found = object_of(api.json("GET", path))
+        found = object_of(api.json("GET", f"{path}?limit={limit}"))
     if json:
         return print_json(found)
     rows = [(when(one["at"]), one["cause"], one["actor"]) for one in found["items"]]
     print_table(("at", "what", "who"), rows)
+    if found["next"] is not None:
+        before = f"{path}?cursor={found['next']}"
+        console().print(plain(f"what was before: vouchgate api get {before}"))
 
 
 @app.command()

@@ -70,7 +70,7 @@ def _pack(
         _decisions(context, guid),
         _reports(context, known),
         _withdrawals(context, known),
-        context.stores.events.timeline(guid, MAX_ITEMS),
+        context.stores.events.story(guid, MAX_ITEMS),
         _checkpoint(context),
     )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement, not_, or_
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -15,6 +16,14 @@ from onboarding.store.pages import Page, clamp, number_cursor
 from onboarding.store.tables import EventHeadRow, EventRow
 
 _BATCH = 1000
+# What devices cause again and again, by how the causes begin.
+_ROUTINE = (
+    "appraisal.",
+    "decision.",
+    "ownership.refused",
+    "binding.absent",
+    "device.registered",
+)
 _HEAD = Sql("SELECT seq FROM event_head WHERE id = 1")
 
 
@@ -47,14 +56,18 @@ class EventLog:
         limit: int = 100,
         cause: str | None = None,
         within: Labels = (),
+        guid: bytes | None = None,
     ) -> Page[LoggedEvent]:
         """The newest events first; ``cause`` may be a prefix such as ``release``.
 
-        With ``within`` only those of devices that have all these labels.
+        With ``within`` only those of devices that have all these labels, with ``guid``
+        those of one device, under all the GUIDs it ever had.
         """
         size = clamp(limit)
         query = select(EventRow).order_by(col(EventRow.seq).desc()).limit(size + 1)
         query = query.where(*of_labelled(col(EventRow.guid), within))
+        if guid is not None:
+            query = query.where(_of_device(guid))
         if cursor is not None:
             query = query.where(col(EventRow.seq) < number_cursor(cursor))
         if cause is not None:
@@ -67,16 +80,23 @@ class EventLog:
     def timeline(self, guid: bytes, limit: int = 500) -> tuple[LoggedEvent, ...]:
         """Up to ``limit`` newest events of a device, oldest first, under all
         the GUIDs it ever had."""
-        known = guids_of(guid)
-        query = (
-            select(EventRow)
-            .where((col(EventRow.guid) == guid) | col(EventRow.guid).in_(known))
-            .order_by(col(EventRow.seq).desc())
-            .limit(clamp(limit))
-        )
+        return self.page(limit=limit, guid=guid).items[::-1]
+
+    def story(self, guid: bytes, limit: int) -> tuple[LoggedEvent, ...]:
+        """Up to ``limit`` events of a device, oldest first, room kept for what matters.
+
+        Half of them at most are of what comes again and again: a device that fails
+        every minute does not push out who took it, what bound it, what was taken back.
+        """
+        newest = select(EventRow).where(_of_device(guid))
+        newest = newest.order_by(col(EventRow.seq).desc())
+        routine = or_(*(col(EventRow.cause).startswith(one) for one in _ROUTINE))
         with self._database.session() as session:
-            found = tuple(_logged(row) for row in session.exec(query))
-        return found[::-1]
+            rows = [*session.exec(newest.where(not_(routine)).limit(limit))]
+            left = max(limit // 2, limit - len(rows))
+            often = [*session.exec(newest.where(routine).limit(left))]
+            rows = rows[: limit - len(often)] + often
+            return tuple(_logged(row) for row in sorted(rows, key=lambda one: one.seq))
 
     def head(self) -> int:
         """The number of the newest event; 0 before the first."""
@@ -136,6 +156,11 @@ def _next(event: LoggedEvent, seq: int, digest: bytes) -> tuple[int, bytes]:
     if event.previous != digest or event.computed_digest() != event.digest:
         raise ChainBroken(f"event {event.seq} was altered")
     return event.seq, event.digest
+
+
+def _of_device(guid: bytes) -> ColumnElement[bool]:
+    """Events under any GUID that the device of ``guid`` ever had."""
+    return or_(col(EventRow.guid) == guid, col(EventRow.guid).in_(guids_of(guid)))
 
 
 def _logged(row: EventRow) -> LoggedEvent:

@@ -9,7 +9,7 @@ from onboarding.store.direct import Sql
 from onboarding.store.errors import ChainBroken, InvalidCursor, InvalidRecord
 from onboarding.store.event_log import ChainHead, EventLog
 from onboarding.store.events import GENESIS, Event
-from tests.support.store_records import ACTOR, GUID, NOW, digest, race
+from tests.support.store_records import ACTOR, GUID, NOW, OTHER_GUID, digest, race
 
 
 @pytest.fixture
@@ -130,3 +130,35 @@ def test_events_after_a_number_come_in_order_and_only_so_many(
     assert [one.seq for one in log.after(2)] == [3, 4, 5]
     assert [one.seq for one in log.after(1, 2)] == [2, 3]
     assert log.after(5) == log.after(2**53) == ()
+
+
+def test_what_comes_again_and_again_does_not_push_out_the_rest(log: EventLog) -> None:
+    log.append(Event("ownership.taken", ACTOR, NOW, GUID))
+    for number in range(30):
+        log.append(Event("appraisal.failed", ACTOR, NOW + number, GUID))
+    log.append(Event("release.withdrawn", ACTOR, NOW + 40, GUID))
+    told = log.story(GUID, 10)
+    assert [one.cause for one in told] == [
+        "ownership.taken",
+        *["appraisal.failed"] * 8,
+        "release.withdrawn",
+    ]
+    assert [one.seq for one in told] == [1, *range(24, 32), 32]
+    assert len(log.story(GUID, 100)) == 32
+
+
+def test_what_matters_leaves_room_for_what_is_new(log: EventLog) -> None:
+    for number in range(30):
+        log.append(Event("workload.failed", ACTOR, NOW + number, GUID))
+        log.append(Event("decision.denied", ACTOR, NOW + number, GUID))
+    told = log.story(GUID, 10)
+    assert [one.seq for one in told] == list(range(51, 61))
+
+
+def test_a_devices_events_come_in_pages(log: EventLog) -> None:
+    fill(log)
+    log.append(Event("test.other", ACTOR, NOW, OTHER_GUID))
+    first = log.page(limit=3, guid=GUID)
+    assert [one.seq for one in first.items] == [5, 4, 3]
+    rest = log.page(first.cursor, 3, guid=GUID)
+    assert ([one.seq for one in rest.items], rest.cursor) == ([2, 1], None)

@@ -9,7 +9,8 @@ import pytest
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.events import GENESIS
-from onboarding.store.tables import METADATA, EventHeadRow
+from onboarding.store.tables import EventHeadRow
+from tests.support.all_tables import METADATA
 from tests.support.postgres import PrivatePostgres, binaries
 
 

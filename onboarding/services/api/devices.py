@@ -13,6 +13,7 @@ from onboarding.services.api.fields import (
     GuidPath,
     JsonObject,
     Limit,
+    NumberCursor,
     TimeCursor,
     parse_guid,
 )
@@ -59,12 +60,18 @@ def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
 
 
 @router.get("/devices/{guid}/timeline", **needs(*READERS, labels=Reach.NAMED))
-def get_timeline(guid: GuidPath, context: Ctx) -> JsonObject:
-    """What happened to a device under all its GUIDs, oldest first."""
+def get_timeline(
+    guid: GuidPath, context: Ctx, limit: Limit = 500, cursor: NumberCursor = None
+) -> JsonObject:
+    """What happened to a device under all its GUIDs, oldest first.
+
+    The newest of it; ``next`` leads to what was before.
+    """
     raw = parse_guid(guid).raw
     context.stores.devices.get(raw)
-    events = context.stores.events.timeline(raw)
-    return {"items": [shown_event(one) for one in events], "next": None}
+    page = context.stores.events.page(cursor, limit, guid=raw)
+    events = [shown_event(one) for one in page.items[::-1]]
+    return {"items": events, "next": page.cursor}
 
 
 @router.get("/devices/{guid}/appraisals", **needs(*READERS, labels=Reach.NAMED))

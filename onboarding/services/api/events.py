@@ -37,15 +37,12 @@ def list_events(
 
     With ``guid``: that device's newest, under all the GUIDs it ever had.
     """
-    within = caller.limits.labels
+    within, raw = caller.limits.labels, None
     if guid is not None:
         raw = parse_guid(guid).raw
         if within:
             context.stores.devices.get(raw, within)
-        found = context.stores.events.timeline(raw)[::-1]
-        kept = [one for one in found if one.cause.startswith(cause or "")]
-        return {"items": [shown_event(one) for one in kept[:limit]], "next": None}
-    page = context.stores.events.page(cursor, limit, cause, within)
+    page = context.stores.events.page(cursor, limit, cause, within, raw)
     return {"items": [shown_event(one) for one in page.items], "next": page.cursor}
 
 

@@ -16,7 +16,8 @@ from onboarding.services.api import (
     vouchers,
 )
 from onboarding.services.api.auth import Ctx
-from onboarding.services.api.fields import GuidPath, JsonObject
+from onboarding.services.api.events import shown_event
+from onboarding.services.api.fields import GuidPath, JsonObject, parse_guid
 from onboarding.services.console.chart import chart
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import pages_router, render
@@ -26,7 +27,7 @@ from onboarding.store.errors import NotFound
 
 router = pages_router()
 
-APPRAISALS, DECISIONS, RUNS = 200, 20, 10
+APPRAISALS, DECISIONS, RUNS, EVENTS = 200, 20, 10, 400
 
 
 @router.get("/devices/{guid}", **allows(*devices.READERS))
@@ -41,7 +42,8 @@ def device_page(
     # The oldest that is kept came from the factory.
     origin = vouchers.get_voucher(lineage[-1]["guid"], context) if lineage else None
     entries = len(origin["voucher"]["entries"]) if origin else 0
-    events = devices.get_timeline(guid, context)["items"][::-1]
+    told = context.stores.events.story(parse_guid(guid).raw, EVENTS)[::-1]
+    events = [shown_event(one) for one in told]
     decided = decisions.list_decisions(context, session.key, DECISIONS, None, guid)
     registered = [one for one in events if one["cause"] == "device.registered"]
     return render(
