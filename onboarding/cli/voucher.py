@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import (
     read_buyer,
     read_file,
@@ -18,7 +18,6 @@ from onboarding.cli.guids import guid_of
 from onboarding.cli.hand_over import HandOver
 from onboarding.cli.output import (
     FAILED,
-    CliError,
     Json,
     console,
     plain,
@@ -33,8 +32,8 @@ from onboarding.cli.voucher_checks import (
     read_passports,
     read_vouchers,
 )
+from onboarding.cli.voucher_import import app as imports
 from onboarding.cli.voucher_store import app as stored
-from onboarding.device.errors import Problem
 from onboarding.services import passport_pem
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.extend import extend as extend_voucher
@@ -44,11 +43,10 @@ from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.show import describe
 
 app = typer.Typer(no_args_is_help=True, help="Ownership vouchers, one or many a file.")
+app.registered_commands += imports.registered_commands
 app.registered_commands += stored.registered_commands
 
 File = Annotated[Path, typer.Argument(help="Vouchers, PEM or CBOR.")]
-PEM_TYPE = "application/x-pem-file"
-ALL_REFUSED = "vouchers-refused"
 
 
 @app.command()
@@ -207,43 +205,6 @@ def hand_over(
             print_table(["GUID", "refused", "why"], rows)
         console().print(f"{done.extended} vouchers written to {plain(out)}")
     return FAILED if done.refused else 0
-
-
-@app.command("import")
-def import_(
-    file: File,
-    url: Url,
-    api_key_file: KeyFile = None,
-    ca: Ca = None,
-    json: Json = False,
-) -> int:
-    """Give vouchers to an owner; each is taken or refused by itself."""
-    body = read_file(file)
-    with connected(url, api_key_file, ca) as api:
-        report = _import(api, body)
-    results = report.get("results")
-    if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
-        raise CliError("the service's answer is not an import report")
-    if json:
-        print_json(report)
-    else:
-        names = ("guid", "status", "passport", "code", "detail")
-        rows = [
-            ["" if row.get(n) is None else row[n] for n in names] for row in results
-        ]
-        print_table(["GUID", "result", "passport", "check", "why"], rows)
-    return FAILED if report.get("refused") else 0
-
-
-def _import(api: Api, body: bytes) -> Mapping[str, object]:
-    """Return the report, also when all were refused: then it is a problem document."""
-    try:
-        report = api.read(api.request("POST", "vouchers", body, PEM_TYPE))
-    except Problem as problem:
-        if problem.code != ALL_REFUSED:
-            raise
-        report = problem.document
-    return report if isinstance(report, Mapping) else {}
 
 
 def _secret(text: str | None, path: Path | None) -> bytes | None:

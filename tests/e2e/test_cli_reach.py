@@ -1,14 +1,20 @@
 """Commands that say what a service has, and how to get rid of it again."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from onboarding.cli import voucher_import
 from onboarding.cli.app import run
+from ownership_vouchers.pem import dump_pem
 from tests.support.cli_site import Capture, Site, answer, call, running_site
+from tests.support.supply_chain import SupplyChain
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +231,32 @@ def test_a_webhook_is_shown_without_its_secret(site: Site, capsys: Capture) -> N
     shown = answer(capsys, "webhook", "show", str(made["id"]), *at(site, "security"))
     assert shown["id"] == made["id"]
     assert str(made["secret"]) not in json.dumps(shown)
+
+
+def test_a_long_file_goes_in_parts_and_shows_how_far_it_is(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    """Standard error is a terminal for people, as it is for them."""
+    chain, number = SupplyChain(), voucher_import.TOGETHER + 5
+    sold = (chain.make_device().sell_to("buyer").voucher for _ in range(number))
+    file = tmp_path / "vouchers.pem"
+    file.write_text("".join(map(dump_pem, sold)))
+    there = [str(file), "--url", site.url, "--api-key-file", str(site.key("operator"))]
+    report = answer(capsys, "voucher", "import", *there, code=1)
+    results = report["results"]
+    assert isinstance(results, list)
+    assert [one["index"] for one in results] == list(range(number))
+    assert (report["refused"], report["imported"]) == (number, 0)
+    terminal, theirs = os.openpty()
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "onboarding.cli", "voucher", "import", *there],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=False,
+    )
+    os.close(theirs)
+    shown = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert done.returncode == 1
+    assert f"{number}/{number}" in shown
+    assert len(done.stdout.splitlines()) == number + 1
