@@ -14,6 +14,7 @@ from attestation.keylime.answers import Answer
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.long_answer import members_of
+from attestation.keylime.readers import STOPPED
 from attestation.keylime.results import AgentState
 
 LIST_LIMIT = 64 * 1024 * 1024  # bytes of one list of names
@@ -96,9 +97,11 @@ class KeylimeListing:
 
 
 def _mark(entry: Answer) -> bytes | None:
-    if entry.at("last_received_quote").value in (None, 0):
-        return None
     failed = entry.at("attestation_status").text() == AgentState.FAIL
+    stopped = entry.at("operational_state").value in tuple(STOPPED)
+    heard = entry.at("last_received_quote").value not in (None, 0)
+    if not (heard or failed or stopped):  # one that was called in vain has failed
+        return None
     said = [failed, *(entry.at(name).value for name in _TELLING)]
     return hashlib.sha256(json.dumps(said).encode()).digest()
 

@@ -13,10 +13,12 @@ from attestation.keylime.pki import Pki, ensure_pki
 from attestation.keylime.results import VerifierMode
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
+from onboarding.services import reconcile, reconcile_round
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.keylime_webhook import listener
 from onboarding.services.pull import Adoption, Reported, enrol_pull
-from onboarding.services.reconcile import KIND, ReconcileWork
+from onboarding.services.reconcile import ReconcileWork
+from onboarding.services.reconcile_round import ReconcileRound
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
 from tests.support.owner_bench import OwnerBench, owner_bench
@@ -54,16 +56,25 @@ class PullSite:
         enrol_pull(self.link, bench.gate.situation(bench.guid.raw))
         context.stores.devices.enrolled(bench.guid.raw, "pull", "test", context.now())
 
-    def watch(self, outcome: Outcome) -> AppraisalRecord:
-        """Look as the worker does, until that comes of it."""
+    def watch(self, outcome: Outcome, *, at_once: bool = False) -> AppraisalRecord:
+        """Go round as the workers do, until that comes of it.
+
+        ``at_once``: look at the device, as after a notification, whatever there is.
+        """
         bench, stores = self.bench, self.bench.context.stores
-        work = ReconcileWork(bench.context, bench.gate, self.link)
+        looks = ReconcileWork(bench.context, bench.gate, self.link)
+        rounds = ReconcileRound(bench.context, self.link)
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             bench.clock.now = time.time()
-            stores.tasks.enqueue(KIND, bench.guid.raw.hex(), bench.context.now())
-            for task in stores.tasks.claim(KIND, "test", bench.context.now(), 60):
-                work.run(task, "test")
+            now = bench.context.now()
+            if at_once:
+                reconcile.plan(stores, bench.guid.raw, now)
+            reconcile_round.begin(stores, now)
+            for task in stores.tasks.claim(reconcile_round.KIND, "test", now, 60):
+                rounds.run(task, "test")
+            for task in stores.tasks.claim(reconcile.KIND, "test", now, 60):
+                looks.run(task, "test")
             try:
                 found = stores.appraisals.latest(bench.guid.raw)
             except NotFound:

@@ -137,6 +137,7 @@ def test_an_entry_without_what_tells_of_news_is_an_error() -> None:
         {"last_received_quote": 1_795_439_560},
         {"last_successful_attestation": None},
         {"operational_state": 9},
+        {"operational_state": []},
         {"last_event_id": "pcr_validation.invalid_pcr_7"},
         {"tpm_policy": "{}"},
     ],
@@ -153,3 +154,10 @@ def test_that_keylime_calls_an_agent_late_is_no_news() -> None:
 @pytest.mark.parametrize("never", [0, None])
 def test_an_agent_that_was_never_heard_of_has_no_mark(never: int | None) -> None:
     assert heard(last_received_quote=never) is None
+
+
+@pytest.mark.parametrize(
+    "changed", [{"attestation_status": "FAIL"}, {"operational_state": 8}]
+)
+def test_an_agent_that_failed_without_a_word_has_one(changed: dict[str, Any]) -> None:
+    assert heard(last_received_quote=0, **changed) is not None
