@@ -24,6 +24,7 @@ from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.tally import Tally
 from onboarding.services.to0 import KIND
 from onboarding.store.errors import StoreError
+from onboarding.store.overview import Overview
 from onboarding.store.rv_servers import Circuit
 from onboarding.store.state import DeviceState
 from onboarding.store.tasks import Backlog
@@ -47,6 +48,7 @@ class Health:
     tally: Tally
     keylime: Cached[str] | None
     devices: Cached[Mapping[DeviceState, int]]
+    overview: Cached[Overview]
     alarms: Cached[int]
     registrations: Cached[int]
     webhooks: Cached[tuple[int, int]]
@@ -64,6 +66,7 @@ class Health:
             tally,
             None if link is None else Cached(lambda: _keylime(link), KEYLIME_SECONDS),
             Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
+            Cached(stores.overview.overview, COUNT_SECONDS),
             Cached(stores.made.alarms, COUNT_SECONDS),
             Cached(lambda: stores.registrations.count(context.now()), COUNT_SECONDS),
             Cached(stores.webhooks.counts, COUNT_SECONDS),

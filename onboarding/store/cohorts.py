@@ -11,12 +11,12 @@ from attestation.cohort import Cohort, Mode
 from onboarding.store.cohort_tables import CohortRow, ObservationRow, UpdateWindowRow
 from onboarding.store.database import Database, Writing
 from onboarding.store.device_filter import labelled
+from onboarding.store.device_tables import DeviceRow
 from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import PolicyRow
 from onboarding.store.policies import PolicyKind
-from onboarding.store.tables import DeviceRow
 
 MAX_COHORTS = 256
 _ALL = Sql("SELECT name, labels, policy_name, policy_version, mode FROM cohorts")

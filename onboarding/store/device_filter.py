@@ -5,15 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_
+from sqlalchemy import Boolean, ColumnElement, and_, exists, func, literal, not_, or_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col, select
 
 from attestation.documents import CLOCK_SKEW
+from onboarding.store.device_tables import UNOWNED, DeviceGuidRow, DeviceRow
 from onboarding.store.state import DeviceState
-from onboarding.store.tables import DeviceGuidRow, DeviceRow
 
 GUID_SIZE = 16
 Labels = tuple[tuple[str, str], ...]
+FRESH = (DeviceState.ATTESTED.value, DeviceState.RELEASED.value)  # until the lease ends
+_STAGE = col(DeviceRow.stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class DeviceFilter:
     def conditions(self, now: int) -> Iterator[ColumnElement[bool]]:
         """Yield what all has to hold of a device's row at ``now``."""
         if self.state is not None:
-            yield state_column(now) == self.state.value
+            yield in_state(self.state, now)
         if self.text:
             yield _says(self.text)
         if self.label is not None:
@@ -41,37 +46,59 @@ class DeviceFilter:
         yield from all_labelled(self.within)
 
 
-def state_column(now: int) -> ColumnElement[str]:
-    """The state that a row's facts amount to at ``now``: ``state_of``, in SQL.
+def in_state(state: DeviceState, now: int) -> ColumnElement[bool]:
+    """Whether a row's facts amount to that state at ``now``: ``state_of``, in SQL.
 
     The two are held against each other by a test over every mixture of facts.
     """
-    row = DeviceRow
-    unowned, live = col(row.owned_at).is_(None), col(row.registered_until) > now
-    lapsed = or_(
-        col(row.lease_expires).is_(None),
-        col(row.lease_expires) < now,
-        col(row.appraised_at) > now + CLOCK_SKEW,
-    )
-    rules: tuple[tuple[ColumnElement[bool], DeviceState], ...] = (
-        (col(row.retired_at).is_not(None), DeviceState.RETIRED),
-        (and_(unowned, live), DeviceState.REGISTERED),
-        (unowned, DeviceState.IMPORTED),
-        (col(row.withdrawn_at).is_not(None), DeviceState.WITHDRAWN),
-        (col(row.bound_at).is_(None), DeviceState.OWNED),
-        (col(row.enrolled_at).is_(None), DeviceState.BOUND),
-        (col(row.appraised_at).is_(None), DeviceState.ATTESTING),
-        (col(row.appraisal_passed) == 0, DeviceState.FAILED),
-        (lapsed, DeviceState.STALE),
-        (col(row.released_at).is_(None), DeviceState.ATTESTED),
-    )
-    whens = [(condition, literal(state.value)) for condition, state in rules]
-    return case(*whens, else_=literal(DeviceState.RELEASED.value))
+    fresh = is_fresh(now)
+    match state:
+        case DeviceState.REGISTERED:
+            return and_(_STAGE == UNOWNED, col(DeviceRow.registered_until) > now)
+        case DeviceState.IMPORTED:
+            until = func.coalesce(col(DeviceRow.registered_until), 0)
+            return and_(_STAGE == UNOWNED, until <= now)
+        case DeviceState.STALE:
+            return and_(_STAGE.in_(FRESH), not_(fresh))
+        case DeviceState.ATTESTED | DeviceState.RELEASED:
+            return and_(_STAGE == state.value, fresh)
+        case _:
+            return _STAGE == state.value
+
+
+def is_fresh(now: int) -> ColumnElement[bool]:
+    """Whether the last appraisal passed, is young enough, and nothing was withdrawn."""
+    leased = func.coalesce(col(DeviceRow.lease_expires), -1) >= now
+    young = col(DeviceRow.appraised_at) <= now + CLOCK_SKEW
+    return and_(_STAGE.in_(FRESH), leased, young)
+
+
+class _Says(FunctionElement[bool]):
+    """Whether a column has a pattern of LIKE somewhere, in whatever case."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Says, "sqlite")
+def _says_sqlite(element: _Says, compiler: SQLCompiler, **more: Any) -> str:
+    """LIKE as it is there: the case of ASCII letters does not count."""
+    what, pattern = (compiler.process(one, **more) for one in element.clauses)
+    return f"({what} LIKE {pattern} ESCAPE '/')"
+
+
+@compiles(_Says, "postgresql")
+def _says_postgresql(element: _Says, compiler: SQLCompiler, **more: Any) -> str:
+    what, pattern = (compiler.process(one, **more) for one in element.clauses)
+    return f"({what} ILIKE {pattern} ESCAPE '/')"
 
 
 def _says(text: str) -> ColumnElement[bool]:
     named = (DeviceRow.serial, DeviceRow.device_info, DeviceRow.profile)
-    found = [col(column).icontains(text, autoescape=True) for column in named]
+    plain = text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    found: list[ColumnElement[bool]] = [
+        _Says(col(column), literal(f"%{plain}%")) for column in named
+    ]
     span = _guid_span(text)
     if span is not None:
         known = select(DeviceGuidRow.device).where(

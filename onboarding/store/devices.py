@@ -8,13 +8,14 @@ from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database, Writing
-from onboarding.store.device_filter import DeviceFilter, Labels, state_column
+from onboarding.store.device_counts import count_states
+from onboarding.store.device_filter import DeviceFilter, Labels
+from onboarding.store.device_tables import DeviceGuidRow, DeviceRow
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.state import DeviceFacts, DeviceState, Removal, state_of
-from onboarding.store.tables import DeviceGuidRow, DeviceRow
 
 _LABELS_LIMIT = 4096
 # Asked for with each message of an owned device: without the ORM.
@@ -98,10 +99,13 @@ class DeviceStore:
         """
         size = clamp(limit)
         wanted = matching or DeviceFilter(state)
-        query = select(DeviceRow).where(*wanted.conditions(now))
+        guid = col(DeviceRow.guid)
+        # GUIDs first, which an index has: of whole rows there are few in the end.
+        chosen = select(DeviceRow.guid).where(*wanted.conditions(now))
         if cursor is not None:
-            query = query.where(col(DeviceRow.guid) > bytes_cursor(cursor))
-        query = query.order_by(col(DeviceRow.guid)).limit(size + 1)
+            chosen = chosen.where(guid > bytes_cursor(cursor))
+        chosen = chosen.order_by(guid).limit(size + 1)
+        query = select(DeviceRow).where(guid.in_(chosen)).order_by(guid)
         with self._database.session() as session:
             found = tuple(read(row) for row in session.exec(query))
         more = len(found) > size
@@ -111,15 +115,9 @@ class DeviceStore:
         self, now: int, matching: DeviceFilter | None = None
     ) -> Mapping[DeviceState, int]:
         """How many devices are in each state at ``now``; of those that match."""
-        state = state_column(now).label("state")
-        every = select(state).where(*(matching or DeviceFilter()).conditions(now))
-        states = every.subquery().c.state
-        query = select(states, func.count()).group_by(states)
-        totals = dict.fromkeys(DeviceState, 0)
+        wanted = (matching or DeviceFilter()).conditions(now)
         with self._database.session() as session:
-            for name, count in session.exec(query):
-                totals[DeviceState(name)] = count
-        return totals
+            return count_states(session, now, tuple(wanted))
 
     def total(self) -> int:
         """How many devices there are."""

@@ -14,6 +14,7 @@ class BindingRow(Base, table=True):
     """The TPM a device was shown to be bound to in its last TO2."""
 
     __tablename__ = "bindings"
+    __table_args__ = (Index("ix_bindings_classes", "ek_class", "klass"),)
     guid: bytes = device_key()
     ek_public: bytes
     ek_certificate: bytes | None = None

@@ -1,20 +1,19 @@
 """The fleet for a security team: what is not attested, and what that rests on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_
-from sqlmodel import col, func, select
+from sqlalchemy import ColumnElement, and_, literal_column, not_, or_
+from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
-from onboarding.store.device_filter import Labels, all_labelled, state_column
+from onboarding.store.device_filter import Labels, all_labelled, is_fresh
+from onboarding.store.device_tables import FROZEN, RETIRED, UNOWNED, DeviceRow
 from onboarding.store.devices import DeviceRecord, read
 from onboarding.store.gate_tables import BindingRow
 from onboarding.store.pages import Page, bytes_cursor, clamp, time_cursor
 from onboarding.store.state import DeviceState, Removal
-from onboarding.store.tables import DeviceRow
-
-ATTESTED = (DeviceState.ATTESTED, DeviceState.RELEASED)
-_NOT_OURS = (DeviceState.IMPORTED, DeviceState.REGISTERED, DeviceState.RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,54 +58,94 @@ class OverviewStore:
         those that have all these labels.
         """
         size = clamp(limit)
-        at, guid = func.coalesce(col(DeviceRow.appraised_at), 0), col(DeviceRow.guid)
-        out = [one.value for one in (*ATTESTED, *_NOT_OURS)]
-        # Sorted as GUIDs, not as whole rows: of those there are few in the end.
-        wanted = select(DeviceRow.guid).where(state_column(now).not_in(out))
-        wanted = wanted.where(*all_labelled(within))
-        if cursor is not None:
-            last, name = time_cursor(cursor)
-            later = and_(at == last, guid > bytes_cursor(name))
-            wanted = wanted.where(or_(at > last, later))
-        wanted = wanted.order_by(at, guid).limit(size + 1)
-        query = select(DeviceRow).where(guid.in_(wanted)).order_by(at, guid)
+        last, name = (0, None) if cursor is None else _place(cursor)
         with self._database.session() as session:
-            found = tuple(read(row) for row in session.exec(query))
+            guids = (
+                list(session.exec(_never(within, name, size + 1))) if last == 0 else []
+            )
+            if len(guids) <= size:
+                after = (last, name) if last else (0, None)
+                rest = size + 1 - len(guids)
+                guids += session.exec(_lapsed(now, within, *after, rest))
+            rows = select(DeviceRow).where(col(DeviceRow.guid).in_(guids))
+            known = {row.guid: read(row) for row in session.exec(rows)}
+        found = tuple(known[guid] for guid in guids)
         if len(found) <= size:
             return Page(found, None)
         end = found[size - 1]
         return Page(found[:size], f"{end.facts.appraised_at or 0}:{end.guid.hex()}")
 
     def overview(self) -> Overview:
-        """Count what matters, in one look at all devices and one at their bindings."""
-        withdrawn = and_(col(DeviceRow.withdrawn_at).is_not(None), _unproven())
-        counts = select(
-            func.count(),
-            _count_of(col(DeviceRow.bound_at).is_(None)),
-            _count_of(col(DeviceRow.frozen) == 1),
-            _count_of(withdrawn),
-        ).select_from(DeviceRow)
-        pairs = (BindingRow.ek_class, BindingRow.klass)
-        classes = (
-            select(*pairs, func.count())
-            .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
-            .where(*_LIVE)
-            .group_by(*pairs)
-            .order_by(*pairs)
+        """Count what matters, from indexes, and from few rows."""
+        withdrawn = col(DeviceRow.stage) == DeviceState.WITHDRAWN.value
+        unbound = or_(
+            col(DeviceRow.stage) == DeviceState.OWNED.value,
+            and_(withdrawn, col(DeviceRow.bound_at).is_(None)),
         )
+        frozen = and_(FROZEN, _OURS)
+        unproven = and_(withdrawn, _unproven())
         with self._database.session() as session:
-            row = session.exec(counts.where(*_LIVE)).one()
-            found = tuple(ClassCount(*one) for one in session.exec(classes))
-        return Overview(*row, found)
+            owned, bare, stopped, left = (
+                session.exec(
+                    select(func.count()).select_from(DeviceRow).where(one)
+                ).one()
+                for one in (_OURS, unbound, frozen, unproven)
+            )
+            found = tuple(_classes(session))
+        return Overview(owned, bare, stopped, left, found)
 
 
-_LIVE = (col(DeviceRow.retired_at).is_(None), col(DeviceRow.owned_at).is_not(None))
+# Literally, as the index has it that knows no others.
+_OURS = col(DeviceRow.stage).not_in(
+    [literal_column(f"'{one}'") for one in (UNOWNED, RETIRED)]
+)
+
+
+def _classes(session: Session) -> Iterator[ClassCount]:
+    """All bindings by class, from their index, but those of devices not ours."""
+    pairs = (BindingRow.ek_class, BindingRow.klass)
+    every = select(*pairs, func.count()).group_by(*pairs).order_by(*pairs)
+    others = (
+        select(*pairs, func.count())
+        .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
+        .where(col(DeviceRow.stage).in_([UNOWNED, RETIRED]))
+        .group_by(*pairs)
+    )
+    less = {(one, two): count for one, two, count in session.exec(others)}
+    for ek_class, klass, count in session.exec(every):
+        if count > less.get((ek_class, klass), 0):
+            left = count - less.get((ek_class, klass), 0)
+            yield ClassCount(ek_class, klass, left)
+
+
+def _place(cursor: str) -> tuple[int, bytes]:
+    """When a page's last device was appraised (0: never), and its GUID."""
+    at, name = time_cursor(cursor)
+    return at, bytes_cursor(name)
+
+
+def _never(within: Labels, after: bytes | None, limit: int) -> SelectOfScalar[bytes]:
+    """Those that were never appraised, by GUID."""
+    at, guid = col(DeviceRow.appraised_at), col(DeviceRow.guid)
+    query = select(DeviceRow.guid).where(at.is_(None), _OURS, *all_labelled(within))
+    if after is not None:
+        query = query.where(guid > after)
+    # In the order of the index: PostgreSQL would look through all by GUID instead.
+    return query.order_by(at, guid).limit(limit)
+
+
+def _lapsed(
+    now: int, within: Labels, last: int, name: bytes | None, limit: int
+) -> SelectOfScalar[bytes]:
+    """Those that were appraised, and are not fresh, by when that was."""
+    at, guid = col(DeviceRow.appraised_at), col(DeviceRow.guid)
+    lapsed = at >= last, _OURS, not_(is_fresh(now)), *all_labelled(within)
+    query = select(DeviceRow.guid).where(*lapsed)
+    if name is not None:
+        query = query.where(or_(at > last, guid > name))
+    return query.order_by(at, guid).limit(limit)
 
 
 def _unproven() -> ColumnElement[bool]:
     removal = col(DeviceRow.removal)
     return or_(removal.is_(None), removal != Removal.PROVEN.value)
-
-
-def _count_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.count().filter(condition)

@@ -1,4 +1,4 @@
-"""Rows of the ownership side: vouchers, devices, keys, settings, log.
+"""Rows of the ownership side: vouchers, keys, settings, log.
 
 Rows are indexes over bytes that are kept exactly as received. They do not
 leave ``store/``: every store answers with frozen records. All times are whole
@@ -86,52 +86,6 @@ class VoucherHistoryRow(VoucherColumns, table=True):
     replaced_by: bytes = Field(index=True)  # the GUID that the device has now
     used_at: int = seconds()
     confirmed: int = 0  # 1: the new credential was seen to work
-
-
-class DeviceRow(Base, table=True):
-    """A device by the GUID it has now, and the facts its state follows from."""
-
-    __tablename__ = "devices"
-    # Not in one tree: its GUID changes with each TO2, and the row would move with it.
-    __table_args__ = (Index("ix_devices_owner_key", "owner_key", "guid"),)
-    guid: bytes = guid_key()
-    previous_guid: bytes | None = None
-    serial: str = Field(default="", index=True)
-    device_info: str = ""
-    profile: str = ""
-    labels: str = "{}"
-    frozen: int = 0
-    devmod: bytes | None = None
-    module_results: bytes | None = None
-    credential: str | None = None  # what the last TO2 made of it
-    owner_key: str | None = None  # the key of ours that it learned to know there
-    last_run: bytes | None = None
-    imported_at: int = seconds()
-    registered_until: int | None = maybe_seconds()
-    owned_at: int | None = maybe_seconds()
-    bound_at: int | None = maybe_seconds()
-    enrolled_at: int | None = maybe_seconds()
-    appraised_at: int | None = maybe_seconds()
-    appraisal_passed: int = 0
-    lease_expires: int | None = maybe_seconds()
-    released_at: int | None = maybe_seconds()
-    withdrawn_at: int | None = maybe_seconds()
-    removal: str | None = None
-    retired_at: int | None = maybe_seconds()
-
-
-class DeviceGuidRow(Base, table=True):
-    """Every GUID a device ever had, to find its history by any of them."""
-
-    __tablename__ = "device_guids"
-    __table_args__ = ONE_TREE
-    guid: bytes = guid_key()
-    device: bytes = Field(
-        index=True,
-        sa_column_args=[
-            ForeignKey("devices.guid", onupdate="CASCADE", ondelete="CASCADE")
-        ],
-    )
 
 
 class EventRow(Base, table=True):

@@ -10,11 +10,12 @@ from sqlmodel.sql.expression import Select
 from onboarding.store.chains import DIGEST_SIZE
 from onboarding.store.database import Database
 from onboarding.store.device_filter import all_labelled
+from onboarding.store.device_tables import DeviceRow
 from onboarding.store.direct import Sql, Value
 from onboarding.store.factory_tables import MadeRow
 from onboarding.store.key_limits import UNLIMITED, Limits
 from onboarding.store.pages import Page, bytes_cursor, clamp
-from onboarding.store.tables import DeviceRow, VoucherRow
+from onboarding.store.tables import VoucherRow
 
 _OF_GUID = (
     " AND v.guid IN (SELECT device FROM device_guids WHERE device_guids.guid = ?)"

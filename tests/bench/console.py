@@ -1,7 +1,8 @@
 """``python -m tests.bench.console``: pages and the list of devices, among many devices.
 
-One owner as a process of its own, its devices loaded as rows. Each page is asked for
-by a client without a cache; the first page also by a real Chromium, if there is one.
+One owner as a process of its own, on SQLite or PostgreSQL, its devices loaded as rows.
+Each page is asked for by a client without a cache; the first page also by a real
+Chromium, if there is one.
 """
 
 import argparse
@@ -14,20 +15,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from onboarding.store.database import Database
-from onboarding.store.tables import DeviceRow
+from onboarding.store.device_tables import DeviceRow
+from onboarding.store.gate_tables import BindingRow
 from tests.bench.machine import machine
 from tests.support.browser import browser, programs
+from tests.support.postgres import PrivatePostgres, binaries
 from tests.support.services import Site
 from tests.support.visitor import Visitor
 
 DEVICES, ASKED, VISITS, BATCH = 10_000, 60, 7, 5000
+DEVMOD = 400  # bytes of what a device says of itself
 PAGES = ("/", "/?state=failed", "/?q=SN-0042", "/security", "/audit", "/vouchers")
 _VISIT = """
 const first = performance.getEntriesByType("navigation")[0];
@@ -37,55 +41,96 @@ return [first.domContentLoadedEventEnd, bytes];
 """
 
 
-def measure(devices: int = DEVICES, asked: int = ASKED) -> dict[str, Any]:
+def measure(
+    devices: int = DEVICES, asked: int = ASKED, *, postgresql: bool = False
+) -> dict[str, Any]:
     """Return milliseconds and bytes of pages, of the API's list, and of a visit."""
-    with tempfile.TemporaryDirectory(prefix="vouchgate-bench-") as directory:
-        site = Site(Path(directory))
+    with ExitStack() as stack:
+        prefix = "vouchgate-bench-"
+        made = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        site = Site(Path(made))
         settings = site.settings(Service.OWNER)
+        if postgresql:
+            found = {"database_url": _postgresql(stack)}
+            settings = settings.model_copy(update=found)
         key = site.api_key(settings, Role.ADMIN)
         _load(settings.database_url, devices)
-        with _serving(site) as url:
-            visitor = Visitor(url)
-            assert visitor.login(key).status_code == 303
-            pages = {path: _times(visitor, path, asked) for path in PAGES}
-            return {
-                "devices": devices,
-                "pages": pages,
-                "api_list": _list_times(visitor, key, asked),
-                "first_visit": _visit(url, key) if programs() else None,
-            }
+        url = stack.enter_context(_serving(site, settings.database_url))
+        visitor = Visitor(url)
+        assert visitor.login(key).status_code == 303
+        pages = {path: _times(visitor, path, asked) for path in PAGES}
+        return {
+            "devices": devices,
+            "pages": pages,
+            "api_list": _list_times(visitor, key, asked),
+            "first_visit": _visit(url, key) if programs() else None,
+        }
+
+
+def _postgresql(stack: ExitStack) -> str:
+    directory = binaries()
+    if directory is None:
+        raise SystemExit("PostgreSQL's server is not installed (Debian: postgresql)")
+    server = PrivatePostgres(directory)
+    server.start()
+    stack.callback(server.stop)
+    return server.new_database()
 
 
 def _load(url: str, count: int) -> None:
-    """Rows of devices in every state, a fifth of them not attested."""
+    """Rows of devices in every state, a fifth of them not onboarded, with bindings."""
     database, now = Database(url), int(time.time())
-    taken = now - 9000
     for start in range(0, count, BATCH):
+        numbers = range(start, min(start + BATCH, count))
+        rows = [_device(number, now) for number in numbers]
         with database.transaction() as writing:
-            for number in range(start, min(start + BATCH, count)):
-                row = DeviceRow(
-                    guid=secrets.token_bytes(16),
-                    serial=f"SN-{number:06d}",
-                    device_info="edge-board rev C",
-                    labels='{"site": "Basel"}',
-                    imported_at=taken,
-                )
-                if number % 5:
-                    row.owned_at = row.bound_at = row.enrolled_at = taken
-                    row.appraised_at, row.appraisal_passed = now - number % 5000, 1
-                    row.lease_expires = now + (-60 if number % 7 == 0 else 86400)
-                writing.session.add(row)
+            writing.session.add_all(rows)
+            writing.session.flush()
+            bound = [one for one in rows if one.bound_at is not None]
+            writing.session.add_all(_binding(one.guid, now) for one in bound)
     database.close()
 
 
+def _device(number: int, now: int) -> DeviceRow:
+    taken = now - 9000
+    row = DeviceRow(
+        guid=secrets.token_bytes(16),
+        serial=f"SN-{number:06d}",
+        device_info="edge-board rev C",
+        labels='{"site": "Basel"}',
+        imported_at=taken,
+        devmod=secrets.token_bytes(DEVMOD),
+    )
+    if number % 5:
+        row.owned_at = row.bound_at = row.enrolled_at = taken
+        row.appraised_at, row.appraisal_passed = now - number % 5000, 1
+        row.lease_expires = now + (-60 if number % 7 == 0 else 86400)
+    return row
+
+
+def _binding(guid: bytes, now: int) -> BindingRow:
+    return BindingRow(
+        guid=guid,
+        ek_public=secrets.token_bytes(300),
+        ek_digest=secrets.token_bytes(32),
+        ek_class="passport-trusted" if guid[0] % 3 else "vendor-trusted",
+        ek_reasons="[]",
+        ak_public=secrets.token_bytes(300),
+        ak_alg="ecc256",
+        channel="evidence",
+        klass="tpm",
+        bound_at=now,
+    )
+
+
 @contextmanager
-def _serving(site: Site) -> Iterator[str]:
+def _serving(site: Site, database_url: str) -> Iterator[str]:
     port_file, home = site.directory / "port", site.directory
     told = {
         "ROLE": "owner",
         "PORT": "0",
         "PORT_FILE": str(port_file),
-        "DATABASE_URL": f"sqlite:///{home}/owner.db",
+        "DATABASE_URL": database_url,
         "KEY_DIRECTORY": str(home / "keys"),
         "KEY_PASSPHRASE_FILE": str(home / "passphrase"),
         "API_SOURCE_RATE": "0",  # one browser asks for all of it
@@ -153,9 +198,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench.console", description=__doc__)
     parser.add_argument("--devices", type=int, default=DEVICES)
     parser.add_argument("--asked", type=int, default=ASKED, help="times each page is")
+    parser.add_argument("--postgresql", action="store_true", help="not SQLite")
     parser.add_argument("--output", type=Path, default=Path("build/bench-console.json"))
     options = parser.parse_args()
-    result = {**measure(options.devices, options.asked), "machine": machine()}
+    sizes, postgresql = (options.devices, options.asked), options.postgresql
+    result = {**measure(*sizes, postgresql=postgresql), "machine": machine()}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -8,9 +8,9 @@ import pytest
 from attestation.documents import CLOCK_SKEW
 from onboarding.store.database import Database
 from onboarding.store.device_filter import DeviceFilter
+from onboarding.store.device_tables import DeviceGuidRow, DeviceRow
 from onboarding.store.devices import DeviceStore
 from onboarding.store.state import DeviceFacts, DeviceState, state_of
-from onboarding.store.tables import DeviceGuidRow, DeviceRow
 from tests.support.store_records import ACTOR, NOW
 
 MAYBE = (None, NOW - 5)

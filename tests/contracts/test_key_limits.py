@@ -10,13 +10,13 @@ from onboarding.store.cohort_tables import UpdateWindowRow
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionRecord, DecisionStore
 from onboarding.store.device_filter import DeviceFilter, Labels
+from onboarding.store.device_tables import DeviceGuidRow, DeviceRow
 from onboarding.store.devices import DeviceStore
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.events import Event
 from onboarding.store.key_limits import Limits
 from onboarding.store.overview import OverviewStore
-from onboarding.store.tables import DeviceGuidRow, DeviceRow
 from onboarding.store.update_windows import UpdateWindowStore
 from onboarding.store.vouchers import VoucherStore
 from tests.support.store_records import ACTOR, NOW, voucher

@@ -21,6 +21,7 @@ from tests.support.all_tables import METADATA
 from tests.support.store_records import race
 
 RUN_TABLES = {"runs_1", "sessions_1", "spent_1"}
+OF_SQLITE = {"ix_devices_words"}
 _OPEN = """
 import sys
 from onboarding.store.database import Database
@@ -39,6 +40,10 @@ def differences(url: str) -> list[object]:
         "compare_type": True,
         "compare_server_default": True,
         "include_name": lambda name, kind, _: kind != "table" or name not in RUN_TABLES,
+        # Alembic asks for an index where its model says that there is none.
+        "include_object": lambda _one, name, *_: (
+            engine.dialect.name == "sqlite" or name not in OF_SQLITE
+        ),
     }
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)

@@ -18,9 +18,9 @@ READERS = (Role.OPERATOR, Role.SECURITY)
 
 @router.get("/security", **needs(*READERS))
 def get_overview(request: Request, context: Ctx) -> JsonObject:
-    """Counts over all owned devices, and whom and what is trusted for them."""
+    """Counts over all owned devices, seconds old; and whom and what is trusted."""
     stores, health = context.stores, _health(request)
-    found = stores.overview.overview()
+    found = health.overview.get()
     trust = load_trust(stores.settings).to_json()
     keylime = health.keylime
     return {

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from onboarding.store.database import Database
+from onboarding.store.device_tables import DeviceGuidRow
 from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, StoreUnavailable
-from onboarding.store.tables import DeviceGuidRow
 
 
 def modes(directory: Path) -> dict[str, int]:
