@@ -163,11 +163,13 @@ def _fresh(facts: Facts, policy: ReleasePolicy, now: int) -> str | Reason:
             "set the clocks of owner and verifier",
         )
     age, limit = _ages(max(0, now - at), until - at)
+    good = " good" if facts.appraisal.verdict is Verdict.PASSED else ""
+    told = f"last{good} appraisal is {age} old, limit {limit}"
     if now <= until:
-        return f"last good appraisal is {age} old, limit {limit}"
+        return told
     return Reason(
         DenyCode.STALE,
-        f"last good appraisal is {age} old, limit {limit}",
+        told,
         "have the device attest; if it does not, see whether it and Keylime are up",
     )
 

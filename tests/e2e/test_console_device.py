@@ -110,7 +110,10 @@ def test_policy_and_manifest_are_chosen_from_lists(console: Console) -> None:
     visitor, path = console.visitor(Role.OPERATOR), f"/devices/{console.fleet.unbound}"
     assert visitor.form(f"{path}/policy", path, policy="boot").status_code == 303
     assert "boot version 2" in words_of(visitor.get(path).text)
-    for manifest, said in (("", "nothing is assigned"), ("edge@3", "edge version 3")):
+    for manifest, said in (
+        ("", "Assigned nothing"),
+        ("edge@3", "Assigned edge version 3"),
+    ):
         reply = visitor.form(f"{path}/manifest", path, manifest=manifest)
         assert reply.status_code == 303
         assert said in words_of(visitor.get(path).text)
@@ -174,7 +177,7 @@ def test_a_cohort_and_its_update_are_shown(console: Console) -> None:
     assert "boot version 2 by cohort ring0" in said
     assert "window open version 1 counts as well until" in said
     listed = words_of(console.visitor(Role.OPERATOR).get("/policies").text)
-    assert "ring0 enforce boot version 2 ring=0" in listed
+    assert "ring0 enforced boot version 2 ring=0" in listed
     ended = call("DELETE", f"/devices/{guid}/update")
     assert (ended["open"], ended["closed_by"]) == (False, "cancelled")
     assert "from version 1 to 2: cancelled" in words_of(shown(console, guid))

@@ -222,3 +222,13 @@ def test_programs_are_refused_in_json_whatever_they_accept(
     reply = console.visitor().get(path, headers={"Accept": "text/html"})
     assert reply.headers["content-type"] == "application/problem+json"
     assert console.visitor().get("/nothing").json()["code"] == "not-found"
+
+
+def test_cohorts_stand_below_the_policies_that_they_are_held_to(
+    console: Console,
+) -> None:
+    text = console.visitor(Role.SECURITY).get("/policies").text
+    basel, canary = text.index(">basel</th>"), text.index(">canary</th>")
+    assert "enforced</span>" in text[basel:canary]
+    assert "observed</span>" in text[canary:]
+    assert "/?q=ring%3Dcanary" in text[canary:]

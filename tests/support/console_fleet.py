@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from attestation.appraisal import Verdict
+from attestation.cohort import Cohort
 from onboarding.services.context import Context
 from ownership_vouchers.types import Guid
 from tests.support.console_stock import Stock
@@ -44,6 +45,7 @@ def fill(context: Context, clock: Clock) -> Fleet:
         _unbound(stock, clock, end),
     )
     _retired(stock, clock, end)
+    _cohorts(stock, clock, end)
     clock.now = end
     return fleet
 
@@ -138,3 +140,14 @@ def _retired(stock: Stock, clock: Clock, end: float) -> None:
     stock.onboarded(guid)
     now = stock.context.now()
     stock.context.stores.devices.retire(guid.raw, "sold", "apikey:0b", now)
+
+
+def _cohorts(stock: Stock, clock: Clock, end: float) -> None:
+    """One held to its policy, and one that is only looked at."""
+    clock.now = end - 4 * 24 * HOUR
+    cohorts, now = stock.context.stores.cohorts, stock.context.now()
+    held = Cohort("basel", {"site": "Basel", "ring": "production"}, "boot", 1)
+    cohorts.enforce(cohorts.observe(held, "apikey:5ec", now).cohort, "apikey:5ec", now)
+    clock.now = end - HOUR
+    canary = Cohort("canary", {"ring": "canary"}, "boot", 2)
+    cohorts.observe(canary, "apikey:5ec", stock.context.now())

@@ -156,6 +156,12 @@ def test_a_stale_reason_says_age_and_limit_and_what_to_do() -> None:
     assert "attest" in reason.remedy
 
 
+def test_an_old_failure_is_not_called_good() -> None:
+    found = reasons(appraised(at=NOW - 31 * 60, verdict=Verdict.FAILED))
+    told = [one.sentence for one in found if one.code is DenyCode.STALE]
+    assert told == ["last appraisal is 31 min old, limit 15 min"]
+
+
 def test_an_appraisal_holds_to_its_last_second() -> None:
     assert isinstance(decide(appraised(at=NOW - 900), DEFAULT, NOW), Allow)
     (reason,) = reasons(appraised(at=NOW - 905))
