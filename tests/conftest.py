@@ -9,6 +9,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.support.plugins",
     "tests.support.databases",
+    "tests.support.full_runs",
     "tests.support.keylime_stack",
     "tests.support.softhsm",
     "tests.support.swtpm",

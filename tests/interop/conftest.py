@@ -1,7 +1,7 @@
 """Peers and services for interoperability tests, and the report of a run.
 
-``INTEROP=full`` runs every combination; otherwise only those tests run
-that are not marked ``full``. ``INTEROP_REPORT`` names the file to write.
+``INTEROP_REPORT`` names the file to write. A run of everything writes it anew; a run of
+some tests leaves in it what others showed.
 """
 
 import os
@@ -14,6 +14,7 @@ import pytest
 
 from onboarding.device.http import new_client
 from tests.support.interop.absent import absent_peers
+from tests.support.interop.earlier import read_report
 from tests.support.interop.go_peers import GoPeers, go_peers
 from tests.support.interop.go_services import GoServices, go_services
 from tests.support.interop.our_device import OurDevice, our_device
@@ -23,12 +24,12 @@ from tests.support.interop.services import Trade, directive, trading
 from tests.support.interop.toolchain import Unavailable
 from tests.support.interop.website import website
 
-FULL = os.environ.get("INTEROP") == "full"
 REPORT = os.environ.get("INTEROP_REPORT")
 HERE = Path(__file__).parent
 HEAD = (HERE / "report-head.md").read_text()
 
 _report = Report()
+_left_out: list[pytest.Item] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,19 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "interop(pair, title='', rows=(), column=''): what a test shows, of which pair",
     )
-    config.addinivalue_line("markers", "full: only in `make interop`")
     if REPORT is not None and hasattr(config, "workerinput"):
         raise pytest.UsageError("a report is of one process: run it with -n 0")
 
 
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Leave the long matrices out of `make test`."""
-    long = [one for one in items if not FULL and one.get_closest_marker("full")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [one for one in items if one not in long]
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Keep what does not run."""
+    _left_out.extend(items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,7 +54,7 @@ def pytest_runtest_makereport(
     result = yield
     marker = item.get_closest_marker("interop")
     if marker is not None and (result.when == "call" or not result.passed):
-        reason = call.excinfo.exconly() if result.skipped and call.excinfo else ""
+        reason = str(call.excinfo.value) if result.skipped and call.excinfo else ""
         _report.cases.append(_case(item, marker, result.outcome, reason))
     return result
 
@@ -85,10 +80,22 @@ def _sentence(item: pytest.Item) -> str:
     return " ".join([*name.split("_"), *([f"({parameters[:-1]})"] * bool(parameters))])
 
 
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     if REPORT is not None and _report.cases:
         _report.missing.extend(absent_peers())
-        Path(REPORT).write_text(_report.markdown(HEAD))
+        file, found = Path(REPORT), _report
+        if file.exists() and not _is_whole(session):
+            found = found.added_to(read_report(file.read_text()))
+        file.write_text(found.markdown(HEAD))
+
+
+def _is_whole(session: pytest.Session) -> bool:
+    """Whether every test of this directory has run, to the end of them."""
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    chosen = _left_out or any("::" in one for one in session.config.args)
+    files = {item.path for item in session.items}
+    every = files.issuperset(HERE.glob("test_*.py"))
+    return bool(ended and not session.shouldfail and not chosen and every)
 
 
 @pytest.fixture(scope="session")
