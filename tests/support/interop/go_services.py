@@ -35,8 +35,15 @@ class GoServices:
         return {"ip": url.host, "port": url.port, "protocol": "http"}
 
     def key(self, role: str, kind: str) -> str:
-        """The public key of its ``owner`` or ``manufacturer``, as PEM."""
-        return self._asked("GET", f"keys/{role}/{kind}").text
+        """The public key of its ``owner`` or ``manufacturer``, as PEM.
+
+        One RSA key of each size signs both ways.
+        """
+        return self._asked("GET", f"keys/{role}/{kind.replace('pss', 'rsa')}").text
+
+    def chain(self, role: str, kind: str) -> str:
+        """The certificates of that key, leaf first, as PEM."""
+        return self._asked("GET", f"chains/{role}/{kind.replace('pss', 'rsa')}").text
 
     @property
     def device_ca(self) -> str:

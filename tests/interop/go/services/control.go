@@ -24,6 +24,7 @@ type action func(*http.Request, []byte) ([]byte, error)
 func (s *services) control(mux *http.ServeMux) {
 	for pattern, act := range map[string]action{
 		"GET /control/keys/{role}/{kind}":     s.publicKey,
+		"GET /control/chains/{role}/{kind}":   s.certificateChain,
 		"GET /control/device-ca":              s.deviceCACertificate,
 		"PUT /control/rvinfo":                 s.setRvInfo,
 		"PUT /control/policy":                 s.setPolicy,
@@ -53,12 +54,28 @@ func answered(act action) http.HandlerFunc {
 }
 
 func (s *services) publicKey(r *http.Request, _ []byte) ([]byte, error) {
+	found, err := s.credential(r)
+	if err != nil {
+		return nil, err
+	}
+	return publicPEM(found.key.Public())
+}
+
+func (s *services) certificateChain(r *http.Request, _ []byte) (pem []byte, err error) {
+	found, err := s.credential(r)
+	for _, one := range found.chain {
+		pem = append(pem, pemOf("CERTIFICATE", one.Raw)...)
+	}
+	return pem, err
+}
+
+func (s *services) credential(r *http.Request) (credential, error) {
 	rings := map[string]ring{"owner": s.owners, "manufacturer": s.makers}
 	found, known := rings[r.PathValue("role")][r.PathValue("kind")]
 	if !known {
-		return nil, errors.New("no such key")
+		return found, errors.New("no such key")
 	}
-	return publicPEM(found.key.Public())
+	return found, nil
 }
 
 func (s *services) deviceCACertificate(*http.Request, []byte) ([]byte, error) {
