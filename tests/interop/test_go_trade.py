@@ -28,6 +28,7 @@ from tests.support.interop.our_device import (
     KEY_TYPES,
     ChosenDevice,
     our_device,
+    suites,
 )
 from tests.support.interop.services import Trade, directive, introduce, tell, trust
 
@@ -199,6 +200,43 @@ def _buyers(
         return mine.public_pem, services.key("owner", key)
     assert mine.certificate_pem is not None
     return mine.certificate_pem, services.chain("owner", key)
+
+
+@pytest.mark.interop(
+    "Both kinds of services in one trade",
+    title="TO0 of one at the rendezvous of the other, then TO1 and TO2",
+    rows=("key", "encoding"),
+    column="owner",
+)
+@pytest.mark.parametrize(
+    ("key", "encoding", "owner"), cells((OURS, THEIRS), ("ec384",))
+)
+def test_an_owner_is_found_over_the_rendezvous_of_the_other(
+    key: str,
+    encoding: str,
+    owner: str,
+    partners: Trade,
+    services: GoServices,
+    client: httpx.Client,
+) -> None:
+    trade = partners
+    mine, theirs = _buyers(trade, services, key, encoding)
+    found_at = services.url if owner == OURS else trade.rendezvous.url
+    tell(trade.factory, directive(found_at))
+    made = ChosenDevice.made_at(client, trade.factory.url, key, encoding)
+    if owner == OURS:
+        trade.take(trade.sold(made.guid, mine))
+        trade.announced(made.guid)
+    else:
+        services.take(trade.sold(made.guid, theirs))
+        services.register(made.guid, found_at)
+    to1d = made.find_owner(found_at)
+    owner_url = trade.owner.url if owner == OURS else services.url
+    made.onboard(owner_url, to1d, **suites(KEX[key][-1], "A256GCM"))
+    if owner == OURS:
+        trade.reached(made.guid, "owned")
+    else:
+        assert services.fate(made.guid)["done"]
 
 
 @pytest.mark.interop("Both kinds of services in one trade")
