@@ -12,10 +12,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from onboarding.device.config import write_private
 from onboarding.device.http import new_client
 from tests.support.interop.absent import absent_peers
 from tests.support.interop.earlier import read_report
-from tests.support.interop.go_peers import GoPeers, go_peers
+from tests.support.interop.go_peers import (
+    GoPeers,
+    GoSimulator,
+    go_peers,
+    go_simulator,
+)
 from tests.support.interop.go_services import GoServices, go_services
 from tests.support.interop.our_device import OurDevice, our_device
 from tests.support.interop.report import Case, Report
@@ -110,6 +116,17 @@ def go() -> GoPeers:
 
 
 @pytest.fixture(scope="session")
+def simulator() -> GoSimulator:
+    """The Go device with a TPM of its own, or the reason why there is none."""
+    try:
+        peer = go_simulator()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    _report.peers.extend(peer.peers())
+    return peer
+
+
+@pytest.fixture(scope="session")
 def rust() -> RustPeer:
     """The Rust program, or the reason why there is none."""
     try:
@@ -122,8 +139,11 @@ def rust() -> RustPeer:
 
 @pytest.fixture(scope="session")
 def trade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trade]:
-    """Our three services, as three processes."""
-    with trading(tmp_path_factory.mktemp("trade")) as found:
+    """Our three services, as three processes; the owner has a lab's token."""
+    directory = tmp_path_factory.mktemp("trade")
+    token = directory / "token"
+    write_private(token, b"TEST TOKEN")
+    with trading(directory, {"conformance_token_file": token}) as found:
         yield found
 
 

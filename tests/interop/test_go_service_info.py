@@ -107,3 +107,33 @@ def test_a_module_that_it_lacks_is_skipped_or_fails_the_run(
         step("fdo.download", name="after", text="after"),
     )
     assert (skipped["offered"], skipped["ok"], done["ok"]) == (False, False, True)
+
+
+@pytest.mark.interop(PAIR, title=TITLE)
+def test_fido_alliance_ends_in_its_module_which_can_read_no_token(
+    device: GoClient, trade: Trade
+) -> None:
+    """A fault of this version: it decodes into a text and not into where one is."""
+    name = device.serial.lower()
+    steps = [step("fido_alliance")]
+    trade.owner.call("POST", "/service-info/plans", {"name": name, "steps": steps})
+    guid = trade.buy(device.serial, device.algorithm)
+    trade.owner.call("PUT", f"/devices/{guid}/service-info", {"plan": name})
+    ran = device.onboard("ECDH256", "A128GCM", "--enable-interop-test")
+    said = "type for decoding must be a non-nil pointer value, got string"
+    assert said in ran.output, ran.output
+    assert device.guid() == guid
+    assert trade.reached(guid, "registered")
+
+
+@pytest.mark.interop(PAIR, title=TITLE)
+def test_fido_alliance_is_skipped_where_it_was_not_enabled(
+    device: GoClient, trade: Trade
+) -> None:
+    skipped, done = onboarded(
+        device,
+        trade,
+        step("fido_alliance", required=False),
+        step("fdo.download", name="after", text="after"),
+    )
+    assert (skipped["offered"], skipped["ok"], done["ok"]) == (False, False, True)

@@ -1,6 +1,7 @@
 """A device over the go-fdo library: one directory each, driven by its command line.
 
-For what go-fdo-client lacks: RSA keys that sign with PSS, and keys in a software TPM.
+For what go-fdo-client lacks: RSA keys that sign with PSS, keys in a software TPM, and
+the TPM simulator of go-fdo's own tests.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ _NUMBERS = count(1)
 
 @dataclass(frozen=True)
 class GoDevice:
-    """One device; ``tpm`` is the TCTI of the software TPM that has its keys."""
+    """One device.
+
+    ``tpm`` is the TCTI of the software TPM that has its keys, or a number if the
+    program simulates one: the same number is the same TPM.
+    """
 
     program: Path
     directory: Path
@@ -51,6 +56,8 @@ def told(ran: Ran) -> str:
 
 
 def _address(tcti: str) -> str:
-    """Turn ``swtpm:host=H,port=P`` into what Go dials."""
+    """Turn ``swtpm:host=H,port=P`` into what Go dials; numbers stay."""
+    if tcti.isdecimal():
+        return tcti
     fields = dict(one.split("=") for one in tcti.removeprefix("swtpm:").split(","))
     return f"{fields['host']}:{fields['port']}"

@@ -12,6 +12,8 @@ from tests.support.interop.toolchain import SOURCES, answer, kept, run_build, to
 GO = SOURCES / "go"
 LIBRARY = "github.com/fido-device-onboard/go-fdo"
 CLIENT = "github.com/fido-device-onboard/go-fdo-client"
+TOOLS = "github.com/google/go-tpm-tools"
+SIMULATED = "device-simulator"  # our device with a TPM in its own process
 PACKAGES = {"go-fdo-client": CLIENT, "services": "./services", "device": "./device"}
 
 
@@ -39,6 +41,21 @@ class GoPeers:
         ]
 
 
+@dataclass(frozen=True)
+class GoSimulator:
+    """Where the device with the TPM simulator of go-fdo's own tests is."""
+
+    program: Path
+    version: str
+
+    def peers(self) -> list[Peer]:
+        how = (
+            "Microsoft's TPM in C, built by cgo into `tests/interop/go/device` with"
+            " `go build -tags simulator`"
+        )
+        return [Peer("go-tpm-tools' TPM simulator", self.version, how)]
+
+
 @cache
 def go_peers() -> GoPeers:
     """Return the Go programs, built if need be.
@@ -57,6 +74,26 @@ def go_peers() -> GoPeers:
     compiler = answer([go, "version"])
     home = kept(GO, compiler, tuple(PACKAGES), build)
     return GoPeers(home, _versions(), compiler.removeprefix("go version ").strip())
+
+
+@cache
+def go_simulator() -> GoSimulator:
+    """Return the device with a TPM simulator, built if need be.
+
+    Raises:
+        Unavailable: No Go, no C compiler or no OpenSSL to build it with.
+    """
+    go = tool("go", "Go")
+    tool("gcc", "C")
+
+    def build(home: Path) -> None:
+        draft = home / f".{SIMULATED}.new"
+        tagged = ["-trimpath", "-tags", "simulator", "-o", str(draft), "./device"]
+        run_build([go, "build", *tagged], GO, {"CGO_ENABLED": "1"})
+        draft.replace(home / SIMULATED)
+
+    home = kept(GO, answer([go, "version"]), (SIMULATED,), build)
+    return GoSimulator(home / SIMULATED, _versions()[TOOLS])
 
 
 def _versions() -> dict[str, str]:

@@ -13,12 +13,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"net"
 	"strings"
 
 	"github.com/fido-device-onboard/go-fdo/protocol"
 	"github.com/fido-device-onboard/go-fdo/tpm"
-	"github.com/google/go-tpm/tpm2/transport"
 )
 
 // keys are a device's own, in memory or in a TPM.
@@ -78,11 +76,10 @@ func newFile(kind string) (made kept, err error) {
 
 // inTPM has the keys that the TPM derives from its seeds: the same ones each time.
 func inTPM(address, kind string) (found keys, err error) {
-	connection, err := net.Dial("tcp", address)
+	device, err := open(address)
 	if err != nil {
 		return keys{}, err
 	}
-	device := transport.FromReadWriteCloser(connection)
 	found.closers = append(found.closers, device)
 	small, err := tpm.NewHmac(device, crypto.SHA256)
 	if err != nil {

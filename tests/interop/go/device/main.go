@@ -4,7 +4,8 @@
 //	device di -url URL -serial S -key KIND -encoding E
 //	device onboard -kex SUITE -cipher NAME [-reuse]
 //
-// Both take -credential FILE and -tpm HOST:PORT. All keys are TEST KEYS.
+// Both take -credential FILE and -tpm HOST:PORT. Built with the tag "simulator" they have a TPM
+// in their own process, and -tpm is a number to make it from. All keys are TEST KEYS.
 package main
 
 import (
@@ -48,7 +49,7 @@ func main() {
 	flags.StringVar(&o.kex, "kex", "", "key exchange")
 	flags.StringVar(&o.cipher, "cipher", "", "cipher suite")
 	flags.StringVar(&o.credential, "credential", "credential", "file")
-	flags.StringVar(&o.tpm, "tpm", "", "where a TPM takes commands over TCP")
+	flags.StringVar(&o.tpm, "tpm", "", "where a TPM takes commands, or a number to simulate one from")
 	flags.BoolVar(&o.reuse, "reuse", false, "let the owner leave the credential as it is")
 	_ = flags.Parse(os.Args[2:])
 
