@@ -14,6 +14,9 @@ _ASKED = {
         "go mod download github.com/fido-device-onboard/go-fdo-server@v1.0.0",
         "go list -m github.com/fido-device-onboard/go-fdo-server@latest",
     ),
+    "FIDO Alliance's conformance tools (Go)": (
+        "go list -m github.com/fido-alliance/iot-fdo-conformance-tools@latest",
+    ),
     "fido-device-onboard-rs (Rust)": (
         "cargo info fdo-client-linuxapp",
         "cargo info fdo-manufacturing-client",
