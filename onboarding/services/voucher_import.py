@@ -15,7 +15,12 @@ from onboarding.services.passports import StoredPassport, claimed_guid, of_impor
 from onboarding.services.trust import Trust, load_trust
 from onboarding.services.voucher_records import record_of
 from onboarding.store.arrivals import Added
-from onboarding.store.errors import Conflict, DuplicateVoucher, InvalidRecord
+from onboarding.store.errors import (
+    Conflict,
+    DuplicateVoucher,
+    InvalidRecord,
+    OlderVoucher,
+)
 from onboarding.store.events import Event
 from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.errors import CheckFailed, UnsupportedKeyError, VoucherError
@@ -25,6 +30,7 @@ from ownership_vouchers.types import Guid
 from ownership_vouchers.verify import verify
 from ownership_vouchers.voucher import Voucher
 
+OLDER = "older"  # code of one that was refused for what is here in its place
 TOGETHER = 50  # vouchers of one commit, which others wait for
 # Between two vouchers the interpreter is left to whoever waits for it, such as the
 # loop that answers devices; a thread that only computes would keep it for 5 ms.
@@ -245,6 +251,8 @@ def _code(error: Exception) -> str:
             return "manufacturer"
         case UnsupportedKeyError():
             return "unsupported_key"
+        case OlderVoucher():
+            return OLDER
         case DuplicateVoucher():
             return "duplicate"
         case _:

@@ -8,7 +8,7 @@ from typing import assert_never
 from onboarding.store import bindings, voucher_rows
 from onboarding.store.chains import Relation, join, relation
 from onboarding.store.direct import Connection, Sql
-from onboarding.store.errors import Conflict, DuplicateVoucher
+from onboarding.store.errors import Conflict, DuplicateVoucher, OlderVoucher
 from onboarding.store.events import Event
 from onboarding.store.voucher_rows import VoucherRecord
 
@@ -89,10 +89,10 @@ def insert_new(connection: Connection, record: VoucherRecord) -> bool:
         False when a voucher has that GUID already.
 
     Raises:
-        DuplicateVoucher: The device of that GUID got a new one since.
+        OlderVoucher: The device of that GUID got a new one since.
     """
     if _is_renamed(connection, record.guid):
-        raise DuplicateVoucher(
+        raise OlderVoucher(
             "the device of this voucher was onboarded and has a new GUID"
         )
     if not voucher_rows.insert(connection, record):
@@ -127,7 +127,7 @@ def _merge(connection: Connection, record: VoucherRecord, actor: str) -> Arrival
             connection.count(_EXTEND, (*values, record.guid))
             return Arrival(Added.EXTENDED, _event("voucher.extended", record, actor))
         case Relation.OLDER:
-            return Arrival(DuplicateVoucher("a longer chain of this voucher is stored"))
+            return Arrival(OlderVoucher("a longer chain of this voucher is stored"))
         case Relation.FOREIGN:
             return Arrival(DuplicateVoucher("another voucher with this GUID is stored"))
         case other:

@@ -42,7 +42,11 @@ class EkInUse(Conflict):
 
 
 class DuplicateVoucher(Conflict):
-    """Another voucher holds that GUID, or the stored one has a longer chain."""
+    """Another voucher holds that GUID, or what is stored is newer."""
+
+
+class OlderVoucher(DuplicateVoucher):
+    """All of it is here, and more: a longer chain, or the device's next voucher."""
 
 
 class SerialTaken(Conflict):

@@ -9,10 +9,10 @@ from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.devices import DeviceStore
 from onboarding.store.errors import (
-    DuplicateVoucher,
     EkInUse,
     InvalidRecord,
     NotFound,
+    OlderVoucher,
 )
 from onboarding.store.event_log import EventLog
 from onboarding.store.events import Event
@@ -158,7 +158,7 @@ def test_an_onboarded_device_is_not_imported_again_under_its_old_guid(
     vouchers: VoucherStore,
 ) -> None:
     take(vouchers, GUID, SECOND)
-    with pytest.raises(DuplicateVoucher, match="new GUID"):
+    with pytest.raises(OlderVoucher, match="new GUID"):
         vouchers.add(voucher(), ACTOR)
 
 

@@ -13,6 +13,7 @@ from onboarding.store.errors import (
     InvalidCursor,
     InvalidRecord,
     NotFound,
+    OlderVoucher,
     StoreError,
 )
 from onboarding.store.event_log import EventLog
@@ -78,8 +79,11 @@ def test_another_voucher_under_that_guid_is_refused(
     vouchers: VoucherStore, offered: VoucherRecord
 ) -> None:
     vouchers.add(voucher(), ACTOR)
-    with pytest.raises(DuplicateVoucher):
+    with pytest.raises(DuplicateVoucher) as refused:
         vouchers.add(offered, ACTOR)
+    # of which all is here already is known from what is another one
+    older = offered is REFUSED["a shorter chain"]
+    assert refused.type is (OlderVoucher if older else DuplicateVoucher)
     assert vouchers.get(GUID) == voucher()
 
 

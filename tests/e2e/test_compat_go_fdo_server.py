@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.settings import Compat, Role
 from onboarding.store import apikeys
-from ownership_vouchers.pem import load_vouchers
+from ownership_vouchers.extend import extend
+from ownership_vouchers.keys import PublicKey
+from ownership_vouchers.pem import dump_pem, load_vouchers
 from ownership_vouchers.verify import verify
 from tests.support.compat_site import TEXT, Incumbent, incumbent
 from tests.support.fdo_chain import eventually
 from tests.support.services import PASSPHRASE, Site, Wire
+from tests.support.supply_chain import SupplyChain
 
 FACTORY, RENDEZVOUS, OWNER = Role.MANUFACTURING, Role.RENDEZVOUS, Role.OWNER
 RVINFO, REDIRECT = "/api/v1/rvinfo", "/api/v1/owner/redirect"
+VOUCHERS = "/api/v1/owner/vouchers"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,16 @@ def test_a_device_goes_their_way_from_the_factory_to_its_owner(
     verify(voucher)
     reply = peer.ask(OWNER, "POST", "/api/v1/owner/vouchers", pem)
     assert (reply.status_code, reply.text) == (200, "")
+    there = peer.ask(OWNER, "GET", f"{VOUCHERS}?guid={guid}").json()
+    (one,) = there
+    assert (one["guid"], set(one)) == (guid, set(listed[0]))
+    kind = {"device_info": one["device_info"]}
+    assert one in peer.ask(OWNER, "GET", VOUCHERS, params=kind).json()
+    kind["device_info"] += "x"
+    assert peer.ask(OWNER, "GET", VOUCHERS, params=kind).json() == []
+    shown = peer.ask(OWNER, "GET", f"{VOUCHERS}/{guid}")
+    assert shown.headers["content-type"] == "application/x-pem-file"
+    assert shown.text == pem
     waiting = next(one for one in devices(peer) if one["guid"] == guid)
     assert (waiting["old_guid"], waiting["to2_completed"]) == ("", False)
     assert "to2_completed_at" not in waiting
@@ -69,6 +84,36 @@ def test_a_device_goes_their_way_from_the_factory_to_its_owner(
     assert (found["old_guid"], found["to2_completed"]) == (guid, True)
     assert found["to2_completed_at"].endswith("Z")
     assert devices(peer, f"?old_guid={device.credential.guid.hex}") == []
+
+    again = peer.ask(OWNER, "POST", VOUCHERS, pem)
+    assert again.status_code == 200
+    assert "was onboarded and has a new GUID" in again.text
+    (still,) = devices(peer, f"?old_guid={guid}")
+    assert still == found
+
+
+def test_another_voucher_of_a_known_guid_is_refused_and_overwrites_nothing(
+    peer: Incumbent,
+) -> None:
+    """Theirs skips it and answers 200, so that nobody learns of the mix-up."""
+    pem = peer.site.keys[KeyKind.OWNER].public_pem.encode()
+    ours = PublicKey.of(load_pem_public_key(pem))  # type: ignore[arg-type]
+    chain = SupplyChain()
+    chain.make_device().sell_to("dealer")
+    seller = chain.owner
+    known, twin = (
+        dump_pem(extend(chain.verified, seller.signer, seller.public_key, ours))
+        for _ in range(2)
+    )
+    assert known != twin
+    for _ in range(2):  # the very same bytes are no news
+        reply = peer.ask(OWNER, "POST", VOUCHERS, known)
+        assert (reply.status_code, reply.text) == (200, "")
+    refused = peer.ask(OWNER, "POST", VOUCHERS, twin)
+    assert refused.status_code == 400
+    assert "another voucher with this GUID" in refused.text
+    shown = peer.ask(OWNER, "GET", f"{VOUCHERS}/{chain.verified.voucher.guid.hex}")
+    assert shown.text == known
 
 
 def test_a_device_is_resold_before_it_was_switched_on(
@@ -179,6 +224,29 @@ def test_device_cas_are_added_listed_and_deleted_one_by_one(tmp_path: Path) -> N
         assert len(certs()) == 2
 
 
+def test_an_owner_takes_no_voucher_whose_device_ca_it_does_not_trust(
+    tmp_path: Path,
+) -> None:
+    path = "/api/v1/device-ca"
+    for peer in incumbent(tmp_path):
+        peer.set_up()
+        pem = peer.voucher(peer.device())
+        store = KeyStore(tmp_path / "more", PASSPHRASE)
+        other = store.create("other", KeyKind.DEVICE_CA, KeyAlgorithm.P256)
+        peer.ask(OWNER, "POST", path, str(other.certificate_pem))
+        (trusted,) = peer.ask(OWNER, "GET", path).json()["certs"]
+        assert trusted["pem"] == other.certificate_pem
+        refused = peer.ask(OWNER, "POST", VOUCHERS, pem)
+        assert refused.status_code == 400
+        assert "device" in refused.text
+        added = peer.ask(OWNER, "POST", path, peer.device_ca()).json()
+        assert added["imported"] == 1
+        assert peer.ask(OWNER, "POST", VOUCHERS, pem).status_code == 200
+        one = f"{path}/{trusted['fingerprint']}"
+        assert peer.ask(OWNER, "DELETE", one).status_code == 204
+        assert peer.ask(OWNER, "GET", one).status_code == 404
+
+
 BAD_BODIES: dict[str, tuple[Role, str, str]] = {
     "rvinfo that is no JSON": (FACTORY, RVINFO, "none"),
     "rvinfo that is no list": (FACTORY, RVINFO, "{}"),
@@ -229,16 +297,19 @@ def test_a_guid_that_is_none_is_400(peer: Incumbent, guid: str) -> None:
     for role, path in (
         (FACTORY, f"/api/v1/vouchers/{guid}"),
         (FACTORY, f"/api/v1/vouchers?guid={guid}"),
+        (OWNER, f"{VOUCHERS}/{guid}"),
+        (OWNER, f"{VOUCHERS}?guid={guid}"),
         (OWNER, f"/api/v1/owner/devices?old_guid={guid}"),
     ):
         assert peer.ask(role, "GET", path).status_code == 400
-    absent = peer.ask(FACTORY, "GET", f"/api/v1/vouchers/{'00' * 16}")
-    assert (absent.status_code, absent.text) == (404, "Voucher not found\n")
+    for role, path in ((FACTORY, "/api/v1/vouchers"), (OWNER, VOUCHERS)):
+        absent = peer.ask(role, "GET", f"{path}/{'00' * 16}")
+        assert (absent.status_code, absent.text) == (404, "Voucher not found\n")
 
 
 def test_without_an_api_key_nothing_is_told(peer: Incumbent) -> None:
     bare = {"X-API-Key": ""}
-    for role, path in ((FACTORY, RVINFO), (OWNER, REDIRECT)):
+    for role, path in ((FACTORY, RVINFO), (OWNER, REDIRECT), (OWNER, VOUCHERS)):
         assert peer.ask(role, "GET", path, headers=bare).status_code == 401
         wrong = {"X-API-Key": "vg_00_00"}
         assert peer.ask(role, "GET", path, headers=wrong).status_code == 401
@@ -296,6 +367,11 @@ def test_one_process_of_all_roles_has_all_paths(tmp_path: Path) -> None:
     key = {"X-API-Key": site.api_key(settings, apikeys.Role.ADMIN)}
     with site.serve(settings) as running:
         assert running.compat_url.endswith(f":{ports.read_text().strip()}")
-        for path in ("/api/v1/vouchers", "/api/v1/owner/devices", "/api/v1/device-ca"):
+        for path in (
+            "/api/v1/vouchers",
+            "/api/v1/owner/vouchers",
+            "/api/v1/owner/devices",
+            "/api/v1/device-ca",
+        ):
             reply = running.http.get(f"{running.compat_url}{path}", headers=key)
             assert reply.status_code == 200

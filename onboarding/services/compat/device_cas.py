@@ -1,4 +1,4 @@
-"""go-fdo-server's paths of the rendezvous role: trusted device CAs, one by one.
+"""go-fdo-server's paths of rendezvous and owner: trusted device CAs, one by one.
 
 Behind them stands the one list of `PUT /api/v1/trust`; manufacturers on it stay.
 """
@@ -123,7 +123,11 @@ def get_ca(fingerprint: Fingerprint, context: Ctx, request: Request) -> Response
 
 @router.delete("/api/v1/device-ca/{fingerprint}", **needs(Role.SECURITY))
 def delete_ca(fingerprint: Fingerprint, context: Ctx, caller: Caller) -> Response:
-    """Trust it no longer; without any, registrations are no longer taken."""
+    """Trust it no longer.
+
+    Without any, a rendezvous server takes no registrations any more, and an owner
+    takes vouchers whatever CA their devices have.
+    """
     listed = _Listed.read(context)
     gone = _find(listed.certificates, fingerprint)
     kept = [one for one in listed.certificates if one != gone]

@@ -1,13 +1,12 @@
 """go-fdo-server's paths of the manufacturing role: rendezvous info and vouchers."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import Response
 
 from onboarding.services import site
 from onboarding.services.api.auth import ANY, Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.routing import strict_json
-from onboarding.services.compat.answers import PEM_TYPE, as_json, guid_of, rfc3339
+from onboarding.services.compat import vouchers
+from onboarding.services.compat.answers import as_json
 from onboarding.services.compat.directives import from_v1, from_v2, to_v1, to_v2
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -15,37 +14,12 @@ from onboarding.services.site_changes import set_rendezvous_info
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.settings_rows import RVINFO
-from onboarding.store.voucher_list import NewestVoucher
-from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.rendezvous import RendezvousInfo
-from ownership_vouchers.voucher import Voucher
 
-router = APIRouter()
-
-MAX_LISTED = 10_000
 READERS = (Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY)
 WRITERS = (Role.MANUFACTURER, Role.OPERATOR)
-Filter = Annotated[str, Query(max_length=255)]
 
-
-@router.get("/api/v1/vouchers", **needs(*READERS))
-def list_vouchers(
-    context: Ctx, guid: Filter = "", device_info: Filter = ""
-) -> Response:
-    """The newest vouchers first, of one GUID or kind of device if it is named."""
-    raw = guid_of(guid) if guid else None
-    found = context.stores.vouchers.newest(MAX_LISTED, raw, device_info or None)
-    return as_json([_line(one) for one in found if raw in (None, one.guid)])
-
-
-@router.get("/api/v1/vouchers/{guid}", **needs(*READERS))
-def get_voucher(guid: str, context: Ctx) -> Response:
-    """The voucher as PEM, without its passport."""
-    try:
-        record = context.stores.lineage.get(guid_of(guid))
-    except NotFound as error:
-        raise Problem(404, "not-found", "Voucher not found") from error
-    return Response(dump_pem(Voucher.from_cbor(record.cbor)), media_type=PEM_TYPE)
+router = vouchers.routes("/api/v1/vouchers", *READERS)
 
 
 @router.get("/api/v1/rvinfo", **needs(*ANY))
@@ -109,13 +83,3 @@ def _stored(context: Context) -> RendezvousInfo | None:
 
 def _echo(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
-
-
-def _line(one: NewestVoucher) -> dict[str, str]:
-    added = rfc3339(one.added_at)
-    return {
-        "guid": one.guid.hex(),
-        "device_info": one.device_info,
-        "created_at": added,
-        "updated_at": added,
-    }

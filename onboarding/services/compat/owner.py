@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from onboarding.services import sale
 from onboarding.services.api.auth import ANY, Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.routing import strict_json
-from onboarding.services.compat import redirect
+from onboarding.services.compat import redirect, vouchers
 from onboarding.services.compat.answers import PEM_TYPE, as_json, guid_of, rfc3339
-from onboarding.services.compat.manufacturing import MAX_LISTED
+from onboarding.services.compat.vouchers import MAX_LISTED
 from onboarding.services.errors import Problem
 from onboarding.services.site import to2_addresses
 from onboarding.services.site_changes import set_to2_addresses
-from onboarding.services.voucher_import import ItemStatus, import_vouchers
+from onboarding.services.voucher_import import OLDER, ItemStatus, import_vouchers
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.settings_rows import TO2_ADDRESSES
@@ -21,23 +21,26 @@ from onboarding.store.voucher_list import NewestVoucher
 from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.voucher import Voucher
 
-router = APIRouter()
-
 READERS = (Role.OPERATOR, Role.SECURITY)
+
+router = vouchers.routes("/api/v1/owner/vouchers", *READERS)
 
 
 @router.post("/api/v1/owner/vouchers", **needs(Role.OPERATOR))
 def post_vouchers(body: RawBody, context: Ctx, caller: Caller) -> Response:
     """Import every voucher of a PEM file; 400 if one of them was refused.
 
-    Those that hold are taken all the same.
+    Those that hold are taken all the same. One that is older than what is here in
+    its place is skipped, and no more than named; nothing is ever overwritten.
     """
     results = import_vouchers(context, body, actor(caller))
     refused = [one for one in results if one.status is ItemStatus.REFUSED]
-    if refused:
-        words = "; ".join(f"{one.guid or one.index}: {one.detail}" for one in refused)
+    wrong = [one for one in refused if one.code != OLDER]
+    if wrong:
+        words = "; ".join(f"{one.guid or one.index}: {one.detail}" for one in wrong)
         raise Problem(400, "vouchers-refused", f"Invalid ownership voucher: {words}")
-    return Response("", media_type="text/plain")
+    skipped = (f"skipped {one.guid}: {one.detail}\n" for one in refused)
+    return Response("".join(skipped), media_type="text/plain")
 
 
 @router.get("/api/v1/owner/redirect", **needs(*ANY))

@@ -283,7 +283,7 @@ def paths_of(routes: dict[str, Any]) -> set[str]:
 
 def compat_paths() -> set[str]:
     """What is served of another server's paths; they have no OpenAPI of ours."""
-    routes = [route for one in mount.ROUTERS.values() for route in one.routes]
+    routes = [route for one, _ in mount.ROUTERS for route in one.routes]
     return {str(getattr(route, "path")) for route in routes}  # noqa: B009
 
 
