@@ -1,20 +1,34 @@
 """``vouchgate device-key``: keys of devices that send none when they are made."""
 
+import json as json_text
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
+from onboarding.cli.answers import object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.bulk import Part, cut, post_once, send_parts
 from onboarding.cli.files import read_file, read_json
-from onboarding.cli.output import Json, console, plain, print_json, print_table
+from onboarding.cli.output import (
+    Json,
+    console,
+    plain,
+    print_json,
+    print_table,
+    unusable,
+)
+from onboarding.cli.progress import progress
 
 app = typer.Typer(
     no_args_is_help=True, help="Keys of devices that send none when they are made."
 )
 
-MAX_PEM, MAX_LIST = 16 * 1024, 4 * 1024 * 1024
+MAX_PEM, MAX_LIST = 16 * 1024, 64 * 1024 * 1024
+TOGETHER, PART_BYTES = 500, 512 * 1024
+JSON_TYPE = "application/json"
+AGAIN = "Import the rest of the file: a name given again is good for another device."
 
 
 @app.command()
@@ -39,8 +53,11 @@ def import_(
     ca: Ca = None,
     json: Json = False,
 ) -> None:
-    """Lay up to 1000 keys down; all, or none if one cannot be used."""
-    _post(read_json(file, MAX_LIST), url, api_key_file, ca, as_json=json)
+    """Lay keys down, 500 at a time: all of those, or none if one cannot be used."""
+    devices = read_json(file, MAX_LIST)
+    if not isinstance(devices, list) or not devices:
+        raise unusable(f"{file}: no list of keys", "Write [{name, pem}, …].")
+    _post(devices, url, api_key_file, ca, as_json=json)
 
 
 @app.command("list")
@@ -80,10 +97,26 @@ def remove(
 
 
 def _post(
-    devices: object, url: str, key: Path | None, ca: Path | None, *, as_json: bool
+    devices: list[Any], url: str, key: Path | None, ca: Path | None, *, as_json: bool
 ) -> None:
-    with connected(url, key, ca) as api:
-        found: Any = api.json("POST", "device-keys", {"devices": devices})
+    written = (json_text.dumps(one).encode() for one in devices)
+    parts = [_part(one) for one in cut(written, len, PART_BYTES, TOGETHER)]
+    stored = 0
+
+    def send(part: Part) -> None:
+        nonlocal stored
+        found = object_of(post_once(api, "device-keys", part.body, JSON_TYPE))
+        stored += int(found["stored"])
+
+    with (
+        connected(url, key, ca) as api,
+        progress("laying down", len(devices), as_json=as_json) as tell,
+    ):
+        send_parts(send, parts, tell, AGAIN)
     if as_json:
-        return print_json(found)
-    console().print(f"keys laid down: {found['stored']}")
+        return print_json({"stored": stored})
+    console().print(f"keys laid down: {stored}")
+
+
+def _part(written: list[bytes]) -> Part:
+    return Part(len(written), b'{"devices": [' + b",".join(written) + b"]}")

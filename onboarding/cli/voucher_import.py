@@ -1,15 +1,14 @@
 """``vouchgate voucher import``: a file of any size, part by part, and how far it is."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
 from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.bulk import Part, post_once, send_parts
 from onboarding.cli.files import read_file
 from onboarding.cli.output import (
     FAILED,
@@ -20,7 +19,8 @@ from onboarding.cli.output import (
     print_table,
     unusable,
 )
-from onboarding.device.errors import DeviceError, Problem
+from onboarding.cli.progress import progress
+from onboarding.device.errors import Problem
 from ownership_vouchers.errors import CheckFailed, VoucherError
 from ownership_vouchers.pem import load_voucher, split_vouchers
 
@@ -29,13 +29,8 @@ app = typer.Typer()
 TOGETHER = 100  # vouchers of one request, which has at most 16 MiB
 PEM_TYPE = "application/x-pem-file"
 ALL_REFUSED = "vouchers-refused"
+AGAIN = "Run it again: what is there already stays unchanged."
 COUNTS = ("imported", "extended", "unchanged", "refused")
-
-
-class Step(Protocol):
-    """Told how many more vouchers were dealt with."""
-
-    def __call__(self, count: int) -> None: ...
 
 
 @app.command("import")
@@ -50,11 +45,10 @@ def import_(
 
     It can be repeated: what is there already stays unchanged.
     """
-    shown = not json and sys.stderr.isatty()
     with connected(url, api_key_file, ca) as api:
         blocks, passports = _read(file)
-        with _progress(len(blocks), shown=shown) as step:
-            report = _import(api, parts(blocks, passports), step)
+        with progress("importing", len(blocks), as_json=json) as tell:
+            report = _import(api, list(parts(blocks, passports)), tell)
     if json:
         print_json(report)
     else:
@@ -69,8 +63,8 @@ def import_(
 
 def parts(
     blocks: list[bytes], passports: dict[bytes, bytes], together: int = TOGETHER
-) -> Iterator[tuple[int, bytes]]:
-    """Yield how many vouchers go in a request, and the request's body.
+) -> Iterator[Part]:
+    """Yield what goes in each request.
 
     Args:
         blocks: Vouchers, each PEM or CBOR.
@@ -80,7 +74,7 @@ def parts(
         some = blocks[start : start + together]
         glue = b"\n" if some[0].startswith(b"-----") else b""
         with_them = (passports.get(_guid(one), b"") for one in some)
-        yield len(some), glue.join([*some, *filter(None, with_them)])
+        yield Part(len(some), glue.join([*some, *filter(None, with_them)]))
 
 
 def _read(file: Path) -> tuple[list[bytes], dict[bytes, bytes]]:
@@ -112,32 +106,26 @@ def _guid(block: bytes) -> bytes:
 
 
 def _import(
-    api: Api, bodies: Iterator[tuple[int, bytes]], step: Step
+    api: Api, bodies: Sequence[Part], tell: Callable[[int], None]
 ) -> dict[str, Any]:
     """One report of all parts. Raises CliError: some parts are not dealt with."""
     counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
     results: list[dict[str, Any]] = []
-    for number, body in bodies:
-        try:
-            report = _send(api, body)
-        except (Problem, DeviceError) as error:
-            if not results:
-                raise
-            raise CliError(
-                f"after {len(results)} vouchers: {error}",
-                "Run it again: what is there already stays unchanged.",
-            ) from error
+
+    def send(part: Part) -> None:
+        report = _send(api, part.body)
         for one in report["results"]:
             results.append({**one, "index": len(results)})
         counts.update({name: report[name] for name in COUNTS})
-        step(number)
+
+    send_parts(send, bodies, tell, AGAIN)
     return {**counts, "results": results}
 
 
 def _send(api: Api, body: bytes) -> dict[str, Any]:
     """A part's report, also when all were refused: then it is a problem document."""
     try:
-        report = api.read(api.request("POST", "vouchers", body, PEM_TYPE))
+        report = post_once(api, "vouchers", body, PEM_TYPE)
     except Problem as problem:
         if problem.code != ALL_REFUSED:
             raise
@@ -155,23 +143,3 @@ def _whole(report: dict[str, Any]) -> bool:
         and isinstance(results, list)
         and all(isinstance(one, dict) for one in results)
     )
-
-
-@contextmanager
-def _progress(total: int, *, shown: bool) -> Iterator[Step]:
-    """A bar on standard error while vouchers are on their way, if it is a terminal."""
-    if not shown:
-        yield lambda _count: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TimeRemainingColumn,
-    )
-
-    columns = ("vouchers", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda count: bar.advance(task, count)
