@@ -14,9 +14,9 @@ from attestation.keylime.http import admin_http, device_http
 from attestation.passport import key_digest
 from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
+from onboarding.services.adoption import Adoption, Reported
 from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
-from onboarding.services.pull import Adoption, Reported
 from onboarding.services.reconcile import KIND
 from onboarding.store.appraisals import Outcome
 from onboarding.store.direct import Sql

@@ -16,9 +16,9 @@ from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
 from hw.errors import TpmError
 from hw.public_area import PublicArea
+from onboarding.services.adoption import Adoption, Reported
 from onboarding.services.enrolment import enrol_push
 from onboarding.services.errors import Problem
-from onboarding.services.pull import Adoption, Reported
 from tests.support.attester import Attester, completed, register
 from tests.support.attesting import PCR
 from tests.support.pushing import Pushing, outsider, pushing_device, request

@@ -17,8 +17,7 @@ from attestation.cohort import Cohort
 from attestation.keylime.results import AgentState
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
-from onboarding.device.owner_api import ForwardedReply, OwnerApi
-from onboarding.device.push import SESSION_HEADER, PushChannel
+from onboarding.device.push import PushChannel
 from onboarding.services import enrolment, reconcile, rows
 from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import EnrolWork
@@ -28,9 +27,8 @@ from onboarding.services.rollout import Standing, preview
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
 from onboarding.store.update_windows import REPORTED
-from ownership_vouchers.types import Guid
 from tests.support.attester import WAIT_SECONDS, Attester, attest
-from tests.support.pushing import Pushing, pushing_device
+from tests.support.pushing import Nearby, Pushing, pushing_device
 
 if TYPE_CHECKING:
     from tests.support.swtpm import MakeSoftwareTpm
@@ -40,30 +38,6 @@ IMAGE = bytes(range(32))
 KERNEL, ROOT = 8, 9  # the PCRs that another image changes
 NEW = b"of the new image"
 SECONDS = 1000
-
-
-class Nearby(OwnerApi):
-    """The owner's device API without the network between."""
-
-    def __init__(self, pushing: Pushing) -> None:
-        self._pushing = pushing
-
-    @property
-    def guid(self) -> Guid:
-        return self._pushing.bench.guid
-
-    def ask(
-        self, path: str, fields: dict[str, object], seconds: float | None = None
-    ) -> dict[object, object]:
-        assert path == "keylime/session"
-        return {"session": self._pushing.session(**fields)}
-
-    def forward(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> ForwardedReply:
-        token = headers.pop(SESSION_HEADER)
-        reply = self._pushing.send(token, method, path, headers, body)
-        return ForwardedReply(reply.status_code, reply.headers, reply.content)
 
 
 @pytest.fixture

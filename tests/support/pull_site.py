@@ -14,9 +14,10 @@ from attestation.keylime.results import VerifierMode
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
 from onboarding.services import reconcile, reconcile_round
+from onboarding.services.adoption import Adoption, Reported
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.keylime_webhook import listener
-from onboarding.services.pull import Adoption, Reported, enrol_pull
+from onboarding.services.pull import enrol_pull
 from onboarding.services.reconcile import ReconcileWork
 from onboarding.services.reconcile_round import ReconcileRound
 from onboarding.store.appraisals import AppraisalRecord, Outcome

@@ -17,9 +17,12 @@ from attestation.keylime.http import device_http
 from attestation.keylime.push_agent import PushAgent
 from attestation.keylime.push_ports import TpmPort
 from attestation.keylime.stack import KeylimeStack
+from onboarding.device.owner_api import ForwardedReply, OwnerApi
+from onboarding.device.push import SESSION_HEADER
 from onboarding.services.device_api.enrol import PushEnrolment
 from onboarding.services.device_api.proxy import HEADER, PREFIX, KeylimeProxy
 from onboarding.services.keylime_link import KeylimeLink, require
+from ownership_vouchers.types import Guid
 from tests.support.attester import Attester
 from tests.support.attesting import attesting_device
 from tests.support.owner_bench import OwnerBench
@@ -116,6 +119,30 @@ class Pushing:
 
         port = TpmPort(one.tpm, one.ak)
         return PushAgent(way, port, self.agent, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class Nearby(OwnerApi):
+    """The owner's device API without the network between."""
+
+    def __init__(self, pushing: Pushing) -> None:
+        self._pushing = pushing
+
+    @property
+    def guid(self) -> Guid:
+        return self._pushing.bench.guid
+
+    def ask(
+        self, path: str, fields: dict[str, object], seconds: float | None = None
+    ) -> dict[object, object]:
+        assert path == "keylime/session"
+        return {"session": self._pushing.session(**fields)}
+
+    def forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> ForwardedReply:
+        token = headers.pop(SESSION_HEADER)
+        reply = self._pushing.send(token, method, path, headers, body)
+        return ForwardedReply(reply.status_code, reply.headers, reply.content)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from fastapi import Request
 
 from attestation.appraisal import Channel
 from onboarding.services import enrolment, reconcile
+from onboarding.services.adoption import Adoption, Reported
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
@@ -23,7 +24,7 @@ from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.health import Health
 from onboarding.services.keylime_link import require, require_pull
-from onboarding.services.pull import Adoption, Reported, enrol_pull
+from onboarding.services.pull import enrol_pull
 from onboarding.store.apikeys import Role
 
 router = api_router("devices")
