@@ -24,7 +24,7 @@ from onboarding.cli.output import (
 from onboarding.cli.profiles import variables_of
 from onboarding.device.errors import DeviceError, Problem
 from onboarding.protocol.errors import ProtocolError
-from onboarding.services.errors import ServicesError
+from onboarding.services.errors import ServicesError, SettingsError
 from onboarding.store.errors import StoreError
 from ownership_vouchers.errors import VoucherError
 
@@ -198,7 +198,7 @@ def run(arguments: Sequence[str]) -> int:
         return error.code
     except OURS as error:
         print_error(*_sentences(error), as_json=as_json)
-        return FAILED
+        return UNUSABLE if isinstance(error, SettingsError) else FAILED
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return _unexpected(error, as_json=as_json)
 

@@ -126,7 +126,7 @@ STORY: tuple[tuple[str, str, slice], ...] = (
 # What ends with another code than 0, and with which.
 ENDS = {
     "vouchgate voucher import altered.pem": 1,
-    "vouchgate serve --role rendezvous --host 0.0.0.0": 1,
+    "vouchgate serve --role rendezvous --host 0.0.0.0": 2,
     "env $(cat owner/env) vouchgate doctor": 1,
 }
 EVERY = [one for path in DOCS for one in typed_in(path)]

@@ -10,6 +10,7 @@ import typer
 
 from onboarding.cli import app
 from onboarding.cli.output import CliError
+from onboarding.services.errors import SettingsError
 
 
 @pytest.mark.parametrize("command", [[], *([one] for one in app.COMMANDS)])
@@ -59,6 +60,7 @@ def test_wrong_usage_is_parseable_with_json(
 
 ENDINGS: dict[str, tuple[BaseException, int]] = {
     "an error of ours": (CliError("no", "do this"), 1),
+    "settings of no use": (SettingsError("no"), 2),
     "a full disk": (OSError(28, "No space left on device"), 1),
     "a fault": (ZeroDivisionError("boom"), 1),
     "Ctrl-C": (KeyboardInterrupt(), 130),
