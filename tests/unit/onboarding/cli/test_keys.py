@@ -87,7 +87,7 @@ def test_without_a_passphrase_no_key_is_made(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.delenv("VOUCHGATE_KEY_PASSPHRASE_FILE")
-    assert run(["keys", "new", "--kind", "owner"]) == 1
+    assert run(["keys", "new", "--kind", "owner"]) == 2
     assert "VOUCHGATE_KEY_PASSPHRASE_FILE" in capsys.readouterr().err
 
 
