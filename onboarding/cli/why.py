@@ -16,11 +16,11 @@ from onboarding.cli.output import (
     print_json,
     print_table,
 )
+from onboarding.services.diagnosis.joining import asked_at, is_diagnosis, joined
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
 RUNS_SHOWN = 5
-NOT_SEEN = "not-seen"  # the owner knows no more: a rendezvous server may
 
 
 def why(
@@ -28,7 +28,8 @@ def why(
     url: Annotated[str, typer.Option(help="The owner's address; or any service's.")],
     api_key_file: KeyFile = None,
     rendezvous: Annotated[
-        str | None, typer.Option(help="Rendezvous service to ask for TO1, too.")
+        str | None,
+        typer.Option(help="Rendezvous service to ask, too, if its owner does not."),
     ] = None,
     rendezvous_key_file: KeyFile = None,
     ca: Ca = None,
@@ -37,22 +38,24 @@ def why(
     """Say why a device is not onboarding, and what to do next."""
     found = _ask(url, api_key_file, ca, _query(device))
     if rendezvous is not None:
-        guid = found["guid"]
-        if guid is None:
+        if not found["guids"]:
             raise CliError(
                 "a rendezvous server knows no serial numbers", "Ask by GUID."
             )
         key = rendezvous_key_file or api_key_file
-        found = _joined(found, _ask(rendezvous, key, ca, {"guid": guid}))
+        seen = asked_at(
+            found["guids"], lambda guid: _ask(rendezvous, key, ca, {"guid": guid})
+        )
+        found = joined(found, rendezvous, seen)
     print_json(found) if json else _print(found)
 
 
 def _ask(
     url: str, key_file: Path | None, ca: Path | None, query: Mapping[str, str]
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     with connected(url, key_file, ca) as api:
         found = api.json("GET", f"diagnosis?{urlencode(query)}")
-    if not isinstance(found, dict):
+    if not is_diagnosis(found):
         raise CliError(f"{url} answers with no diagnosis", "Is it a Vouchgate service?")
     return found
 
@@ -64,18 +67,12 @@ def _query(device: str) -> dict[str, str]:
         return {"serial": device}
 
 
-def _joined(owner: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
-    """The owner's answer, or the rendezvous server's where it knows more."""
-    told = seen if owner["why"] == NOT_SEEN else owner
-    return {**owner, "why": told["why"], "next": told["next"], "rendezvous": seen}
-
-
 def _print(found: Mapping[str, Any]) -> None:
     out = console()
     out.print(f"[bold]{plain(found['next'])}[/]")
     for name, words in _lines(found):
         out.print(f"[dim]{name:<11}[/] {plain(words)}")
-    runs = [*found["runs"], *found.get("rendezvous", {}).get("runs", [])]
+    runs = [*found["runs"], *_elsewhere(found).get("runs", [])]
     runs.sort(key=lambda run: run["updated"], reverse=True)
     if runs:
         print_table(
@@ -96,7 +93,10 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         left = server["until"] - found["at"]
         state = f"live for {left} s" if server["live"] else "not live"
         yield "TO0", f"{server['server']}: {state}{_trouble(server)}"
-    for name, told in (("TO1", _to1(found)), ("TO2", found["to2"])):
+    error = _elsewhere(found).get("error")
+    if error:
+        yield "TO1", f"{_elsewhere(found)['url']} was not heard: {error}"
+    for name, told in (("TO1", found["to1"]), ("TO2", found["to2"])):
         if told is not None:
             seen = "seen" if told["seen"] else "never seen"
             yield name, f"{seen}, {told['tries']} tries since it last went well"
@@ -104,8 +104,9 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "module", f"{module['name']} failed: {module['detail']}"
 
 
-def _to1(found: Mapping[str, Any]) -> Any:
-    return found.get("rendezvous", found)["to1"]
+def _elsewhere(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What its rendezvous service said, if one was asked."""
+    return found.get("rendezvous") or {}
 
 
 def _trouble(server: Mapping[str, Any]) -> str:

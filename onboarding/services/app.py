@@ -14,6 +14,7 @@ from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.api.idempotency import Idempotent
 from onboarding.services.api.openapi import DescribedApp
+from onboarding.services.asking_rendezvous import RendezvousService
 from onboarding.services.audit import Checkpoints
 from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
@@ -58,6 +59,7 @@ class Part:
     routers: tuple[APIRouter, ...]
     background: tuple[Callable[[], AsyncIterator[None]], ...] = ()
     keylime: KeylimeLink | None = None  # whose health is this service's, too
+    asked: RendezvousService | None = None  # what it knows is told with our own
     refusal: problems.Page | None = None  # how people are told of one
     front: Front | None = None  # takes some requests before the routes see them
 
@@ -186,6 +188,7 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     )
     app.state.context = context
     link = next((part.keylime for part in parts if part.keylime is not None), None)
+    app.state.asked = next((one.asked for one in parts if one.asked is not None), None)
     app.state.feed = EventFeed(context)
     app.state.health = Health.of(context, tally, link)
     page = next((part.refusal for part in parts if part.refusal is not None), None)

@@ -56,6 +56,7 @@ from onboarding.services.api import (
 from onboarding.services.api import to0 as to0_api
 from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
+from onboarding.services.asking_rendezvous import RendezvousService
 from onboarding.services.console.pages import refusal_page
 from onboarding.services.console.routes import console_routers
 from onboarding.services.context import Context
@@ -137,6 +138,7 @@ def part(context: Context) -> Part:
     )
 
     clients = FdoClients(_trust(context.settings))
+    asked = RendezvousService.open(context.settings)
 
     async def background() -> AsyncIterator[None]:
         registering = to0.To0Work(context, vouchers, clients)
@@ -153,6 +155,8 @@ def part(context: Context) -> Part:
         finally:
             registering.close()
             clients.close()
+            if asked is not None:
+                asked.close()
             if link is not None:
                 link.close()
 
@@ -163,7 +167,7 @@ def part(context: Context) -> Part:
     to2 = _to2(context, vouchers)
     hook = partial(keylime_webhook.background, context)
     front = partial(DeviceFront, calls=calls, offload=context.database.is_postgres)
-    return Part((to2,), routers, (background, hook), link, refusal, front)
+    return Part((to2,), routers, (background, hook), link, asked, refusal, front)
 
 
 def create_app(settings: Settings) -> FdoTransport:

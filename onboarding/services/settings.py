@@ -16,6 +16,7 @@ from attestation.keylime.verifiers import MAX_VERIFIERS
 from onboarding.services.errors import SettingsError
 from onboarding.services.settings_access import AccessSettings
 from onboarding.services.settings_keys import KeySettings
+from onboarding.services.settings_rendezvous import RendezvousSettings
 
 MAX_LIST_BYTES = 64 * 1024 * 1024  # of one device's IMA list
 Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
@@ -53,7 +54,7 @@ class Download(BaseModel):
     required: bool = True
 
 
-class Settings(AccessSettings, KeySettings):
+class Settings(AccessSettings, KeySettings, RendezvousSettings):
     """What a service is told at start; nothing here changes while it runs."""
 
     model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
@@ -16,10 +16,12 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.made import shown_made
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.traces import shown_sighting, shown_trace
+from onboarding.services.asking_rendezvous import NoAnswer, RendezvousService
 from onboarding.services.context import Context
 from onboarding.services.diagnosis import facts as gathering
 from onboarding.services.diagnosis.advice import advise
 from onboarding.services.diagnosis.facts import Facts, VoucherFacts
+from onboarding.services.diagnosis.joining import joined, unheard
 from onboarding.services.errors import Problem
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
@@ -32,10 +34,39 @@ SerialQuery = Annotated[Text | None, Query()]
 
 @router.get("/diagnosis", **needs(Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY))
 def diagnose(
-    context: Ctx, guid: GuidQuery = None, serial: SerialQuery = None
+    request: Request, context: Ctx, guid: GuidQuery = None, serial: SerialQuery = None
 ) -> JsonObject:
-    """Where a device is on its way to its owner, and what to do next."""
-    return _shown(_facts(context, guid, serial))
+    """Where a device is on its way to its owner, and what to do next.
+
+    An owner that knows a rendezvous service of ours asks it, too; if it does not
+    answer, that is said and no more.
+    """
+    return told(context, request.app.state.asked, guid, serial)
+
+
+def told(
+    context: Context,
+    asked: RendezvousService | None,
+    guid: str | None,
+    serial: str | None = None,
+) -> JsonObject:
+    """Answer for a device that is named by one of both, with what ``asked`` knows."""
+    facts = _facts(context, guid, serial)
+    own = _shown(facts)
+    if asked is None or not facts.guids or _knows(facts, Service.RENDEZVOUS):
+        return own
+    try:
+        return joined(own, asked.url, asked.told(_likeliest(facts)))
+    except NoAnswer as error:
+        return unheard(own, asked.url, str(error))
+
+
+def _likeliest(facts: Facts) -> list[bytes]:
+    """A device's GUIDs: the one it has, the one it had before, then the others."""
+    present, *others = facts.guids
+    before = None if facts.device is None else facts.device.previous_guid
+    others.sort(key=lambda one: one != before)
+    return [present, *others]
 
 
 def _facts(context: Context, guid: str | None, serial: str | None) -> Facts:
@@ -87,6 +118,7 @@ def _shown(facts: Facts) -> JsonObject:
         "same_serial": [guid_text(one) for one in facts.same_serial],
         "asked_in_vain": shown_sighting(facts.sighting) if facts.sighting else None,
         "runs": [shown_trace(one) for one in facts.runs],
+        "rendezvous": None,
     }
 
 

@@ -52,7 +52,7 @@ def device_page(
         session,
         device=shown,
         way=way(shown, entries, registered[0]["at"] if registered else None, now),
-        diagnosis=diagnosis.diagnose(context, present),
+        diagnosis=diagnosis.told(context, request.app.state.asked, present),
         origin=origin,
         lineage=lineage,
         appraisals=appraisals,
