@@ -13,6 +13,7 @@ from onboarding.store.bindings import BindingRecord
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
+from onboarding.store.state import DeviceState
 from onboarding.store.voucher_rows import VoucherRecord
 
 _DEVICE = Sql(
@@ -41,9 +42,10 @@ _OWN = Sql(
     "devmod = ?, module_results = ?, credential = ?, last_run = ?, owned_at = ?, "
     "bound_at = ?, registered_until = NULL, enrolled_at = NULL, appraised_at = NULL, "
     "appraisal_passed = 0, lease_expires = NULL, released_at = NULL, "
-    "withdrawn_at = NULL, removal = NULL, retired_at = NULL, owner_key = "
+    "withdrawn_at = NULL, removal = NULL, retired_at = NULL, stage = ?, owner_key = "
     "(SELECT v.key_fingerprint FROM vouchers v WHERE v.guid = ?) WHERE guid = ?"
 )
+_OWNED, _BOUND = DeviceState.OWNED.value, DeviceState.BOUND.value
 _END_TASK = Sql("DELETE FROM tasks WHERE kind = ? AND subject = ?")
 _NEW_GUID = Sql(
     "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -166,6 +168,8 @@ def _settle_device(
         taking.run_id,
         taking.at,
         taking.at if taking.binding is not None else None,
+        # What a trigger would write as well, but each index twice.
+        _OWNED if taking.binding is None else _BOUND,
         target,
         current,
     )
