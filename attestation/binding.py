@@ -7,9 +7,7 @@ brings nonce, secret and time. Source: TPM 2.0 Library, part 1, sections 24 and 
 
 import hmac
 import secrets
-from collections.abc import Callable, Collection, Sequence
-
-from cryptography import x509
+from collections.abc import Callable, Collection
 
 from attestation.binding_messages import (
     AK_ALGS,
@@ -26,6 +24,7 @@ from attestation.binding_messages import (
     malformed,
     qualifying_data,
 )
+from attestation.ek_store import EkTrust
 from attestation.ek_trust import EkEvidence, judge
 from attestation.ek_verdict import EkClass, EkVerdict
 from attestation.errors import DocumentRefused
@@ -69,7 +68,7 @@ def check_evidence(
     nonce: bytes,
     device_key: VerifyKey,
     passport: Passport | None,
-    roots: Sequence[x509.Certificate],
+    trust: EkTrust,
     now: int,
     accepted: Collection[bytes] = (),
     refused: Collection[bytes] = (),
@@ -82,7 +81,7 @@ def check_evidence(
         nonce: The one of our BindingRequest, used for no other evidence.
         device_key: Of the voucher's device certificate.
         passport: Of this device, already opened; its EK and device key must be these.
-        roots, now, accepted, refused: As ``ek_trust.judge`` takes them.
+        trust, now, accepted, refused: As ``ek_trust.judge`` takes them.
         ak_algs: What our BindingRequest asked for.
 
     Raises:
@@ -98,7 +97,7 @@ def check_evidence(
     _require_passport(passport, device_key)
     _require_first_ek(passport, ek)
     found = EkEvidence(ek.key, evidence.ek_certificate, evidence.ek_chain)
-    verdict = judge(found, roots, passport, now, accepted, refused)
+    verdict = judge(found, trust, passport, now, accepted, refused)
     _require_ek(verdict, ek)
     klass = _device_key_class(evidence, ak, device_key, qualifying_data(nonce, guid))
     return PendingBinding(

@@ -11,6 +11,8 @@ from attestation.ek_verdict import (
     MAX_INTERMEDIATES,
     EkClass,
     EkCode,
+    EkNote,
+    EkNoteCode,
     EkReason,
     EkVerdict,
 )
@@ -209,7 +211,14 @@ class _Bound:
                 self.ek_certificate,
                 self.ak_public,
                 self.ak_alg,
-                [verdict.klass.value, reasons, list(verdict.chain), tpm],
+                [
+                    verdict.klass.value,
+                    reasons,
+                    list(verdict.chain),
+                    tpm,
+                    [[one.code.value, one.sentence] for one in verdict.notes],
+                    verdict.store,
+                ],
                 self.klass.value,
             ]
         )
@@ -243,13 +252,20 @@ def _ak_alg(item: object) -> AkAlg:
 
 
 def _verdict(item: object) -> EkVerdict:
-    klass, reasons, chain, tpm = cbor.array(item, 4)
+    klass, reasons, chain, tpm, notes, store = cbor.array(item, 6)
     return EkVerdict(
         EkClass(cbor.tstr(klass)),
         tuple(_reason(one) for one in cbor.array(reasons, limit=8)),
         texts(chain, 16, 2048),
         None if tpm is None else _attributes(tpm),
+        tuple(_note(one) for one in cbor.array(notes, limit=64)),
+        cbor.bstr(store, limit=32),
     )
+
+
+def _note(item: object) -> EkNote:
+    code, sentence = cbor.array(item, 2)
+    return EkNote(EkNoteCode(cbor.tstr(code)), cbor.tstr(sentence, 1024))
 
 
 def _attributes(item: object) -> TpmAttributes:

@@ -4,27 +4,24 @@ Source: TCG EK Credential Profile 2.5, section 3; RFC 5280, sections 4.2 and 6.1
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.verification import (
-    Criticality,
-    ExtensionPolicy,
-    Policy,
-    PolicyBuilder,
-    Store,
-    VerificationError,
-)
 
+from attestation.ek_leaf import EkLeaf, unreadable
+from attestation.ek_path import path_of
+from attestation.ek_revocation import check_revocation
+from attestation.ek_store import EkTrust, told
 from attestation.ek_verdict import (
     MAX_CERTIFICATE,
     MAX_INTERMEDIATES,
+    CertificateFault,
     EkCode,
-    EkReason,
+    EkNote,
+    EkNoteCode,
 )
-from attestation.errors import AttestationError, PolicyError
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.certificates import tpm_attributes
 from ownership_vouchers.certified_names import TpmAttributes
@@ -32,97 +29,69 @@ from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import certificate_key, load_certificate, spki
 
 EK_PURPOSE = x509.ObjectIdentifier("2.23.133.8.1")  # tcg-kp-EKCertificate
-_MAX_DEPTH = 6
-_MAX_NAME = 256  # characters
 
 
-class CertificateFault(AttestationError):
-    """The certificate does not make its key a vendor's endorsement key.
+@dataclass(frozen=True, slots=True)
+class CertifiedPath:
+    """From the EK certificate to a root, leaf first, and what is to be kept of it."""
 
-    ``fatal``: it is brought forward falsely, so nothing else may mend it.
-    """
+    certificates: tuple[x509.Certificate, ...]
+    notes: tuple[EkNote, ...]
 
-    def __init__(
-        self, code: EkCode, sentence: str, remedy: str, *, fatal: bool = False
-    ) -> None:
-        super().__init__(f"{code.value}: {sentence}")
-        self.reason = EkReason(code, sentence, remedy)
-        self.fatal = fatal
+
+def missing() -> CertificateFault:
+    """What a TPM without a certificate is told."""
+    return CertificateFault(
+        EkCode.CERTIFICATE_MISSING,
+        "the TPM brought no EK certificate",
+        "import a passport for this device, or have the key accepted by hand",
+    )
 
 
 def certified_path(
     key: VerifyKey,
-    certificate: bytes | None,
+    leaf: EkLeaf,
     intermediates: Sequence[bytes],
-    roots: Sequence[x509.Certificate],
+    trust: EkTrust,
     now: int,
-) -> tuple[x509.Certificate, ...]:
-    """Return the path from the EK certificate to a root, leaf first.
+) -> CertifiedPath:
+    """Return the path from an EK certificate to a root.
 
     Args:
-        certificate: DER, or None when the device has none.
+        leaf: As `read_leaf` gives it.
         intermediates: DER, from the device; they only help to build a path.
-        roots: Self-signed ones are anchors, the others intermediates too.
         now: Seconds since 1970, UTC.
 
     Raises:
         CertificateFault: No such path, or the certificate is not what it should be.
     """
-    if certificate is None:
-        raise CertificateFault(
-            EkCode.CERTIFICATE_MISSING,
-            "the TPM brought no EK certificate",
-            "import a passport for this device, or have the key accepted by hand",
-        )
-    leaf = _load(certificate)
     helpers = [_load(one) for one in intermediates[:MAX_INTERMEDIATES]]
-    _require_key(leaf, key)
-    _require_purpose(leaf)
+    _require_key(leaf.certificate, key)
+    _require_purpose(leaf.certificate)
     at = datetime.fromtimestamp(now, UTC)
-    _require_dates(leaf, at)
-    return _path(leaf, helpers, roots, at)
+    _require_dates(leaf.certificate, at)
+    path = path_of(leaf, helpers, trust, at)
+    notes = (
+        *(_brought(one) for one in path[1:] if one not in trust.certificates),
+        *check_revocation(path, leaf.serials, trust, at),
+    )
+    return CertifiedPath(path, notes)
+
+
+def _brought(one: x509.Certificate) -> EkNote:
+    return EkNote(
+        EkNoteCode.FROM_DEVICE,
+        f"the certificate of {told(one.subject)} came with the device",
+    )
 
 
 def _load(der: bytes) -> x509.Certificate:
     if len(der) > MAX_CERTIFICATE:
-        raise _unreadable(f"over {MAX_CERTIFICATE} bytes")
+        raise unreadable(f"over {MAX_CERTIFICATE} bytes")
     try:
         return load_certificate(der)
     except VoucherError as error:
-        raise _unreadable("not well-formed") from error
-
-
-def told(name: x509.Name) -> str:
-    """A name for people and records, bounded: a certificate may hold a long one."""
-    return name.rfc4514_string()[:_MAX_NAME]
-
-
-def load_root(data: bytes) -> x509.Certificate:
-    """Load one certificate (PEM or DER) that an operator adds to the EK roots.
-
-    Raises:
-        PolicyError: Unreadable, or not a certificate authority's.
-    """
-    try:
-        der = data
-        if data.lstrip().startswith(b"-----BEGIN"):
-            der = x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
-        certificate = _load(der)
-    except (ValueError, CertificateFault) as error:
-        raise PolicyError("not one readable X.509 certificate") from error
-    for extension in certificate.extensions:
-        if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
-            return certificate
-    raise PolicyError("not a certificate authority's certificate")
-
-
-def _unreadable(why: str) -> CertificateFault:
-    return CertificateFault(
-        EkCode.CERTIFICATE_UNREADABLE,
-        f"the EK certificate cannot be read: {why}",
-        "read the certificate from the TPM again; ask its vendor if it stays so",
-        fatal=True,
-    )
+        raise unreadable("an issuer's is not well-formed") from error
 
 
 def _require_key(leaf: x509.Certificate, key: VerifyKey) -> None:
@@ -191,46 +160,3 @@ def _require_dates(leaf: x509.Certificate, at: datetime) -> None:
         f"the EK certificate is valid from {first:%Y-%m-%d} to {last:%Y-%m-%d} only",
         "check the owner's clock; else a passport must vouch for this key",
     )
-
-
-def _path(
-    leaf: x509.Certificate,
-    helpers: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
-    at: datetime,
-) -> tuple[x509.Certificate, ...]:
-    anchors = [root for root in roots if root.issuer == root.subject]
-    others = [root for root in roots if root.issuer != root.subject]
-    fault = CertificateFault(
-        EkCode.CERTIFICATE_NO_PATH,
-        f"no valid path from {told(leaf.issuer)} to a configured root",
-        "check that issuer and add its root and intermediates to the EK roots,"
-        " or import a passport for this device",
-    )
-    if not anchors:
-        raise fault
-    policy = PolicyBuilder().store(Store(anchors)).time(at).max_chain_depth(_MAX_DEPTH)
-    policy = policy.extension_policies(
-        ca_policy=_ca_policy(), ee_policy=ExtensionPolicy.permit_all()
-    )
-    try:
-        verifier = policy.build_client_verifier()
-        return tuple(verifier.verify(leaf, [*helpers, *others]).chain)
-    except VerificationError as error:
-        raise fault from error
-
-
-def _ca_policy() -> ExtensionPolicy:
-    """An issuer has basic constraints, and key usage that lets it issue."""
-    return (
-        ExtensionPolicy.permit_all()
-        .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
-        .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_issue)
-    )
-
-
-def _may_issue(
-    _policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None
-) -> None:
-    if usage is not None and not usage.key_cert_sign:
-        raise ValueError("key usage does not let this certificate issue others")

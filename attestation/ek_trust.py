@@ -4,18 +4,19 @@ Keylime's own programs do not judge EK certificates, so this does.
 """
 
 import hmac
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
-from cryptography import x509
-
-from attestation.ek_certificate import (
+from attestation.ek_certificate import CertifiedPath, certified_path, missing, named_tpm
+from attestation.ek_leaf import EkLeaf, read_leaf
+from attestation.ek_store import EkTrust, told
+from attestation.ek_verdict import (
     CertificateFault,
-    certified_path,
-    named_tpm,
-    told,
+    EkClass,
+    EkCode,
+    EkReason,
+    EkVerdict,
 )
-from attestation.ek_verdict import EkClass, EkCode, EkReason, EkVerdict
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
 
@@ -37,7 +38,7 @@ class EkEvidence:
 
 def judge(
     ek: EkEvidence,
-    roots: Sequence[x509.Certificate],
+    trust: EkTrust,
     passport: Passport | None,
     now: int,
     accepted: Collection[bytes] = (),
@@ -46,7 +47,7 @@ def judge(
     """Put an endorsement key in its class. Total: whatever is wrong is a reason.
 
     Args:
-        roots: The trust store, as ``certified_path`` takes it.
+        trust: The store that is asked; the verdict names it.
         passport: Its EK digest must be this key's, whatever the certificate says.
         now: Seconds since 1970, UTC.
         accepted: SHA-256 digests of keys (SubjectPublicKeyInfo) that an operator has
@@ -58,13 +59,23 @@ def judge(
         return EkVerdict(EkClass.REFUSED, (REFUSED_BY_HAND,))
     if passport and not hmac.compare_digest(passport.ek_digest, digest):
         return EkVerdict(EkClass.REFUSED, (_not_the_passports(passport),))
+    leaf: EkLeaf | None = None
     try:
-        path = certified_path(ek.key, ek.certificate, ek.intermediates, roots, now)
+        if ek.certificate is None:
+            raise missing()
+        leaf = read_leaf(ek.certificate)
+        path = certified_path(ek.key, leaf, ek.intermediates, trust, now)
     except CertificateFault as fault:
         klass = _without_path(fault, passport, digest in accepted)
-        return EkVerdict(klass, (fault.reason,))
-    subjects = tuple(told(one.subject) for one in path)
-    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects, named_tpm(path[0]))
+        notes = () if leaf is None else leaf.notes
+        return EkVerdict(klass, (fault.reason,), notes=notes, store=trust.digest)
+    return replace(_vendors(path), notes=(*leaf.notes, *path.notes), store=trust.digest)
+
+
+def _vendors(path: CertifiedPath) -> EkVerdict:
+    subjects = tuple(told(one.subject) for one in path.certificates)
+    tpm = named_tpm(path.certificates[0])
+    return EkVerdict(EkClass.VENDOR_TRUSTED, (), subjects, tpm)
 
 
 def _without_path(

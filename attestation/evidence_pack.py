@@ -15,6 +15,7 @@ from attestation.documents import (
     open_document,
     read_fields,
     sign_document,
+    texts,
     unverified_payload,
 )
 from ownership_vouchers import cbor
@@ -30,7 +31,11 @@ _MAX_PART = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class BoundKeys:
-    """The TPM a device was last bound to: keys as TPM2B_PUBLIC, digests SHA-256."""
+    """The TPM a device was last bound to: keys as TPM2B_PUBLIC, digests SHA-256.
+
+    ``ek_notes`` are codes and sentences in turn; ``ek_trust`` is the digest of the
+    trust store that judged the EK, empty where none is known.
+    """
 
     ek_public: bytes
     ek_certificate: bytes
@@ -39,6 +44,8 @@ class BoundKeys:
     ak_public: bytes
     passport_digest: bytes
     bound_at: int
+    ek_notes: tuple[str, ...] = ()
+    ek_trust: bytes = b""
 
     def to_item(self) -> list[object]:
         return [
@@ -49,12 +56,18 @@ class BoundKeys:
             self.ak_public,
             self.passport_digest,
             self.bound_at,
+            list(self.ek_notes),
+            self.ek_trust,
         ]
 
     @classmethod
     def from_item(cls, item: object) -> Self:
-        """Raises MalformedError."""
-        ek, certificate, ek_class, klass, ak, passport, at = cbor.array(item, 7)
+        """Raises MalformedError. Older packs lack the last two parts."""
+        parts = cbor.array(item, limit=9)
+        given = parts if len(parts) == 9 else [*parts, [], b""]
+        ek, certificate, ek_class, klass, ak, passport, at, notes, trust = cbor.array(
+            given, 9
+        )
         return cls(
             cbor.bstr(ek, limit=4096),
             cbor.bstr(certificate, limit=8192),
@@ -63,6 +76,8 @@ class BoundKeys:
             cbor.bstr(ak, limit=4096),
             cbor.bstr(passport, limit=32),
             cbor.uint(at, 63),
+            texts(notes, 128, 1024),
+            cbor.bstr(trust, limit=32),
         )
 
 

@@ -14,7 +14,7 @@ from onboarding.services.pkcs11_token import Token
 from onboarding.services.settings import Role, Settings
 from onboarding.services.tpm_custody import TpmCustody
 from onboarding.store.database import Database
-from onboarding.store.ek_roots import EkRootStore
+from onboarding.store.ek_trust import EkTrustStore
 from onboarding.store.errors import ChainBroken, NotFound, StoreError
 from onboarding.store.event_log import EventLog
 from onboarding.store.made import MadeStore
@@ -227,16 +227,23 @@ def _owner_key(
 
 
 def _ek_roots(settings: Settings, database: Database) -> Finding:
-    roots = EkRootStore(database).all()
-    if not roots and settings.role.includes(Role.OWNER):
+    state = EkTrustStore(database).state()
+    if not state.roots and settings.role.includes(Role.OWNER):
         return Finding(
             "EK store",
             Health.WARNING,
             "no TPM vendor's root is trusted",
-            "POST the vendors' root certificates to /api/v1/ek-roots; until then only"
-            " a manufacturer's passport vouches for a TPM.",
+            "Import a bundle with vouchgate ek import, or trust a vendor's CA with"
+            " vouchgate ek trust; until then only a passport vouches for a TPM.",
         )
-    return Finding("EK store", Health.OK, f"{len(roots)} root certificates")
+    stale = [one.issuer for one in state.crls if one.next_update < time.time()]
+    told = f"{len(state.roots)} certificates and {len(state.crls)} CRLs, version"
+    told += f" {state.number}"
+    if stale:
+        gone = f"{told}; past their time: {', '.join(stale[:5])}"
+        remedy = "Import those CAs' new CRLs with vouchgate ek crl."
+        return Finding("EK store", Health.WARNING, gone, remedy)
+    return Finding("EK store", Health.OK, told)
 
 
 def _audit_log(database: Database) -> Finding:

@@ -1,6 +1,5 @@
 """``vouchgate ek``: which endorsement keys are believed, by their CA or one by one."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from onboarding.cli import ek_trust
 from onboarding.cli.answers import object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
 from onboarding.cli.files import read_file
@@ -22,6 +22,13 @@ from onboarding.cli.output import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Endorsement keys that are believed.")
+app.command("import")(ek_trust.import_)
+app.command("bundle")(ek_trust.bundle)
+app.command("versions")(ek_trust.versions)
+app.command("crl")(ek_trust.crl)
+app.command("crls")(ek_trust.crls)
+app.command("drop-crl")(ek_trust.drop_crl)
+app.command("store")(ek_trust.store)
 
 Digest = Annotated[str, typer.Argument(help="SHA-256, as the lists have it.")]
 MAX_CERTIFICATES = 1024 * 1024
@@ -72,7 +79,7 @@ def distrust(
     json: Json = False,
 ) -> None:
     """Trust a certificate no longer; bindings made under it stay as judged."""
-    named = _digest(digest)
+    named = ek_trust.digest_of(digest)
     with connected(url, api_key_file, ca) as api:
         api.json("DELETE", f"ek-roots/{named}")
     if json:
@@ -104,7 +111,7 @@ def accept(
     json: Json = False,
 ) -> None:
     """Accept one key from the next binding on, as class ``accepted-once``."""
-    body = {"ek_digest": _digest(digest), "reason": reason}
+    body = {"ek_digest": ek_trust.digest_of(digest), "reason": reason}
     with connected(url, api_key_file, ca) as api:
         made = object_of(api.json("POST", "ek-acceptances", body))
     if json:
@@ -121,7 +128,7 @@ def unaccept(
     json: Json = False,
 ) -> None:
     """Accept a key no longer; bindings made under it stay as judged."""
-    named = _digest(digest)
+    named = ek_trust.digest_of(digest)
     with connected(url, api_key_file, ca) as api:
         api.json("DELETE", f"ek-acceptances/{named}")
     if json:
@@ -153,7 +160,7 @@ def refuse(
     json: Json = False,
 ) -> None:
     """Refuse one key at once, whatever vouches for it; nothing is released to it."""
-    body = {"ek_digest": _digest(digest), "reason": reason}
+    body = {"ek_digest": ek_trust.digest_of(digest), "reason": reason}
     with connected(url, api_key_file, ca) as api:
         made = object_of(api.json("POST", "ek-refusals", body))
     if json:
@@ -170,7 +177,7 @@ def unrefuse(
     json: Json = False,
 ) -> None:
     """Refuse a key no longer: what vouches for it counts again."""
-    named = _digest(digest)
+    named = ek_trust.digest_of(digest)
     with connected(url, api_key_file, ca) as api:
         api.json("DELETE", f"ek-refusals/{named}")
     if json:
@@ -187,13 +194,6 @@ def _pem(path: Path) -> bytes:
         return x509.load_der_x509_certificate(data).public_bytes(Encoding.PEM)
     except ValueError as error:
         raise unusable(f"{path}: no certificate, in PEM or DER") from error
-
-
-def _digest(text: str) -> str:
-    named = text.lower()
-    if not re.fullmatch(r"[0-9a-f]{64}", named):
-        raise unusable("a digest is 64 hexadecimal digits", "The lists have it.")
-    return named
 
 
 def _print(items: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

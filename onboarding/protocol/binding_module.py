@@ -11,11 +11,9 @@ What holds and what does not is said by `attestation.binding`; here is only who
 says what when. A refusal ends TO2 if the module is required.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Self
-
-from cryptography import x509
 
 from attestation.binding import (
     AK_ALGS,
@@ -30,6 +28,7 @@ from attestation.binding import (
     check_evidence,
     complete,
 )
+from attestation.ek_store import EkTrust
 from attestation.passport import Passport
 from onboarding.protocol.errors import MessageRefused
 from onboarding.protocol.modules import Message, ModuleContext, ModuleResult, Progress
@@ -78,14 +77,14 @@ class BindingModule:
 
     Args:
         passport: Of this device, already opened; None if it has none.
-        roots: Authorities whose EK certificates are believed.
+        trust: The store that EK certificates are judged by.
         accepted, refused: As `attestation.binding.check_evidence` takes them.
         ak_algs: Kinds of attestation key asked for.
         required: Whether a device that cannot be bound is not taken at all.
     """
 
     passport: Passport | None
-    roots: Sequence[x509.Certificate]
+    trust: EkTrust
     accepted: Collection[bytes] = ()
     ak_algs: tuple[str, ...] = AK_ALGS
     required: bool = True
@@ -125,7 +124,7 @@ class BindingModule:
             nonce=now.nonce,
             device_key=ctx.device_key,
             passport=self.passport,
-            roots=self.roots,
+            trust=self.trust,
             now=ctx.now,
             accepted=self.accepted,
             refused=self.refused,

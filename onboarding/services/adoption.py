@@ -23,7 +23,7 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
 from onboarding.services.passports import StoredPassport
-from onboarding.services.roots import AcceptedEks, EkRoots, RefusedEks
+from onboarding.services.roots import AcceptedEks, HeldTrust, RefusedEks
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
 from ownership_vouchers.types import Guid
@@ -38,6 +38,17 @@ class Reported:
 
     ek: bytes = b""
     ak: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Fields of a binding record, named as there."""
+
+    klass: str
+    ek_class: str
+    ek_reasons: tuple[str, ...]
+    ek_notes: tuple[tuple[str, str], ...]
+    ek_trust_digest: bytes | None
 
 
 class Adoption:
@@ -74,20 +85,22 @@ class Adoption:
             return
         passport = self._passport(situation.guid)
         self._require_same(old, passport, reported, ek, ak)
-        klass, ek_class, reasons = self._classes(old, entry, ek, passport)
+        judged = self._judged(old, entry, ek, passport)
         record = BindingRecord(
             situation.guid.raw,
             entry.ek_public,
             entry.ek_certificate,
             key_digest(ek.key),
-            ek_class,
-            reasons,
+            judged.ek_class,
+            judged.ek_reasons,
             entry.ak_public,
             "rsa" if ak.type is KeyAlg.RSA else "ecc",
             channel.value,
-            klass,
+            judged.klass,
             _passport_digest(self._context, situation.guid),
             self._context.now(),
+            judged.ek_notes,
+            judged.ek_trust_digest,
         )
         self._context.stores.bindings.put(record, actor)
 
@@ -111,35 +124,48 @@ class Adoption:
         if reported.ak and not hmac.compare_digest(reported.ak, key_digest(ak.key)):
             raise refused("the registrar has another AK than was reported")
 
-    def _classes(
+    def _judged(
         self,
         old: BindingRecord | None,
         entry: RegisteredAgent,
         ek: PublicArea,
         passport: Passport | None,
-    ) -> tuple[str, str, tuple[str, ...]]:
-        """The binding's class, the EK's, and what spoke against better ones.
+    ) -> "_Judged":
+        """What the binding is worth, and the EK.
 
         An EK that was bound in TO2 was judged there, with all that came along.
         """
         same = old is not None and hmac.compare_digest(old.ek_public, entry.ek_public)
         if old is not None and same and old.ek_class != EkClass.REFUSED:
-            return old.klass, old.ek_class, old.ek_reasons
+            return _Judged(
+                old.klass,
+                old.ek_class,
+                old.ek_reasons,
+                old.ek_notes,
+                old.ek_trust_digest,
+            )
         verdict = self._verdict(entry, ek, passport)
         if verdict.klass is EkClass.REFUSED:
             raise refused(verdict.reasons[0].sentence)
-        reasons = tuple(one.sentence for one in verdict.reasons)
-        return BindingClass.KEY_OUTSIDE_TPM.value, verdict.klass.value, reasons
+        return _Judged(
+            BindingClass.KEY_OUTSIDE_TPM.value,
+            verdict.klass.value,
+            tuple(one.sentence for one in verdict.reasons),
+            tuple((one.code.value, one.sentence) for one in verdict.notes),
+            verdict.store or None,
+        )
 
     def _verdict(
         self, entry: RegisteredAgent, ek: PublicArea, passport: Passport | None
     ) -> EkVerdict:
         stores = self._context.stores
         evidence = EkEvidence(ek.key, entry.ek_certificate)
-        roots, now = EkRoots(stores.ek_roots).all(), self._context.now()
+        required = self._context.settings.ek_crls_required
+        held = HeldTrust(stores.ek_trust, crls_required=required)
         accepted = AcceptedEks(stores.ek_acceptances)
         refused = RefusedEks(stores.ek_refusals)
-        return judge(evidence, roots, passport, now, accepted, refused)
+        now = self._context.now()
+        return judge(evidence, held.get(), passport, now, accepted, refused)
 
     def _passport(self, guid: Guid) -> Passport | None:
         stored = _stored_passport(self._context, guid)

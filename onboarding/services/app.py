@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import APIRouter, FastAPI
 
 from attestation.device_auth import MAX_REQUEST
+from attestation.ek_bundle import MAX_BUNDLE
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
 from onboarding.services import first_key, health
 from onboarding.services.api import problems
@@ -42,6 +43,8 @@ LARGER_BODIES = {
     "/api/v1/manifests": 2 * 1024 * 1024,
     "/api/v1/service-info/files": MAX_FILE,
     "/api/v1/runtime-policies": MAX_RUNTIME_POLICY,
+    "/api/v1/ek-trust/bundles": MAX_BUNDLE,
+    "/api/v1/ek-crls": MAX_BUNDLE,
     "/device/v1/attest": MAX_REQUEST,
     "/device/v1/attest/log": MAX_REQUEST,
 }

@@ -103,6 +103,8 @@ def _binding(context: Context, guid: bytes) -> BoundKeys | None:
         found.ak_public,
         found.passport_digest or b"",
         found.bound_at,
+        tuple(word for note in found.ek_notes for word in note),
+        found.ek_trust_digest or b"",
     )
 
 

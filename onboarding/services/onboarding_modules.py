@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from cryptography import x509
-
+from attestation.ek_store import EkTrust
 from attestation.passport import Passport
 from hw.profiles import profiles
 from onboarding.protocol.binding_module import BindingModule
@@ -13,7 +12,7 @@ from onboarding.protocol.invocation import Invocation
 from onboarding.protocol.modules import ModulePlan, OwnerModule
 from onboarding.services.errors import SettingsError
 from onboarding.services.owned import Owned
-from onboarding.services.roots import AcceptedEks, EkRoots, RefusedEks
+from onboarding.services.roots import AcceptedEks, HeldTrust, RefusedEks
 from onboarding.services.serviceinfo.plan import CompiledPlan
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Download
@@ -35,13 +34,13 @@ class OnboardingModules:
 
     def __init__(
         self,
-        roots: EkRoots,
+        trust: HeldTrust,
         accepted: AcceptedEks,
         refused: RefusedEks,
         downloads: Sequence[Download],
         plans: Plans,
     ) -> None:
-        self._roots = roots
+        self._trust = trust
         self._accepted = accepted
         self._refused = refused
         self._downloads = _modules(downloads)
@@ -65,16 +64,16 @@ class OnboardingModules:
 
     def _first(self, passport: Passport | None) -> tuple[OwnerModule, ...]:
         """What every plan begins with; without a passport it is the same for all."""
-        roots = self._roots.all()
-        if passport is None and self._loose[0] is roots:
+        trust = self._trust.get()
+        if passport is None and self._loose[0] is trust:
             return self._loose[1]
         found: tuple[OwnerModule, ...] = (
-            self._binding(passport, roots),
+            self._binding(passport, trust),
             InventoryModule(),
             *self._downloads,
         )
         if passport is None:
-            self._loose = roots, found
+            self._loose = trust, found
         return found
 
     def _plan(self, owned: Owned | None, plan_id: str | None) -> CompiledPlan | None:
@@ -84,9 +83,7 @@ class OnboardingModules:
             return None
         return self._plans.of(owned.voucher.header.guid.raw)
 
-    def _binding(
-        self, passport: Passport | None, roots: Sequence[x509.Certificate]
-    ) -> BindingModule:
+    def _binding(self, passport: Passport | None, trust: EkTrust) -> BindingModule:
         """Whoever is said to have a TPM must show it; others may go without.
 
         A device that is not bound is given nothing that is gated.
@@ -94,11 +91,11 @@ class OnboardingModules:
         refused = self._refused
         if passport is None:
             accepted = self._accepted
-            return BindingModule(None, roots, accepted, required=False, refused=refused)
+            return BindingModule(None, trust, accepted, required=False, refused=refused)
         alg = _AK_ALGS.get(passport.profile)
         if alg is None:
-            return BindingModule(passport, roots, refused=refused)
-        return BindingModule(passport, roots, ak_algs=(alg,), refused=refused)
+            return BindingModule(passport, trust, refused=refused)
+        return BindingModule(passport, trust, ak_algs=(alg,), refused=refused)
 
 
 def _modules(downloads: Sequence[Download]) -> tuple[OwnerModule, ...]:

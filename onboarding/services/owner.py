@@ -30,7 +30,7 @@ from onboarding.services.api import (
     drift,
     ek_acceptances,
     ek_refusals,
-    ek_roots,
+    ek_trust,
     event_stream,
     events,
     keys,
@@ -75,7 +75,7 @@ from onboarding.services.onboarding_modules import OnboardingModules
 from onboarding.services.orchestrator import Orchestrator, Work
 from onboarding.services.owned import OwnedVouchers
 from onboarding.services.roles import ProtocolRole
-from onboarding.services.roots import AcceptedEks, EkRoots, RefusedEks
+from onboarding.services.roots import AcceptedEks, HeldTrust, RefusedEks
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Settings, read_secret
 from onboarding.services.taking import TakingOver
@@ -97,7 +97,7 @@ ROUTERS = (
     drift.router,
     ek_acceptances.router,
     ek_refusals.router,
-    ek_roots.router,
+    ek_trust.router,
     event_stream.router,
     events.router,
     keys.router,
@@ -176,11 +176,12 @@ def create_app(settings: Settings) -> FdoTransport:
 
 
 def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
-    roots = EkRoots(context.stores.ek_roots)
+    required = context.settings.ek_crls_required
+    trust = HeldTrust(context.stores.ek_trust, crls_required=required)
     accepted = AcceptedEks(context.stores.ek_acceptances)
     refused = RefusedEks(context.stores.ek_refusals)
     downloads = context.settings.downloads
-    modules = OnboardingModules(roots, accepted, refused, downloads, Plans(context))
+    modules = OnboardingModules(trust, accepted, refused, downloads, Plans(context))
     taking = TakingOver(context, vouchers)
     limits = _limits(context.settings)
     ciphers = EVERY if context.settings.to2_hmac_ciphers else AEADS

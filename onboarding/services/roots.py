@@ -1,13 +1,13 @@
-"""Which endorsement keys are believed: roots of their certificates, and single keys."""
+"""Which endorsement keys are believed: by the trust store, and single keys."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
 
-from cryptography import x509
-
+from attestation.ek_store import EkTrust, load_crl, load_root
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_refusals import EkRefusalStore
-from onboarding.store.ek_roots import EkRootStore
+from onboarding.store.ek_trust import EkTrustStore
+from onboarding.store.ek_trust_records import EkTrustState
 
 REREAD_SECONDS = 5.0
 
@@ -47,22 +47,38 @@ class RefusedEks(Collection[bytes]):
         return len(self._store.all())
 
 
-class EkRoots:
-    """The trust store of endorsement keys, at most a few seconds old."""
+class HeldTrust:
+    """The trust store of endorsement keys, at most a few seconds old.
+
+    Args:
+        crls_required: Whether each CA of a path must have a CRL in force.
+    """
 
     def __init__(
-        self, store: EkRootStore, clock: Callable[[], float] = time.monotonic
+        self,
+        store: EkTrustStore,
+        *,
+        crls_required: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._crls_required = crls_required
         self._clock = clock
         self._read_at = float("-inf")
-        self._roots: tuple[x509.Certificate, ...] = ()
+        self._trust = EkTrust(crls_required=crls_required)
 
-    def all(self) -> tuple[x509.Certificate, ...]:
-        """Every root there is."""
+    def get(self) -> EkTrust:
+        """The store; the very same object for as long as it holds the same."""
         now = self._clock()
         if now - self._read_at >= REREAD_SECONDS:
-            found = (record.certificate for record in self._store.all())
-            self._roots = tuple(map(x509.load_der_x509_certificate, found))
+            state = self._store.state()
+            if state.digest != self._trust.digest:
+                self._trust = _loaded(state, crls_required=self._crls_required)
             self._read_at = now
-        return self._roots
+        return self._trust
+
+
+def _loaded(state: EkTrustState, *, crls_required: bool) -> EkTrust:
+    roots = tuple(load_root(one.certificate) for one in state.roots)
+    crls = tuple(load_crl(one.crl, roots) for one in state.crls)
+    return EkTrust(roots, crls, crls_required)

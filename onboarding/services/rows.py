@@ -79,6 +79,8 @@ def binding_record(
         binding.klass.value,
         passport_digest,
         now,
+        tuple((one.code.value, one.sentence) for one in binding.ek_verdict.notes),
+        binding.ek_verdict.store or None,
     )
 
 

@@ -113,6 +113,7 @@ class Settings(AccessSettings, KeySettings, RendezvousSettings):
     next_owner_file: Path | None = None  # whom DI signs each new voucher over to
 
     # Owner
+    ek_crls_required: bool = False  # each CA of an EK must have a CRL in force
     credential_reuse: bool = False  # devices keep theirs, unless one is to be replaced
     to0_wait_seconds: Seconds = 7 * 86400  # what we ask of a rendezvous
     to0_run_seconds: int = Field(default=30, ge=1, le=90)  # all of one attempt

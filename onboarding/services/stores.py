@@ -17,7 +17,7 @@ from onboarding.store.device_keys import DeviceKeyStore
 from onboarding.store.devices import DeviceStore
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_refusals import EkRefusalStore
-from onboarding.store.ek_roots import EkRootStore
+from onboarding.store.ek_trust import EkTrustStore
 from onboarding.store.event_log import EventLog
 from onboarding.store.idempotency import IdempotencyStore
 from onboarding.store.ima_lists import ImaListStore
@@ -67,7 +67,7 @@ class Stores:
     devices: DeviceStore
     ek_acceptances: EkAcceptanceStore
     ek_refusals: EkRefusalStore
-    ek_roots: EkRootStore
+    ek_trust: EkTrustStore
     events: EventLog
     idempotency: IdempotencyStore
     ima_lists: ImaListStore
@@ -115,7 +115,7 @@ class Stores:
             DeviceStore(database),
             EkAcceptanceStore(database),
             EkRefusalStore(database),
-            EkRootStore(database),
+            EkTrustStore(database),
             EventLog(database),
             IdempotencyStore(database),
             ImaListStore(database),

@@ -11,13 +11,13 @@ from onboarding.store.events import Event, append
 
 _INSERT = Sql(
     "INSERT INTO bindings (guid, ek_public, ek_certificate, ek_digest, ek_class, "
-    "ek_reasons, ak_public, ak_alg, channel, klass, passport_digest, bound_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "ek_reasons, ak_public, ak_alg, channel, klass, passport_digest, bound_at, "
+    "ek_notes, ek_trust_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GET = Sql(
     "SELECT guid, ek_public, ek_certificate, ek_digest, ek_class, ek_reasons, "
-    "ak_public, ak_alg, channel, klass, passport_digest, bound_at "
-    "FROM bindings WHERE guid = ?"
+    "ak_public, ak_alg, channel, klass, passport_digest, bound_at, ek_notes, "
+    "ek_trust_digest FROM bindings WHERE guid = ?"
 )
 _DROP = Sql("DELETE FROM bindings WHERE guid = ?")
 _ENROLLED = Sql(
@@ -47,7 +47,8 @@ class BindingRecord:
 
     ``ek_public`` and ``ak_public`` are TPM2B_PUBLIC bytes, ``ek_certificate``
     DER; ``ek_digest`` is the SHA-256 that the passport names; ``channel`` says
-    how evidence will come; ``klass`` is the binding's class.
+    how evidence will come; ``klass`` is the binding's class. ``ek_notes`` are pairs of
+    code and sentence; ``ek_trust_digest`` names the trust store that was asked.
     """
 
     guid: bytes
@@ -62,6 +63,8 @@ class BindingRecord:
     klass: str
     passport_digest: bytes | None
     bound_at: int
+    ek_notes: tuple[tuple[str, str], ...] = ()
+    ek_trust_digest: bytes | None = None
 
 
 def write(connection: Connection, record: BindingRecord) -> None:
@@ -81,6 +84,8 @@ def write(connection: Connection, record: BindingRecord) -> None:
         record.klass,
         record.passport_digest,
         record.bound_at,
+        json.dumps(record.ek_notes),
+        record.ek_trust_digest,
     )
     connection.count(_INSERT, values)
 
@@ -121,8 +126,11 @@ def event(record: BindingRecord, guid: bytes, actor: str, at: int) -> Event:
         "class": record.klass,
         "ek_class": record.ek_class,
         "ek_reasons": list(record.ek_reasons),
+        "ek_notes": [code for code, _ in record.ek_notes],
         "channel": record.channel,
     }
+    if record.ek_trust_digest is not None:
+        detail["ek_trust"] = record.ek_trust_digest.hex()
     return Event("device.bound", actor, at, guid, record.ek_digest, detail)
 
 
@@ -158,6 +166,7 @@ class BindingStore:
             raise NotFound(f"device {guid.hex()} is not bound to a TPM")
         values = [*row]
         values[5] = tuple(json.loads(row[5]))
+        values[12] = tuple(map(tuple, json.loads(row[12] or "[]")))
         return BindingRecord(*values)
 
     def enrolled_on(self, channel: str) -> tuple[bytes, ...]:

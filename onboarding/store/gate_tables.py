@@ -21,6 +21,8 @@ class BindingRow(Base, table=True):
     ek_digest: bytes = Field(index=True)
     ek_class: str
     ek_reasons: str
+    ek_notes: str | None = None
+    ek_trust_digest: bytes | None = None
     ak_public: bytes
     ak_alg: str
     channel: str
@@ -28,17 +30,6 @@ class BindingRow(Base, table=True):
     passport_digest: bytes | None = None
     bound_at: int = seconds()
     keylime_mark: bytes | None = None  # SHA-256; what Keylime had heard when last seen
-
-
-class EkRootRow(Base, table=True):
-    """A certificate that EK chains may end in."""
-
-    __tablename__ = "ek_roots"
-    digest: bytes = Field(primary_key=True)
-    certificate: bytes
-    subject: str
-    added_at: int = seconds()
-    added_by: str
 
 
 class EkAcceptanceRow(Base, table=True):

@@ -7,7 +7,6 @@ import pytest
 from onboarding.store.assignments import AssignmentStore
 from onboarding.store.database import Database
 from onboarding.store.ek_acceptances import EkAcceptance, EkAcceptanceStore
-from onboarding.store.ek_roots import EkRootRecord, EkRootStore
 from onboarding.store.errors import Conflict, InvalidCursor, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.manifests import ManifestRecord, ManifestStore
@@ -142,20 +141,6 @@ def test_only_what_exists_is_assigned(database: Database) -> None:
         assignments.assign_policy(GUID, "boards", 1, ACTOR, NOW)
     with pytest.raises(InvalidRecord):
         assignments.assign_policy(GUID, "all", 1, ACTOR, NOW)
-
-
-def test_ek_roots_are_added_once_and_removed(database: Database) -> None:
-    roots = EkRootStore(database)
-    record = EkRootRecord(b"der", "CN=Test EK CA", NOW, ACTOR)
-    assert roots.add(record)
-    assert not roots.add(record)
-    assert roots.all() == (record,)
-    roots.remove(record.digest, ACTOR, NOW)
-    assert roots.all() == ()
-    with pytest.raises(NotFound):
-        roots.remove(record.digest, ACTOR, NOW)
-    with pytest.raises(InvalidRecord):
-        roots.add(replace(record, certificate=b""))
 
 
 def test_an_ek_is_accepted_by_hand_once_and_no_longer(database: Database) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 
 from attestation.decision import DenyCode
+from attestation.ek_store import EkTrust
 from attestation.ek_trust import EkEvidence, judge
 from attestation.ek_verdict import EkClass
 from attestation.keylime.errors import KeylimeError
@@ -106,10 +107,11 @@ def test_an_ek_without_a_certificate_is_attested_and_given_nothing(
     bench.assign()
     ek = attesting.attester.tpm.endorsement_key()
     key = PublicArea.from_bytes(ek.public).key
-    roots = [x509.load_pem_x509_certificate(one) for one in ek_ca_certificates(ek_ca)]
-    klass = judge(EkEvidence(key, ek.certificate), roots, None, NOW).klass
+    roots = map(x509.load_pem_x509_certificate, ek_ca_certificates(ek_ca))
+    trust = EkTrust.of(roots)
+    klass = judge(EkEvidence(key, ek.certificate), trust, None, NOW).klass
     assert klass is EkClass.VENDOR_TRUSTED  # it has one, and does not show it
-    klass = judge(EkEvidence(key, None), roots, None, NOW).klass
+    klass = judge(EkEvidence(key, None), trust, None, NOW).klass
     bindings = bench.context.stores.bindings
     uncertified = replace(bindings.get(bench.guid.raw), ek_class=klass.value)
     bindings.put(uncertified, "test")

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.cli.app import run
 from tests.support.cli_site import Capture, Site, answer, running_site
-from tests.support.ek_authority import TpmVendor
+from tests.support.ek_authority import TpmVendor, der
 
 KEY = "ab" * 32
 
@@ -73,3 +73,79 @@ def test_a_key_is_accepted_with_a_reason_and_no_longer(
     assert run(["ek", "unrefuse", KEY, *where(site)]) == 1
     capsys.readouterr()
     assert run(["ek", "unaccept", "../roots", *where(site)]) == 2
+
+
+def test_a_bundle_is_made_shown_imported_and_replaced(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    first, second = TpmVendor(), TpmVendor()
+    for number, vendor in enumerate((first, second)):
+        directory = tmp_path / f"v{number}"
+        (directory / "RootCA").mkdir(parents=True)
+        root, issuer = vendor.store
+        (directory / "RootCA" / "root.crt").write_bytes(der(root))
+        pem = issuer.public_bytes(Encoding.PEM)
+        (directory / "issuer.pem").write_bytes(pem + b"\n" + pem)
+        (directory / "root.crl").write_bytes(vendor.root.crl())
+        (directory / "key.pem").write_text("-----BEGIN PUBLIC KEY-----")
+        (directory / "notes.txt").write_text("no certificate")
+        file = str(tmp_path / f"{number}.bundle")
+        made: Any = answer(
+            capsys, "ek", "bundle", file, str(directory), "--name", "vendors",
+            "--release", f"{number}",
+        )  # fmt: skip
+        assert (made["certificates"], made["crls"]) == (2, 1)
+        assert made["passed_over"] == [str(directory / "key.pem")]
+    one, two = (str(tmp_path / f"{number}.bundle") for number in range(2))
+    assert run(["ek", "import", one, "--dry-run", *where(site)]) == 0
+    assert "this would change" in capsys.readouterr().out
+    nothing: Any = answer(capsys, "ek", "crls", *where(site, "operator"))
+    assert nothing["items"] == []
+    assert run(["ek", "import", one, *where(site)]) == 0
+    assert run(["ek", "import", one, *where(site)]) == 0
+    assert "holds all of it already" in capsys.readouterr().out
+    replaced: Any = answer(capsys, "ek", "import", two, *where(site))
+    assert (len(replaced["added"]), len(replaced["removed"])) == (3, 3)
+    latest = str(replaced["version"])
+    shown: Any = answer(capsys, "ek", "versions", latest, *where(site, "operator"))
+    assert shown["removed"] == replaced["removed"]
+    assert shown["bundle"]["version"] == "1"
+    assert run(["ek", "versions", *where(site, "operator")]) == 0
+    assert "bundle-imported vendors 1" in capsys.readouterr().out
+    assert run(["ek", "import", one, *where(site, "operator")]) == 1
+
+
+def test_a_crl_is_taken_from_a_file_and_shown(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    vendor = TpmVendor()
+    root, crl = tmp_path / "root.der", tmp_path / "a.crl"
+    root.write_bytes(der(vendor.root.certificate))
+    crl.write_bytes(vendor.root.crl())
+    assert run(["ek", "crl", str(crl), *where(site)]) == 1
+    assert "trust that CA first" in capsys.readouterr().err
+    assert run(["ek", "trust", str(root), *where(site)]) == 0
+    assert run(["ek", "crl", str(crl), *where(site)]) == 0
+    assert "1 are new" in capsys.readouterr().out
+    assert run(["ek", "crl", str(root), *where(site)]) == 2
+    assert run(["ek", "crls", *where(site, "operator")]) == 0
+    assert "CN=test TPM vendor root" in capsys.readouterr().out
+    before: Any = answer(capsys, "ek", "store", *where(site, "operator"))
+    listed: Any = answer(capsys, "ek", "crls", *where(site, "operator"))
+    named = listed["items"][-1]["digest"]
+    assert run(["ek", "drop-crl", named, *where(site)]) == 0
+    capsys.readouterr()
+    after: Any = answer(capsys, "ek", "store", *where(site, "operator"))
+    assert after["crls"] == before["crls"] - 1
+    assert after["digest"] != before["digest"]
+
+
+def test_what_is_no_bundle_is_not_sent(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "no.bundle"
+    path.write_text("Vouchgate-EK-Bundle: 1\n\n")
+    assert run(["ek", "import", str(path), *where(site)]) == 2
+    assert "not an EK bundle" in capsys.readouterr().err
+    made = ["ek", "bundle", str(tmp_path / "b"), str(path), "--name", "a"]
+    assert run([*made, "--release", "1"]) == 2

@@ -56,7 +56,7 @@ def _vendor() -> tuple[TpmVendor, ec.EllipticCurvePublicKey]:
 def _ek_certificate(data: bytes) -> None:
     """Judging is total: a certificate that cannot be read is a reason, not an error."""
     vendor, key = _vendor()
-    judge(EkEvidence(key, data[:4096]), vendor.store, None, NOW)
+    judge(EkEvidence(key, data[:4096]), vendor.trust, None, NOW)
 
 
 def _certificates() -> list[bytes]:

@@ -7,6 +7,7 @@ from functools import partial
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.binding import BindingEvidence
+from attestation.ek_store import EkTrust
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.fdo_command import CommandModule
 from onboarding.protocol.fdo_csr import CsrModule
@@ -30,7 +31,7 @@ SAID: Mapping[str, tuple[str, ...]] = {
     "csr": ("cacerts-req", "simpleenroll-req", "csrattrs-req", "odd"),
 }
 MODULES: Mapping[str, OwnerModule] = {
-    "binding": BindingModule(None, (), required=False),
+    "binding": BindingModule(None, EkTrust(), required=False),
     "download": DownloadModule((FilePush("a", b"content"), FilePush("b", b""))),
     "upload": UploadModule("file", max_bytes=2048),
     "command": CommandModule("true", ("-x",)),

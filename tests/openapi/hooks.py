@@ -46,7 +46,9 @@ def as_it_is(_ctx: SerializationContext, value: Any) -> bytes:
 
 # Documents in languages of their own: what may stand in one is no schema's to say.
 BODIES: dict[str, list[Any]] = {
+    "POST /api/v1/ek-crls": SITE["ek_crls"],
     "POST /api/v1/ek-roots": SITE["certificates"],
+    "POST /api/v1/ek-trust/bundles": SITE["ek_bundles"],
     "POST /api/v1/keys/match": SITE["vouchers"],
     "POST /api/v1/runtime-policies": SITE["runtime_policies"],
     "POST /api/v1/service-info/plans": SITE["plans"],

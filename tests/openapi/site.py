@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from attestation.ek_bundle import EkBundle
 from hw.public_area import UNEXPORTABLE, TpmaObject
 from onboarding.services.api.fields import encode_bytes
 from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
+from tests.support.ek_authority import TpmVendor, der
 from tests.support.services import Running, Site
 from tests.support.sold_vouchers import sold_to
 from tests.support.tpm_statements import AES128, NULL, ecc_public
@@ -21,6 +25,10 @@ from tests.support.tpm_statements import AES128, NULL, ecc_public
 TAKEN, KNOWN = 4, 12  # vouchers that are in, and that may be imported
 
 EK_ATTRIBUTES = int(UNEXPORTABLE | TpmaObject.RESTRICTED | TpmaObject.DECRYPT)
+VENDOR = TpmVendor()
+VENDORS = [one.public_bytes(Encoding.PEM).decode() for one in VENDOR.store]
+BUNDLE = EkBundle.of("site", "1", map(der, VENDOR.store))
+CRL = x509.load_der_x509_crl(VENDOR.root.crl()).public_bytes(Encoding.PEM).decode()
 NOBODY = "00000000-0000-4000-8000-000000000000"
 RUNTIME_POLICY = {
     "meta": {"version": 1, "generator": 2},
@@ -55,6 +63,8 @@ def served(directory: Path, role: Service) -> Iterator[Served]:
     vouchers = sold_to(site, KNOWN)
     with site.serve(settings) as service:
         guids = _taken(service, key, vouchers[:TAKEN]) if _owns(role) else []
+        if _owns(role):  # whose CRL can be taken then
+            service.call(key, "POST", "/ek-roots", content="".join(VENDORS))
         facts = directory / "facts.json"
         facts.write_text(json.dumps(_facts(site, vouchers, guids)))
         yield Served(service, key, facts)
@@ -82,6 +92,8 @@ def _facts(site: Site, vouchers: list[str], guids: list[str]) -> dict[str, Any]:
         "vouchers": vouchers,
         "public": [keys[kind].public_pem for kind in KeyKind],
         "certificates": [certificate],
+        "ek_bundles": [BUNDLE.encode().decode()],
+        "ek_crls": [CRL],
         "device_ca": certificate,
         "ours": [one.fingerprint for one in keys.values()],
         "plans": plans,

@@ -133,7 +133,7 @@ def test_no_tpm_structure_escapes_it(
             nonce=bytes(32),
             device_key=EK,
             passport=None,
-            roots=VENDOR.store,
+            trust=VENDOR.trust,
             now=EK_NOW,
         )
 
@@ -154,7 +154,7 @@ def test_no_altered_certificate_is_the_vendors(
     altered = bytearray(CERTIFICATE)
     altered[place] ^= change
     for certificate in (bytes(altered), CERTIFICATE[:cut] + b"\0"):
-        verdict = judge(EkEvidence(EK, certificate), VENDOR.store, None, EK_NOW)
+        verdict = judge(EkEvidence(EK, certificate), VENDOR.trust, None, EK_NOW)
         assert verdict.klass is EkClass.REFUSED
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
+from attestation.ek_store import EkTrust
 from hw.swtpm import ek_ca_certificates
 from tests.support.tpm_machines import Machine, Owner
 
@@ -29,11 +30,11 @@ def thief(other_tpm: "Tpm") -> Machine:
 
 
 @pytest.fixture(scope="module")
-def roots(ek_ca: Path, machine: Machine) -> list[x509.Certificate]:
+def trust(ek_ca: Path, machine: Machine) -> EkTrust:
     """The vendor's CA; it exists once a TPM has been manufactured."""
-    return [x509.load_pem_x509_certificate(pem) for pem in ek_ca_certificates(ek_ca)]
+    return EkTrust.of(map(x509.load_pem_x509_certificate, ek_ca_certificates(ek_ca)))
 
 
 @pytest.fixture(scope="module")
-def owner(machine: Machine, roots: list[x509.Certificate]) -> Owner:
-    return Owner(machine.dak.public_key, roots)
+def owner(machine: Machine, trust: EkTrust) -> Owner:
+    return Owner(machine.dak.public_key, trust)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from attestation.ek_store import EkTrust
 from ownership_vouchers.algorithms import VerifyKey
 
 NOW = int(datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC).timestamp())
@@ -20,7 +21,7 @@ AGREEMENT = x509.KeyUsage(False, False, False, False, True, False, False, False,
 ENCIPHERMENT = x509.KeyUsage(
     False, False, True, False, False, False, False, False, False
 )
-ISSUING = x509.KeyUsage(False, False, False, False, False, True, False, False, False)
+ISSUING = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
 SIGNING = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
 NO_CA = x509.BasicConstraints(ca=False, path_length=None)
 CA = x509.BasicConstraints(ca=True, path_length=None)
@@ -97,6 +98,32 @@ class Issuer:
             builder = builder.add_extension(value, critical)
         return builder.sign(self.key, hashes.SHA256())
 
+    def crl(
+        self,
+        *revoked: int,
+        days: tuple[int, int] = (-1, 30),
+        number: int = 1,
+        extensions: Sequence[Extension] = (),
+    ) -> bytes:
+        """Return a CRL, DER, that names these serial numbers."""
+        now = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
+        first, last = (now + datetime.timedelta(days=day) for day in days)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.issuer_name)
+            .last_update(first)
+            .next_update(last)
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for value, critical in extensions:
+            builder = builder.add_extension(value, critical)
+        for serial in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial)
+            reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
+            entry = entry.revocation_date(first).add_extension(reason, critical=False)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
     def issue_ek(
         self,
         key: VerifyKey,
@@ -117,6 +144,11 @@ class TpmVendor:
     def __init__(self) -> None:
         self.root = Issuer("test TPM vendor root")
         self.issuer = Issuer("test TPM vendor issuer", self.root)
+
+    @property
+    def trust(self) -> EkTrust:
+        """The same, as judgements are made by it."""
+        return EkTrust.of(self.store)
 
     @property
     def store(self) -> list[x509.Certificate]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
 
 from attestation.binding import (
     BindingEvidence,
@@ -15,6 +14,7 @@ from attestation.binding import (
     check_evidence,
     qualifying_data,
 )
+from attestation.ek_store import EkTrust
 from attestation.passport import Passport, key_digest
 from hw.evidence import AkAlg, AttestationKey, EkAlg, EndorsementKey
 from hw.public_area import PublicArea
@@ -68,7 +68,7 @@ class Owner:
     """The owner's side: what it expects of this voucher's device."""
 
     device_key: VerifyKey
-    roots: list[x509.Certificate]
+    trust: EkTrust
     passport: Passport | None = None
 
     def check(self, evidence: BindingEvidence, **changes: Any) -> PendingBinding:
@@ -79,7 +79,7 @@ class Owner:
             "nonce": NONCE,
             "device_key": self.device_key,
             "passport": self.passport,
-            "roots": self.roots,
+            "trust": self.trust,
             "now": NOW,
         }
         return check_evidence(received, **{**asked, **changes})

@@ -9,6 +9,7 @@ from attestation.binding import (
     PendingBinding,
     complete,
 )
+from attestation.ek_store import EkTrust
 from attestation.ek_verdict import EkClass, EkCode
 from tests.support.tpm_machines import SECRET, Machine, Owner, activate
 
@@ -47,9 +48,9 @@ def test_the_passport_vouches_where_no_root_is_known(
     machine: Machine, owner: Owner
 ) -> None:
     passport = machine.passport()
-    pending = owner.check(machine.evidence(), roots=[], passport=passport)
+    pending = owner.check(machine.evidence(), trust=EkTrust(), passport=passport)
     assert pending.ek_class is EkClass.PASSPORT_TRUSTED
-    assert owner.code(machine.evidence(), roots=[]) is EkCode.CERTIFICATE_NO_PATH
+    assert owner.code(machine.evidence(), trust=EkTrust()) is EkCode.CERTIFICATE_NO_PATH
 
 
 def test_without_certificate_and_passport_the_class_says_so(

@@ -126,6 +126,10 @@ def _binding(one: BindingRecord) -> JsonObject:
         "class": one.klass,
         "ek_class": one.ek_class,
         "ek_reasons": list(one.ek_reasons),
+        "ek_notes": [
+            {"code": code, "sentence": sentence} for code, sentence in one.ek_notes
+        ],
+        "ek_trust": None if one.ek_trust_digest is None else one.ek_trust_digest.hex(),
         "ek_digest": one.ek_digest.hex(),
         "ek_certificate": one.ek_certificate is not None,
         "ak_alg": one.ak_alg,

@@ -22,7 +22,7 @@ def get_overview(request: Request, context: Ctx) -> JsonObject:
     stores, health = context.stores, _health(request)
     found = health.overview.get()
     trust = load_trust(stores.settings).to_json()
-    keylime = health.keylime
+    keylime, ek_trust = health.keylime, stores.ek_trust.state()
     return {
         "states": {state.value: n for state, n in health.devices.get().items()},
         "owned": found.owned,
@@ -34,7 +34,9 @@ def get_overview(request: Request, context: Ctx) -> JsonObject:
             for one in found.classes
         ],
         "trust": trust,
-        "ek_roots": len(stores.ek_roots.all()),
+        "ek_roots": len(ek_trust.roots),
+        "ek_crls": len(ek_trust.crls),
+        "ek_trust": ek_trust.digest.hex(),
         "ek_acceptances": len(stores.ek_acceptances.all()),
         "keylime": "not configured" if keylime is None else keylime.get(),
         "insecure": list(context.settings.insecure),

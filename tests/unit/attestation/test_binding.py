@@ -20,6 +20,7 @@ from attestation.binding import (
     complete,
     qualifying_data,
 )
+from attestation.ek_store import EkTrust
 from attestation.ek_verdict import EkClass, EkCode
 from attestation.passport import Passport, key_digest
 from hw.algorithms import HashAlg
@@ -83,7 +84,7 @@ def checked(found: BindingEvidence, **changes: Any) -> PendingBinding:
         "nonce": NONCE,
         "device_key": DAK_KEY,
         "passport": None,
-        "roots": VENDOR.store,
+        "trust": VENDOR.trust,
         "now": NOW,
     }
     return check_evidence(found, **{**asked, **changes})
@@ -169,7 +170,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], object]] = {
         {"passport": passport_of(DAK_KEY, DAK_KEY)},
         EkCode.PASSPORT_MISMATCH,
     ),
-    "no such root": ({"roots": []}, EkCode.CERTIFICATE_NO_PATH),
+    "no such root": ({"trust": EkTrust()}, EkCode.CERTIFICATE_NO_PATH),
     "another kind of AK": ({"ak_algs": ("rsa",)}, BindingCode.AK_ALG),
 }
 
@@ -182,9 +183,9 @@ def test_good_evidence_must_be_what_the_owner_expects(case: str) -> None:
 
 def test_a_refused_endorsement_key_is_named_so_that_it_can_be_accepted() -> None:
     with pytest.raises(BindingRefused) as refusal:
-        checked(GOOD, roots=[])
+        checked(GOOD, trust=EkTrust())
     assert key_digest(EK_KEY).hex() in refusal.value.sentence
-    pending = checked(GOOD, roots=[], accepted={key_digest(EK_KEY)})
+    pending = checked(GOOD, trust=EkTrust(), accepted={key_digest(EK_KEY)})
     assert pending.ek_class is EkClass.ACCEPTED_ONCE
 
 

@@ -12,6 +12,7 @@ from attestation.binding import (
     BindingRequest,
     qualifying_data,
 )
+from attestation.ek_store import EkTrust
 from hw.structures import PublicArea, TpmaObject
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.errors import RequiredModuleFailed
@@ -43,7 +44,8 @@ def context(device_key: VerifyKey, guid: Guid = CHAIN.guid) -> ModuleContext:
 
 
 def module(*roots: Certificate, required: bool = True) -> BindingModule:
-    return BindingModule(None, roots or VENDOR.store, required=required)
+    trust = EkTrust.of(roots) if roots else VENDOR.trust
+    return BindingModule(None, trust, required=required)
 
 
 class SoftDevice:

@@ -14,6 +14,7 @@ from attestation.binding import (
     BindingRequest,
     qualifying_data,
 )
+from attestation.ek_store import EkTrust
 from hw.swtpm import ek_ca_certificates
 from onboarding.protocol.binding_module import BindingModule
 from onboarding.protocol.modules import ModuleContext, ModuleResult, Progress
@@ -30,17 +31,17 @@ BUDGET = 1300
 
 
 @pytest.fixture(scope="module")
-def ek_roots(ek_ca: Path, tpm: "Tpm") -> list[x509.Certificate]:
+def trust(ek_ca: Path, tpm: "Tpm") -> EkTrust:
     """The vendor's CA; it exists once a TPM has been manufactured."""
-    return [x509.load_pem_x509_certificate(pem) for pem in ek_ca_certificates(ek_ca)]
+    return EkTrust.of(map(x509.load_pem_x509_certificate, ek_ca_certificates(ek_ca)))
 
 
-def bound(tpm: "Tpm", answer_of: "Tpm", roots: list[x509.Certificate]) -> ModuleResult:
+def bound(tpm: "Tpm", answer_of: "Tpm", trust: EkTrust) -> ModuleResult:
     """Bind the device of ``tpm``; the credential is opened by ``answer_of``."""
     dak, ak = tpm.create_device_key("P-256"), tpm.create_attestation_key("ecc")
     random = secrets.token_bytes
     ctx = ModuleContext(GUID, GUID, dak.public_key, NOW, random, {}, True, 1)
-    one = BindingModule(None, roots)
+    one = BindingModule(None, trust)
     state, ((_, asked),), _ = one.produce(one.start(ctx), BUDGET, ctx)
     request = BindingRequest.from_cbor(asked)
     certified = tpm.certify(dak, ak, qualifying_data(request.nonce, ctx.guid))
@@ -73,8 +74,8 @@ def bound(tpm: "Tpm", answer_of: "Tpm", roots: list[x509.Certificate]) -> Module
     return result
 
 
-def test_a_real_tpm_is_bound(tpm: "Tpm", ek_roots: list[x509.Certificate]) -> None:
-    result = bound(tpm, tpm, ek_roots)
+def test_a_real_tpm_is_bound(tpm: "Tpm", trust: EkTrust) -> None:
+    result = bound(tpm, tpm, trust)
     assert (result.ok, result.detail) == (True, "tpm-bound")
     document = result.facts["binding"]
     assert isinstance(document, bytes)
@@ -82,12 +83,12 @@ def test_a_real_tpm_is_bound(tpm: "Tpm", ek_roots: list[x509.Certificate]) -> No
 
 
 def test_a_tpm_that_does_not_open_the_credential_is_not_bound(
-    tpm: "Tpm", other_tpm: "Tpm", ek_roots: list[x509.Certificate]
+    tpm: "Tpm", other_tpm: "Tpm", trust: EkTrust
 ) -> None:
-    result = bound(tpm, other_tpm, ek_roots)
+    result = bound(tpm, other_tpm, trust)
     assert result.facts["code"] == "credential-not-activated"
 
 
 def test_a_tpm_of_an_unknown_vendor_is_not_bound(tpm: "Tpm") -> None:
-    result = bound(tpm, tpm, TpmVendor().store)
+    result = bound(tpm, tpm, TpmVendor().trust)
     assert not result.ok

@@ -1,0 +1,240 @@
+"""The trust store of endorsement keys: vendors' CAs, their CRLs, bundles, versions."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+
+from attestation.ek_bundle import EkBundle, split_pem
+from attestation.errors import PolicyError
+from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.fields import Fingerprint, JsonObject, Limit
+from onboarding.services.api.routing import api_router, takes
+from onboarding.services.context import Context
+from onboarding.services.ek_trust import (
+    distrusting,
+    dropping_crl,
+    importing,
+    listing,
+    trusting,
+)
+from onboarding.services.errors import Problem
+from onboarding.store.apikeys import Role
+from onboarding.store.ek_trust_records import (
+    EkCrlRecord,
+    EkRootRecord,
+    EkTrustChange,
+    EkTrustState,
+    EkTrustVersion,
+    words_of,
+)
+
+router = api_router("trust")
+
+Digest = Annotated[Fingerprint, Path()]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+DryRun = Annotated[bool, Query(description="Tell what would change; change nothing.")]
+BUNDLE = "text/plain"
+_PEM = {"application/x-pem-file": {"type": "string", "format": "pem-certificates"}}
+_CRLS = {"application/x-pem-file": {"type": "string", "format": "pem-crls"}}
+_BUNDLE = {BUNDLE: {"type": "string", "format": "ek-bundle"}}
+READERS = (Role.OPERATOR, Role.SECURITY)
+Plan = Callable[[EkTrustState, str, int], EkTrustChange]
+
+
+@router.get("/ek-roots", **needs(*READERS))
+def list_roots(context: Ctx) -> JsonObject:
+    """Every certificate in the trust store."""
+    return {"items": [_root(one) for one in context.stores.ek_trust.state().roots]}
+
+
+@router.post("/ek-roots", **takes(_PEM, **needs(Role.SECURITY)))
+def add_roots(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
+    """Trust the certificates of a PEM file; known ones are counted out."""
+    ders, crls = _parts(body)
+    if not ders or crls:
+        raise Problem(422, "not-certificates", "There is no certificate in it.")
+    change, _ = _change(
+        context, caller, lambda state, who, at: trusting(state, ders, who, at)
+    )
+    named = {hashlib.sha256(der).digest() for der in ders}
+    here = context.stores.ek_trust.state().roots
+    items = [_root(one) for one in here if one.digest in named]
+    return {"added": len(change.roots), "items": items}
+
+
+@router.delete("/ek-roots/{digest}", status_code=204, **needs(Role.SECURITY))
+def remove_root(digest: Digest, context: Ctx, caller: Caller) -> Response:
+    """Trust a certificate no longer; bindings made under it stay as judged."""
+    raw = bytes.fromhex(digest)
+    _change(context, caller, lambda state, _who, _at: distrusting(state, raw))
+    return Response(status_code=204)
+
+
+@router.get("/ek-crls", **needs(*READERS))
+def list_crls(context: Ctx) -> JsonObject:
+    """Every revocation list in the trust store."""
+    return {"items": [_crl(one) for one in context.stores.ek_trust.state().crls]}
+
+
+@router.post("/ek-crls", **takes(_CRLS, **needs(Role.SECURITY)))
+def add_crls(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
+    """Take the CRLs of a PEM file; each replaces an older one of the same CA."""
+    ders, crls = _parts(body)
+    if not crls or ders:
+        raise Problem(422, "not-crls", "There is no CRL in it.")
+    change, _ = _change(
+        context, caller, lambda state, who, at: listing(state, crls, who, at)
+    )
+    return {"added": len(change.crls), "items": [_crl(one) for one in change.crls]}
+
+
+@router.delete("/ek-crls/{digest}", status_code=204, **needs(Role.SECURITY))
+def remove_crl(digest: Digest, context: Ctx, caller: Caller) -> Response:
+    """Ask a CRL no longer."""
+    raw = bytes.fromhex(digest)
+    _change(context, caller, lambda state, _who, _at: dropping_crl(state, raw))
+    return Response(status_code=204)
+
+
+@router.get("/ek-trust", **needs(*READERS))
+def get_trust(context: Ctx) -> JsonObject:
+    """What names the store as it is, and how much is in it."""
+    state = context.stores.ek_trust.state()
+    return {
+        "version": state.number,
+        "digest": state.digest.hex(),
+        "certificates": len(state.roots),
+        "crls": len(state.crls),
+        "crls_required": context.settings.ek_crls_required,
+    }
+
+
+@router.post("/ek-trust/bundles", **takes(_BUNDLE, **needs(Role.SECURITY)))
+def import_bundle(
+    body: RawBody, context: Ctx, caller: Caller, dry_run: DryRun = False
+) -> JsonObject:
+    """Bring the store to what a bundle says, and tell the difference.
+
+    What an earlier bundle of that name brought and this one lacks goes; what was
+    trusted by hand stays.
+    """
+    try:
+        bundle = EkBundle.decode(body)
+    except PolicyError as error:
+        raise _no_bundle(error) from error
+    state, version = context.stores.ek_trust.state(), None
+    change = importing(state, bundle, actor(caller), context.now())
+    if not dry_run:
+        version = _applied(context, caller, state, change)
+    number = None if version is None else version.number
+    return {"version": number, **_difference(state, change)}
+
+
+@router.get("/ek-trust/versions", **needs(*READERS))
+def list_versions(context: Ctx, limit: Limit = 100) -> JsonObject:
+    """The versions that the store had, the newest first."""
+    found = context.stores.ek_trust.versions(limit)
+    return {"items": [_version(one) for one in found]}
+
+
+@router.get("/ek-trust/versions/{number}", **needs(*READERS))
+def get_version(number: Number, context: Ctx) -> JsonObject:
+    """One version, with what it brought and took."""
+    one = context.stores.ek_trust.version(number)
+    added, removed = map(_named, (one.added, one.removed))
+    return {**_version(one), "added": added, "removed": removed}
+
+
+def _change(
+    context: Context, caller: Caller, plan: Plan
+) -> tuple[EkTrustChange, EkTrustVersion | None]:
+    """Plan a change and make it; no version comes of one that changes nothing."""
+    state = context.stores.ek_trust.state()
+    try:
+        change = plan(state, actor(caller), context.now())
+    except PolicyError as error:
+        raise Problem(422, "not-trusted", f"{error}.") from error
+    return change, _applied(context, caller, state, change)
+
+
+def _applied(
+    context: Context, caller: Caller, state: EkTrustState, change: EkTrustChange
+) -> EkTrustVersion | None:
+    if change.is_empty:
+        return None
+    who, now = actor(caller), context.now()
+    return context.stores.ek_trust.apply(change, state.digest, who, now)
+
+
+def _parts(body: bytes) -> tuple[list[bytes], list[bytes]]:
+    try:
+        return split_pem(body.decode("ascii"))
+    except (PolicyError, UnicodeDecodeError) as error:
+        raise Problem(422, "not-certificates", "The body is not PEM.") from error
+
+
+def _no_bundle(error: PolicyError) -> Problem:
+    return Problem(
+        422,
+        "no-bundle",
+        f"{error}.",
+        remedy="Make one with vouchgate ek bundle, and check its digest.",
+    )
+
+
+def _difference(state: EkTrustState, change: EkTrustChange) -> JsonObject:
+    """What goes and what comes, by digest and words."""
+    gone = [one for one in state.all if one.digest in change.removed]
+    return {
+        "before": state.digest.hex(),
+        "added": _named(words_of((*change.roots, *change.crls))),
+        "removed": _named(words_of(gone)),
+    }
+
+
+def _named(pairs: tuple[tuple[str, str], ...]) -> list[JsonObject]:
+    return [{"digest": digest, "subject": words} for digest, words in pairs]
+
+
+def _root(one: EkRootRecord) -> JsonObject:
+    return {
+        "digest": one.digest.hex(),
+        "subject": one.subject,
+        "added_at": one.added_at,
+        "added_by": one.added_by,
+        "bundle": one.bundle,
+    }
+
+
+def _crl(one: EkCrlRecord) -> JsonObject:
+    return {
+        "digest": one.digest.hex(),
+        "issuer": one.issuer,
+        "this_update": one.this_update,
+        "next_update": one.next_update,
+        "added_at": one.added_at,
+        "added_by": one.added_by,
+        "bundle": one.bundle,
+    }
+
+
+def _version(one: EkTrustVersion) -> JsonObject:
+    bundle = one.bundle
+    return {
+        "version": one.number,
+        "digest": one.digest.hex(),
+        "cause": one.cause.value,
+        "bundle": None
+        if bundle is None
+        else {
+            "name": bundle.name,
+            "version": bundle.version,
+            "digest": bundle.digest.hex(),
+        },
+        "added": len(one.added),
+        "removed": len(one.removed),
+        "at": one.at,
+        "by": one.by,
+    }
