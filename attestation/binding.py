@@ -7,27 +7,33 @@ brings nonce, secret and time. Source: TPM 2.0 Library, part 1, sections 24 and 
 
 import hmac
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
+from cryptography import x509
+
+from attestation.binding_codes import (
+    BindingClass,
+    BindingCode,
+    BindingRefused,
+    malformed,
+)
 from attestation.binding_messages import (
     AK_ALGS,
     NONCE_SIZE,
     SECRET_SIZE,
     Binding,
     BindingChallenge,
-    BindingClass,
-    BindingCode,
     BindingEvidence,
-    BindingRefused,
     BindingRequest,
     PendingBinding,
-    malformed,
     qualifying_data,
 )
+from attestation.device_identity import IdentityEvidence, identity_data
 from attestation.ek_store import EkTrust
 from attestation.ek_trust import EkEvidence, judge
 from attestation.ek_verdict import EkClass, EkVerdict
 from attestation.errors import DocumentRefused
+from attestation.identity_check import check_identity
 from attestation.passport import Passport, key_digest, require_device_key
 from hw.algorithms import KeyAlg
 from hw.errors import EvidenceError, HwError, StructureError
@@ -108,7 +114,22 @@ def check_evidence(
         _alg(ak),
         verdict,
         klass,
+        _identity(evidence, ak, identity_data(nonce, guid), trust.makers, now),
     )
+
+
+def _identity(
+    evidence: BindingEvidence,
+    ak: PublicArea,
+    qualifying: bytes,
+    makers: Sequence[x509.Certificate],
+    now: int,
+) -> bytes:
+    """The factory identity that was shown, encoded; empty where none was."""
+    if not evidence.identity:
+        return b""
+    shown = IdentityEvidence.from_cbor(evidence.identity)
+    return check_identity(shown, ak, qualifying, makers, now).encode()
 
 
 def challenge(
@@ -147,6 +168,7 @@ def complete(pending: PendingBinding, expected: bytes, answer: bytes) -> Binding
         pending.ak_alg,
         pending.ek_verdict,
         pending.klass,
+        pending.identity,
     )
 
 

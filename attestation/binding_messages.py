@@ -2,9 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from enum import StrEnum, unique
 from typing import ClassVar, Self
 
+from attestation.binding_codes import BindingClass, malformed
 from attestation.documents import guid_of, texts
 from attestation.ek_verdict import (
     MAX_CERTIFICATE,
@@ -16,7 +16,6 @@ from attestation.ek_verdict import (
     EkReason,
     EkVerdict,
 )
-from attestation.errors import Refused
 from hw.evidence import AkAlg
 from ownership_vouchers import cbor
 from ownership_vouchers.certified_names import TpmAttributes
@@ -27,6 +26,8 @@ NONCE_SIZE = 32
 SECRET_SIZE = 32
 AK_ALGS: tuple[AkAlg, ...] = ("ecc", "rsa")
 _MAX_STRUCTURE = 1024  # bytes of a TPM structure
+_MAX_IDENTITY = 64 * 1024  # bytes of keys and certificates
+_IDENTITY = "iak"
 _DOMAIN = b"vouchgate binding 1: device key certified by attestation key\0"
 
 
@@ -35,62 +36,30 @@ def qualifying_data(nonce: bytes, guid: Guid) -> bytes:
     return hashlib.sha256(_DOMAIN + nonce + guid.raw).digest()
 
 
-@unique
-class BindingClass(StrEnum):
-    """What was shown about where a device's keys live."""
-
-    TPM_BOUND = "tpm-bound"  # EK, AK and device key are in one TPM
-    KEY_OUTSIDE_TPM = "key-outside-tpm"  # EK and AK are; the device key is not
-    UNBOUND = "unbound"  # nothing was shown: no TPM, or no binding
-
-
-@unique
-class BindingCode(StrEnum):
-    """Why a binding is refused, beside the reasons that an EK is refused for."""
-
-    MALFORMED = "binding-malformed"
-    NOT_AN_EK = "ek-not-an-endorsement-key"
-    EK_KIND = "ek-kind-without-passport"
-    NOT_AN_AK = "ak-not-restricted"
-    AK_ALG = "ak-algorithm-not-asked-for"
-    NOT_A_DAK = "device-key-exportable"
-    DAK_NOT_THE_VOUCHERS = "device-key-not-the-vouchers"
-    PASSPORT_OF_ANOTHER = "passport-of-another-device"
-    NOT_CERTIFIED = "device-key-not-certified"
-    NOT_ACTIVATED = "credential-not-activated"
-
-
-class BindingRefused(Refused):
-    """The three keys were not shown to be in one TPM that we know."""
-
-    code: BindingCode | EkCode
-
-
-def malformed(error: Exception) -> BindingRefused:
-    """What a decoder's error becomes."""
-    return BindingRefused(
-        BindingCode.MALFORMED,
-        f"the device's message cannot be read: {error}",
-        "update the device's agent; if it stays so, read its log",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class BindingRequest:
-    """Owner to device: the nonce to certify over (32 bytes), the AKs accepted."""
+    """Owner to device: the nonce to certify over (32 bytes), the AKs accepted.
+
+    ``identity`` asks for IAK and IDevID as well. It is a word among the kinds of AK,
+    where a device that does not know it passes it over.
+    """
 
     nonce: bytes
     ak_algs: tuple[str, ...] = AK_ALGS
+    identity: bool = False
 
     def encode(self) -> bytes:
-        return cbor.encode([self.nonce, list(self.ak_algs)])
+        words = [*self.ak_algs, *([_IDENTITY] if self.identity else [])]
+        return cbor.encode([self.nonce, words])
 
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
         """Raises BindingRefused (MALFORMED) on any other shape."""
         try:
             nonce, algs = cbor.array(cbor.decode(data), 2)
-            return cls(cbor.bstr(nonce, NONCE_SIZE), texts(algs, 8, 16))
+            words = texts(algs, 8, 16)
+            kinds = tuple(one for one in words if one != _IDENTITY)
+            return cls(cbor.bstr(nonce, NONCE_SIZE), kinds, _IDENTITY in words)
         except VoucherError as error:
             raise malformed(error) from error
 
@@ -101,7 +70,8 @@ class BindingEvidence:
 
     Public areas are marshalled TPM2B_PUBLIC; ``certify_message`` is the TPMS_ATTEST
     without size, ``certify_signature`` a TPMT_SIGNATURE. The last three are None
-    together when the device key is not in the TPM. Certificates are DER.
+    together when the device key is not in the TPM. Certificates are DER. ``identity``
+    is an IdentityEvidence, encoded, if the owner asked and the device has one.
     """
 
     ek_public: bytes
@@ -111,6 +81,7 @@ class BindingEvidence:
     certify_message: bytes | None
     certify_signature: bytes | None
     ek_chain: tuple[bytes, ...] = ()
+    identity: bytes = field(default=b"", repr=False)
 
     def encode(self) -> bytes:
         return cbor.encode(
@@ -122,6 +93,7 @@ class BindingEvidence:
                 self.certify_message,
                 self.certify_signature,
                 list(self.ek_chain),
+                *([self.identity] if self.identity else []),
             ]
         )
 
@@ -129,8 +101,10 @@ class BindingEvidence:
     def from_cbor(cls, data: bytes) -> Self:
         """Raises BindingRefused (MALFORMED) on any other shape."""
         try:
-            ek, certificate, ak, dak, message, signature, chain = cbor.array(
-                cbor.decode(data), 7
+            parts = cbor.array(cbor.decode(data), limit=8)
+            given = parts if len(parts) == 8 else [*parts, b""]
+            ek, certificate, ak, dak, message, signature, chain, identity = cbor.array(
+                given, 8
             )
             return cls(
                 cbor.bstr(ek, limit=_MAX_STRUCTURE),
@@ -140,6 +114,7 @@ class BindingEvidence:
                 _optional(message, _MAX_STRUCTURE),
                 _optional(signature, _MAX_STRUCTURE),
                 _certificates(chain),
+                cbor.bstr(identity, limit=_MAX_IDENTITY),
             )
         except VoucherError as error:
             raise malformed(error) from error
@@ -190,6 +165,7 @@ class _Bound:
     ak_alg: AkAlg
     ek_verdict: EkVerdict
     klass: BindingClass
+    identity: bytes = field(default=b"", repr=False)  # a BoundIdentity, encoded
 
     @property
     def ek_class(self) -> EkClass:
@@ -220,6 +196,7 @@ class _Bound:
                     verdict.store,
                 ],
                 self.klass.value,
+                self.identity,
             ]
         )
 
@@ -227,7 +204,9 @@ class _Bound:
     def from_cbor(cls, data: bytes) -> Self:
         """Raises BindingRefused (MALFORMED) on what ``encode`` did not write."""
         try:
-            stage, guid, *keys, alg, verdict, klass = cbor.array(cbor.decode(data), 8)
+            stage, guid, *keys, alg, verdict, klass, identity = cbor.array(
+                cbor.decode(data), 9
+            )
             if cbor.tstr(stage) != cls.STAGE:
                 raise MalformedError(f"not a binding that is {cls.STAGE}")
             ek, certificate, ak = keys
@@ -239,6 +218,7 @@ class _Bound:
                 _ak_alg(alg),
                 _verdict(verdict),
                 BindingClass(cbor.tstr(klass)),
+                cbor.bstr(identity, limit=_MAX_IDENTITY),
             )
         except (VoucherError, ValueError) as error:
             raise malformed(error) from error

@@ -61,13 +61,25 @@ def path_of(
     if not anchors:
         raise _no_path(leaf)
     between = [*helpers, *others]
-    verifier = _verifier(anchors, at)
     if not leaf.exact:
+        verifier = _verifier(anchors, at)
         return _odd_path(leaf, [*between, *anchors], between, verifier)
     try:
-        return tuple(verifier.verify(leaf.certificate, between).chain)
+        return verified(leaf.certificate, anchors, between, at)
     except VerificationError as error:
         raise _no_path(leaf) from error
+
+
+def verified(
+    leaf: x509.Certificate,
+    anchors: list[x509.Certificate],
+    between: list[x509.Certificate],
+    at: datetime,
+) -> Path:
+    """The path of a certificate in due form. Raises VerificationError if none is."""
+    if not anchors:
+        raise VerificationError("there is no anchor")
+    return tuple(_verifier(anchors, at).verify(leaf, between).chain)
 
 
 def _odd_path(

@@ -182,11 +182,13 @@ class EkTrust:
 
     ``certificates``: self-signed ones are anchors, the others only help to build a
     path. ``crls_required``: every CA of a path must have a CRL that is in force.
+    ``makers`` are CAs of device makers, who certify no EK but an IAK.
     """
 
     certificates: tuple[x509.Certificate, ...] = ()
     crls: tuple[TrustedCrl, ...] = ()
     crls_required: bool = False
+    makers: tuple[x509.Certificate, ...] = ()
 
     @classmethod
     def of(cls, certificates: Iterable[x509.Certificate]) -> Self:

@@ -38,3 +38,21 @@ class Quote(Attestation):
     """A signed statement about PCRs, and their values beside it."""
 
     pcr_blob: bytes = field(repr=False)  # layout: hw.pcr_blob
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedKey:
+    """A key that the device's maker certified."""
+
+    public: bytes = field(repr=False)  # TPM2B_PUBLIC
+    certificate: bytes = field(repr=False)  # DER
+    chain: tuple[bytes, ...] = field(default=(), repr=False)  # DER, without a root
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """The maker's word on a device: its IAK, to be used, and the two certified keys."""
+
+    key: AttestationKey
+    iak: CertifiedKey
+    idevid: CertifiedKey | None

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from hw import tpm_ek, tpm_held, tpm_keys, tpm_nv, tpm_quote
+from hw import tpm_ek, tpm_held, tpm_identity, tpm_keys, tpm_nv, tpm_quote
 from hw.errors import TpmError
 from hw.evidence import (
     AkAlg,
     Attestation,
     AttestationKey,
+    DeviceIdentity,
     EkAlg,
     EndorsementKey,
     Quote,
@@ -120,6 +121,10 @@ class Tpm:
     def attestation_key(self, alg: AkAlg) -> AttestationKey:
         """The AK of that kind."""
         return tpm_ek.load_attestation_key(self._link, alg)
+
+    def device_identity(self) -> DeviceIdentity | None:
+        """IAK and IDevID, where the maker left them; see ``hw.tpm_identity``."""
+        return tpm_identity.device_identity(self._link)
 
     def activate_credential(
         self,

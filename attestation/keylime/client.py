@@ -14,6 +14,7 @@ from attestation.keylime.answers import Answer, base64_text
 from attestation.keylime.credential_blob import CredentialBlob
 from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
 from attestation.keylime.evidence import Evidence
+from attestation.keylime.factory_identity import RegisteredIdentity
 from attestation.keylime.http import CONNECT_SECONDS, READ_SECONDS
 from attestation.keylime.readers import (
     read_attestation,
@@ -96,7 +97,12 @@ class KeylimeClient:
         return EvidenceVerdict(valid, failures)
 
     def register(
-        self, agent_id: str, ek_public: bytes, ek_cert: bytes | None, ak_public: bytes
+        self,
+        agent_id: str,
+        ek_public: bytes,
+        ek_cert: bytes | None,
+        ak_public: bytes,
+        identity: RegisteredIdentity | None = None,
     ) -> CredentialBlob:
         """Enter a device in the registrar; it counts only after ``activate``.
 
@@ -105,6 +111,7 @@ class KeylimeClient:
             ek_public: TPM2B_PUBLIC. Keylime judges no EK: that is done before.
             ek_cert: DER, if the EK has one.
             ak_public: TPM2B_PUBLIC.
+            identity: IAK and IDevID, which the registrar judges by a store of its own.
 
         Raises:
             KeylimeError: Also when the id is taken by other keys: delete it first.
@@ -112,7 +119,8 @@ class KeylimeClient:
         certificate = base64_text(ek_cert) if ek_cert else None
         keys = {"ekcert": certificate, "ek_tpm": base64_text(ek_public)}
         keys["aik_tpm"] = base64_text(ak_public)
-        body = {**keys, "ip": None, "port": None, "mtls_cert": None}
+        factory = {} if identity is None else identity.members()
+        body = {**keys, **factory, "ip": None, "port": None, "mtls_cert": None}
         _, answer = self._ask("POST", self._registration(agent_id), {200}, body)
         blob = Answer.parse("register", answer).at("results", "blob")
         return CredentialBlob.parse(blob.octets())

@@ -75,6 +75,11 @@ class KeylimeStack:
         """Group ids of the running programs, one each."""
         return tuple(p.group for p in self._running.programs) if self._running else ()
 
+    @property
+    def maker_cas(self) -> Path:
+        """Where the registrar looks for CAs that certify IAK and IDevID, a PEM each."""
+        return self._directory / "tpm_cert_store"
+
     def start(self) -> None:
         """Start both programs and return when both answer over mTLS.
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attestation.keylime.credential_blob import auth_tag
+from attestation.keylime.factory_identity import agent_data
 from attestation.keylime.push_agent import PushAgent, PushRefused, Submitted
 from attestation.keylime.push_ports import TpmPort
 from hw.evidence import AkAlg
 from onboarding.device.errors import DeviceError
+from onboarding.device.modules.binding import known_identity
 from onboarding.device.owner_api import (
     ForwardedReply,
     OwnerApi,
@@ -38,7 +40,7 @@ def enrol(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> str:
         Problem: The owner does not enrol this device, and says why.
         TpmError: The credential is not for this TPM.
     """
-    offered = api.ask("enrol", {})
+    offered = api.ask("enrol", factory_word(tpm, ak_alg, str(api.guid)))
     agent_id = text_field(offered, "agent_id", 80)
     secret = tpm.activate_credential(
         tpm.attestation_key(ak_alg),
@@ -49,6 +51,16 @@ def enrol(api: OwnerApi, tpm: "Tpm", ak_alg: AkAlg) -> str:
     proof = {"auth_tag": auth_tag(secret, agent_id)}
     api.ask("enrol/proof", {**proof, "ticket": text_field(offered, "ticket", 4096)})
     return agent_id
+
+
+def factory_word(tpm: "Tpm", ak_alg: AkAlg, agent_id: str) -> dict[str, object]:
+    """The IAK's word on the AK, where the maker left an IAK, for the registrar."""
+    found = known_identity(tpm)
+    if found is None:
+        return {}
+    ak = tpm.attestation_key(ak_alg)
+    said = tpm.certify(ak, found.key, agent_data(agent_id))
+    return {"iak_attest": said.message, "iak_sign": said.signature}
 
 
 class PushChannel:

@@ -77,7 +77,8 @@ class BindingModule:
 
     Args:
         passport: Of this device, already opened; None if it has none.
-        trust: The store that EK certificates are judged by.
+        trust: The store that EK certificates are judged by. With CAs of device makers
+            in it, a device is asked for its IAK, too.
         accepted, refused: As `attestation.binding.check_evidence` takes them.
         ak_algs: Kinds of attestation key asked for.
         required: Whether a device that cannot be bound is not taken at all.
@@ -145,7 +146,8 @@ class BindingModule:
         """Say what the phase asks for; long values are cut by the exchange."""
         now = _State.of(state)
         if now.phase == _ASK:
-            request = BindingRequest(now.nonce, self.ak_algs).encode()
+            asks = bool(self.trust.makers)
+            request = BindingRequest(now.nonce, self.ak_algs, asks).encode()
             asked = replace(now, phase=_EVIDENCE)
             return asked.to_item(), [("request", request)], Progress.WAITING
         if now.phase == _CHALLENGE:

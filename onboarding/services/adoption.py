@@ -161,7 +161,7 @@ class Adoption:
         stores = self._context.stores
         evidence = EkEvidence(ek.key, entry.ek_certificate)
         required = self._context.settings.ek_crls_required
-        held = HeldTrust(stores.ek_trust, crls_required=required)
+        held = HeldTrust(stores.ek_trust, stores.settings, crls_required=required)
         accepted = AcceptedEks(stores.ek_acceptances)
         refused = RefusedEks(stores.ek_refusals)
         now = self._context.now()

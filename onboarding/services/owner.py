@@ -176,8 +176,8 @@ def create_app(settings: Settings) -> FdoTransport:
 
 
 def _to2(context: Context, vouchers: OwnedVouchers) -> ProtocolRole:
-    required = context.settings.ek_crls_required
-    trust = HeldTrust(context.stores.ek_trust, crls_required=required)
+    stores, required = context.stores, context.settings.ek_crls_required
+    trust = HeldTrust(stores.ek_trust, stores.settings, crls_required=required)
     accepted = AcceptedEks(context.stores.ek_acceptances)
     refused = RefusedEks(context.stores.ek_refusals)
     downloads = context.settings.downloads

@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 
+from cryptography import x509
+
 from attestation.ek_store import EkTrust, load_crl, load_root
+from onboarding.services.trust import load_trust
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_refusals import EkRefusalStore
 from onboarding.store.ek_trust import EkTrustStore
 from onboarding.store.ek_trust_records import EkTrustState
+from onboarding.store.settings_rows import SettingStore
 
 REREAD_SECONDS = 5.0
 
@@ -51,17 +55,20 @@ class HeldTrust:
     """The trust store of endorsement keys, at most a few seconds old.
 
     Args:
+        settings: Where the CAs of device makers are.
         crls_required: Whether each CA of a path must have a CRL in force.
     """
 
     def __init__(
         self,
         store: EkTrustStore,
+        settings: SettingStore,
         *,
         crls_required: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._settings = settings
         self._crls_required = crls_required
         self._clock = clock
         self._read_at = float("-inf")
@@ -71,14 +78,15 @@ class HeldTrust:
         """The store; the very same object for as long as it holds the same."""
         now = self._clock()
         if now - self._read_at >= REREAD_SECONDS:
-            state = self._store.state()
-            if state.digest != self._trust.digest:
-                self._trust = _loaded(state, crls_required=self._crls_required)
+            state, makers = self._store.state(), load_trust(self._settings).identity_cas
+            if (state.digest, makers) != (self._trust.digest, self._trust.makers):
+                self._trust = self._loaded(state, makers)
             self._read_at = now
         return self._trust
 
-
-def _loaded(state: EkTrustState, *, crls_required: bool) -> EkTrust:
-    roots = tuple(load_root(one.certificate) for one in state.roots)
-    crls = tuple(load_crl(one.crl, roots) for one in state.crls)
-    return EkTrust(roots, crls, crls_required)
+    def _loaded(
+        self, state: EkTrustState, makers: tuple[x509.Certificate, ...]
+    ) -> EkTrust:
+        roots = tuple(load_root(one.certificate) for one in state.roots)
+        crls = tuple(load_crl(one.crl, roots) for one in state.crls)
+        return EkTrust(roots, crls, self._crls_required, makers)

@@ -81,6 +81,7 @@ def binding_record(
         now,
         tuple((one.code.value, one.sentence) for one in binding.ek_verdict.notes),
         binding.ek_verdict.store or None,
+        binding.identity or None,
     )
 
 

@@ -27,21 +27,35 @@ MAX_CERTIFICATES = 64
 class Trust:
     """Fingerprints of manufacturer keys, and roots of device chains.
 
-    Where both are set, a voucher has to satisfy both.
+    Where both are set, a voucher has to satisfy both. ``identity_cas`` certify IAK and
+    IDevID, by which makers name devices; no voucher is held to them.
     """
 
     manufacturers: frozenset[str] = frozenset()
     device_cas_pem: str = ""
     device_cas: tuple[x509.Certificate, ...] = ()
+    identity_cas_pem: str = ""
+    identity_cas: tuple[x509.Certificate, ...] = ()
 
     @classmethod
-    def build(cls, manufacturers: frozenset[str], device_cas_pem: str) -> Self:
+    def build(
+        cls,
+        manufacturers: frozenset[str],
+        device_cas_pem: str,
+        identity_cas_pem: str = "",
+    ) -> Self:
         """Read the certificates.
 
         Raises:
             Problem: 422; not PEM certificates, or too many.
         """
-        return cls(manufacturers, device_cas_pem, read_certificates(device_cas_pem))
+        return cls(
+            manufacturers,
+            device_cas_pem,
+            read_certificates(device_cas_pem),
+            identity_cas_pem,
+            read_certificates(identity_cas_pem),
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -63,7 +77,9 @@ class Trust:
         stored: Mapping[str, object] = json.loads(data)
         names = stored["manufacturers"]
         assert isinstance(names, list)  # noqa: S101 - we wrote it
-        return cls.build(frozenset(map(str, names)), str(stored["device_cas_pem"]))
+        makers = str(stored.get("identity_cas_pem", ""))  # older ones have none
+        devices = str(stored["device_cas_pem"])
+        return cls.build(frozenset(map(str, names)), devices, makers)
 
     def encode(self) -> bytes:
         return json.dumps(self.to_json()).encode()
@@ -72,6 +88,7 @@ class Trust:
         return {
             "manufacturers": sorted(self.manufacturers),
             "device_cas_pem": self.device_cas_pem,
+            "identity_cas_pem": self.identity_cas_pem,
         }
 
 

@@ -12,12 +12,13 @@ from onboarding.store.events import Event, append
 _INSERT = Sql(
     "INSERT INTO bindings (guid, ek_public, ek_certificate, ek_digest, ek_class, "
     "ek_reasons, ak_public, ak_alg, channel, klass, passport_digest, bound_at, "
-    "ek_notes, ek_trust_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "ek_notes, ek_trust_digest, identity) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GET = Sql(
     "SELECT guid, ek_public, ek_certificate, ek_digest, ek_class, ek_reasons, "
     "ak_public, ak_alg, channel, klass, passport_digest, bound_at, ek_notes, "
-    "ek_trust_digest FROM bindings WHERE guid = ?"
+    "ek_trust_digest, identity FROM bindings WHERE guid = ?"
 )
 _DROP = Sql("DELETE FROM bindings WHERE guid = ?")
 _ENROLLED = Sql(
@@ -49,6 +50,7 @@ class BindingRecord:
     DER; ``ek_digest`` is the SHA-256 that the passport names; ``channel`` says
     how evidence will come; ``klass`` is the binding's class. ``ek_notes`` are pairs of
     code and sentence; ``ek_trust_digest`` names the trust store that was asked.
+    ``identity`` is a BoundIdentity, encoded, of a device that has one.
     """
 
     guid: bytes
@@ -65,6 +67,7 @@ class BindingRecord:
     bound_at: int
     ek_notes: tuple[tuple[str, str], ...] = ()
     ek_trust_digest: bytes | None = None
+    identity: bytes | None = None
 
 
 def write(connection: Connection, record: BindingRecord) -> None:
@@ -86,6 +89,7 @@ def write(connection: Connection, record: BindingRecord) -> None:
         record.bound_at,
         json.dumps(record.ek_notes),
         record.ek_trust_digest,
+        record.identity,
     )
     connection.count(_INSERT, values)
 

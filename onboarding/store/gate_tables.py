@@ -23,6 +23,7 @@ class BindingRow(Base, table=True):
     ek_reasons: str
     ek_notes: str | None = None
     ek_trust_digest: bytes | None = None
+    identity: bytes | None = None
     ak_public: bytes
     ak_alg: str
     channel: str

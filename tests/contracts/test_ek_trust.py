@@ -20,6 +20,7 @@ from onboarding.store.ek_trust import EkTrustStore
 from onboarding.store.ek_trust_records import EkTrustCause, EkTrustChange
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
+from onboarding.store.settings_rows import SettingStore
 from tests.support.ek_authority import TpmVendor, der
 from tests.support.store_records import ACTOR, NOW
 
@@ -136,9 +137,16 @@ def test_a_change_made_for_another_store_is_not_made(changes: Changes) -> None:
         changes.store.apply(odd, now, ACTOR, NOW)
 
 
-def test_who_judges_reads_the_store_anew_after_a_while(changes: Changes) -> None:
+def test_who_judges_reads_the_store_anew_after_a_while(
+    changes: Changes, database: Database
+) -> None:
     seconds = [0.0]
-    held = HeldTrust(changes.store, crls_required=True, clock=lambda: seconds[0])
+    held = HeldTrust(
+        changes.store,
+        SettingStore(database),
+        crls_required=True,
+        clock=lambda: seconds[0],
+    )
     assert held.get().digest == changes.store.state().digest
     changes.bundle(OLD)
     assert held.get().certificates == ()

@@ -59,8 +59,8 @@ class Pushing:
     def agent(self) -> str:
         return str(self.bench.guid)
 
-    def begin(self) -> dict[str, object]:
-        return self.enrolment.begin(self.bench.call(Purpose.ENROL))
+    def begin(self, said: dict[str, object] | None = None) -> dict[str, object]:
+        return self.enrolment.begin(self.bench.call(Purpose.ENROL, said or {}))
 
     def proof(
         self, offered: Mapping[str, object], attester: Attester | None = None

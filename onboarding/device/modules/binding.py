@@ -14,7 +14,9 @@ from attestation.binding_messages import (
     BindingRequest,
     qualifying_data,
 )
-from hw.evidence import AkAlg, AttestationKey
+from attestation.device_identity import IdentityEvidence, ShownKey, identity_data
+from hw.errors import TpmError
+from hw.evidence import AkAlg, AttestationKey, CertifiedKey, DeviceIdentity
 from onboarding.device.errors import DeviceError
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
@@ -22,6 +24,18 @@ from ownership_vouchers.types import Guid
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
+
+
+def known_identity(tpm: "Tpm") -> DeviceIdentity | None:
+    """The factory identity; one whose keys are not to be had is as good as none."""
+    try:
+        return tpm.device_identity()
+    except TpmError:
+        return None
+
+
+def _shown(one: CertifiedKey) -> ShownKey:
+    return ShownKey(one.public, one.certificate, one.chain)
 
 
 class BindingModule:
@@ -74,7 +88,21 @@ class BindingModule:
             device_key.public_area,
             certified.message,
             certified.signature,
+            identity=self._identity(request, self._ak),
         ).encode()
+
+    def _identity(self, request: BindingRequest, ak: AttestationKey) -> bytes:
+        """IAK and IDevID, where the owner asks and the maker left them."""
+        found = known_identity(self._tpm) if request.identity else None
+        if found is None:
+            return b""
+        qualifying = identity_data(request.nonce, self._guid)
+        said = self._tpm.certify(ak, found.key, qualifying)
+        idevid = None if found.idevid is None else _shown(found.idevid)
+        shown = IdentityEvidence(
+            _shown(found.iak), idevid, said.message, said.signature
+        )
+        return shown.encode()
 
     def _answer(self, challenge: BindingChallenge) -> bytes:
         if self._ak is None:

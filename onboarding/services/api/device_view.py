@@ -1,6 +1,7 @@
 """How a device is shown to people and programs."""
 
 from attestation.decision import Allow, Deny
+from attestation.device_identity import BoundIdentity
 from attestation.release import DecisionRecord
 from hw.inventory import Inventory
 from onboarding.services.api.fields import JsonObject, guid_text
@@ -130,12 +131,24 @@ def _binding(one: BindingRecord) -> JsonObject:
             {"code": code, "sentence": sentence} for code, sentence in one.ek_notes
         ],
         "ek_trust": None if one.ek_trust_digest is None else one.ek_trust_digest.hex(),
+        "identity": None if one.identity is None else _identity(one.identity),
         "ek_digest": one.ek_digest.hex(),
         "ek_certificate": one.ek_certificate is not None,
         "ak_alg": one.ak_alg,
         "channel": one.channel,
         "passport_digest": None if passport is None else passport.hex(),
         "bound_at": one.bound_at,
+    }
+
+
+def _identity(encoded: bytes) -> JsonObject:
+    """The maker's word on the device: IAK and IDevID."""
+    one = BoundIdentity.decode(encoded)
+    return {
+        "class": one.klass.value,
+        "reason": one.reason or None,
+        "subject": one.subject,
+        "idevid": one.idevid is not None,
     }
 
 

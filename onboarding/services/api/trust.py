@@ -32,11 +32,12 @@ class TrustIn(Body):
 
     manufacturers: Annotated[tuple[Fingerprint, ...], Field(max_length=500)] = ()
     device_cas_pem: CaText = ""
+    identity_cas_pem: CaText = ""  # of those that certify IAK and IDevID
 
 
 @router.get("/trust", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
 def get_trust(context: Ctx, when: When) -> Response:
-    """Manufacturers and device CAs that are trusted."""
+    """Manufacturers, device CAs and CAs of factory identities that are trusted."""
     settings = context.stores.settings
     tag = setting_tag(settings, TRUST)
     return answered(load_trust(settings).to_json(), tag, when)
@@ -44,8 +45,9 @@ def get_trust(context: Ctx, when: When) -> Response:
 
 @router.put("/trust", **needs(Role.SECURITY))
 def put_trust(body: TrustIn, context: Ctx, caller: Caller, when: When) -> Response:
-    """Replace both lists; where both are filled a voucher must satisfy both."""
-    trust = Trust.build(frozenset(body.manufacturers), body.device_cas_pem)
+    """Replace the lists; where the first two are filled a voucher must satisfy both."""
+    makers = frozenset(body.manufacturers)
+    trust = Trust.build(makers, body.device_cas_pem, body.identity_cas_pem)
     settings, encoded = context.stores.settings, trust.encode()
     expected = expected_version(settings, TRUST, when)
     with when.held():

@@ -25,7 +25,12 @@ from onboarding.services.api.auth import (
 from onboarding.services.compat.answers import PEM_TYPE, as_json, rfc3339, utc
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.trust import TRUST, Trust, read_certificates
+from onboarding.services.trust import (
+    TRUST,
+    Trust,
+    load_trust,
+    read_certificates,
+)
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 
@@ -68,7 +73,8 @@ class _Listed:
             Conflict: The list was changed since it was read.
             Problem: 422; too many.
         """
-        trust = Trust.build(self.makers, "".join(map(_pem, certificates)))
+        kept = load_trust(context.stores.settings).identity_cas_pem
+        trust = Trust.build(self.makers, "".join(map(_pem, certificates)), kept)
         encoded, who, now = trust.encode(), actor(caller), context.now()
         context.stores.settings.put(TRUST, encoded, who, now, self.version)
         return now

@@ -7,14 +7,17 @@ it. So a proof goes on to it once, and only from a device that has just begun.
 import re
 
 from attestation.appraisal import Channel
+from attestation.device_identity import BoundIdentity, IdentityClass
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.factory_identity import RegisteredIdentity
 from onboarding.services import enrolment, reconcile
 from onboarding.services.context import Context
 from onboarding.services.device_api.readiness import Attesting, ready
-from onboarding.services.device_api.requests import DeviceCall, take_text
+from onboarding.services.device_api.requests import DeviceCall, take_bytes, take_text
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.keylime_link import KeylimeLink, require
+from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import TokenRefused
 
 TICKET = "enrol-ticket"
@@ -30,13 +33,21 @@ class PushEnrolment:
         self._link = link
 
     def begin(self, call: DeviceCall) -> dict[str, object]:
-        """Register exactly the EK and AK of the binding; return the credential."""
+        """Register exactly the EK and AK of the binding; return the credential.
+
+        A device whose maker is trusted may bring its IAK's word on the AK: then the
+        registrar is told its factory identity as well.
+        """
         attesting = self._ready(call)
         client, agent = require(self._link).client, str(call.guid)
         client.delete(agent)
         binding = attesting.binding
         blob = client.register(
-            agent, binding.ek_public, binding.ek_certificate, binding.ak_public
+            agent,
+            binding.ek_public,
+            binding.ek_certificate,
+            binding.ak_public,
+            _identity(call, binding),
         )
         return {
             "agent_id": agent,
@@ -105,6 +116,23 @@ class PushEnrolment:
             raise Problem(403, "other-keys", "Keylime has other keys on record.")
         if found.ek_public != binding.ek_public:
             raise Problem(403, "other-keys", "Keylime has another EK on record.")
+
+
+def _identity(call: DeviceCall, binding: BindingRecord) -> RegisteredIdentity | None:
+    """Keys and certificates of the binding, with what the device signed for them."""
+    if binding.identity is None or "iak_attest" not in call.body:
+        return None
+    bound = BoundIdentity.decode(binding.identity)
+    if bound.klass is not IdentityClass.FACTORY_TRUSTED or bound.idevid is None:
+        return None
+    return RegisteredIdentity(
+        bound.iak.public,
+        bound.iak.certificate,
+        bound.idevid.public,
+        bound.idevid.certificate,
+        take_bytes(call.body, "iak_attest", 1024),
+        take_bytes(call.body, "iak_sign", 1024),
+    )
 
 
 def _again(detail: str) -> Problem:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from attestation.binding_messages import BindingCode
+from attestation.binding_codes import BindingCode
 from attestation.decision import DenyCode
 from attestation.ek_verdict import EkCode
 from attestation.errors import DocumentFault

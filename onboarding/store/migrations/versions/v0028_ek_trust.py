@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("ek_roots", words("bundle", optional=True))
     op.add_column("bindings", words("ek_notes", optional=True))
     op.add_column("bindings", blob("ek_trust_digest", optional=True))
+    op.add_column("bindings", blob("identity", optional=True))
     op.create_table(
         "ek_crls",
         blob("digest"),
@@ -31,6 +32,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("ek_trust_versions")
     op.drop_table("ek_crls")
+    op.drop_column("bindings", "identity")
     op.drop_column("bindings", "ek_trust_digest")
     op.drop_column("bindings", "ek_notes")
     op.drop_column("ek_roots", "bundle")
