@@ -152,8 +152,9 @@ def test_an_agent_is_adopted_called_released_failed_and_withdrawn(
     agent = replace(pulled.attester, ak=other)
     pulled.agent._attester = agent
     pulled.agent.register(pulled.registrar, pulled.name)
-    poisoned = pulled.watch(Outcome.FAILED, at_once=True)
+    poisoned, deadline = failed, time.monotonic() + WAIT_SECONDS
     while poisoned.failures[0].kind != "pull.other-keys":
+        assert time.monotonic() < deadline, poisoned
         poisoned = pulled.watch(Outcome.FAILED, at_once=True)
 
 
