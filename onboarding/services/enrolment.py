@@ -5,6 +5,7 @@ clears a verdict of FAIL, so the evidence that comes next decides afresh.
 """
 
 from collections.abc import Iterable
+from itertools import islice
 
 from attestation.appraisal import Channel
 from attestation.keylime.errors import KeylimeError
@@ -20,26 +21,18 @@ from onboarding.store.tasks import Task
 from ownership_vouchers.types import Guid
 
 KIND = "enrol"
+SOME = 500  # devices asked for at once
+IN_VERIFIER = (Channel.PUSH.value, Channel.PULL.value)
 LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
 
 
 def plan_for(context: Context, guids: Iterable[bytes]) -> None:
     """The same for those of these devices that Keylime's verifier knows."""
-    now = context.now()
-    for guid in guids:
-        if in_verifier(context, guid):
-            plan(context.stores, guid, now)
-            reconcile.plan(context.stores, guid, now)
-
-
-def in_verifier(context: Context, guid: bytes) -> bool:
-    """Whether a device is enrolled in a verifier of Keylime's."""
-    try:
-        binding = context.stores.bindings.get(guid)
-    except NotFound:
-        return False
-    enrolled = context.stores.devices.get(guid).facts.enrolled_at is not None
-    return enrolled and binding.channel in (Channel.PUSH.value, Channel.PULL.value)
+    now, stores, waiting = context.now(), context.stores, iter(guids)
+    while some := tuple(islice(waiting, SOME)):
+        for guid in stores.bindings.enrolled_among(some, IN_VERIFIER):
+            plan(stores, guid, now)
+            reconcile.plan(stores, guid, now)
 
 
 def plan(stores: Stores, guid: bytes, now: int) -> None:

@@ -1,7 +1,7 @@
 """Who would fail if a cohort's policy were enforced: asked before it is."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
@@ -11,6 +11,7 @@ from onboarding.services.context import Context
 from onboarding.store.appraisals import Outcome
 from onboarding.store.observations import Member
 
+MAX_LISTED = 500
 _DOMAIN = b"vouchgate cohort preview 1\0"
 
 
@@ -24,39 +25,46 @@ class Standing(StrEnum):
     CONTESTED = "contested"  # another cohort enforces another policy on it
 
 
+_IN_THE_WAY = (Standing.WOULD_FAIL, Standing.CONTESTED, Standing.NOT_SEEN)
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Every device of a cohort with how it would fare, at one moment.
+    """How the devices of a cohort would fare, at one moment.
 
-    ``digest`` names those who would not pass: who enforces says it, so that nobody
-    enforces what they have not looked at. 64 hexadecimal digits.
+    ``in_the_way`` are those who would not pass, the failures first, up to a limit.
+    ``digest`` names all of them: who enforces says it, so that nobody enforces what
+    they have not looked at. 64 hexadecimal digits.
     """
 
     cohort: Cohort
-    members: tuple[tuple[Standing, Member], ...]
+    counts: Mapping[Standing, int]
+    in_the_way: tuple[tuple[Standing, Member], ...]
     digest: str
 
-    def count(self, standing: Standing) -> int:
-        return sum(one is standing for one, _ in self.members)
 
-    @property
-    def in_the_way(self) -> tuple[tuple[Standing, Member], ...]:
-        """Those who would not pass, the failures first."""
-        order = (Standing.WOULD_FAIL, Standing.CONTESTED, Standing.NOT_SEEN)
-        return tuple(one for kind in order for one in self.members if one[0] is kind)
+def preview(context: Context, cohort: Cohort, limit: int = MAX_LISTED) -> Preview:
+    """Look at every device of the cohort, some at a time.
 
-
-def preview(context: Context, cohort: Cohort) -> Preview:
-    """Look at every device of the cohort. Raises NotFound without its policy."""
+    Raises:
+        NotFound: Its policy is not there.
+    """
     stores, now = context.stores, context.now()
     policy = rows.attestation_policy(stores.policies.get(cohort.policy, cohort.version))
     digest, since = bytes.fromhex(policy.digest()), now - policy.lease_seconds
     others = [one for one in stores.cohorts.every() if one.name != cohort.name]
-    found = tuple(
-        (_standing(one, cohort, others, digest, since), one)
-        for one in stores.observations.members(cohort)
-    )
-    return Preview(cohort, found, _digest(policy.digest(), found))
+    counts = dict.fromkeys(Standing, 0)
+    listed: dict[Standing, list[Member]] = {one: [] for one in _IN_THE_WAY}
+    said = hashlib.sha256(_DOMAIN + policy.digest().encode())
+    for one in stores.observations.members(cohort):
+        standing = _standing(one, cohort, others, digest, since)
+        counts[standing] += 1
+        if standing in listed:
+            said.update(one.guid + standing.value.encode() + b"\0")
+            if len(listed[standing]) < limit:
+                listed[standing].append(one)
+    found = tuple((kind, one) for kind in _IN_THE_WAY for one in listed[kind])
+    return Preview(cohort, counts, found[:limit], said.hexdigest())
 
 
 def _standing(
@@ -73,11 +81,3 @@ def _standing(
         return Standing.WOULD_FAIL
     fresh = seen.outcome is Outcome.PASSED and seen.at >= since
     return Standing.WOULD_PASS if fresh else Standing.NOT_SEEN
-
-
-def _digest(policy: str, found: Iterable[tuple[Standing, Member]]) -> str:
-    said = hashlib.sha256(_DOMAIN + policy.encode())
-    for standing, one in found:
-        if standing is not Standing.WOULD_PASS:
-            said.update(one.guid + standing.value.encode() + b"\0")
-    return said.hexdigest()

@@ -1,13 +1,18 @@
 """Bindings: which TPM a device was shown to be, and how much that is worth."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from sqlmodel import col, select
 
 from onboarding.store import boot_logs, ima_lists
 from onboarding.store.database import Database
+from onboarding.store.device_tables import DeviceRow
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import EkInUse, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
+from onboarding.store.gate_tables import BindingRow
 
 _INSERT = Sql(
     "INSERT INTO bindings (guid, ek_public, ek_certificate, ek_digest, ek_class, "
@@ -143,6 +148,7 @@ class BindingStore:
 
     def __init__(self, database: Database) -> None:
         self._direct = database.direct
+        self._database = database
 
     def put(self, record: BindingRecord, actor: str) -> None:
         """Bind an owned device (again); it has to be enrolled and appraised anew.
@@ -176,6 +182,23 @@ class BindingStore:
     def enrolled_on(self, channel: str) -> tuple[bytes, ...]:
         """GUIDs of the devices that are expected to attest over a channel."""
         return tuple(guid for (guid,) in self._direct.rows(_ENROLLED, (channel,)))
+
+    def enrolled_among(
+        self, guids: Sequence[bytes], channels: Sequence[str]
+    ) -> tuple[bytes, ...]:
+        """Those of some devices that are expected to attest over such a channel."""
+        query = (
+            select(BindingRow.guid)
+            .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
+            .where(
+                col(BindingRow.guid).in_(guids),
+                col(BindingRow.channel).in_(channels),
+                col(DeviceRow.enrolled_at).is_not(None),
+            )
+            .order_by(col(BindingRow.guid))
+        )
+        with self._database.session() as session:
+            return tuple(session.exec(query))
 
     def watched(self, channel: str) -> tuple[tuple[bytes, bytes | None], ...]:
         """The same GUIDs in any order, each with the mark last set; None: none yet."""

@@ -1,6 +1,7 @@
 """What policies under observation would have said: one row a device and cohort."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlmodel import col, select
@@ -13,6 +14,8 @@ from onboarding.store.database import Database
 from onboarding.store.device_tables import DeviceRow
 from onboarding.store.devices import lock
 from onboarding.store.events import Event
+
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +75,38 @@ class ObservationStore:
             rows = session.exec(query.order_by(col(ObservationRow.cohort))).all()
         return tuple(_record(row) for row in rows)
 
-    def members(self, cohort: Cohort) -> tuple[Member, ...]:
-        """Every owned device of a cohort by GUID, and what was observed of it."""
+    def members(self, cohort: Cohort) -> Iterator[Member]:
+        """Yield every owned device of a cohort by GUID, and what was observed of it.
+
+        Read page by page, so that a cohort of any size is held nowhere as a whole.
+        """
+        after: bytes | None = b""
+        while after is not None:
+            found, after = self._page(cohort, after)
+            yield from found
+
+    def _page(
+        self, cohort: Cohort, after: bytes
+    ) -> tuple[tuple[Member, ...], bytes | None]:
+        """The members among the next rows, and the GUID of the last if more follow."""
         seen = (col(ObservationRow.guid) == DeviceRow.guid) & (
             col(ObservationRow.cohort) == cohort.name
         )
         query = (
             select(DeviceRow.guid, DeviceRow.serial, DeviceRow.labels, ObservationRow)
             .join(ObservationRow, seen, isouter=True)
-            .where(*members(cohort.labels))
+            .where(*members(cohort.labels), col(DeviceRow.guid) > after)
             .order_by(col(DeviceRow.guid))
+            .limit(PAGE)
         )
         with self._database.session() as session:
-            return tuple(
+            rows = session.exec(query).all()
+            found = tuple(
                 Member(guid, serial, labels, None if row is None else _record(row))
-                for guid, serial, text, row in session.exec(query)
+                for guid, serial, text, row in rows
                 if cohort.has(labels := json.loads(text))
             )
+        return found, rows[-1][0] if len(rows) == PAGE else None
 
 
 def _event(record: ObservationRecord, actor: str) -> Event:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from attestation.cohort import Cohort, Mode
+from onboarding.store import observations
 from onboarding.store.appraisals import FailureRecord, Outcome
 from onboarding.store.cohorts import CohortStore
 from onboarding.store.database import Database
@@ -102,6 +103,22 @@ def test_the_last_observation_of_each_member_is_kept_and_changes_are_told(
     (member,) = seen.members(COHORT)  # "Berlin" is another place
     assert (member.guid, member.observation) == (GUID, FAILED)
     assert causes(database).count("policy.observed") == 2
+
+
+def test_a_cohort_of_many_pages_is_read_whole_and_in_order(
+    database: Database, cohorts: CohortStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohorts.observe(COHORT, ACTOR, NOW)
+    more = [bytes([number]) * 16 for number in range(10, 17)]
+    for number, guid in enumerate(more):
+        enrolled_device(database, guid, f"ek {number}")
+        site = "berlin" if number % 3 else "oslo"  # some pages have few members
+        DeviceStore(database).describe(guid, ACTOR, NOW, labels={"site": site})
+    expected = sorted([GUID, *(g for n, g in enumerate(more) if n % 3)])
+    for size in (1, 2, 3, 500):
+        monkeypatch.setattr(observations, "PAGE", size)
+        found = [one.guid for one in ObservationStore(database).members(COHORT)]
+        assert found == expected
 
 
 def test_what_was_observed_ends_with_the_cohort(

@@ -114,9 +114,9 @@ def test_more_is_asked_for_what_is_observed_and_it_would_have_passed(
     assert attesting.attest()["verdict"] == "passed"
     assert observed(attesting)[0].outcome is Outcome.PASSED
     context = attesting.bench.context
-    assert preview(context, cohort).count(Standing.WOULD_PASS) == 1
+    assert preview(context, cohort).counts[Standing.WOULD_PASS] == 1
     attesting.bench.clock.now += 901
-    assert preview(context, cohort).count(Standing.NOT_SEEN) == 1
+    assert preview(context, cohort).counts[Standing.NOT_SEEN] == 1
 
 
 def test_what_one_quote_cannot_show_was_not_seen(attesting: Attesting) -> None:
@@ -126,7 +126,7 @@ def test_what_one_quote_cannot_show_was_not_seen(attesting: Attesting) -> None:
     assert attesting.attest()["verdict"] == "passed"
     assert observed(attesting)[0].outcome is Outcome.ERROR
     looked = preview(attesting.bench.context, cohort)
-    assert looked.count(Standing.NOT_SEEN) == 1
+    assert looked.counts[Standing.NOT_SEEN] == 1
 
 
 def test_cohorts_that_disagree_hold_a_device_to_nothing(attesting: Attesting) -> None:
@@ -136,7 +136,7 @@ def test_cohorts_that_disagree_hold_a_device_to_nothing(attesting: Attesting) ->
     enforce(attesting, "one", "golden", 1)
     two = observe(attesting, "two", "golden", 2)
     looked = preview(bench.context, two)
-    assert looked.count(Standing.CONTESTED) == 1
+    assert looked.counts[Standing.CONTESTED] == 1
     bench.context.stores.cohorts.enforce(two, "test", bench.context.now())
     with pytest.raises(Problem, match="one, two hold this device to different"):
         attesting.asked()

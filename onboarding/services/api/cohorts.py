@@ -27,7 +27,7 @@ from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.rollout import Preview, Standing, preview
+from onboarding.services.rollout import MAX_LISTED, Preview, Standing, preview
 from onboarding.store.apikeys import Role
 from onboarding.store.cohorts import CohortRecord
 from onboarding.store.observations import Member
@@ -37,7 +37,7 @@ router = api_router("policies")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 NamePath = Annotated[Name, Path()]
-Listed = Annotated[int, Query(ge=1, le=500)]
+Listed = Annotated[int, Query(ge=1, le=MAX_LISTED)]
 MAX_WINDOW = 30 * 24 * 3600
 
 
@@ -100,7 +100,7 @@ def get_cohort(name: NamePath, context: Ctx, limit: Listed = 100) -> JsonObject:
     shown = _shown(found)
     if found.cohort.mode is Mode.ENFORCE:
         return shown
-    return {**shown, **_previewed(preview(context, found.cohort), limit)}
+    return {**shown, **_previewed(preview(context, found.cohort, limit))}
 
 
 @router.post("/cohorts/{name}/enforce", **needs(Role.SECURITY))
@@ -118,7 +118,7 @@ def enforce_cohort(
             remedy=f"GET /api/v1/cohorts/{name} again.",
         )
     done = context.stores.cohorts.enforce(found, actor(caller), context.now())
-    enrolment.plan_for(context, (one.guid for _, one in seen.members))
+    _plan_for_all(context, found)
     return _shown(done)
 
 
@@ -141,8 +141,7 @@ def update_cohort(
         actor(caller),
         now,
     )
-    guids = (one.guid for one in context.stores.observations.members(found))
-    enrolment.plan_for(context, guids)
+    _plan_for_all(context, found)
     shown = _shown(context.stores.cohorts.get(name))
     return {**shown, "windows": opened, "ends_at": now + body.seconds}
 
@@ -152,8 +151,7 @@ def delete_cohort(name: NamePath, context: Ctx, caller: Caller) -> Response:
     """End a cohort: its devices are held to what else is assigned to them."""
     found = context.stores.cohorts.get(name).cohort
     context.stores.cohorts.remove(name, actor(caller), context.now())
-    guids = (one.guid for one in context.stores.observations.members(found))
-    enrolment.plan_for(context, guids)
+    _plan_for_all(context, found)
     return Response(status_code=204)
 
 
@@ -177,6 +175,11 @@ def end_update(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
     window = windows.find(raw)
     assert window is not None  # noqa: S101 - it was closed a line above
     return shown_window(window, context.now())
+
+
+def _plan_for_all(context: Context, cohort: Cohort) -> None:
+    members = context.stores.observations.members(cohort)
+    enrolment.plan_for(context, (one.guid for one in members))
 
 
 def _require_comparable(context: Context, cohort: Cohort, version: int) -> None:
@@ -208,9 +211,9 @@ def _shown(one: CohortRecord) -> JsonObject:
     }
 
 
-def _previewed(seen: Preview, limit: int) -> JsonObject:
-    counts = {one.value.replace("-", "_"): seen.count(one) for one in Standing}
-    listed = [_member(standing, one) for standing, one in seen.in_the_way[:limit]]
+def _previewed(seen: Preview) -> JsonObject:
+    counts = {one.value.replace("-", "_"): seen.counts[one] for one in Standing}
+    listed = [_member(standing, one) for standing, one in seen.in_the_way]
     return {"counts": counts, "not_passing": listed, "preview": seen.digest}
 
 

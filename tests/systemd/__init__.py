@@ -1,0 +1,1 @@
+"""The units of docs/examples/systemd, run by a real systemd of its own."""
