@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs man lint types layers unit e2e-boot e2e-compose fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man lint types layers unit e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -58,6 +58,9 @@ fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all
 
 schemathesis: setup ## Try each service against its OpenAPI document, SECONDS=300 each
 	@$(BIN)/python -m tests.openapi --seconds $(SECONDS) $(SCHEMATHESIS_ARGS)
+
+e2e-systemd: setup ## Start, break and stop the systemd units under a systemd of their own
+	@$(BIN)/python -m tests.systemd
 
 e2e-compose: ## Bring compose.yaml up in a docker of its own, and try all of it
 	@sh requirements/setup.sh compose

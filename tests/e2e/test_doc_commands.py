@@ -63,7 +63,7 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
         "vouchgate cohort update",
         "Keylime: test_services_cohorts",
     ),
-    (OPERATORS, "systemd", "", "tests/unit/project/test_systemd.py"),
+    (OPERATORS, "systemd", "", "make e2e-systemd"),
     (
         OPERATORS,
         "Backups",
@@ -81,7 +81,7 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
     (SECURITY, "The audit log", "env $(cat owner/env) VOUCH", "test_cli_audit.py"),
     (SECURITY, "Webhooks", "", "names a stranger: tests/e2e/test_cli_reach.py"),
     (SECURITY, "Keys in a token", "", "tests/e2e/test_services_pkcs11.py"),
-    (SECURITY, "Keys in a TPM", "", "tests/tpm and test_services_keys.py"),
+    (SECURITY, "Keys in a TPM", "", "tests/e2e/test_services_tpm_keys.py"),
 )
 # In which order: guide, heading, and which of its commands.
 STORY: tuple[tuple[str, str, slice], ...] = (

@@ -21,8 +21,8 @@ class Machine:
 
     def __init__(self, first: int) -> None:
         namespaces = ("-m", "-p", "-n", "-r", "-w", "--")
-        self._enter = ("nsenter", "-t", str(first), *namespaces)
-        self._enter += ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+        clean = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+        self._enter = ("nsenter", "-t", str(first), *namespaces, *clean)
 
     def run(self, *command: str, typed: str = "", check: bool = True) -> str:
         """Run a command in it; return what it prints."""
