@@ -2,7 +2,9 @@
 
 import json
 import os
+import shlex
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.keylime_stack import require_keylime
@@ -167,6 +170,68 @@ def test_being_killed_outright_leaves_no_process(
     while processes_using(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert processes_using(tmp_path) == []
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A demonstration that is to leave everything running."""
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*DEMO, "--keep", "--json", str(tmp_path / "result.json")],
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def left_running(process: "subprocess.Popen[str]") -> dict[str, str]:
+    """What is said to keep running: address or command, by its name."""
+    read_until(process, "Everything keeps running until Ctrl-C")
+    found: dict[str, str] = {}
+    assert process.stdout is not None
+    while found.keys() != KEPT:
+        name, what = process.stdout.readline().split(maxsplit=1)
+        found[name] = what.split("  ")[0].strip()
+    return found
+
+
+KEPT = {"manufacturing", "rendezvous", "owner", "verifier", "registrar"}
+KEPT |= {"board", "server"}
+
+
+def answers(name: str, what: str, owner: str) -> bool:
+    """Whether somebody is there, as a person would find out."""
+    if name in ("board", "server"):
+        command = [sys.executable, "-m", "onboarding.cli", *shlex.split(what)[1:]]
+        told = subprocess.run(  # noqa: S603 - our own command
+            command, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        return told.returncode == 0 and f"owner  {owner}" in told.stdout
+    url = httpx.URL(what)
+    if url.scheme == "http":
+        return httpx.get(url.join("/healthz"), trust_env=False).status_code == 200
+    assert url.port is not None  # mutual TLS: that it shows its own part will do
+    return "CERTIFICATE" in ssl.get_server_certificate((url.host, url.port))
+
+
+def test_what_is_kept_answers_until_ctrl_c_which_leaves_no_process(
+    kept: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    running = left_running(kept)
+    owner = running["owner"]
+    silent = [name for name in running if not answers(name, running[name], owner)]
+    assert silent == []
+    assert processes_using(tmp_path) != []
+    os.killpg(kept.pid, signal.SIGINT)
+    rest, _ = kept.communicate(timeout=SECONDS)
+    assert (kept.returncode, "Traceback" in rest) == (0, False)
+    assert processes_using(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+    assert json.loads((tmp_path / "result.json").read_text())["ok"] is True
 
 
 def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
