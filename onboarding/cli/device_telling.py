@@ -39,6 +39,7 @@ def story_told(story: Story | None) -> dict[str, object] | None:
             {"at": _when(at), "where": where, "why": why}
             for where, why, at in story.failures
         ],
+        "notes": [{"where": where, "what": what} for where, what in story.notes],
     }
 
 

@@ -21,7 +21,7 @@ from onboarding.device.reach import Network, Resolve, Route, resolve
 from onboarding.device.suites import AS_THE_OWNER, Suites
 from onboarding.device.takeover import Clock, Meeting, Taken, ask_rendezvous
 from onboarding.protocol.device_env import DeviceCredential
-from onboarding.protocol.rv_plan import Skip, Try, Wait, jittered, plan
+from onboarding.protocol.rv_plan import Note, Skip, Try, Wait, jittered, plan
 from onboarding.tls import PUBLIC, Trust
 from onboarding.wire.to0 import To1dPayload
 from ownership_vouchers.cose import Sign1
@@ -107,6 +107,8 @@ class Onboarder:
                 case Skip(_, directive, why):
                     where = f"directive {directive}"
                     self.tell(Progress(Kind.SKIPPED, where, why))
+                case Note(_, directive, why):
+                    self.tell(Progress(Kind.NOTED, f"directive {directive}", why))
         return None
 
     def _wait(self, step: Wait) -> None:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     """What happens."""
 
     SKIPPED = "skipped"
+    NOTED = "note"
     TRYING = "trying"
     FAILED = "failed"
     WAITING = "waiting"
@@ -48,7 +49,7 @@ class Progress:
         match self.kind:
             case Kind.WAITING:
                 return f"{self.seconds:.0f} s, {self.detail}"
-            case Kind.SKIPPED | Kind.FAILED:
+            case Kind.SKIPPED | Kind.NOTED | Kind.FAILED:
                 return f"{self.where}: {self.detail}"
         return self.where
 
@@ -64,13 +65,15 @@ def silent(_progress: Progress) -> None:
 class Story:
     """How far onboarding has come, as ``status`` shows it; times in s since 1970.
 
-    ``failures`` are the last ones: place, reason and time.
+    ``failures`` are the last ones: place, reason and time. ``notes`` say of which
+    directive what is not acted on.
     """
 
     state: str
     trying: str = ""
     next_at: int | None = None
     failures: tuple[tuple[str, str, int], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def load(cls, directory: Path) -> Self | None:
@@ -83,7 +86,8 @@ class Story:
         try:
             document = json.loads(path.read_bytes())
             told = [(str(w), str(d), int(at)) for w, d, at in document["failures"]]
-            return cls(**{**document, "failures": tuple(told)})
+            notes = tuple((str(w), str(d)) for w, d in document.get("notes", ()))
+            return cls(**{**document, "failures": tuple(told), "notes": notes})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -116,15 +120,21 @@ class Diary:
         now, story = int(self.clock()), self._story
         match progress.kind:
             case Kind.TRYING:
-                return Story("trying", progress.where, None, story.failures)
+                return replace(
+                    story, state="trying", trying=progress.where, next_at=None
+                )
+            case Kind.NOTED:
+                noted = (progress.where, progress.detail[:_DETAIL])
+                known = tuple(one for one in story.notes if one != noted)
+                return replace(story, notes=(*known, noted)[-KEPT:])
             case Kind.FAILED:
                 failed = (progress.where, progress.detail[:_DETAIL], now)
                 return replace(story, failures=(*story.failures, failed)[-KEPT:])
             case Kind.WAITING:
                 next_at = now + round(progress.seconds)
-                return Story("waiting", "", next_at, story.failures)
+                return replace(story, state="waiting", trying="", next_at=next_at)
             case Kind.TAKEN:
                 return Story("taken", progress.where)
             case Kind.GIVEN_UP:
-                return Story("given up", "", None, story.failures)
+                return replace(story, state="given up", trying="", next_at=None)
         return story

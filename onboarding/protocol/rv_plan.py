@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ownership_vouchers.rendezvous import (
     Candidates,
     RendezvousInfo,
+    RvDirective,
     RvVariable,
     device_addresses,
 )
@@ -21,6 +22,18 @@ JITTER = 0.25
 @dataclass(frozen=True, slots=True)
 class Skip:
     """A directive that gives this device nothing to try; ``number`` is its place."""
+
+    credential: int
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a directive asks for besides its addresses, and this device does not do.
+
+    The addresses are tried all the same, by whatever network there is.
+    """
 
     credential: int
     number: int
@@ -46,7 +59,7 @@ class Wait:
     why: str
 
 
-Step = Skip | Try | Wait
+Step = Skip | Note | Try | Wait
 
 
 def plan(infos: Sequence[RendezvousInfo], number: int = 0) -> tuple[Step, ...]:
@@ -98,6 +111,9 @@ def _walk(
             yield Skip(credential, number, _OWNER if _IS_OWNERS in named else _OTHER)
             continue
         if one.urls:
+            unmet = _unmet(directive)
+            if unmet:
+                yield Note(credential, number, f"{_UNMET}: {', '.join(unmet)}")
             yield Try(credential, one)
         elif one.delay is None:
             yield Skip(credential, number, _NOWHERE)
@@ -105,6 +121,38 @@ def _walk(
             yield Wait(one.delay, f"as directive {number} says")
 
 
+def _unmet(directive: RvDirective) -> list[str]:
+    """What it asks for that is the operating system's to give, in words.
+
+    A secret of it is named and not shown.
+    """
+    found = []
+    medium = directive.value(RvVariable.MEDIUM)
+    if isinstance(medium, int):
+        found.append(_medium(medium))
+    ssid = directive.value(RvVariable.WIFI_SSID)
+    if isinstance(ssid, str):
+        found.append(f"the wireless network {ssid[:_SHOWN]!r}")
+    if directive.value(RvVariable.USER_INPUT) is True:
+        found.append("input by a person")
+    return found
+
+
+def _medium(number: int) -> str:
+    """Source: FDO 1.1, section 3.6.2 (RVMediumValue)."""
+    if number in _MEDIA:
+        return _MEDIA[number]
+    if number < _OF_A_KIND:
+        return f"wired interface {number}"
+    if number < 2 * _OF_A_KIND:
+        return f"wireless interface {number - _OF_A_KIND}"
+    return f"medium {number}"
+
+
+_MEDIA = {20: "any wired interface", 21: "any wireless interface"}
+_OF_A_KIND = 10
+_SHOWN = 32  # characters; bytes that a network's name may have
+_UNMET = "left to this machine's own network settings"
 _IS_OWNERS = RvVariable.OWNER_ONLY
 _OWNER = "it is for the owner"
 _OTHER = "its way of rendezvous is not known here"

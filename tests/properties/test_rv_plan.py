@@ -1,9 +1,11 @@
 """Whatever a device was told of rendezvous, it goes on for ever and never in a rush."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onboarding.protocol.rv_plan import JITTER, Skip, Try, Wait, jittered, plan
+from onboarding.protocol.rv_plan import JITTER, Note, Skip, Try, Wait, jittered, plan
 from ownership_vouchers import cbor
 from ownership_vouchers.rendezvous import RendezvousInfo, RvVariable
 
@@ -46,11 +48,15 @@ def test_each_directive_is_tried_or_skipped_once_or_only_waits(
     told = [
         step.number if isinstance(step, Skip) else step.candidates.number
         for step in steps
-        if not isinstance(step, Wait)
+        if not isinstance(step, Wait | Note)
     ]
     assert told == sorted(set(told))
     assert set(told) <= set(range(1, len(info.directives) + 1))
     assert all(step.candidates.urls for step in steps if isinstance(step, Try))
+    for note, tried in pairwise(steps):
+        if isinstance(note, Note):
+            assert isinstance(tried, Try)
+            assert tried.candidates.number == note.number
 
 
 @STEADY

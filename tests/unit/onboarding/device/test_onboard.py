@@ -345,7 +345,8 @@ def test_a_device_with_nothing_to_try_never_runs_in_circles(tmp_path: Path) -> N
 
 def test_what_is_tried_and_when_it_is_tried_next_is_told(tmp_path: Path) -> None:
     dead = {**THROUGH_RV, "ip": "192.0.2.9", "delay": 20}
-    roles = Roles(sold({**dead, "owner_only": True}, dead, THROUGH_RV))
+    radio = {**THROUGH_RV, "medium": 21, "wifi_ssid": "plant", "wifi_pw": "hunter2"}
+    roles = Roles(sold({**dead, "owner_only": True}, dead, radio))
     seen: list[Progress] = []
     patience = Patience(sleep=lambda _s: None, draw=lambda: 0.5)
     net = network(roles)
@@ -361,6 +362,11 @@ def test_what_is_tried_and_when_it_is_tried_next_is_told(tmp_path: Path) -> None
             " does not answer: connection refused",
         ),
         ("waiting", "20 s, as directive 2 says"),
+        (
+            "note",
+            "directive 3: left to this machine's own network settings: any wireless"
+            " interface, the wireless network 'plant'",
+        ),
         ("trying", f"rendezvous http://{RV}"),
         ("trying", f"owner http://{OWNER}"),
         ("taken", f"http://{OWNER}"),

@@ -12,6 +12,7 @@ SENTENCES = {
     Progress(Kind.TRYING, "rendezvous http://rv"): "rendezvous http://rv",
     Progress(Kind.FAILED, "http://rv", "no answer"): "http://rv: no answer",
     Progress(Kind.SKIPPED, "directive 2", "not for us"): "directive 2: not for us",
+    Progress(Kind.NOTED, "directive 2", "left to it"): "directive 2: left to it",
     Progress(Kind.WAITING, "", "then again", 96.4): "96 s, then again",
     Progress(Kind.TAKEN, "http://owner"): "http://owner",
     Progress(Kind.GIVEN_UP, "after 2 rounds"): "after 2 rounds",
@@ -58,6 +59,24 @@ def test_the_last_failures_are_kept_and_long_ones_cut(tmp_path: Path) -> None:
         str(n) for n in range(50 - KEPT, 50)
     ]
     assert (tmp_path / FILE).stat().st_size < 16_384
+
+
+def test_what_is_not_acted_on_is_kept_once_and_through_every_round(
+    tmp_path: Path,
+) -> None:
+    noted = Progress(Kind.NOTED, "directive 1", "left to it")
+    other = Progress(Kind.NOTED, "directive 2", "left to it")
+    trying = Progress(Kind.TRYING, "http://rv")
+    wait = Progress(Kind.WAITING, "", "then again", 30)
+    story = journal(tmp_path, noted, trying, other, trying, wait, noted, trying)
+    assert story.notes == (("directive 2", "left to it"), ("directive 1", "left to it"))
+    assert journal(tmp_path, *[noted] * 50).notes == (("directive 1", "left to it"),)
+
+
+def test_a_story_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    old = '{"state": "waiting", "trying": "", "next_at": 7, "failures": []}'
+    (tmp_path / FILE).write_text(old)
+    assert Story.load(tmp_path) == Story("waiting", "", 7)
 
 
 def test_an_owner_ends_the_story(tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from onboarding.protocol.rv_plan import JITTER, Skip, Step, Try, Wait, jittered, plan
+from onboarding.protocol.rv_plan import (
+    JITTER,
+    Note,
+    Skip,
+    Step,
+    Try,
+    Wait,
+    jittered,
+    plan,
+)
 from ownership_vouchers import cbor
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.rv_values import RvVariable as V
@@ -86,6 +95,43 @@ ORDER: dict[str, tuple[list[list[list[object]]], list[object]]] = {
 def test_directives_make_these_steps(name: str) -> None:
     directives, steps = ORDER[name]
     assert told(*plan([info(*directives)])) == steps
+
+
+UNMET: dict[str, tuple[list[list[object]], list[str]]] = {
+    "nothing of it": (directive(DNS="rv", PROTOCOL=1, DEVICE_PORT=8040), []),
+    "a wired interface": (directive(DNS="rv", MEDIUM=3), ["wired interface 3"]),
+    "a wireless one": (directive(DNS="rv", MEDIUM=10), ["wireless interface 0"]),
+    "any wired one": (directive(DNS="rv", MEDIUM=20), ["any wired interface"]),
+    "any wireless one": (directive(DNS="rv", MEDIUM=21), ["any wireless interface"]),
+    "a medium that nobody knows": (directive(DNS="rv", MEDIUM=200), ["medium 200"]),
+    "a network and its secret": (
+        directive(DNS="rv", WIFI_SSID="plant", WIFI_PW="hunter2"),
+        ["the wireless network 'plant'"],
+    ),
+    "a person": (
+        [*directive(DNS="rv"), [int(V.USER_INPUT), cbor.encode(True)]],
+        ["input by a person"],
+    ),
+    "no person": (directive(DNS="rv", USER_INPUT=False), []),
+    "no address that could be tried": (directive(MEDIUM=21), []),
+    "nothing that can be read": (
+        [*directive(DNS="rv"), [int(V.MEDIUM), b"\xff"], [int(V.WIFI_SSID), b"\xff"]],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNMET)
+def test_what_is_left_to_the_machine_is_said_and_the_addresses_are_tried(
+    name: str,
+) -> None:
+    given, unmet = UNMET[name]
+    steps = plan([info(given)])
+    notes = [one for one in steps if isinstance(one, Note)]
+    words = [f"left to this machine's own network settings: {one}" for one in unmet]
+    assert notes == [Note(0, 1, one) for one in words]
+    assert not notes or isinstance(steps[1], Try)
+    assert "hunter2" not in repr(notes)
 
 
 ADDRESSES: dict[str, tuple[list[list[object]], list[str]]] = {
