@@ -56,7 +56,7 @@ def import_(
         ) from error
     path = f"ek-trust/bundles?dry_run={str(dry_run).lower()}"
     with connected(url, api_key_file, ca) as api:
-        made = object_of(api.read(api.request("POST", path, data, "text/plain")))
+        made = object_of(api.read(api.request("POST", path, data, PEM)))
     if json:
         return print_json(made)
     named = f"{bundle.name} {bundle.version}, sha256:{bundle.digest.hex()}"

@@ -35,10 +35,9 @@ router = api_router("trust")
 Digest = Annotated[Fingerprint, Path()]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 DryRun = Annotated[bool, Query(description="Tell what would change; change nothing.")]
-BUNDLE = "text/plain"
 _PEM = {"application/x-pem-file": {"type": "string", "format": "pem-certificates"}}
 _CRLS = {"application/x-pem-file": {"type": "string", "format": "pem-crls"}}
-_BUNDLE = {BUNDLE: {"type": "string", "format": "ek-bundle"}}
+_BUNDLE = {"application/x-pem-file": {"type": "string", "format": "ek-bundle"}}
 READERS = (Role.OPERATOR, Role.SECURITY)
 Plan = Callable[[EkTrustState, str, int], EkTrustChange]
 
