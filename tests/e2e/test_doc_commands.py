@@ -43,6 +43,7 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
     (OPERATORS, "Client certificates", "", "test_services_client_certificates.py"),
     (OPERATORS, "2. Keylime", "python -m attestation.keylime r", "Keylime: make demo"),
     (OPERATORS, "2. Keylime", "python -m attestation.keylime v", "Keylime: make demo"),
+    (OPERATORS, "One question for both", "", "tests/e2e/test_cli_why.py"),
     (OPERATORS, "Stock Keylime agents", "", "tests/e2e/test_services_pull.py"),
     (
         OPERATORS,
