@@ -14,6 +14,8 @@ from onboarding.cli.settings import (
     PassphraseFile,
     load_settings,
 )
+from onboarding.services import logs
+from onboarding.services.logs import LogFormat
 from onboarding.services.server import run
 from onboarding.services.settings import Compat, Role
 
@@ -35,12 +37,17 @@ def serve(
     key_directory: KeyDirectory = None,
     key_passphrase_file: PassphraseFile = None,
     log_level: Annotated[str, typer.Option(help="info, warning, …")] = "info",
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="Text, or a JSON object a line."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a service: manufacturing, rendezvous, owner, or all of them on one port.
 
     Options go before the environment (VOUCHGATE_…), which has every setting.
     """
+    level = _level(log_level)
     settings = load_settings(
         role=role,
         host=host,
@@ -51,8 +58,9 @@ def serve(
         database_url=database_url,
         key_directory=key_directory,
         key_passphrase_file=key_passphrase_file,
+        log_format=log_format,
     )
-    _start_logging(log_level)
+    logs.start(level, settings.log_format, settings.role.value)
     if json:
         print_json({"role": settings.role.value, "host": settings.host})
         sys.stdout.flush()
@@ -66,11 +74,8 @@ def serve(
         ) from error
 
 
-def _start_logging(level: str) -> None:
-    number = logging.getLevelNamesMapping().get(level.upper())
+def _level(name: str) -> int:
+    number = logging.getLevelNamesMapping().get(name.upper())
     if number is None:
-        raise CliError(f"{level} is no log level", "Try info or warning.", code=2)
-    logging.basicConfig(
-        level=number, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
+        raise CliError(f"{name} is no log level", "Try info or warning.", code=2)
+    return number

@@ -26,8 +26,10 @@ from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.limits import BodyLimit
 from onboarding.services.oidc import issuer_of
+from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.rate_limit import SourceLimit, buckets_of
-from onboarding.services.roles import FdoRole, ProtocolRole
+from onboarding.services.request_log import RequestLog
+from onboarding.services.roles import FdoRole
 from onboarding.services.settings import Settings
 from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
@@ -131,7 +133,7 @@ def join(
         refused=lambda code: tally.add("fdo", code),
         buckets=by_message,
     )
-    counted = SourceLimit(limited, by_source, refused)
+    counted = SourceLimit(RequestLog(limited), by_source, refused)
     return FdoTransport(counted, front, context.settings.proxies)
 
 

@@ -17,7 +17,7 @@ from onboarding.services.errors import Problem, SettingsError
 from onboarding.services.fdo_front import Arrival
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import Admitted, Line, Lines, document_of
-from onboarding.services.roles import ProtocolRole
+from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.settings import Settings, read_secret
 from onboarding.services.site import rendezvous_info
 from onboarding.services.voucher_records import record_of

@@ -22,6 +22,7 @@ from onboarding.protocol.errors import (
     error_code,
     error_message,
 )
+from onboarding.services import logs
 from onboarding.services.rates import Buckets
 from onboarding.services.sources import bucket_of
 from onboarding.wire.message import MsgType
@@ -187,10 +188,11 @@ class FdoFront:
         """Word a refusal: in full for our operator, in a code for the peer."""
         self._refused(str(int(error_code(error))))
         correlation = secrets.randbits(32)
+        known, about = (correlation, number), logs.of(**logs.tags_of(error))
         if isinstance(error, ProtocolError | VoucherError):
-            log.info("[%08x] message %d refused: %s", correlation, number, error)
+            log.info("[%08x] message %d refused: %s", *known, error, extra=about)
         else:
-            log.error("[%08x] message %d failed", correlation, number, exc_info=error)
+            log.error("[%08x] message %d failed", *known, exc_info=error, extra=about)
         body = error_message(error, number, int(time.time()), correlation)
         headers = [_CBOR, _ERROR]
         if isinstance(error, BodyRefused):

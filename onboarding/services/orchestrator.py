@@ -15,6 +15,7 @@ from typing import Any
 from attestation.errors import AttestationError
 from hw.errors import HwError
 from onboarding.protocol.errors import ProtocolError
+from onboarding.services import logs
 from onboarding.services.context import Context
 from onboarding.services.errors import ServicesError
 from onboarding.store.errors import StoreError
@@ -111,11 +112,12 @@ class Orchestrator:
         )
 
     def _do(self, work: Work, task: Task) -> None:
-        try:
-            work(task, self._worker)
-        except KNOWN as error:
-            log.exception("task %s of %s failed", task.kind, task.subject)
-            self._put_off(task, type(error).__name__)
+        with logs.about(task=task.kind, **logs.subject(task.subject)):
+            try:
+                work(task, self._worker)
+            except KNOWN as error:
+                log.exception("task %s of %s failed", task.kind, task.subject)
+                self._put_off(task, type(error).__name__)
 
     def _put_off(self, task: Task, said: str) -> None:
         """Have a task done later; if that cannot be said, its claim runs out."""

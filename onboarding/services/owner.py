@@ -74,7 +74,7 @@ from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.onboarding_modules import OnboardingModules
 from onboarding.services.orchestrator import Orchestrator, Work
 from onboarding.services.owned import OwnedVouchers
-from onboarding.services.roles import ProtocolRole
+from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.roots import AcceptedEks, HeldTrust, RefusedEks
 from onboarding.services.serviceinfo.plans import Plans
 from onboarding.services.settings import Settings, read_secret

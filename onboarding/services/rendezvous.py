@@ -21,7 +21,7 @@ from onboarding.services.api import trust as trust_api
 from onboarding.services.app import Part, build
 from onboarding.services.context import Context
 from onboarding.services.fdo_front import Arrival
-from onboarding.services.roles import ProtocolRole
+from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.settings import Settings
 from onboarding.services.transport import FdoTransport
 from onboarding.services.trust import Trust, load_trust

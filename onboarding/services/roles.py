@@ -10,14 +10,15 @@ Source: FDO.md 2.10 in our reference; FDO 1.1, section 4.3.
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from onboarding.protocol import errors
-from onboarding.protocol.registry import ServerRole
-from onboarding.protocol.step import Effect, State, Step
+from onboarding.protocol.step import State, Step
+from onboarding.services import logs
 from onboarding.services.fdo_front import DIRECT, Arrival, FdoResponse
+from onboarding.services.protocol_role import ProtocolRole
+from onboarding.services.run_notes import said_of
 from onboarding.services.tracing import Tracer
 from onboarding.services.warm_runs import FailedProofs, Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
@@ -30,32 +31,6 @@ log = logging.getLogger(__name__)
 
 # Anyone on the path can send these with a copied token: they end nothing.
 _HARMLESS = (errors.UnexpectedMessage, DecryptError, MalformedError)
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolRole:
-    """One server role, ready to be stepped.
-
-    Args:
-        server: Its pure step and messages; its name is what tokens are bound to.
-        seconds: How long a run may take.
-        env: Makes the step's Env for the present second and the way by which the
-            message came; refuses a way that is not its peer's.
-        commit: Makes an effect durable before the reply leaves; (effect, now,
-            run id).
-        on_failure: Told of a proven run that failed, with its last state.
-        on_lines: Whether production lines speak it.
-        repeatable: A copy of the last message is taken again: ``commit`` refuses it,
-            or finds that nothing is left to do.
-    """
-
-    server: ServerRole
-    seconds: int
-    env: Callable[[int, Arrival], Any]
-    commit: Callable[[Effect, int, bytes], None]
-    on_failure: Callable[[State, str, Exception | None, int], None] | None = None
-    on_lines: bool = False
-    repeatable: bool = False
 
 
 class FdoRole:
@@ -121,7 +96,8 @@ class FdoRole:
                 continue
             server, run_id = role.server, run.token_id
             told = self._tracer.reported(server, run_id, run.state, body, now)
-            log.info("a peer ended %s: %s", server.name, told)
+            about = logs.of(**said_of(server, run_id, run.state))
+            log.info("a peer ended %s: %s", server.name, told, extra=about)
             said = errors.ProtocolError(told)
             self._fail(role, run, None, said, now)
             return
@@ -132,7 +108,7 @@ class FdoRole:
         try:
             step = server.step(None, kind, body, env)
         except (errors.ProtocolError, VoucherError) as error:
-            self._tracer.refused(server, None, kind, body, error, now)
+            self._refused(role, None, kind, body, error, now)
             raise
         if step.state is None or not step.state.sealed or step.effects:
             raise AssertionError(f"{server.name} opens with a state for the token")
@@ -164,7 +140,7 @@ class FdoRole:
         try:
             step = role.server.step(run.state, kind, body, env)
         except (errors.ProtocolError, VoucherError) as error:
-            self._tracer.refused(role.server, run.token_id, kind, body, error, now)
+            self._refused(role, run, kind, body, error, now)
             if not isinstance(error, _HARMLESS):
                 self._fail(role, run, kind, error, now)
             raise
@@ -188,7 +164,7 @@ class FdoRole:
             if run.step is not None or self._has_row(run, now):
                 return None
             # The token holds this very state: it would refuse as well.
-            self._tracer.refused(role.server, run.token_id, kind, body, error, now)
+            self._refused(role, run, kind, body, error, now)
             if not isinstance(error, _HARMLESS):
                 self._fail(role, run, kind, error, now)
             raise
@@ -214,10 +190,25 @@ class FdoRole:
             for effect in step.effects:
                 role.commit(effect, now, run.token_id)
         except (errors.ProtocolError, store_errors.StoreError) as error:
-            self._tracer.refused(role.server, run.token_id, kind, body, error, now)
+            self._refused(role, run, kind, body, error, now)
             raise
         self._tracer.passed(role.server, run.token_id, run.state, kind, step, now)
         return FdoResponse(step.reply_type, step.reply)
+
+    def _refused(
+        self,
+        role: ProtocolRole,
+        run: Run | None,
+        kind: IntEnum,
+        body: bytes,
+        error: Exception,
+        now: int,
+    ) -> None:
+        """Note a refusal, and say of which run and device it is where it is logged."""
+        run_id = None if run is None else run.token_id
+        self._tracer.refused(role.server, run_id, kind, body, error, now)
+        state = None if run is None else run.state
+        logs.tag(error, **said_of(role.server, run_id, state, kind, body))
 
     def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> Run:
         scope, token = role.server.scope, _bearer(authorization)

@@ -1,6 +1,7 @@
 """What is noted of one run in memory, until it is written down."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import State, Step, StoreVoucher
@@ -103,3 +104,24 @@ def subject_of(step: Step | None, state: State | None) -> Subject:
     about = state if after is None else after
     guid, serial = getattr(about, "guid", None), getattr(about, "serial", "")
     return NOBODY if guid is None and not serial else Subject(guid, serial)
+
+
+def said_of(
+    server: ServerRole,
+    run: bytes | None,
+    state: State | None,
+    kind: IntEnum | None = None,
+    body: bytes = b"",
+) -> dict[str, str | None]:
+    """What a log line says of a run besides its words.
+
+    Args:
+        state: Where the run stands; None: what its first message claims counts.
+    """
+    if state is not None:
+        about = subject_of(None, state)
+    else:
+        about = NOBODY if kind is None else server.claimed(kind, body)
+    guid = None if about.guid is None else str(about.guid)
+    run_id = None if run is None else run.hex()
+    return {"protocol": server.name, "run": run_id, "guid": guid}

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from attestation.keylime.verifiers import MAX_VERIFIERS
 from onboarding.services.errors import SettingsError
+from onboarding.services.logs import LogFormat
 from onboarding.services.settings_access import AccessSettings
 from onboarding.services.settings_keys import KeySettings
 from onboarding.services.settings_rendezvous import RendezvousSettings
@@ -62,6 +63,7 @@ class Settings(AccessSettings, KeySettings, RendezvousSettings):
     role: Role = Role.ALL
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)  # 0: any free port
+    log_format: LogFormat = LogFormat.TEXT
     port_file: Path | None = None  # the bound port is written here once ready
     database_url: str = Field(default="sqlite:///vouchgate.db", repr=False)
     runs_url: str | None = Field(default=None, repr=False)

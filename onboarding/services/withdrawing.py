@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from attestation.decision import Deny, DenyCode
 from attestation.withdrawal import RemovalOrder, order_nonce, sign_order
+from onboarding.services import logs
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate, Situation
 from onboarding.store.events import Event
@@ -60,7 +61,8 @@ class Withdrawals:
         return len(recent) >= cap
 
     def _hold(self, guid: bytes, cause: str, actor: str, now: int) -> None:
-        log.error("withdrawal from %s held by the cap", Guid(guid))
+        about = logs.of(guid=str(Guid(guid)))
+        log.error("withdrawal from %s held by the cap", Guid(guid), extra=about)
         detail: Mapping[str, object] = {
             "cause": cause[:500],
             "remedy": "POST /api/v1/devices/{guid}/withdraw, or correct the policy",

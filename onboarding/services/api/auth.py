@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from onboarding.services import logs
 from onboarding.services.api.problems import from_error, response
 from onboarding.services.api.within import Reach, require_within
 from onboarding.services.certified import CERTIFICATE
@@ -53,6 +54,9 @@ class ApiKeyGate:
                 self._refused(problem.code)
                 await response(problem)(scope, receive, send)
                 return
+            with logs.about(caller=actor(scope[_CALLER])):
+                await self._app(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     def _known(self, scope: Scope) -> Identity:
@@ -108,6 +112,12 @@ def caller_of(scope: Scope) -> Identity:
     """Whom the gate let in."""
     caller: Identity = scope[_CALLER]
     return caller
+
+
+def named_of(scope: Scope) -> str | None:
+    """How the audit log names whom the gate let in, if it let in somebody."""
+    caller: Identity | None = scope.get(_CALLER)
+    return None if caller is None else caller.actor
 
 
 def _caller(request: Request) -> Identity:

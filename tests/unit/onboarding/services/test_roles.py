@@ -10,7 +10,8 @@ import pytest
 from onboarding.protocol import errors
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import Credential, Effect, State, Step, TakeOwnership
-from onboarding.services.roles import FdoRole, ProtocolRole
+from onboarding.services.protocol_role import ProtocolRole
+from onboarding.services.roles import FdoRole
 from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
 from onboarding.store.runs import RunStore

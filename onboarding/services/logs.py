@@ -1,0 +1,126 @@
+"""What a service writes of its work: lines for people, or JSON for a collector.
+
+A line says, where that is known, which device it is about (``guid``), which run of FDO
+(``run``, the id that ``/traces`` shows), which ``request`` or ``task`` it belongs to.
+All that is put together when a line is written, and only then. No line holds a secret;
+what others sent is on one line, without what a terminal obeys.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum, unique
+from time import gmtime, strftime
+from typing import TextIO
+
+from ownership_vouchers.errors import VoucherError
+from ownership_vouchers.types import Guid
+
+# Others' debug lines hold what they were sent: headers, and so tokens.
+OURS = ("onboarding", "attestation", "hw", "ownership_vouchers")
+_TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_EXTRA, _TAGS = "vouchgate_about", "_vouchgate_about"
+
+_around: ContextVar[Mapping[str, str]] = ContextVar("vouchgate_about")
+
+
+@unique
+class LogFormat(StrEnum):
+    """How a line is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def start(
+    level: int, form: LogFormat, role: str, stream: TextIO | None = None
+) -> logging.Handler:
+    """Write what is logged from now on; other packages' lines from INFO on.
+
+    Args:
+        role: Which service this is; in each line of JSON.
+        stream: Standard error, if none.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    json_lines = form is LogFormat.JSON
+    handler.setFormatter(JsonLines(role) if json_lines else TextLines(_TEXT))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(max(level, logging.INFO))
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
+    return handler
+
+
+@contextmanager
+def about(**said: str) -> Iterator[None]:
+    """Lines written in the block, in this task or thread, say this as well."""
+    token = _around.set({**_around.get({}), **said})
+    try:
+        yield
+    finally:
+        _around.reset(token)
+
+
+def of(**said: str | None) -> dict[str, object]:
+    """What one line says besides, for its ``extra``; what is None is left out."""
+    return {_EXTRA: {name: one for name, one in said.items() if one is not None}}
+
+
+def tag(error: Exception, **said: str | None) -> None:
+    """Have whoever logs an error say this besides: see ``tags_of``."""
+    setattr(error, _TAGS, {**tags_of(error), **said})
+
+
+def tags_of(error: Exception) -> dict[str, str | None]:
+    """What was said of an error where it was raised."""
+    found: dict[str, str | None] = getattr(error, _TAGS, {})
+    return found
+
+
+def subject(text: str) -> dict[str, str]:
+    """What a task is about: a device, as its GUID, or something else."""
+    try:
+        return {"guid": str(Guid.parse(text))}
+    except VoucherError:
+        return {"subject": text}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self._role = role
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = strftime("%Y-%m-%dT%H:%M:%S", gmtime(record.created))
+        line: dict[str, str] = {
+            "time": f"{at}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "role": self._role,
+            "message": record.getMessage(),
+            **_said(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class TextLines(logging.Formatter):
+    """A line for people; only a traceback takes more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        said = " ".join(f"{name}={one}" for name, one in _said(record).items())
+        whole = f"{line} [{said}]" if said else line
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in whole)
+
+
+def _said(record: logging.LogRecord) -> dict[str, str]:
+    return {**_around.get({}), **getattr(record, _EXTRA, {})}

@@ -1,0 +1,84 @@
+"""Each request of people and programs by a name, so that its lines can be found.
+
+The name is the caller's ``X-Request-Id`` if it is short and plain, else a random one;
+the answer says it. FDO messages do not come this way: their lines name the run.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from onboarding.services import logs
+from onboarding.services.api.auth import named_of
+from onboarding.services.transport import AsgiApp, Receive, Scope, Send
+from ownership_vouchers.types import Guid
+
+HEADER = b"x-request-id"
+_NAME = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_GUID = re.compile(r"/([0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12})(?:/|\Z)")
+
+log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """An ASGI wrapper: names each request, and writes a line of each that is answered.
+
+    At DEBUG; a refusal at INFO, a failure of ours at WARNING.
+    """
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        name = _name(scope)
+        answer = _Answer(send, name)
+        began = time.perf_counter()
+        with logs.about(request=name.decode(), **_device(scope["path"])):
+            await self._app(scope, receive, answer.send)
+            _tell(scope, answer.status, time.perf_counter() - began)
+
+
+class _Answer:
+    """Sends what is answered, with the request's name, and remembers the status."""
+
+    def __init__(self, send: Send, name: bytes) -> None:
+        self._send = send
+        self._name = name
+        self.status = 0
+
+    async def send(self, event: MutableMapping[str, Any]) -> None:
+        if event["type"] == "http.response.start":
+            self.status = event["status"]
+            headers = [*event.get("headers", ()), (HEADER, self._name)]
+            event = {**event, "headers": headers}
+        await self._send(event)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        level = logging.WARNING
+    else:
+        level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
+    if log.isEnabledFor(level):
+        asked = scope["method"], scope["path"], status, seconds * 1000
+        about = logs.of(caller=named_of(scope))
+        log.log(level, "%s %s: %d in %.1f ms", *asked, extra=about)
+
+
+def _name(scope: Scope) -> bytes:
+    for header, value in scope["headers"]:
+        if header == HEADER and _NAME.fullmatch(value):
+            return bytes(value)
+    return secrets.token_hex(8).encode()
+
+
+def _device(path: str) -> dict[str, str]:
+    found = _GUID.search(path)
+    return {"guid": str(Guid.parse(found[1]))} if found else {}

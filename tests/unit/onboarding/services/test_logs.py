@@ -1,0 +1,103 @@
+"""Log lines: what they say besides their words, as text and as JSON."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from onboarding.services import logs
+from onboarding.services.logs import LogFormat
+from tests.support.logging_to import logged_to
+
+GUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
+log = logging.getLogger("onboarding.test")
+
+
+@contextmanager
+def lines(form: LogFormat) -> Iterator[list[str]]:
+    """What is logged in the block, a line each."""
+    stream, found = io.StringIO(), list[str]()
+    with logged_to(stream, form):
+        yield found
+    found += stream.getvalue().splitlines()
+
+
+def test_a_line_of_json_says_its_role_device_run_request_and_task() -> None:
+    with lines(LogFormat.JSON) as found:
+        with logs.about(request="r1", task="to0"):
+            log.info("words %d", 7, extra=logs.of(run="ab", guid=GUID, other=None))
+        log.warning("alone")
+    first, second = map(json.loads, found)
+    assert first.pop("time").endswith("Z")
+    assert first == {
+        "level": "info",
+        "logger": "onboarding.test",
+        "role": "owner",
+        "message": "words 7",
+        "request": "r1",
+        "task": "to0",
+        "run": "ab",
+        "guid": GUID,
+    }
+    assert set(second) == {"time", "level", "logger", "role", "message"}
+
+
+def test_a_line_of_text_says_them_at_its_end() -> None:
+    with lines(LogFormat.TEXT) as found, logs.about(task="to0", **logs.subject(GUID)):
+        log.info("words")
+    assert found[0].endswith(f"INFO onboarding.test words [task=to0 guid={GUID}]")
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_what_others_sent_stays_on_one_line_and_commands_no_terminal(
+    form: LogFormat,
+) -> None:
+    with lines(form) as found:
+        log.info("refused: %s", "a\nFORGED\x1b[2J\u2028x")
+    (line,) = found
+    assert "\x1b" not in line
+    assert "\u2028" not in line
+
+
+def test_a_traceback_is_in_its_line_of_json() -> None:
+    with lines(LogFormat.JSON) as found:
+        log.error("failed", exc_info=RuntimeError("why"))
+    (line,) = found
+    assert "RuntimeError: why" in json.loads(line)["exception"]
+
+
+def test_an_error_is_logged_with_what_was_said_of_it_where_it_was_raised() -> None:
+    error = ValueError("x")
+    assert logs.tags_of(error) == {}
+    logs.tag(error, run="ab")
+    logs.tag(error, guid=GUID)
+    assert logs.tags_of(error) == {"run": "ab", "guid": GUID}
+
+
+def test_blocks_add_to_what_is_around_them_and_take_it_away_again() -> None:
+    found: list[Any] = []
+    with lines(LogFormat.JSON) as said:
+        with logs.about(request="r"):
+            with logs.about(guid=GUID):
+                log.info("in")
+            log.info("out")
+    found = [json.loads(one) for one in said]
+    assert [one.get("guid") for one in found] == [GUID, None]
+    assert [one["request"] for one in found] == ["r", "r"]
+
+
+def test_what_a_task_is_about_is_a_device_or_something_else() -> None:
+    assert logs.subject(GUID.replace("-", "")) == {"guid": GUID}
+    assert logs.subject("push") == {"subject": "push"}
+
+
+def test_other_packages_write_no_debug_lines() -> None:
+    with lines(LogFormat.TEXT) as found:
+        logging.getLogger("httpcore.http11").debug("headers with a token")
+        log.debug("ours")
+    (line,) = found
+    assert "ours" in line
