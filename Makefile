@@ -66,8 +66,8 @@ e2e-compose: ## Bring compose.yaml up in a docker of its own, and try all of it
 	@sh requirements/setup.sh compose
 	@$(BIN)/python -m tests.compose $(COMPOSE_ARGS)
 
-interop: setup-test ## Try other FDO implementations against ours; writes docs/interop.md
-	INTEROP=full INTEROP_REPORT=docs/interop.md $(BIN)/pytest -q tests/interop $(PYTEST_ARGS)
+interop: setup-test ## Try other FDO implementations, and all of conformance; writes docs/interop.md
+	INTEROP=full INTEROP_REPORT=docs/interop.md $(BIN)/pytest -q tests/interop tests/conformance $(PYTEST_ARGS)
 
 bench: setup ## Measure DI, TO1, TO2 and voucher import; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)

@@ -5,7 +5,9 @@ stands where it stood: the right message is taken, or the run is over.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -18,20 +20,42 @@ from tests.support.alterations import NO_CBOR
 from tests.support.cases import Case, Wrong, just
 from tests.support.certified_runs import RUNS, Run, registering, run_of
 from tests.support.certifier import Certifier, certifier
-from tests.support.request_cases import DI, TO0, TO1
+from tests.support.profile_cases import CASES, cases_of
+from tests.support.profiles import P256, PROFILES
 from tests.support.supply_chain import SupplyChain
-from tests.support.to2_request_cases import TO2
 
-CASES: Mapping[str, Case] = {**DI, **TO0, **TO1, **TO2}
+EVERY = [(name, case) for name, one in PROFILES.items() for case in cases_of(one)]
+# What has nothing to do with keys is tried with those of other kinds in full runs.
+WIDE = [
+    pytest.param(name, marks=() if name == P256.name else pytest.mark.full)
+    for name in PROFILES
+]
 REQUESTS = sorted(
     kind for role in ROLES[ProtocolVersion.FDO_1_1] for kind in role.messages
 )
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site")) as found:
-        yield found
+def sites(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Certifier]]:
+    """A site of each profile, opened when it is first asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def site_of(name: str) -> Certifier:
+            directory = tmp_path_factory.mktemp("site")
+            return stack.enter_context(certifier(directory, profile=PROFILES[name]))
+
+        yield site_of
+
+
+@pytest.fixture
+def bench(
+    request: pytest.FixtureRequest, sites: Callable[[str], Certifier]
+) -> Certifier:
+    """The site of the profile that a test is given; of P-256 if it says none."""
+    return sites(getattr(request, "param", P256.name))
 
 
 # Tried once. Source: FDO.md 2.10 in our reference.
@@ -62,6 +86,7 @@ def refused(bench: Certifier, run: Run, case: Case) -> None:
         run.talk.finish()
 
 
+@pytest.mark.parametrize("bench", PROFILES, indirect=True)
 @pytest.mark.parametrize("name", RUNS)
 def test_an_unaltered_run_passes(bench: Certifier, name: str) -> None:
     before = bench.stored()
@@ -70,12 +95,13 @@ def test_an_unaltered_run_passes(bench: Certifier, name: str) -> None:
     assert bench.stored() != before
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("bench", "name"), EVERY, indirect=["bench"])
 def test_one_wrong_thing_is_refused_with_its_code(bench: Certifier, name: str) -> None:
-    case = CASES[name]
+    case = cases_of(bench.profile)[name]
     refused(bench, run_of(case.message)(bench), case)
 
 
+@pytest.mark.parametrize("bench", WIDE, indirect=True)
 @pytest.mark.parametrize("wrong", NO_CBOR)
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_what_is_no_such_message_is_error_100(
@@ -87,6 +113,7 @@ def test_what_is_no_such_message_is_error_100(
     refused(bench, run, Case(kind, Wrong.ENCODING, just(NO_CBOR[wrong]), 100))
 
 
+@pytest.mark.parametrize("bench", WIDE, indirect=True)
 @pytest.mark.parametrize("part", range(1, 8))
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_a_truncated_message_is_error_100(

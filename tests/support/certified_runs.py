@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hw.keys import SoftHmac, new_soft_key
-from onboarding.device.csr import certificate_request
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
 from onboarding.protocol.device_env import DiDeviceEnv, To0OwnerEnv
 from onboarding.protocol.di_device import DiDevice
 from onboarding.protocol.step import Send
@@ -19,14 +22,15 @@ from onboarding.protocol.to1_device import To1Device
 from onboarding.protocol.to2_device import To2Device
 from onboarding.wire.message import MsgType
 from onboarding.wire.mfg_info import MfgInfo
-from ownership_vouchers.algorithms import SoftSigner
-from ownership_vouchers.extend import extend
-from ownership_vouchers.keys import KeyEncoding, KeyType, PublicKey
-from ownership_vouchers.pem import dump_pem
+from ownership_vouchers.algorithms import SigningKey, SoftSigner
+from ownership_vouchers.extend import extend, next_owner_key
+from ownership_vouchers.keys import KeyEncoding
+from ownership_vouchers.pem import dump_pem, load_buyer
 from ownership_vouchers.to2_address import To2Address, TransportProtocol
 from tests.support.cases import Case, Cast
 from tests.support.certifier import Certifier, Conversation
 from tests.support.fdo_roles import Roles
+from tests.support.profiles import P256, Profile
 from tests.support.supply_chain import SupplyChain, new_key
 
 ADDRESS = To2Address("192.0.2.7", "owner.example.test", 8043, TransportProtocol.HTTPS)
@@ -60,46 +64,54 @@ class Run:
 
 
 @cache
-def _supply_chain() -> SupplyChain:
-    return SupplyChain()
+def _supply_chain(profile: Profile) -> SupplyChain:
+    return profile.supply_chain()
 
 
-def new_device() -> SupplyChain:
+def new_device(profile: Profile = P256) -> SupplyChain:
     """A device that was sold to a dealer; its voucher is in ``voucher``."""
-    chain = _supply_chain()
-    return chain.make_device().sell_to("dealer")
+    return _supply_chain(profile).make_device().sell_to("dealer")
 
 
 @cache
-def _other() -> SupplyChain:
-    return SupplyChain().make_device().sell_to("owner")
+def _other(kind: str, encoding: KeyEncoding) -> SupplyChain:
+    return SupplyChain(kind, encoding).make_device().sell_to("somebody else")
 
 
 @cache
-def _stranger() -> SoftSigner:
-    return SoftSigner(new_key("P-256"))
+def _stranger(kind: str) -> SoftSigner:
+    return SoftSigner(new_key(kind, "stranger"))
 
 
 def cast_of(chain: SupplyChain, owner: Any) -> Cast:
-    other = _other().voucher
+    other = _other(chain.kind, chain.encoding).voucher
     maker = chain.manufacturer.signer
     device = chain.device_signer
-    return Cast(device, owner, maker, _stranger(), chain.voucher, other)
+    return Cast(device, owner, maker, _stranger(chain.kind), chain.voucher, other)
 
 
 def di(bench: Certifier) -> Run:
-    key = new_soft_key("P-256")
+    profile = bench.profile
+    chain = _supply_chain(profile).make_device()
     serial = f"SN-{secrets.token_hex(4)}"
     info = MfgInfo(
-        KeyType.SECP256R1,
-        KeyEncoding.X509,
+        profile.key_type,
+        profile.encoding,
         serial,
         "test-device",
-        certificate_request(key, serial),
+        _request(chain.device_key, serial),
     )
-    client = DiDevice(DiDeviceEnv(info, SoftHmac(secrets.token_bytes(32))))
-    chain = _other()
+    mac = Roles(chain).mac_key
+    client = DiDevice(DiDeviceEnv(info, mac))
     return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
+
+
+def _request(key: SigningKey, serial: str) -> bytes:
+    """A certificate request for ``key``, DER."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    digest = hashes.SHA384() if key.key_size == 384 else hashes.SHA256()
+    return builder.sign(key, digest).public_bytes(Encoding.DER)
 
 
 def registering(bench: Certifier, chain: SupplyChain) -> Conversation:
@@ -109,12 +121,12 @@ def registering(bench: Certifier, chain: SupplyChain) -> Conversation:
 
 
 def to0(bench: Certifier) -> Run:
-    chain = new_device().sell_to("owner")
+    chain = new_device(bench.profile).sell_to("owner")
     return Run(registering(bench, chain), cast_of(chain, chain.owner.signer))
 
 
 def to1(bench: Certifier) -> Run:
-    chain = new_device().sell_to("owner")
+    chain = new_device(bench.profile).sell_to("owner")
     registering(bench, chain).finish()
     client = To1Device(Roles(chain).to1_device_env())
     return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
@@ -122,14 +134,14 @@ def to1(bench: Certifier) -> Run:
 
 def to2(bench: Certifier) -> Run:
     """The owner's voucher has two entries: dealer, and the owner's own."""
-    chain = new_device()
-    ours = PublicKey.of(bench.owner.public_key)
+    chain, profile = new_device(bench.profile), bench.profile
     seller = chain.owner
+    ours = next_owner_key(chain.voucher, *load_buyer(bench.owner_pem.encode()))
     sold = extend(chain.verified, seller.signer, seller.public_key, ours)
     reply = bench.call("POST", "/vouchers", content=dump_pem(sold))
     assert reply.status_code == 200, reply.text
-    client = To2Device(Roles(chain).device_env())
-    return Run(Conversation(bench, client), cast_of(chain, bench.owner))
+    env = Roles(chain).device_env(kex=profile.kex, cipher=profile.cipher)
+    return Run(Conversation(bench, To2Device(env)), cast_of(chain, bench.owner))
 
 
 RUNS: Mapping[str, Callable[[Certifier], Run]] = {

@@ -25,6 +25,7 @@ from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.algorithms import SoftSigner
 from tests.support.owner_bench import Clock
+from tests.support.profiles import P256, Profile
 from tests.support.services import Site
 
 # Where FDO messages leave something for good. Events tell of refusals, too.
@@ -69,6 +70,8 @@ class Certifier:
     key: str
     _runner: asyncio.Runner
     _replicas: tuple[httpx.AsyncClient, ...]
+    owner_pem: str  # the certificate of the owner's key
+    profile: Profile = P256
     replica: int = 0  # which of them is asked
 
     @property
@@ -142,12 +145,15 @@ class Certifier:
 
 
 @contextmanager
-def certifier(directory: Path, *also: PartFactory) -> Iterator[Certifier]:
+def certifier(
+    directory: Path, *also: PartFactory, profile: Profile = P256
+) -> Iterator[Certifier]:
     """Open a site of two replicas that takes any manufacturer's devices.
 
-    ``also`` are parts beside those that every site has.
+    ``also`` are parts beside those that every site has; ``profile`` says what keys it
+    has.
     """
-    site, clock = Site(directory), Clock()
+    site, clock = Site(directory, profile.algorithm), Clock()
     settings = site.settings(
         Role.ALL, background=False, insecure_rendezvous_accept_any=True
     )
@@ -155,8 +161,11 @@ def certifier(directory: Path, *also: PartFactory) -> Iterator[Certifier]:
     with asyncio.Runner() as runner:
         context = open_context(settings, clock)
         replicas = _replica(context, also), _replica(context, also)
+        pem = str(site.keys[KeyKind.OWNER].certificate_pem)
         try:
-            found = Certifier(context, clock, directory, key, runner, replicas)
+            found = Certifier(
+                context, clock, directory, key, runner, replicas, pem, profile
+            )
             reply = found.call("PUT", "/rvinfo", json={"directives": [RENDEZVOUS]})
             assert reply.status_code == 200, reply.text
             yield found

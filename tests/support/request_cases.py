@@ -25,8 +25,9 @@ ZERO = bytes(16)
 
 
 def off_the_curve(parameter: bytes) -> bytes:
-    """Move the point of an ECDH parameter off its curve."""
-    return parameter[:-20] + bytes([parameter[-20] ^ 1]) + parameter[-19:]
+    """Move the point of an ECDH parameter off its curve, by a bit of y."""
+    at = 2 + 2 * int.from_bytes(parameter[:2], "big")
+    return parameter[:at] + bytes([parameter[at] ^ 1]) + parameter[at + 1 :]
 
 
 def in_item(index: int, alteration: Alteration) -> Alteration:
@@ -52,12 +53,17 @@ def in_to0d(make: Callable[[Cast], Alteration]) -> Change:
         def altered(data: bytes) -> bytes:
             to0d, to1d = cbor.split(data)
             changed = make(cast)(cbor.bstr(cbor.decode(to0d)))
-            fits = put(Hash.of(HashType.SHA256, changed).to_item(), 1)
+            fits = change(lambda old: _hash_like(old, changed), 1)
             return cbor.join((cbor.encode(changed), resigned(cast.owner, fits)(to1d)))
 
         return altered
 
     return made
+
+
+def _hash_like(old: list[int], data: bytes) -> object:
+    """Hash by the same algorithm."""
+    return Hash.of(HashType(old[0]), data).to_item()
 
 
 def _voucher(alteration: Alteration) -> Change:
@@ -72,6 +78,8 @@ def _in_header(alteration: Alteration) -> Alteration:
 def _mfg_info(position: int, value: object) -> Change:
     return just(change(put(value, position), 0))
 
+
+KEYED = change(lambda kind: int(HashType(kind).keyed), 1, 0)  # calls a hash an HMAC
 
 DI: Mapping[str, Case] = {
     "serial as bytes": Case(M.DI_APP_START, W.ENCODING, _mfg_info(2, b"\x01"), 100),
@@ -126,7 +134,7 @@ TO0: Mapping[str, Case] = {
     ),
     "to0d changed": Case(_22, W.HASH, just(change(put(1, 1), 0)), 101),
     "to1d hash changed": Case(_22, W.HASH, in_to1d(flipped(1, 1)), 101),
-    "to1d hash is an HMAC": Case(_22, W.HASH, in_to1d(put(5, 1, 0)), 101),
+    "to1d hash is an HMAC": Case(_22, W.HASH, in_to1d(KEYED), 101),
     "to1d signature wrong": Case(_22, W.SIGNATURE, just(flipped(1, 3)), 3),
     "to1d of a stranger": Case(
         _22, W.SIGNATURE, lambda cast: in_item(1, by_stranger()(cast)), 3
