@@ -123,7 +123,7 @@ def unattested(
 def timeline(
     device: Device,
     url: Url,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="The newest.")] = 500,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="The newest.")] = 200,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

@@ -61,7 +61,7 @@ def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
 
 @router.get("/devices/{guid}/timeline", **needs(*READERS, labels=Reach.NAMED))
 def get_timeline(
-    guid: GuidPath, context: Ctx, limit: Limit = 500, cursor: NumberCursor = None
+    guid: GuidPath, context: Ctx, limit: Limit = 200, cursor: NumberCursor = None
 ) -> JsonObject:
     """What happened to a device under all its GUIDs, oldest first.
 
