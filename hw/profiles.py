@@ -34,7 +34,11 @@ class Assurance(StrEnum):
     @property
     def shows(self) -> str:
         """What such a board can show, as a sentence for operators."""
-        return _SHOWS[self][0]
+        return self.shows_by("its keys")
+
+    def shows_by(self, keys: str) -> str:
+        """The same, of a device of which only ``keys`` are where they should be."""
+        return _SHOWS[self][0].format(keys=keys)
 
     @property
     def does_not_show(self) -> str:
@@ -44,19 +48,19 @@ class Assurance(StrEnum):
 
 _SHOWS = {
     Assurance.MEASURED_BOOT: (
-        "which firmware, boot loader and kernel ran, event by event, and its keys",
+        "which firmware, boot loader and kernel ran, event by event, and {keys}",
         "what ran before the firmware's first measurement",
     ),
     Assurance.PCRS_ONLY: (
-        "that the boot gave the same PCR values as a known one, and its keys",
+        "that the boot gave the same PCR values as a known one, and {keys}",
         "which of the boot's parts is another when a value is another",
     ),
     Assurance.UNMEASURED: (
-        "that its keys are in one TPM",
+        "that {keys} are in one TPM",
         "anything of its boot: nothing measures it into the TPM",
     ),
     Assurance.NO_TPM: (
-        "that it has the files its keys are in",
+        "that it has the files {keys} are in",
         "that these files are not copied, or anything of its boot",
     ),
 }

@@ -77,6 +77,7 @@ def test_a_device_is_shown_frozen_and_retired(
     guid = guids[1]
     shown = told(capsys, "fleet", "show", guid, *at(site))
     assert "state  registered" in shown or "state  imported" in shown
+    assert "Weaker class: it is not bound to a TPM, nor onboarded yet." in shown
     assert "are stopped" in told(capsys, "fleet", "freeze", guid, *WHY, *at(site))
     assert "(frozen)" in told(capsys, "fleet", "list", *at(site))
     lifted = told(capsys, "fleet", "freeze", guid, "--lift", *WHY, *at(site))

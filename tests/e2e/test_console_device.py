@@ -41,6 +41,9 @@ STORY = [
     "tpm-bound",
     "EK passport-trusted",
     "the manufacturer's passport names this EK",
+    # what such a board can show of itself
+    "pcrs-only Its passport names the board generic-sbc-tpm.",
+    "which of the boot's parts is another when a value is another",
     # appraisals and what was compared
     "15 passed",
     "1 failed",
@@ -65,6 +68,8 @@ def test_a_device_is_told_from_factory_to_now(console: Console) -> None:
     [
         ("registered", "whether the device asked there, only that server knows"),
         ("unbound", "is not bound to a TPM: there is no TPM"),
+        ("unbound", "Weaker class: it is not bound to a TPM, so its keys count"),
+        ("registered", "It can show nothing yet"),
         ("stale", "last good appraisal is 4 d old, limit 10 min"),
         ("failed", "PCR 7 holds another value than the policy allows"),
         ("withdrawn", "The gate is shut"),

@@ -56,6 +56,7 @@ def test_an_ek_without_a_vendor_is_bound_once_people_accept_it(
     shown = onboarded(fdo_chain, device, tpm)
     assert shown["binding"]["ek_class"] == "accepted-once"
     assert shown["binding"]["class"] == "tpm-bound"
+    assert shown["assurance"]["level"] == "tpm-without-measured-boot"  # no passport
     # To accept a key is not to release to it: the release policy has to say so.
     codes = {one["code"] for one in shown["decision"]["reasons"]}
     assert "ek-class-not-accepted" in codes

@@ -62,5 +62,8 @@ def test_a_device_with_an_rsa_key_in_its_tpm_goes_from_factory_to_owner(
     path = f"/devices/{done.credential.guid}"
     shown = rsa_chain.owner.call(rsa_chain.owner_key, "GET", path).json()
     assert shown["inventory"]["tpm"]["manufacturer"] == "IBM"
+    # It has a TPM and says so; nothing was shown of it.
+    assert shown["assurance"]["weaker"] is True
+    assert shown["assurance"]["level"] == "no-tpm"
     assert shown["inventory"]["memory"] > 0
     assert "org.vouchgate.inventory" not in str(shown["modules"])

@@ -118,7 +118,7 @@ class Stock:
             receipts.encode("plan@1", results),
             now,
             run_id=secrets.token_bytes(16),
-            binding=_binding(guid, now) if bound else None,
+            binding=self._binding(guid, now) if bound else None,
             ends=(to0.KIND, guid.raw.hex()),
         )
         if bound:
@@ -186,22 +186,26 @@ class Stock:
         document = issue(passport, self.chain.manufacturer.signer)
         return StoredPassport(self.chain.manufacturer.public_key.spki, document)
 
-
-def _binding(guid: Guid, now: int) -> BindingRecord:
-    return BindingRecord(
-        guid.raw,
-        b"ek",
-        None,
-        hashlib.sha256(guid.raw).digest(),
-        "passport-trusted",
-        ("no certificate came with it", "the manufacturer's passport names this EK"),
-        b"ak",
-        "ecc",
-        "evidence",
-        "tpm-bound",
-        hashlib.sha256(b"passport").digest(),
-        now,
-    )
+    def _binding(self, guid: Guid, now: int) -> BindingRecord:
+        kept = self.context.stores.vouchers.get(guid.raw).passport
+        stored = StoredPassport.decode(kept or b"")
+        return BindingRecord(
+            guid.raw,
+            b"ek",
+            None,
+            hashlib.sha256(guid.raw).digest(),
+            "passport-trusted",
+            (
+                "no certificate came with it",
+                "the manufacturer's passport names this EK",
+            ),
+            b"ak",
+            "ecc",
+            "evidence",
+            "tpm-bound",
+            hashlib.sha256(stored.document).digest(),
+            now,
+        )
 
 
 def _good(guid: Guid, now: int) -> Trace:

@@ -4,6 +4,7 @@ from attestation.decision import Allow, Deny
 from attestation.device_identity import BoundIdentity
 from attestation.release import DecisionRecord
 from hw.inventory import Inventory
+from onboarding.services.api.assurance_view import shown_assurance
 from onboarding.services.api.fields import JsonObject, guid_text
 from onboarding.services.api.hold_view import (
     shown_held,
@@ -17,6 +18,7 @@ from onboarding.store.appraisals import AppraisalRecord
 from onboarding.store.assignments import AssignmentRecord
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
+from onboarding.store.errors import NotFound
 from onboarding.store.releases import ReleaseRecord
 from onboarding.store.state import Removal
 from ownership_vouchers import cbor
@@ -61,6 +63,7 @@ def shown_device(
     window = context.stores.update_windows.find(device.guid)
     return {
         **summary(device, made.now),
+        "assurance": shown_assurance(device, binding, _passport(context, device.guid)),
         "binding": None if binding is None else _binding(binding),
         "channel": None if binding is None else binding.channel,
         "assignment": None if assignment is None else _assignment(assignment),
@@ -76,6 +79,14 @@ def shown_device(
         "modules": _modules(device.module_results),
         "inventory": _inventory(device.devmod),
     }
+
+
+def _passport(context: Context, guid: bytes) -> bytes | None:
+    """What is kept with the device's voucher, if that is kept."""
+    try:
+        return context.stores.vouchers.get(guid).passport
+    except NotFound:
+        return None
 
 
 def _inventory(devmod: bytes | None) -> JsonObject | None:

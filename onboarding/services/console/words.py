@@ -18,7 +18,7 @@ STATES: dict[str, tuple[str, str]] = {
     # state -> tone, and what it says in a sentence
     "imported": ("idle", "Its voucher is here; no rendezvous server knows it."),
     "registered": ("idle", "A rendezvous server will send it here."),
-    "owned": ("idle", "Ours, but not bound to a TPM."),
+    "owned": ("idle", "Ours, but not bound to a TPM: the weaker class."),
     "bound": ("idle", "Bound to its TPM; not expected to attest yet."),
     "attesting": ("idle", "Expected to attest; nothing came yet."),
     "attested": ("good", "Freshly attested; nothing was released to it yet."),
