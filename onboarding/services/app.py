@@ -31,7 +31,6 @@ from onboarding.services.rate_limit import SourceLimit, buckets_of
 from onboarding.services.request_log import RequestLog
 from onboarding.services.roles import FdoRole
 from onboarding.services.settings import Settings
-from onboarding.services.tally import Tally
 from onboarding.services.transport import AsgiApp, FdoTransport
 from onboarding.services.webhooks import KEEP_SECONDS, Webhooks
 from onboarding.store.module_files import MAX_FILE
@@ -101,14 +100,14 @@ def join(
 ) -> FdoTransport:
     """Join the parts over a context, which the application's lifespan closes."""
     parts = [factory(context) for factory in factories]
-    tally = Tally()
-    app = _management(context, parts, tally)
+    meters = context.meters
+    app = _management(context, parts)
     by_message, by_source, by_key = buckets_of(context.settings)
     desk = KeyDesk(context, by_key, issuer_of(context))
     verify = desk.verify
 
     def refused(code: str) -> None:
-        tally.add("http", code)
+        meters.refusals.add("http", code)
 
     protocols = [one for part in parts for one in part.protocols]
     once = Idempotent(
@@ -130,10 +129,10 @@ def join(
     front = FdoFront(
         _handlers(context, protocols),
         offload=context.database.is_postgres,
-        refused=lambda code: tally.add("fdo", code),
+        refused=lambda code: meters.refusals.add("fdo", code),
         buckets=by_message,
     )
-    counted = SourceLimit(RequestLog(limited), by_source, refused)
+    counted = SourceLimit(RequestLog(limited, meters.requests), by_source, refused)
     return FdoTransport(counted, front, context.settings.proxies)
 
 
@@ -145,10 +144,9 @@ def _handlers(
     for one in protocols:
         roles.setdefault(one.server.version, []).append(one)
     keys, runs = context.server_keys, context.stores.runs
+    noted = context.tracer, context.clock, context.meters.runs
     return {
-        version: context.spans.around(
-            FdoRole(found, keys, runs, context.tracer, context.clock)
-        )
+        version: context.spans.around(FdoRole(found, keys, runs, *noted))
         for version, found in roles.items()
     }
 
@@ -166,7 +164,7 @@ def _tidy(context: Context) -> None:
     context.stores.traces.prune(before, *kept)
 
 
-def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
+def _management(context: Context, parts: list[Part]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -195,9 +193,9 @@ def _management(context: Context, parts: list[Part], tally: Tally) -> FastAPI:
     link = next((part.keylime for part in parts if part.keylime is not None), None)
     app.state.asked = next((one.asked for one in parts if one.asked is not None), None)
     app.state.feed = EventFeed(context)
-    app.state.health = Health.of(context, tally, link)
+    app.state.health = Health.of(context, link)
     page = next((part.refusal for part in parts if part.refusal is not None), None)
-    problems.install(app, lambda code: tally.add("http", code), page)
+    problems.install(app, lambda code: context.meters.refusals.add("http", code), page)
     app.include_router(health.router)
     for router in _once(router for part in parts for router in part.routers):
         app.include_router(router)

@@ -64,6 +64,8 @@ class Appraiser:
         with self._context.spans.span("appraisal", case.seen.guid.raw) as note:
             record = self._appraised(case, actor)
             note(verdict=record.outcome.value, policy=record.policy_name)
+            told = case.channel.value, record.outcome.value
+            self._context.meters.appraisals.add(*told)
             return record
 
     def _appraised(self, case: Case, actor: str) -> AppraisalRecord:

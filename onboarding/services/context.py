@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from onboarding.services.errors import KeyStoreError
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
+from onboarding.services.meters import Meters
 from onboarding.services.otlp import open_spans
 from onboarding.services.owner_keys import OwnerKeys
 from onboarding.services.settings import Role, Settings, read_secret
@@ -44,6 +45,7 @@ class Context:
     tracer: Tracer = field(repr=False)
     clock: Callable[[], float] = time.time
     spans: Spans = field(default_factory=Spans, repr=False)
+    meters: Meters = field(default_factory=Meters, repr=False)
 
     def now(self) -> int:
         """Whole seconds since 1970, UTC."""

@@ -137,7 +137,9 @@ class Gate:
         with self._context.spans.span("decision", situation.guid.raw) as note:
             now = self._context.now()
             made = DecisionRecord.make(situation.facts(), self.release_policy(), now)
-            note(decision=type(made.decision).__name__.lower())
+            said = type(made.decision).__name__.lower()
+            note(decision=said)
+            self._context.meters.decisions.add(said)
             return made
 
     def release_policy(self) -> ReleasePolicy:
@@ -189,6 +191,7 @@ class Gate:
                 made.now,
             )
             self._context.stores.releases.grant(release, actor)
+            self._context.meters.releases.add()
             return Released(ticket, self._bundle(manifest, signer))
 
     def manifest_paths(self, digest: bytes) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from onboarding.services.context import Context
 from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import KeyStoreError, Problem
 from onboarding.services.keylime_link import KeylimeLink
-from onboarding.services.tally import Tally
+from onboarding.services.meters import family
 from onboarding.services.to0 import KIND
 from onboarding.store.errors import StoreError
 from onboarding.store.overview import Overview
@@ -45,7 +45,6 @@ class Health:
     """What is looked at; ``keylime`` is None where none is configured."""
 
     context: Context
-    tally: Tally
     keylime: Cached[str] | None
     devices: Cached[Mapping[DeviceState, int]]
     overview: Cached[Overview]
@@ -58,12 +57,11 @@ class Health:
     drift: Cached[Mapping[DriftKind, int]] | None = None
 
     @classmethod
-    def of(cls, context: Context, tally: Tally, link: KeylimeLink | None) -> Self:
+    def of(cls, context: Context, link: KeylimeLink | None) -> Self:
         """Look after one service."""
         stores = context.stores
         return cls(
             context,
-            tally,
             None if link is None else Cached(lambda: _keylime(link), KEYLIME_SECONDS),
             Cached(lambda: stores.devices.counts(context.now()), COUNT_SECONDS),
             Cached(stores.overview.overview, COUNT_SECONDS),
@@ -181,45 +179,37 @@ def metrics(request: Request) -> Response:
     health = _health(request)
     stores, now = health.context.stores, health.context.now()
     lines = [
-        *_family("devices", "gauge", "Devices by state."),
+        *family("devices", "gauge", "Devices by state."),
         *(
             f'vouchgate_devices{{state="{state.value}"}} {count}'
             for state, count in health.devices.get().items()
         ),
-        *_family(
-            "runs", "gauge", "Protocol runs of peers that have proved themselves."
-        ),
+        *family("runs", "gauge", "Protocol runs of peers that have proved themselves."),
         f"vouchgate_runs {stores.runs.live(now)}",
-        *_family("registrations", "gauge", "Live registrations at this rendezvous."),
+        *family("registrations", "gauge", "Live registrations at this rendezvous."),
         f"vouchgate_registrations {health.registrations.get()}",
         *_to0_lines(*health.to0.get()),
         *_verifier_lines(health.link),
         *_drift_lines(health.drift),
-        *_family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
+        *family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
         f"vouchgate_serial_alarms {health.alarms.get()}",
-        *_family("webhook_deliveries", "gauge", "Events for webhooks, by state."),
+        *family("webhook_deliveries", "gauge", "Events for webhooks, by state."),
         *(
             f'vouchgate_webhook_deliveries{{state="{state}"}} {count}'
             for state, count in zip(_STATES, health.webhooks.get(), strict=True)
         ),
-        *_family(
-            "refusals_total", "counter", "Refusals by this process since its start."
-        ),
-        *(
-            f'vouchgate_refusals_total{{surface="{surface}",code="{code}"}} {count}'
-            for (surface, code), count in health.tally.counts()
-        ),
+        *health.context.meters.lines(health.context.settings.role.value),
     ]
     return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
 def _to0_lines(backlog: Backlog, circuits: Mapping[Circuit, int]) -> Iterator[str]:
-    yield from _family(
+    yield from family(
         "registering", "gauge", "Devices to register: all, due now, failing."
     )
     for name, count in asdict(backlog).items():
         yield f'vouchgate_registering{{which="{name}"}} {count}'
-    yield from _family("rendezvous_servers", "gauge", "Rendezvous servers by circuit.")
+    yield from family("rendezvous_servers", "gauge", "Rendezvous servers by circuit.")
     for circuit, count in circuits.items():
         yield f'vouchgate_rendezvous_servers{{circuit="{circuit.value}"}} {count}'
 
@@ -229,7 +219,7 @@ def _verifier_lines(link: KeylimeLink | None) -> Iterator[str]:
         return
     pool = link.client.verifiers
     found = [one.circuit(pool.now()) for one in pool.states()]
-    yield from _family("verifiers", "gauge", "Verifiers of evidence by circuit.")
+    yield from family("verifiers", "gauge", "Verifiers of evidence by circuit.")
     for circuit in VerifierCircuit:
         count = found.count(circuit)
         yield f'vouchgate_verifiers{{circuit="{circuit.value}"}} {count}'
@@ -238,10 +228,6 @@ def _verifier_lines(link: KeylimeLink | None) -> Iterator[str]:
 def _drift_lines(drift: Cached[Mapping[DriftKind, int]] | None) -> Iterator[str]:
     if drift is None:
         return
-    yield from _family("keylime_drift", "gauge", "What Keylime has that we have not.")
+    yield from family("keylime_drift", "gauge", "What Keylime has that we have not.")
     for kind, count in drift.get().items():
         yield f'vouchgate_keylime_drift{{kind="{kind.value}"}} {count}'
-
-
-def _family(name: str, kind: str, words: str) -> tuple[str, str]:
-    return f"# HELP vouchgate_{name} {words}", f"# TYPE vouchgate_{name} {kind}"

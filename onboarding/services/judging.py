@@ -5,6 +5,7 @@ what the quote shows to be true need not come again.
 """
 
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -57,7 +58,7 @@ class Judge:
 
     def __init__(self, context: Context, client: KeylimeClient, seen: Seen) -> None:
         self.seen = seen
-        self._spans = context.spans
+        self._spans, self._taken = context.spans, context.meters.keylime
         self._stores = context.stores
         self._client = client
         self._lists = ImaLists(context)
@@ -122,11 +123,16 @@ class Judge:
 
     def _ask(self, evidence: Evidence) -> tuple[bool, tuple[AppraisalFailure, ...]]:
         # Keylime would only replay it: what it says has been judged by us.
+        began, result = time.perf_counter(), "none"
         try:
             with self._spans.span("keylime.verify_evidence", self.seen.guid.raw):
                 verdict = self._client.verify_evidence(replace(evidence, uefi_log=b""))
+            result = "valid" if verdict.valid else "invalid"
         except EvidenceMismatch as error:
+            result = "invalid"
             return False, (AppraisalFailure("evidence.mismatch", str(error)),)
+        finally:
+            self._taken.add(time.perf_counter() - began, result)
         return verdict.valid, tuple(_failure(one) for one in verdict.failures)
 
 

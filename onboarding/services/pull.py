@@ -110,6 +110,8 @@ class PullWatch:
             appraisal, None if failures else policy.lease_seconds
         )
         self._context.stores.appraisals.add(record, "task:reconcile")
+        told = Channel.PULL.value, record.outcome.value
+        self._context.meters.appraisals.add(*told)
         return record
 
     def _known(self, situation: Situation, evidence: str) -> bool:

@@ -14,12 +14,15 @@ from typing import Any
 
 from onboarding.services import logs
 from onboarding.services.api.auth import named_of
+from onboarding.services.meters import Durations
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from ownership_vouchers.types import Guid
 
 HEADER = b"x-request-id"
 _NAME = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GUID = re.compile(r"/([0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12})(?:/|\Z)")
+
+_PROBES = ("/healthz", "/readyz", "/metrics")
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +33,9 @@ class RequestLog:
     At DEBUG; a refusal at INFO, a failure of ours at WARNING.
     """
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, durations: Durations) -> None:
         self._app = app
+        self._durations = durations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +46,10 @@ class RequestLog:
         began = time.perf_counter()
         with logs.about(request=name.decode(), **_device(scope["path"])):
             await self._app(scope, receive, answer.send)
-            _tell(scope, answer.status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            told = _surface(scope["path"]), f"{answer.status // 100}xx"
+            self._durations.add(seconds, *told)
+            _tell(scope, answer.status, seconds)
 
 
 class _Answer:
@@ -70,6 +77,16 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
         asked = scope["method"], scope["path"], status, seconds * 1000
         about = logs.of(caller=named_of(scope))
         log.log(level, "%s %s: %d in %.1f ms", *asked, extra=about)
+
+
+def _surface(path: str) -> str:
+    """What was asked, in a word; all else is pages of people."""
+    if path in _PROBES:
+        return "probe"
+    if path.endswith("/stream"):
+        return "stream"  # lasts as long as somebody listens
+    first = path[1:].partition("/")[0]
+    return first if first in ("api", "device") else "console"
 
 
 def _name(scope: Scope) -> bytes:

@@ -17,6 +17,7 @@ from onboarding.protocol import errors
 from onboarding.protocol.step import State, Step
 from onboarding.services import logs
 from onboarding.services.fdo_front import DIRECT, Arrival, FdoResponse
+from onboarding.services.meters import Meters, Tally
 from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.run_notes import said_of
 from onboarding.services.tracing import Tracer
@@ -46,6 +47,7 @@ class FdoRole:
         runs: RunStore,
         tracer: Tracer,
         clock: Callable[[], float] = time.time,
+        ended: Tally | None = None,
     ) -> None:
         self._roles = tuple(roles)
         self._by_type = {
@@ -57,6 +59,7 @@ class FdoRole:
         self._runs = runs
         self._tracer = tracer
         self._clock = clock
+        self._ended = ended or Meters().runs
         self._opened = WarmRuns()
         self._warm = WarmRuns()
         self._failed = FailedProofs()
@@ -193,6 +196,8 @@ class FdoRole:
             self._refused(role, run, kind, body, error, now)
             raise
         self._tracer.passed(role.server, run.token_id, run.state, kind, step, now)
+        if step.state is None:
+            self._ended.add(role.server.name, "done")
         return FdoResponse(step.reply_type, step.reply)
 
     def _refused(
@@ -277,6 +282,7 @@ class FdoRole:
         self._warm.drop(run.key)
         if not self._runs.finish(run.token_id, run.step):
             return
+        self._ended.add(role.server.name, "reported" if kind is None else "refused")
         if role.on_failure is not None:
             reported = "the device reported an error"
             where = reported if kind is None else f"message {int(kind)}"

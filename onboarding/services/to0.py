@@ -142,10 +142,13 @@ class To0Work:
         if future.cancel():  # it never began: our doing, not the server's
             return last.had_to_wait(self._context.now())
         if future.done():
-            return future.result()
+            found = future.result()
+            self._context.meters.to0.add(found.result(last))
+            return found
         seconds = self._context.settings.to0_run_seconds
         said = f"it took longer than {seconds} s in all"
         self._gate.failed(leg.server, said)
+        self._context.meters.to0.add("failed")
         return last.failed(said, self._context.now())
 
     def _attempt(self, owned: Owned, leg: Leg, last: Attempt) -> Attempt:

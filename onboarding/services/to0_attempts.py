@@ -41,6 +41,14 @@ class Attempt:
     def of(cls, fields: Mapping[str, object]) -> Self:
         return cls(**fields)  # type: ignore[arg-type]
 
+    def result(self, before: "Attempt") -> str:
+        """What came of it, in a word; ``waited`` if nothing was tried."""
+        if self.waits > before.waits:
+            return "waited"
+        if self.failures > before.failures:
+            return "failed"
+        return "left_alone" if self.error else "registered"
+
     def took(self, granted: int, now: int) -> "Attempt":
         """The server registered the device for ``granted`` seconds."""
         pause = max(FIRST_PAUSE, _jittered(granted * RENEW_AT))

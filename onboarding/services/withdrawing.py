@@ -52,6 +52,8 @@ class Withdrawals:
         """Take back whatever the device has; False when it has nothing."""
         now = self._context.now()
         taken = self._context.stores.releases.withdraw(guid, cause[:500], actor, now)
+        if taken:
+            self._context.meters.withdrawals.add()
         return bool(taken)
 
     def _capped(self, now: int) -> bool:

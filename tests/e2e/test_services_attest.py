@@ -39,6 +39,14 @@ def test_a_good_quote_passes_and_opens_the_gate(attesting: Attesting) -> None:
     assert stored.id == answer["appraisal"]
     assert stored.clock is not None
     assert "ticket" in bench.ask()
+    counted = "\n".join(bench.context.meters.lines("owner"))
+    for sample in (
+        'appraisals_total{channel="evidence",verdict="passed"} 1',
+        'decisions_total{decision="allow"} ',
+        "releases_total 1",
+        'keylime_verdict_seconds_count{result="valid"} 1',
+    ):
+        assert f"\nvouchgate_{sample}" in counted
 
 
 def test_a_nonce_is_good_for_one_quote(attesting: Attesting) -> None:

@@ -11,21 +11,23 @@ from onboarding.services.context import SERVER_KEY_FILE
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import Api, is_problem
-from tests.support.fdo_chain import Chain
+from tests.support.fdo_chain import Chain, eventually
 from tests.support.services import Site, Wire
 
 pytest_plugins = ["tests.support.service_fixtures"]
 
-SAMPLE = re.compile(r'[a-z_]+(\{([a-z_]+="[a-z0-9._-]*",?)+\})? [0-9]+')
+SAMPLE = re.compile(
+    r'[a-z0-9_]+(\{([a-z_]+="[A-Za-z0-9.+_-]*",?)+\})? [0-9]+(\.[0-9]+)?'
+)
 
 
-def metrics(http: httpx.Client) -> dict[str, int]:
+def metrics(http: httpx.Client) -> dict[str, float]:
     reply = http.get("/metrics")
     assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
     samples = [one for one in reply.text.splitlines() if not one.startswith("#")]
     assert all(SAMPLE.fullmatch(one) for one in samples), samples
     pairs = (one.rsplit(" ", 1) for one in samples)
-    return {name: int(value) for name, value in pairs}
+    return {name: float(value) for name, value in pairs}
 
 
 def test_metrics_count_devices_by_state_and_refusals_by_code(
@@ -38,8 +40,8 @@ def test_metrics_count_devices_by_state_and_refusals_by_code(
     fdo_chain.owner.call(fdo_chain.owner_key, "GET", "/devices/none")
     after = metrics(http)
 
-    def grown(name: str) -> int:
-        return after[name] - before.get(name, 0)
+    def grown(name: str) -> float:
+        return after.get(name, 0) - before.get(name, 0)
 
     assert grown('vouchgate_refusals_total{surface="fdo",code="100"}') == 1
     assert grown('vouchgate_refusals_total{surface="http",code="api-key-missing"}') == 1
@@ -47,6 +49,22 @@ def test_metrics_count_devices_by_state_and_refusals_by_code(
     states = {name for name in after if name.startswith("vouchgate_devices{")}
     assert len(states) == 11
     assert {"vouchgate_runs", "vouchgate_registrations"} <= set(after)
+
+
+def test_metrics_count_what_succeeds(fdo_chain: Chain) -> None:
+    http = fdo_chain.owner.http
+    before = metrics(http)
+    device = fdo_chain.bought()
+    device.onboard(Wire.to(fdo_chain.owner.url))
+    done = 'vouchgate_fdo_runs_total{protocol="TO2",result="done"}'
+    api = 'vouchgate_request_duration_seconds_count{surface="api",status="2xx"}'
+    registered = 'vouchgate_to0_attempts_total{result="registered"}'
+    after = metrics(http)
+    assert after[done] - before.get(done, 0) == 1
+    assert after[api] - before.get(api, 0) == 1  # the import
+    assert sum(name.startswith("vouchgate_build_info{") for name in after) == 1
+    fdo_chain.bought()
+    eventually(lambda: metrics(http).get(registered, 0) > before.get(registered, 0))
 
 
 def test_metrics_name_nobody_and_nothing_secret(api: Api) -> None:

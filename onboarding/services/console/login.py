@@ -55,7 +55,7 @@ def login_router(attempts: Attempts) -> APIRouter:
             secret = Sessions(context).begin(form.get("key", "").strip())
         except ApiKeyRefused:
             attempts.failed(address, now)
-            request.app.state.health.tally.add("http", "api-key-refused")
+            context.meters.refusals.add("http", "api-key-refused")
             log.warning("console: a login from %s was refused", address)
             return _login_page(request, context, to, refused=True)
         answer = see_other(to)

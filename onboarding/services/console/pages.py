@@ -18,6 +18,7 @@ from onboarding.services.console.sessions import NotLoggedIn, Session
 from onboarding.services.context import Context
 from onboarding.services.diagnosis.facts import name_of
 from onboarding.services.errors import Problem
+from onboarding.services.meters import Meters
 from onboarding.store.apikeys import Role
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -132,7 +133,8 @@ class PageRoute(APIRoute):
                 return _to_login(request)
             except problems.KINDS as error:
                 problem = problems.problem_of(error)
-                request.app.state.health.tally.add("http", problem.code)
+                meters: Meters = request.app.state.context.meters
+                meters.refusals.add("http", problem.code)
                 return refusal_page(request, problem)
 
         return handled
