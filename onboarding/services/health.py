@@ -22,6 +22,7 @@ from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import KeyStoreError, Problem
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.meters import family
+from onboarding.services.process_metrics import process_text
 from onboarding.services.to0 import KIND
 from onboarding.store.errors import StoreError
 from onboarding.store.overview import Overview
@@ -200,7 +201,8 @@ def metrics(request: Request) -> Response:
         ),
         *health.context.meters.lines(health.context.settings.role.value),
     ]
-    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+    text = "\n".join(lines) + "\n" + process_text()
+    return Response(text, media_type="text/plain; version=0.0.4")
 
 
 def _to0_lines(backlog: Backlog, circuits: Mapping[Circuit, int]) -> Iterator[str]:

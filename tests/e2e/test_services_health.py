@@ -17,7 +17,7 @@ from tests.support.services import Site, Wire
 pytest_plugins = ["tests.support.service_fixtures"]
 
 SAMPLE = re.compile(
-    r'[a-z0-9_]+(\{([a-z_]+="[A-Za-z0-9.+_-]*",?)+\})? [0-9]+(\.[0-9]+)?'
+    r'[a-z0-9_]+(\{([a-z_]+="[A-Za-z0-9.+_-]*",?)+\})? [0-9.]+(e[+-][0-9]+)?'
 )
 
 
@@ -63,6 +63,8 @@ def test_metrics_count_what_succeeds(fdo_chain: Chain) -> None:
     assert after[done] - before.get(done, 0) == 1
     assert after[api] - before.get(api, 0) == 1  # the import
     assert sum(name.startswith("vouchgate_build_info{") for name in after) == 1
+    assert after["process_resident_memory_bytes"] > 1_000_000
+    assert after["process_cpu_seconds_total"] > 0
     fdo_chain.bought()
     eventually(lambda: metrics(http).get(registered, 0) > before.get(registered, 0))
 
