@@ -17,6 +17,7 @@ from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import PolicyRow
 from onboarding.store.policies import PolicyKind
+from onboarding.store.seen import Seen
 
 MAX_COHORTS = 256
 _ALL = Sql("SELECT name, labels, policy_name, policy_version, mode FROM cohorts")
@@ -55,17 +56,26 @@ class CohortStore:
         with self._database.session() as session:
             return _record(_row(session, name))
 
-    def observe(self, cohort: Cohort, actor: str, at: int) -> CohortRecord:
+    def observe(
+        self,
+        cohort: Cohort,
+        actor: str,
+        at: int,
+        seen: Seen[CohortRecord] | None = None,
+    ) -> CohortRecord:
         """Have a policy observed on the devices with these labels.
 
         Raises:
             NotFound: There is no such policy.
-            Conflict: The cohort enforces one: that is not ended by the way.
+            Conflict: The cohort enforces one: that is not ended by the way. Or it is
+                not as it was seen.
             InvalidRecord: There are too many cohorts, or it is no attestation policy.
         """
         with self._database.transaction() as writing:
             _require_policy(writing.session, cohort.policy, cohort.version)
             row = writing.session.get(CohortRow, cohort.name, with_for_update=True)
+            if seen is not None:
+                seen.require(None if row is None else _record(row))
             if row is None:
                 row = _new(writing.session, cohort)
             elif row.mode != Mode.OBSERVE.value:

@@ -8,6 +8,7 @@ from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.pages import Page, bytes_cursor, clamp
+from onboarding.store.seen import Seen
 
 MAX_QUOTA = 2**31 - 1
 
@@ -96,8 +97,8 @@ class KeyRuleStore:
     def __init__(self, database: Database) -> None:
         self._direct = database.direct
 
-    def put(self, rule: KeyRule) -> None:
-        """Set the one rule for a key."""
+    def put(self, rule: KeyRule, seen: Seen[KeyRule] | None = None) -> None:
+        """Set the one rule for a key. Raises Conflict if it is not as it was seen."""
         values = (
             rule.holder.value,
             rule.fingerprint,
@@ -116,19 +117,22 @@ class KeyRuleStore:
         digest = bytes.fromhex(rule.fingerprint)
         event = Event("key_rule.set", rule.set_by, rule.set_at, None, digest, detail)
         with self._direct.transaction() as connection:
+            append(connection, event)  # first: who may write the log comes alone
+            if seen is not None:
+                found = connection.rows(_GET, (rule.holder.value, rule.fingerprint))
+                seen.require(_rule(found[0]) if found else None)
             connection.count(_PUT, values)
-            append(connection, event)
 
     def remove(self, holder: Holder, fingerprint: str, actor: str, at: int) -> None:
         """Say nothing of a key any more. Raises NotFound."""
         detail = {"holder": holder.value}
         digest = bytes.fromhex(fingerprint)
         with self._direct.transaction() as connection:
-            if not connection.count(_REMOVE, (holder.value, fingerprint)):
-                raise NotFound(f"there is no rule for that {holder.value}'s key")
             append(
                 connection, Event("key_rule.removed", actor, at, None, digest, detail)
             )
+            if not connection.count(_REMOVE, (holder.value, fingerprint)):
+                raise NotFound(f"there is no rule for that {holder.value}'s key")
 
     def get(self, holder: Holder, fingerprint: str) -> KeyRule:
         """Raises NotFound."""

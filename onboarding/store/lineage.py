@@ -13,6 +13,7 @@ from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Row, Sql
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.events import Event, append
+from onboarding.store.seen import Seen
 from onboarding.store.voucher_rows import VoucherRecord
 
 _LINE = Sql(
@@ -28,6 +29,9 @@ _SERVE = Sql(
     "WHERE guid = ? AND confirmed = 1"
 )
 _PLAN = Sql("UPDATE vouchers SET plan = ? WHERE guid = ?")
+_PLAN_SEEN = Sql(
+    "UPDATE vouchers SET plan = ? WHERE guid = ? AND COALESCE(plan, ?) = ?"
+)
 _PASS_ON = Sql(
     "UPDATE vouchers SET cbor = ?, entry_digests = ?, key_fingerprint = ?, "
     "plan = NULL WHERE guid = ? AND header_digest = ? AND entry_digests = ?"
@@ -108,14 +112,27 @@ class LineageStore:
             append(connection, Event("voucher.recovered", actor, at, guid))
             return True
 
-    def plan(self, guid: bytes, plan: bytes | None, actor: str, at: int) -> None:
+    def plan(
+        self,
+        guid: bytes,
+        plan: bytes | None,
+        actor: str,
+        at: int,
+        seen: Seen[bytes] | None = None,
+    ) -> None:
         """Say what the next TO2 makes of the credential; None is the usual.
 
         Raises:
+            Conflict: What was said of it before is not as it was seen.
             NotFound: There is no live voucher of that GUID.
         """
         with self._direct.transaction() as connection:
-            if connection.count(_PLAN, (plan, guid)) == 0:
+            if seen is not None:
+                # An empty one is never stored, so it can stand for none.
+                same = (plan, guid, b"", seen.value or b"")
+                if connection.count(_PLAN_SEEN, same) == 0:
+                    raise Conflict("the credential's plan was changed meanwhile")
+            elif connection.count(_PLAN, (plan, guid)) == 0:
                 raise NotFound(f"there is no live voucher with GUID {guid.hex()}")
             detail = {"plan": None if plan is None else plan.hex()}
             append(connection, Event("voucher.planned", actor, at, guid, None, detail))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from onboarding.store import bearer
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
-from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
+from onboarding.store.errors import ApiKeyRefused, Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 
 MAX_LINES = 256
@@ -111,10 +111,13 @@ class LineStore:
         """Every line, by name."""
         return tuple(LineRecord(*row) for row in self._direct.rows(_LIST))
 
-    def put(self, name: str, body: bytes, actor: str, at: int) -> LineRecord:
+    def put(
+        self, name: str, body: bytes, actor: str, at: int, expected: int | None = None
+    ) -> LineRecord:
         """Set a line up, or change it.
 
         Raises:
+            Conflict: Its version is not ``expected``; 0 is that of no line.
             InvalidRecord: The settings are over 64 KiB, or there are 256 lines.
         """
         if len(body) > BODY_LIMIT:
@@ -126,7 +129,10 @@ class LineStore:
             digest = hashlib.sha256(body).digest()
             event = Event("line.changed", actor, at, None, digest, {"line": name})
             append(connection, event)
-            return LineRecord(*connection.rows(_GET, (name,))[0])
+            done = LineRecord(*connection.rows(_GET, (name,))[0])
+            if expected is not None and done.version != expected + 1:
+                raise Conflict("the line was changed meanwhile")
+            return done
 
     def delete(self, name: str, actor: str, at: int) -> None:
         """Take a line away, and dismiss its stations.

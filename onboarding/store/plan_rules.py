@@ -6,17 +6,18 @@ without any rule pays nothing, and one with rules a single statement.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, select
 
-from onboarding.store.database import Database
+from onboarding.store.database import Database, Writing
 from onboarding.store.devices import lock
-from onboarding.store.direct import Sql
+from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.plan_tables import DevicePlanRow, PlanRow, PlanRuleRow
+from onboarding.store.seen import Seen
 
 FRESH_SECONDS = 1.0
 MAX_RULES = 256
@@ -25,6 +26,7 @@ MAX_LABELS = 8  # of one rule
 _RULES = Sql("SELECT selector, plan, version FROM module_plan_rules")
 _NEWEST = Sql("SELECT name, MAX(version) FROM module_plans GROUP BY name")
 _ANY_DEVICE = Sql("SELECT 1 FROM module_plan_devices LIMIT 1")
+_GIVEN = Sql("SELECT plan, version FROM module_plan_devices WHERE guid = ?")
 _DEVICE = Sql(
     "SELECT d.labels, p.plan, p.version FROM device_guids g "
     "JOIN devices d ON d.guid = g.device "
@@ -50,9 +52,13 @@ class PlanChoice:
     cause: str
 
 
+Rules = tuple[PlanRule, ...]
+Given = tuple[str, int | None]  # a device's own plan; None is its newest version
+
+
 @dataclass(frozen=True, slots=True)
 class _Book:
-    rules: tuple[PlanRule, ...] = ()  # most labels first
+    rules: Rules = ()  # most labels first
     newest: Mapping[str, int] = field(default_factory=dict)
     any_device: bool = False
 
@@ -87,21 +93,37 @@ class PlanRuleStore:
                 return _choice(book, rule.plan, rule.version, _selector(rule.labels))
         return None
 
-    def rules(self) -> tuple[PlanRule, ...]:
+    def rules(self) -> Rules:
         """Every rule, in the order in which they are tried."""
         return self._read().rules
 
-    def set_rule(self, rule: PlanRule, actor: str, at: int) -> None:
+    def given(self, guid: bytes) -> Given | None:
+        """The plan of its own of the device whose GUID is ``guid`` now, if any."""
+        row = self._database.direct.one(_GIVEN, (guid,))
+        return None if row is None else (row[0], row[1])
+
+    def set_rule(
+        self, rule: PlanRule, actor: str, at: int, seen: Seen[Rules] | None = None
+    ) -> None:
         """Set the rule for these labels; none stand for every device.
 
         Raises:
+            Conflict: The rules are not as they were seen.
             NotFound: There is no such plan.
             InvalidRecord: Too many rules, or labels in one.
         """
         selector = _selector(rule.labels)
         if len(rule.labels) > MAX_LABELS:
             raise InvalidRecord(f"a rule has at most {MAX_LABELS} labels")
+        detail = {
+            "labels": dict(rule.labels),
+            "plan": rule.plan,
+            "version": rule.version,
+        }
+        event = Event("module_plan.ruled", actor, at, None, None, detail)
         with self._database.transaction() as writing:
+            writing.log(event)  # first: who may write the log comes alone
+            _require_seen(writing, seen)
             _check_plan(writing.session, rule.plan, rule.version)
             row = writing.session.get(PlanRuleRow, selector)
             if row is None:
@@ -112,36 +134,52 @@ class PlanRuleStore:
                 writing.session.add(row)
             row.plan, row.version = rule.plan, rule.version
             row.set_at, row.set_by = at, actor
-            detail = {
-                "labels": dict(rule.labels),
-                "plan": rule.plan,
-                "version": rule.version,
-            }
-            writing.log(Event("module_plan.ruled", actor, at, None, None, detail))
         self._known = None
 
-    def drop_rule(self, labels: Mapping[str, str], actor: str, at: int) -> None:
-        """Raises NotFound when there is no rule for these labels."""
+    def drop_rule(
+        self,
+        labels: Mapping[str, str],
+        actor: str,
+        at: int,
+        seen: Seen[Rules] | None = None,
+    ) -> None:
+        """Take the rule for these labels away.
+
+        Raises:
+            Conflict: The rules are not as they were seen.
+            NotFound: There is no rule for these labels.
+        """
+        detail = {"labels": dict(labels), "plan": None}
+        event = Event("module_plan.ruled", actor, at, None, None, detail)
         with self._database.transaction() as writing:
+            writing.log(event)  # first: who may write the log comes alone
+            _require_seen(writing, seen)
             row = writing.session.get(PlanRuleRow, _selector(labels))
             if row is None:
                 raise NotFound("there is no rule for these labels")
             writing.session.delete(row)
-            detail = {"labels": dict(labels), "plan": None}
-            writing.log(Event("module_plan.ruled", actor, at, None, None, detail))
         self._known = None
 
     def set_device(
-        self, guid: bytes, plan: str | None, version: int | None, actor: str, at: int
+        self,
+        guid: bytes,
+        plan: str | None,
+        version: int | None,
+        actor: str,
+        at: int,
+        seen: Seen[Given] | None = None,
     ) -> None:
         """Give the device whose GUID is ``guid`` now a plan of its own, or none.
 
         Raises:
+            Conflict: Its own plan is not as it was seen.
             NotFound: There is no such device or plan.
         """
         with self._database.transaction() as writing:
             lock(writing, guid)
             row = writing.session.get(DevicePlanRow, guid)
+            if seen is not None:
+                seen.require(None if row is None else (row.plan, row.version))
             if row is not None:
                 writing.session.delete(row)
                 writing.session.flush()
@@ -164,13 +202,21 @@ class PlanRuleStore:
 
     def _read(self) -> _Book:
         direct = self._database.direct
-        rules = [
-            PlanRule(_labels(selector), plan, version)
-            for selector, plan, version in direct.rows(_RULES)
-        ]
-        rules.sort(key=lambda one: (-len(one.labels), _selector(one.labels)))
+        rules = _rules(direct.rows(_RULES))
         newest = {name: version for name, version in direct.rows(_NEWEST)}
-        return _Book(tuple(rules), newest, direct.one(_ANY_DEVICE) is not None)
+        return _Book(rules, newest, direct.one(_ANY_DEVICE) is not None)
+
+
+def _rules(rows: Sequence[Row]) -> Rules:
+    found = [PlanRule(_labels(text), plan, version) for text, plan, version in rows]
+    return tuple(
+        sorted(found, key=lambda one: (-len(one.labels), _selector(one.labels)))
+    )
+
+
+def _require_seen(writing: Writing, seen: Seen[Rules] | None) -> None:
+    if seen is not None:
+        seen.require(_rules(writing.direct.rows(_RULES)))
 
 
 def _choice(book: _Book, plan: str, version: int | None, cause: str) -> PlanChoice:

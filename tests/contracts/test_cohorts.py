@@ -14,6 +14,7 @@ from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.observations import ObservationRecord, ObservationStore
 from onboarding.store.policies import PolicyKind, PolicyRecord, PolicyStore
+from onboarding.store.seen import Seen
 from onboarding.store.update_windows import REPORTED, UpdateWindowStore
 from tests.support.store_records import (
     ACTOR,
@@ -174,3 +175,13 @@ def test_a_window_is_closed_once_and_told(
     assert causes(database)[0] == "update.closed"
     with pytest.raises(NotFound):
         windows.close(OTHER_GUID, REPORTED, ACTOR, NOW)
+
+
+def test_a_cohort_is_changed_only_as_it_was_seen(cohorts: CohortStore) -> None:
+    first = cohorts.observe(COHORT, ACTOR, NOW, Seen(None))
+    second = replace(COHORT, version=2)
+    for wrong in (Seen(None), Seen(replace(first, changed_at=NOW - 1))):
+        with pytest.raises(Conflict):
+            cohorts.observe(second, ACTOR, NOW, wrong)
+    assert cohorts.get("berlin") == first
+    assert cohorts.observe(second, ACTOR, NOW, Seen(first)).cohort == second

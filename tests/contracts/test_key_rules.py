@@ -3,9 +3,10 @@
 import pytest
 
 from onboarding.store.database import Database
-from onboarding.store.errors import InvalidCursor, InvalidRecord, NotFound
+from onboarding.store.errors import Conflict, InvalidCursor, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.key_rules import Admission, Holder, KeyRuleStore, Verdict
+from onboarding.store.seen import Seen
 from tests.support.store_records import ACTOR, NOW, rule
 
 OWNER, MAKER = "01" * 32, "02" * 32
@@ -82,3 +83,20 @@ def test_a_rule_that_says_nothing_or_too_much_is_none(
 ) -> None:
     with pytest.raises(InvalidRecord):
         rule(holder, OWNER, verdict, quota)
+
+
+def test_a_rule_is_changed_only_as_it_was_seen(
+    database: Database, rules: KeyRuleStore
+) -> None:
+    first = rule(Holder.OWNER, OWNER, Verdict.DENY)
+    other = rule(Holder.OWNER, OWNER, Verdict.ALLOW, 5)
+    with pytest.raises(Conflict):
+        rules.put(first, Seen(other))
+    rules.put(first, Seen(None))
+    for wrong in (Seen(None), Seen(other)):
+        with pytest.raises(Conflict):
+            rules.put(other, wrong)
+    assert rules.get(Holder.OWNER, OWNER) == first
+    assert len(EventLog(database).page().items) == 1  # a refused change leaves none
+    rules.put(other, Seen(first))
+    assert rules.get(Holder.OWNER, OWNER) == other

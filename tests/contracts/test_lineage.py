@@ -10,6 +10,7 @@ from onboarding.store.devices import DeviceStore
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.lineage import LineageStore, Standing
+from onboarding.store.seen import Seen
 from onboarding.store.state import DeviceState
 from onboarding.store.tasks import TaskStore
 from onboarding.store.vouchers import VoucherStore
@@ -193,3 +194,16 @@ def test_what_became_of_the_credential_is_on_record(
     assert devices.get(GUID).credential == "reused"
     take(vouchers, GUID, SECOND)
     assert devices.get(GUID).credential == "replaced"
+
+
+def test_a_plan_is_changed_only_as_it_was_seen(
+    vouchers: VoucherStore, lineage: LineageStore
+) -> None:
+    with pytest.raises(Conflict):
+        lineage.plan(GUID, b"one", ACTOR, NOW, Seen(b"other"))
+    lineage.plan(GUID, b"one", ACTOR, NOW, Seen(None))
+    with pytest.raises(Conflict):
+        lineage.plan(GUID, b"other", ACTOR, NOW, Seen(None))
+    assert vouchers.get(GUID).plan == b"one"
+    lineage.plan(GUID, None, ACTOR, NOW, Seen(b"one"))
+    assert vouchers.get(GUID).plan is None

@@ -150,3 +150,15 @@ def test_a_known_key_that_no_column_should_hold_is_refused_with_all_others(
     with pytest.raises(InvalidRecord):
         keys.put([good, KnownKey(name, key, NOW, ACTOR)], ACTOR, NOW)
     assert keys.find("good") is None
+
+
+def test_a_line_is_changed_only_from_the_version_that_was_seen(
+    lines: LineStore,
+) -> None:
+    with pytest.raises(Conflict):
+        lines.put("a", b"1", ACTOR, NOW, expected=1)
+    lines.put("a", b"1", ACTOR, NOW, expected=0)
+    with pytest.raises(Conflict):
+        lines.put("a", b"2", ACTOR, NOW, expected=0)
+    assert lines.get("a").body == b"1"
+    assert lines.put("a", b"2", ACTOR, NOW, expected=1).version == 2

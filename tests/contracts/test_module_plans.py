@@ -11,6 +11,7 @@ from onboarding.store.event_log import EventLog
 from onboarding.store.module_files import MAX_FILE, ModuleFileStore
 from onboarding.store.module_plans import ModulePlanStore, PlanRecord
 from onboarding.store.plan_rules import PlanChoice, PlanRule, PlanRuleStore
+from onboarding.store.seen import Seen
 from onboarding.store.vouchers import VoucherStore
 from tests.support.store_records import ACTOR, GUID, NOW, OTHER_GUID, digest, voucher
 
@@ -183,3 +184,29 @@ def test_every_change_is_an_audit_event(
         "module_file.stored",
         "module_file.removed",
     }
+
+
+def test_rules_are_changed_only_as_they_were_seen(rules: PlanRuleStore) -> None:
+    one, other = PlanRule({}, "a"), PlanRule({"site": "paris"}, "b")
+    rules.set_rule(one, ACTOR, NOW, Seen(()))
+    with pytest.raises(Conflict):
+        rules.set_rule(other, ACTOR, NOW, Seen(()))
+    with pytest.raises(Conflict):
+        rules.drop_rule({}, ACTOR, NOW, Seen(()))
+    assert rules.rules() == (one,)
+    rules.set_rule(other, ACTOR, NOW, Seen((one,)))
+    rules.drop_rule({}, ACTOR, NOW, Seen((other, one)))
+    assert rules.rules() == (other,)
+
+
+def test_a_devices_own_plan_is_changed_only_as_it_was_seen(
+    rules: PlanRuleStore,
+) -> None:
+    with pytest.raises(Conflict):
+        rules.set_device(GUID, "a", None, ACTOR, NOW, Seen(("b", None)))
+    rules.set_device(GUID, "a", None, ACTOR, NOW, Seen(None))
+    with pytest.raises(Conflict):
+        rules.set_device(GUID, "b", None, ACTOR, NOW, Seen(None))
+    assert rules.given(GUID) == ("a", None)
+    rules.set_device(GUID, None, None, ACTOR, NOW, Seen(("a", None)))
+    assert rules.given(GUID) is None

@@ -121,3 +121,82 @@ def test_labels_and_assignment_are_changed_only_as_they_were_seen(
         after = http.get(f"{device}/{name}", headers=key)
         assert after.headers["etag"] == done.headers["etag"] != seen["If-Match"]
         assert after.json() == done.json()
+
+
+KEY_RULE = f"/key-rules/owner/{'ab' * 32}"
+NAMED = {
+    "/lines/one": ({"require_key": False}, {"require_key": True}),
+    "/cohorts/one": (
+        {"labels": {"site": "a"}, "policy": "boot"},
+        {"labels": {"site": "b"}, "policy": "boot"},
+    ),
+    KEY_RULE: ({"verdict": "deny"}, {"quota": 3}),
+}
+
+
+def put_body(api: Api, path: str, body: object, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    key = {"X-API-Key": api.keys[Role.ADMIN]}
+    http = api.service.http
+    return http.put(f"/api/v1{path}", json=body, headers={**key, **named})
+
+
+def tag_now(api: Api, path: str) -> str:
+    if path != KEY_RULE:
+        return str(api.call("GET", path).headers["etag"])
+    (rule,) = api.call("GET", "/key-rules/owner").json()["items"]
+    return str(rule["etag"])
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_what_has_a_name_is_changed_only_from_the_state_that_was_seen(
+    fresh: Api, path: str
+) -> None:
+    fresh.call("POST", "/policies", json={**BODIES["POST /policies"], "name": "boot"})
+    one, other = NAMED[path]
+    assert refused(put_body(fresh, path, one, if_match="*"))
+    assert refused(put_body(fresh, path, one, if_match=""))
+    first = put_body(fresh, path, one, if_none_match="*")
+    assert first.status_code == 200, first.text
+    assert refused(put_body(fresh, path, other, if_none_match="*"))
+    seen = tag_now(fresh, path)
+    assert first.headers["etag"] == seen
+    with ThreadPoolExecutor(4) as pool:
+        tries = [
+            pool.submit(put_body, fresh, path, other, if_match=seen) for _ in range(4)
+        ]
+    assert sorted(each.result().status_code for each in tries) == [200] + [412] * 3
+    assert tag_now(fresh, path) != seen
+    assert put_body(fresh, path, one).status_code == 200
+
+
+def test_plans_and_credentials_are_changed_only_as_they_were_seen(
+    console: Console,
+) -> None:
+    key, http = {"X-API-Key": console.keys[Role.ADMIN]}, console.service.http
+    plan = {**BODIES["POST /service-info/plans"], "name": "p"}
+    made = http.post("/api/v1/service-info/plans", json=plan, headers=key)
+    assert made.status_code == 201, made.text
+    guid = console.fleet.registered
+    for path, bodies in (
+        ("service-info/rules", ({"plan": "p"}, {"plan": None})),
+        (f"devices/{guid}/service-info", ({"plan": "p"}, {"plan": None})),
+        (f"vouchers/{guid}/credential", ({"mode": "reuse"}, {"mode": None})),
+    ):
+        for body in bodies:
+            before = http.get(f"/api/v1/{path}", headers=key)
+            seen = {**key, "If-Match": before.headers["etag"]}
+            done = http.put(f"/api/v1/{path}", json=body, headers=seen)
+            assert done.status_code == 200, done.text
+            assert refused(http.put(f"/api/v1/{path}", json=body, headers=seen))
+            after = http.get(f"/api/v1/{path}", headers=key)
+            assert after.headers["etag"] == done.headers["etag"] != seen["If-Match"]
+            assert after.json() == done.json()
+
+
+def test_a_cohort_that_enforces_says_so_whatever_was_seen(console: Console) -> None:
+    key, http = {"X-API-Key": console.keys[Role.ADMIN]}, console.service.http
+    path = "/api/v1/cohorts/basel"
+    seen = {**key, "If-Match": http.get(path, headers=key).headers["etag"]}
+    body = {"labels": {"site": "Basel"}, "policy": "boot"}
+    assert http.put(path, json=body, headers=seen).json()["code"] == "conflict"

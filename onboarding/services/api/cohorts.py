@@ -1,6 +1,7 @@
 """Cohorts: a policy by label, observed first, then enforced; and update windows."""
 
 import hmac
+from contextlib import nullcontext
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -9,6 +10,7 @@ from pydantic import Field
 from attestation.cohort import MAX_LABELS, Cohort, Mode
 from onboarding.services import enrolment, rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
@@ -30,6 +32,7 @@ from onboarding.services.errors import Problem
 from onboarding.services.rollout import MAX_LISTED, Preview, Standing, preview
 from onboarding.store.apikeys import Role
 from onboarding.store.cohorts import CohortRecord
+from onboarding.store.errors import NotFound
 from onboarding.store.observations import Member
 from onboarding.store.update_windows import CANCELLED
 
@@ -81,26 +84,33 @@ def list_cohorts(context: Ctx) -> JsonObject:
 
 @router.put("/cohorts/{name}", **needs(Role.SECURITY))
 def put_cohort(
-    name: NamePath, body: CohortIn, context: Ctx, caller: Caller
-) -> JsonObject:
+    name: NamePath, body: CohortIn, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Have a policy observed on the devices with these labels; it withdraws nothing."""
     version = body.version or context.stores.policies.get(body.policy).version
     cohort = Cohort(name, body.labels, body.policy, version)
-    made = context.stores.cohorts.observe(cohort, actor(caller), context.now())
-    return _shown(made)
+    cohorts, before = context.stores.cohorts, _found(context, name)
+    seen = when.seen(before, tag_of(before and _shown(before)))
+    if before is not None and before.cohort.mode is Mode.ENFORCE:
+        seen = None  # what the store refuses by itself, and better than by its tag
+    with when.held() if seen else nullcontext():
+        made = cohorts.observe(cohort, actor(caller), context.now(), seen)
+    return answered(_shown(made), tag_of(_shown(made)))
 
 
 @router.get("/cohorts/{name}", **needs(*READERS))
-def get_cohort(name: NamePath, context: Ctx, limit: Listed = 100) -> JsonObject:
+def get_cohort(name: NamePath, context: Ctx, limit: Listed = 100) -> Response:
     """One cohort: who would pass, and up to ``limit`` of those who would not.
 
+    The ETag is that of the cohort itself, whoever passes.
     Once it enforces, nothing is observed of it any more: then see its appraisals.
     """
     found = context.stores.cohorts.get(name)
     shown = _shown(found)
-    if found.cohort.mode is Mode.ENFORCE:
-        return shown
-    return {**shown, **_previewed(preview(context, found.cohort, limit))}
+    tag = tag_of(shown)
+    if found.cohort.mode is Mode.OBSERVE:
+        shown.update(_previewed(preview(context, found.cohort, limit)))
+    return answered(shown, tag)
 
 
 @router.post("/cohorts/{name}/enforce", **needs(Role.SECURITY))
@@ -196,6 +206,13 @@ def _require_comparable(context: Context, cohort: Cohort, version: int) -> None:
             f"One quote is over {old.bank} or over {new.bank}, not both.",
             remedy="Draft the new version in the bank of the present one.",
         )
+
+
+def _found(context: Context, name: str) -> CohortRecord | None:
+    try:
+        return context.stores.cohorts.get(name)
+    except NotFound:
+        return None
 
 
 def _shown(one: CohortRecord) -> JsonObject:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Response
 from fastapi.responses import JSONResponse
@@ -19,8 +19,10 @@ from fastapi.responses import JSONResponse
 from onboarding.services.api.fields import JsonObject
 from onboarding.services.errors import Problem
 from onboarding.store.errors import Conflict, NotFound
+from onboarding.store.seen import Seen
 from onboarding.store.settings_rows import SettingStore
 
+T = TypeVar("T")
 _Tags = Annotated[str | None, Header(max_length=1024)]
 
 
@@ -49,6 +51,21 @@ class Conditions:
             raise _failed()
         if self.if_none_match is not None and _names(self.if_none_match, tag, exists):
             raise _failed()
+
+    def seen(self, value: T | None, tag: str) -> Seen[T] | None:
+        """What a change is to meet; None if any will do.
+
+        Args:
+            value: As it is now; None if it was never set.
+            tag: Of the resource as it is now.
+
+        Raises:
+            Problem: 412.
+        """
+        if not self.stated:
+            return None
+        self.require(tag, exists=value is not None)
+        return Seen(value)
 
     def has(self, tag: str) -> bool:
         """Whether the caller says that it has this very state already."""

@@ -6,6 +6,7 @@ from fastapi import Path, Response
 from pydantic import Field
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
@@ -15,7 +16,9 @@ from onboarding.services.api.fields import (
     Line,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.context import Context
 from onboarding.store.apikeys import Role
+from onboarding.store.errors import NotFound
 from onboarding.store.key_rules import MAX_QUOTA, Holder, KeyRule, Verdict
 
 router = api_router("rendezvous")
@@ -49,9 +52,10 @@ class QuotaIn(Body):
 def list_key_rules(
     holder: Holder, context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
 ) -> JsonObject:
-    """Rules for owners' keys, or for manufacturers', by fingerprint."""
+    """Rules for owners' keys, or for manufacturers', by fingerprint, with ETags."""
     page = context.stores.key_rules.page(holder, cursor, limit)
-    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+    items = [{**_shown(one), "etag": _tag(one)} for one in page.items]
+    return {"items": items, "next": page.cursor}
 
 
 @router.put("/key-rules/{holder}/{fingerprint}", **needs(Role.SECURITY))
@@ -61,7 +65,8 @@ def put_key_rule(
     body: VerdictIn | QuotaIn,
     context: Ctx,
     caller: Caller,
-) -> JsonObject:
+    when: When,
+) -> Response:
     """Allow, deny or limit a key from now on; devices registered before as well."""
     rule = KeyRule(
         holder,
@@ -72,8 +77,11 @@ def put_key_rule(
         context.now(),
         actor(caller),
     )
-    context.stores.key_rules.put(rule)
-    return _shown(rule)
+    before = _found(context, holder, fingerprint)
+    seen = when.seen(before, _tag(before))
+    with when.held():
+        context.stores.key_rules.put(rule, seen)
+    return answered(_shown(rule), _tag(rule))
 
 
 @router.delete(
@@ -86,6 +94,17 @@ def forget_key_rule(
     now = context.now()
     context.stores.key_rules.remove(holder, fingerprint, actor(caller), now)
     return Response(status_code=204)
+
+
+def _found(context: Context, holder: Holder, fingerprint: str) -> KeyRule | None:
+    try:
+        return context.stores.key_rules.get(holder, fingerprint)
+    except NotFound:
+        return None
+
+
+def _tag(rule: KeyRule | None) -> str:
+    return tag_of(rule and _shown(rule))
 
 
 def _shown(rule: KeyRule) -> JsonObject:

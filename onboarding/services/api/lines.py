@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import Conditions, When, answered, tag_of
 from onboarding.services.api.fields import Body, JsonObject, Text
 from onboarding.services.api.keys import require_key
 from onboarding.services.api.routing import api_router
@@ -36,17 +37,21 @@ def list_lines(context: Ctx, caller: Caller) -> JsonObject:
 @router.get(
     "/lines/{name}", **needs(Role.MANUFACTURER, Role.SECURITY, lines=Reach.NAMED)
 )
-def get_line(name: LinePath, context: Ctx) -> JsonObject:
-    """A line and its stations; keys of stations are not kept, so not shown."""
+def get_line(name: LinePath, context: Ctx) -> Response:
+    """A line and its stations; keys of stations are not kept, so not shown.
+
+    The ETag is that of the line without its stations.
+    """
     record = context.stores.lines.get(name)
     stations = [_station(one) for one in context.stores.lines.stations(name)]
-    return {**_shown(record), "stations": stations}
+    shown = _shown(record)
+    return answered({**shown, "stations": stations}, tag_of(shown))
 
 
 @router.put("/lines/{name}", **needs(Role.MANUFACTURER, lines=Reach.NAMED))
 def put_line(
-    name: LinePath, body: LineDocument, context: Ctx, caller: Caller
-) -> JsonObject:
+    name: LinePath, body: LineDocument, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Set a line up, or change it, for devices made from now on."""
     for kind, key in (
         (KeyKind.DEVICE_CA, body.device_ca),
@@ -55,7 +60,10 @@ def put_line(
         if key is not None:
             require_key(context, kind, key, 409)
     lines, now = context.stores.lines, context.now()
-    return _shown(lines.put(name, body.encode(), actor(caller), now))
+    expected = _expected(lines.find(name), when)
+    with when.held():
+        done = _shown(lines.put(name, body.encode(), actor(caller), now, expected))
+    return answered(done, tag_of(done))
 
 
 @router.delete(
@@ -92,6 +100,14 @@ def delete_station(
     """Dismiss a station: its key is refused from now on."""
     context.stores.lines.dismiss(name, station, actor(caller), context.now())
     return Response(status_code=204)
+
+
+def _expected(record: LineRecord | None, when: Conditions) -> int | None:
+    """The version that a change is to meet; None if any will do. Raises Problem."""
+    seen = when.seen(record, tag_of(record and _shown(record)))
+    if seen is None:
+        return None
+    return 0 if seen.value is None else seen.value.version
 
 
 def _shown(record: LineRecord) -> JsonObject:

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
+from fastapi import Response
+
 from onboarding.services import sale
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
     Fingerprint,
@@ -52,22 +55,27 @@ class ResellIn(Body):
 
 
 @router.get("/vouchers/{guid}/credential", **needs(*READERS, labels=Reach.NAMED))
-def get_credential(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_credential(guid: GuidPath, context: Ctx, when: When) -> Response:
     """What the next TO2 will make of the device's credential."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
-    return _shown_plan(context, record, record.plan)
+    shown = _shown_plan(context, record, record.plan)
+    return answered(shown, tag_of(shown), when)
 
 
 @router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_credential(
-    guid: GuidPath, body: ReuseIn | ReplaceIn, context: Ctx, caller: Caller
-) -> JsonObject:
+    guid: GuidPath, body: ReuseIn | ReplaceIn, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Have it reused or replaced in the next TO2, and by what."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
     plan = _plan(context, body, Voucher.from_cbor(record.cbor))
     encoded = None if plan is None else plan.encode()
-    context.stores.lineage.plan(record.guid, encoded, actor(caller), context.now())
-    return _shown_plan(context, record, encoded)
+    lineage, now = context.stores.lineage, context.now()
+    seen = when.seen(record.plan, tag_of(_shown_plan(context, record, record.plan)))
+    with when.held():
+        lineage.plan(record.guid, encoded, actor(caller), now, seen)
+    shown = _shown_plan(context, record, encoded)
+    return answered(shown, tag_of(shown))
 
 
 @router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR, labels=Reach.NAMED))

@@ -7,6 +7,7 @@ from fastapi import Path, Query, Response
 from pydantic import Field
 
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     MAX_INT,
     Body,
@@ -16,8 +17,8 @@ from onboarding.services.api.fields import (
     Name,
     Version,
     guid_text,
-    parse_guid,
 )
+from onboarding.services.api.present import present
 from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
@@ -27,7 +28,7 @@ from onboarding.services.serviceinfo.plans import Plans, read_document
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 from onboarding.store.module_plans import PlanRecord
-from onboarding.store.plan_rules import MAX_LABELS, PlanRule
+from onboarding.store.plan_rules import MAX_LABELS, PlanRule, Rules
 
 router = api_router("service-info")
 
@@ -106,39 +107,48 @@ def get_plan(name: NamePath, context: Ctx, version: VersionQuery = None) -> Json
 
 
 @router.get("/service-info/rules", **needs(*READERS))
-def list_rules(context: Ctx) -> JsonObject:
+def list_rules(context: Ctx, when: When) -> Response:
     """Which devices are given which plan, in the order in which rules are tried."""
-    rules = context.stores.plan_rules.rules()
-    return {"items": [_shown_rule(one) for one in rules]}
+    shown = _shown_rules(context.stores.plan_rules.rules())
+    return answered(shown, tag_of(shown), when)
 
 
 @router.put("/service-info/rules", **needs(Role.OPERATOR))
-def put_rule(body: RuleIn, context: Ctx, caller: Caller) -> JsonObject:
+def put_rule(body: RuleIn, context: Ctx, caller: Caller, when: When) -> Response:
     """Set or take away the rule for devices with these labels, from the next TO2 on."""
     rules, who, now = context.stores.plan_rules, actor(caller), context.now()
-    if body.plan is None:
-        rules.drop_rule(body.labels, who, now)
-    else:
-        rules.set_rule(PlanRule(body.labels, body.plan, body.version), who, now)
-    return list_rules(context)
+    before = rules.rules()
+    seen = when.seen(before, tag_of(_shown_rules(before)))
+    with when.held():
+        if body.plan is None:
+            rules.drop_rule(body.labels, who, now, seen)
+        else:
+            rule = PlanRule(body.labels, body.plan, body.version)
+            rules.set_rule(rule, who, now, seen)
+    shown = _shown_rules(rules.rules())
+    return answered(shown, tag_of(shown))
 
 
 @router.get("/devices/{guid}/service-info", **needs(*READERS, labels=Reach.NAMED))
-def get_device_plan(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_device_plan(guid: GuidPath, context: Ctx, when: When) -> Response:
     """Which plan the device's next TO2 runs, and why that one."""
-    return _of_device(context, context.stores.devices.get(parse_guid(guid).raw).guid)
+    shown = _of_device(context, present(context, guid))
+    return answered(shown, tag_of(shown), when)
 
 
 @router.put("/devices/{guid}/service-info", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_device_plan(
-    guid: GuidPath, body: DevicePlanIn, context: Ctx, caller: Caller
-) -> JsonObject:
+    guid: GuidPath, body: DevicePlanIn, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Give the device a plan of its own, from the next TO2 on."""
-    raw = context.stores.devices.get(parse_guid(guid).raw).guid
-    context.stores.plan_rules.set_device(
-        raw, body.plan, body.version, actor(caller), context.now()
-    )
-    return _of_device(context, raw)
+    raw, rules = present(context, guid), context.stores.plan_rules
+    seen = when.seen(rules.given(raw), tag_of(_of_device(context, raw)))
+    with when.held():
+        rules.set_device(
+            raw, body.plan, body.version, actor(caller), context.now(), seen
+        )
+    shown = _of_device(context, raw)
+    return answered(shown, tag_of(shown))
 
 
 def _of_device(context: Context, raw: bytes) -> JsonObject:
@@ -164,6 +174,10 @@ def _newest(context: Context, name: str) -> PlanRecord | None:
         return context.stores.module_plans.get(name)
     except NotFound:
         return None
+
+
+def _shown_rules(rules: Rules) -> JsonObject:
+    return {"items": [_shown_rule(one) for one in rules]}
 
 
 def _shown_rule(one: PlanRule) -> JsonObject:

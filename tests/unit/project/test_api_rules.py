@@ -50,3 +50,26 @@ def test_the_reference_names_every_list_without_a_cursor(
     assert len(lists) > len(bare)
     for path in lists.keys() - bare:
         assert "limit" in lists[path], path
+
+
+# To stop a device is never refused; the registrar decides on an agent; a chain must
+# fit its key. None of them replaces what one could have read.
+UNCONDITIONAL = {
+    "PUT /api/v1/devices/{guid}/freeze",
+    "PUT /api/v1/devices/{guid}/agent",
+    "PUT /api/v1/device-ca/{name}/chain",
+}
+
+
+def test_every_put_can_be_told_what_it_is_to_replace(
+    operations: dict[str, Any],
+) -> None:
+    bare = {
+        route
+        for route, operation in operations.items()
+        if route.startswith("PUT ")
+        and not {"if-match", "if-none-match"} <= named(operation, "header")
+    }
+    assert bare == UNCONDITIONAL
+    told = (REFERENCE / "api.md").read_text().partition("## Roles")[0]
+    assert {route for route in bare if f"`{route}`" not in told} == set()
