@@ -60,12 +60,12 @@ def serve(
         key_passphrase_file=key_passphrase_file,
         log_format=log_format,
     )
-    logs.start(level, settings.log_format, settings.role.value)
     if json:
         print_json({"role": settings.role.value, "host": settings.host})
         sys.stdout.flush()
     try:
-        run(settings)
+        with logs.written(level, settings.log_format, settings.role.value):
+            run(settings)
     except OSError as error:
         raise CliError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}",

@@ -35,10 +35,11 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def start(
+@contextmanager
+def written(
     level: int, form: LogFormat, role: str, stream: TextIO | None = None
-) -> logging.Handler:
-    """Write what is logged from now on; other packages' lines from INFO on.
+) -> Iterator[None]:
+    """Write what is logged in the block; other packages' lines from INFO on.
 
     Args:
         role: Which service this is; in each line of JSON.
@@ -47,13 +48,23 @@ def start(
     handler = logging.StreamHandler(stream or sys.stderr)
     json_lines = form is LogFormat.JSON
     handler.setFormatter(JsonLines(role) if json_lines else TextLines(_TEXT))
+    levels = dict.fromkeys(OURS, level)
+    levels[""] = max(level, logging.INFO)
+    levels["httpx"] = logging.WARNING  # a line for each request
+    before = {name: logging.getLogger(name).level for name in levels}
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(max(level, logging.INFO))
-    for name in OURS:
+    _set(levels)
+    try:
+        yield
+    finally:
+        _set(before)
+        root.removeHandler(handler)
+
+
+def _set(levels: Mapping[str, int]) -> None:
+    for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
-    return handler
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,13 @@ import pytest
 
 from attestation.keylime.stack import KeylimeStack
 from onboarding.protocol.errors import PeerFailed
+from onboarding.services import logs
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.logs import LogFormat
 from ownership_vouchers import cbor
 from tests.support.attesting import attesting_device, measured
 from tests.support.fdo_chain import Chain, joined
-from tests.support.logging_to import logged_to
 from tests.support.receiver import receiving
 from tests.support.services import PASSPHRASE, Wire
 from tests.support.soft_device import SoftDevice
@@ -99,7 +100,7 @@ def test_no_secret_of_a_whole_life_is_logged_at_any_level(
 ) -> None:
     monkeypatch.setenv("VOUCHGATE_WEBHOOK_NETWORKS", '["127.0.0.0/8"]')
     stream = io.StringIO()
-    with logged_to(stream, form):
+    with logs.written(logging.DEBUG, form, "owner", stream):
         for chain in joined(tmp_path, KeyAlgorithm.P256):
             secrets = lived_through(chain)
     require_unsaid(stream.getvalue(), secrets)
@@ -110,7 +111,7 @@ def test_a_ticket_an_appraisal_and_a_release_leave_no_secret_behind(
 ) -> None:
     stream = io.StringIO()
     with (
-        logged_to(stream, LogFormat.TEXT),
+        logs.written(logging.DEBUG, LogFormat.TEXT, "owner", stream),
         attesting_device(tmp_path, keylime_stack, measured(tpm)) as attesting,
     ):
         attesting.bench.assign()
@@ -124,7 +125,7 @@ def test_a_ticket_an_appraisal_and_a_release_leave_no_secret_behind(
 
 def test_a_refusal_names_the_device_its_run_and_the_request(tmp_path: Path) -> None:
     stream = io.StringIO()
-    with logged_to(stream, LogFormat.JSON):
+    with logs.written(logging.DEBUG, LogFormat.JSON, "owner", stream):
         for chain in joined(tmp_path, KeyAlgorithm.P256):
             device = SoftDevice.made_at(Wire.to(chain.factory.url))
             guid = str(device.credential.guid)

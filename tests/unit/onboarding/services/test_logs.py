@@ -11,7 +11,6 @@ import pytest
 
 from onboarding.services import logs
 from onboarding.services.logs import LogFormat
-from tests.support.logging_to import logged_to
 
 GUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
 log = logging.getLogger("onboarding.test")
@@ -21,7 +20,7 @@ log = logging.getLogger("onboarding.test")
 def lines(form: LogFormat) -> Iterator[list[str]]:
     """What is logged in the block, a line each."""
     stream, found = io.StringIO(), list[str]()
-    with logged_to(stream, form):
+    with logs.written(logging.DEBUG, form, "owner", stream):
         yield found
     found += stream.getvalue().splitlines()
 
