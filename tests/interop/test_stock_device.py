@@ -24,7 +24,7 @@ from hw.swtpm import ek_ca_certificates
 from onboarding.device.workload import Change
 from tests.support.attester import Attester, register
 from tests.support.interop.go_peers import GoPeers
-from tests.support.interop.services import Trade, trading
+from tests.support.interop.services import Trade, trading, wait_for
 from tests.support.interop.stock_device import (
     PULLED,
     PUSHING,
@@ -174,6 +174,19 @@ def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
         assert trade.reached(str(device.guid), "withdrawn")["removal"] == "proven"
 
 
+def failed_for(trade: Trade, path: str) -> dict[str, Any]:
+    """Why a device failed: a policy's change may take its workload back before that."""
+    found: list[dict[str, Any]] = []
+
+    def told() -> bool:
+        listed = trade.owner.call("GET", f"{path}/appraisals")["items"]
+        found.extend(why for one in listed for why in one["failures"])
+        return bool(found)
+
+    wait_for(told, lambda: "no appraisal has failed")
+    return found[0]
+
+
 def poison(stack: KeylimeStack, agent: str, thief: Attester) -> None:
     from attestation.keylime.errors import KeylimeError
 
@@ -232,6 +245,6 @@ def test_its_agent_calls_the_verifier_and_its_workload_is_released_and_taken_bac
         trade.reached(str(device.guid), "released")
         trade.owner.call("PUT", f"{path}/policy", {"policy": "golden", "version": 2})
         trade.reached(str(device.guid), "failed", "withdrawn")
-        (last, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
-        assert f"PCR {PCR} holds another value" in last["failures"][0]["message"]
+        failure = failed_for(trade, path)
+        assert f"PCR {PCR} holds another value" in failure["message"]
         assert gate.sync().change is Change.REMOVED
