@@ -21,7 +21,7 @@ from ownership_vouchers.verify import restore
 from ownership_vouchers.voucher import Voucher
 
 LATELY_SECONDS = 1.0
-LATELY_KEPT = 256
+LATELY_KEPT = 128
 
 
 @dataclass(frozen=True, slots=True)

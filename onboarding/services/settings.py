@@ -86,7 +86,7 @@ class Settings(AccessSettings, KeySettings, RendezvousSettings):
     to2_asymkex: bool = True  # False: only key exchanges with forward secrecy
     to2_hmac_ciphers: bool = False  # serve AES-CTR and AES-CBC with HMAC, too
     to2_message_bytes: int | None = Field(default=None, ge=256, le=65535)  # of one 68
-    voucher_cache: int = Field(default=256, ge=1, le=100_000)  # parsed vouchers kept
+    voucher_cache: int = Field(default=128, ge=1, le=100_000)  # parsed vouchers kept
 
     # What is remembered of runs, so that one that stopped can be explained.
     trace_runs: int = Field(default=20_000, ge=0, le=10_000_000)  # 0: nothing is
