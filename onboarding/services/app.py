@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from attestation.device_auth import MAX_REQUEST
 from attestation.ek_bundle import MAX_BUNDLE
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
-from onboarding.services import first_key, health
+from onboarding.services import first_key, health, metrics
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.api.idempotency import Idempotent
@@ -101,14 +101,14 @@ def join(
     """Join the parts over a context, which the application's lifespan closes."""
     parts = [factory(context) for factory in factories]
     meters = context.meters
-    app = _management(context, parts)
     by_message, by_source, by_key = buckets_of(context.settings)
     desk = KeyDesk(context, by_key, issuer_of(context))
     verify = desk.verify
 
     def refused(code: str) -> None:
-        meters.refusals.add("http", code)
+        meters.refusals.labels("http", code).inc()
 
+    app = _management(context, parts, refused)
     protocols = [one for part in parts for one in part.protocols]
     once = Idempotent(
         app,
@@ -129,7 +129,7 @@ def join(
     front = FdoFront(
         _handlers(context, protocols),
         offload=context.database.is_postgres,
-        refused=lambda code: meters.refusals.add("fdo", code),
+        refused=lambda code: meters.refusals.labels("fdo", code).inc(),
         buckets=by_message,
     )
     counted = SourceLimit(RequestLog(limited, meters.requests), by_source, refused)
@@ -164,7 +164,9 @@ def _tidy(context: Context) -> None:
     context.stores.traces.prune(before, *kept)
 
 
-def _management(context: Context, parts: list[Part]) -> FastAPI:
+def _management(
+    context: Context, parts: list[Part], refused: Callable[[str], None]
+) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -195,8 +197,11 @@ def _management(context: Context, parts: list[Part]) -> FastAPI:
     app.state.feed = EventFeed(context)
     app.state.health = Health.of(context, link)
     page = next((part.refusal for part in parts if part.refusal is not None), None)
-    problems.install(app, lambda code: context.meters.refusals.add("http", code), page)
+    problems.install(
+        app, lambda code: context.meters.refusals.labels("http", code).inc(), page
+    )
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in _once(router for part in parts for router in part.routers):
         app.include_router(router)
     return app

@@ -65,7 +65,7 @@ class Appraiser:
             record = self._appraised(case, actor)
             note(verdict=record.outcome.value, policy=record.policy_name)
             told = case.channel.value, record.outcome.value
-            self._context.meters.appraisals.add(*told)
+            self._context.meters.appraisals.labels(*told).inc()
             return record
 
     def _appraised(self, case: Case, actor: str) -> AppraisalRecord:

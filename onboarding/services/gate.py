@@ -139,7 +139,7 @@ class Gate:
             made = DecisionRecord.make(situation.facts(), self.release_policy(), now)
             said = type(made.decision).__name__.lower()
             note(decision=said)
-            self._context.meters.decisions.add(said)
+            self._context.meters.decisions.labels(said).inc()
             return made
 
     def release_policy(self) -> ReleasePolicy:
@@ -191,7 +191,7 @@ class Gate:
                 made.now,
             )
             self._context.stores.releases.grant(release, actor)
-            self._context.meters.releases.add()
+            self._context.meters.releases.inc()
             return Released(ticket, self._bundle(manifest, signer))
 
     def manifest_paths(self, digest: bytes) -> tuple[str, ...]:

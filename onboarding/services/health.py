@@ -5,24 +5,21 @@ most every few seconds, whoever asks.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Self
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from attestation.keylime.drift import DriftKind
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.verifiers import Circuit as VerifierCircuit
-from onboarding.services.api.routing import gives
 from onboarding.services.cached import Cached
 from onboarding.services.context import Context
 from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import KeyStoreError, Problem
 from onboarding.services.keylime_link import KeylimeLink
-from onboarding.services.meters import family
-from onboarding.services.process_metrics import process_text
 from onboarding.services.to0 import KIND
 from onboarding.store.errors import StoreError
 from onboarding.store.overview import Overview
@@ -35,7 +32,6 @@ HOLDER_SECONDS = 2.0
 DRIFT_SECONDS = 300.0  # a look asks for every agent
 COUNT_SECONDS = 5.0
 OK = "ok"
-_STATES = ("pending", "dead")
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
@@ -139,7 +135,8 @@ def _keylime(link: KeylimeLink) -> str:
     return OK
 
 
-def _health(request: Request) -> Health:
+def health_of(request: Request) -> Health:
+    """What is looked at of the service that was asked."""
     health: Health = request.app.state.health
     return health
 
@@ -157,7 +154,7 @@ def ready(request: Request) -> JSONResponse:
     Without Keylime it is ``degraded``, but takes requests: devices are onboarded and
     workloads taken back, while leases run out and nothing new is released.
     """
-    health = _health(request)
+    health = health_of(request)
     checks = health.checks()
     broken = [name for name in ("database", "keys") if checks[name] != OK]
     if broken:
@@ -172,64 +169,3 @@ def ready(request: Request) -> JSONResponse:
     role = health.context.settings.role.value
     status = "ready" if whole else "degraded"
     return JSONResponse({"status": status, "role": role, "checks": checks})
-
-
-@router.get("/metrics", **gives("text/plain"))
-def metrics(request: Request) -> Response:
-    """Counts in Prometheus' text format."""
-    health = _health(request)
-    stores, now = health.context.stores, health.context.now()
-    lines = [
-        *family("devices", "gauge", "Devices by state."),
-        *(
-            f'vouchgate_devices{{state="{state.value}"}} {count}'
-            for state, count in health.devices.get().items()
-        ),
-        *family("runs", "gauge", "Protocol runs of peers that have proved themselves."),
-        f"vouchgate_runs {stores.runs.live(now)}",
-        *family("registrations", "gauge", "Live registrations at this rendezvous."),
-        f"vouchgate_registrations {health.registrations.get()}",
-        *_to0_lines(*health.to0.get()),
-        *_verifier_lines(health.link),
-        *_drift_lines(health.drift),
-        *family("serial_alarms", "gauge", "Made devices whose serial needs a look."),
-        f"vouchgate_serial_alarms {health.alarms.get()}",
-        *family("webhook_deliveries", "gauge", "Events for webhooks, by state."),
-        *(
-            f'vouchgate_webhook_deliveries{{state="{state}"}} {count}'
-            for state, count in zip(_STATES, health.webhooks.get(), strict=True)
-        ),
-        *health.context.meters.lines(health.context.settings.role.value),
-    ]
-    text = "\n".join(lines) + "\n" + process_text()
-    return Response(text, media_type="text/plain; version=0.0.4")
-
-
-def _to0_lines(backlog: Backlog, circuits: Mapping[Circuit, int]) -> Iterator[str]:
-    yield from family(
-        "registering", "gauge", "Devices to register: all, due now, failing."
-    )
-    for name, count in asdict(backlog).items():
-        yield f'vouchgate_registering{{which="{name}"}} {count}'
-    yield from family("rendezvous_servers", "gauge", "Rendezvous servers by circuit.")
-    for circuit, count in circuits.items():
-        yield f'vouchgate_rendezvous_servers{{circuit="{circuit.value}"}} {count}'
-
-
-def _verifier_lines(link: KeylimeLink | None) -> Iterator[str]:
-    if link is None:
-        return
-    pool = link.client.verifiers
-    found = [one.circuit(pool.now()) for one in pool.states()]
-    yield from family("verifiers", "gauge", "Verifiers of evidence by circuit.")
-    for circuit in VerifierCircuit:
-        count = found.count(circuit)
-        yield f'vouchgate_verifiers{{circuit="{circuit.value}"}} {count}'
-
-
-def _drift_lines(drift: Cached[Mapping[DriftKind, int]] | None) -> Iterator[str]:
-    if drift is None:
-        return
-    yield from family("keylime_drift", "gauge", "What Keylime has that we have not.")
-    for kind, count in drift.get().items():
-        yield f'vouchgate_keylime_drift{{kind="{kind.value}"}} {count}'

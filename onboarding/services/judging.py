@@ -132,7 +132,7 @@ class Judge:
             result = "invalid"
             return False, (AppraisalFailure("evidence.mismatch", str(error)),)
         finally:
-            self._taken.add(time.perf_counter() - began, result)
+            self._taken.labels(result).observe(time.perf_counter() - began)
         return verdict.valid, tuple(_failure(one) for one in verdict.failures)
 
 

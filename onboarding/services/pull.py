@@ -111,7 +111,7 @@ class PullWatch:
         )
         self._context.stores.appraisals.add(record, "task:reconcile")
         told = Channel.PULL.value, record.outcome.value
-        self._context.meters.appraisals.add(*told)
+        self._context.meters.appraisals.labels(*told).inc()
         return record
 
     def _known(self, situation: Situation, evidence: str) -> bool:

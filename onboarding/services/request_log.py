@@ -12,9 +12,10 @@ from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import Any
 
+from prometheus_client import Histogram
+
 from onboarding.services import logs
 from onboarding.services.api.auth import named_of
-from onboarding.services.meters import Durations
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from ownership_vouchers.types import Guid
 
@@ -33,7 +34,7 @@ class RequestLog:
     At DEBUG; a refusal at INFO, a failure of ours at WARNING.
     """
 
-    def __init__(self, app: AsgiApp, durations: Durations) -> None:
+    def __init__(self, app: AsgiApp, durations: Histogram) -> None:
         self._app = app
         self._durations = durations
 
@@ -48,7 +49,7 @@ class RequestLog:
             await self._app(scope, receive, answer.send)
             seconds = time.perf_counter() - began
             told = _surface(scope["path"]), f"{answer.status // 100}xx"
-            self._durations.add(seconds, *told)
+            self._durations.labels(*told).observe(seconds)
             _tell(scope, answer.status, seconds)
 
 

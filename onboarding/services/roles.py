@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any
 
+from prometheus_client import Counter
+
 from onboarding.protocol import errors
 from onboarding.protocol.step import State, Step
 from onboarding.services import logs
 from onboarding.services.fdo_front import DIRECT, Arrival, FdoResponse
-from onboarding.services.meters import Meters, Tally
+from onboarding.services.meters import Meters
 from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.run_notes import said_of
 from onboarding.services.tracing import Tracer
@@ -47,7 +49,7 @@ class FdoRole:
         runs: RunStore,
         tracer: Tracer,
         clock: Callable[[], float] = time.time,
-        ended: Tally | None = None,
+        ended: Counter | None = None,
     ) -> None:
         self._roles = tuple(roles)
         self._by_type = {
@@ -197,7 +199,7 @@ class FdoRole:
             raise
         self._tracer.passed(role.server, run.token_id, run.state, kind, step, now)
         if step.state is None:
-            self._ended.add(role.server.name, "done")
+            self._ended.labels(role.server.name, "done").inc()
         return FdoResponse(step.reply_type, step.reply)
 
     def _refused(
@@ -282,7 +284,8 @@ class FdoRole:
         self._warm.drop(run.key)
         if not self._runs.finish(run.token_id, run.step):
             return
-        self._ended.add(role.server.name, "reported" if kind is None else "refused")
+        result = "reported" if kind is None else "refused"
+        self._ended.labels(role.server.name, result).inc()
         if role.on_failure is not None:
             reported = "the device reported an error"
             where = reported if kind is None else f"message {int(kind)}"

@@ -143,12 +143,12 @@ class To0Work:
             return last.had_to_wait(self._context.now())
         if future.done():
             found = future.result()
-            self._context.meters.to0.add(found.result(last))
+            self._context.meters.to0.labels(found.result(last)).inc()
             return found
         seconds = self._context.settings.to0_run_seconds
         said = f"it took longer than {seconds} s in all"
         self._gate.failed(leg.server, said)
-        self._context.meters.to0.add("failed")
+        self._context.meters.to0.labels("failed").inc()
         return last.failed(said, self._context.now())
 
     def _attempt(self, owned: Owned, leg: Leg, last: Attempt) -> Attempt:

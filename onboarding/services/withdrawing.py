@@ -53,7 +53,7 @@ class Withdrawals:
         now = self._context.now()
         taken = self._context.stores.releases.withdraw(guid, cause[:500], actor, now)
         if taken:
-            self._context.meters.withdrawals.add()
+            self._context.meters.withdrawals.inc()
         return bool(taken)
 
     def _capped(self, now: int) -> bool:

@@ -200,7 +200,7 @@ def test_refusals_of_people_are_counted_like_those_of_programs(
 ) -> None:
     console.visitor(Role.OPERATOR).get("/audit")
     metrics = console.service.http.get("/metrics").text
-    assert 'refusals_total{surface="http",code="role-refused"}' in metrics
+    assert 'refusals_total{code="role-refused",surface="http"}' in metrics
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/devices", "/logout", "/assets/x"])

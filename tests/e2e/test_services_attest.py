@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import generate_latest
 
 from attestation.keylime.errors import KeylimeUnavailable
 from attestation.keylime.results import VerifierMode
@@ -39,7 +40,7 @@ def test_a_good_quote_passes_and_opens_the_gate(attesting: Attesting) -> None:
     assert stored.id == answer["appraisal"]
     assert stored.clock is not None
     assert "ticket" in bench.ask()
-    counted = "\n".join(bench.context.meters.lines("owner"))
+    counted = generate_latest(bench.context.meters.registry).decode()
     for sample in (
         'appraisals_total{channel="evidence",verdict="passed"} 1',
         'decisions_total{decision="allow"} ',

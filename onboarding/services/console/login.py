@@ -55,7 +55,7 @@ def login_router(attempts: Attempts) -> APIRouter:
             secret = Sessions(context).begin(form.get("key", "").strip())
         except ApiKeyRefused:
             attempts.failed(address, now)
-            context.meters.refusals.add("http", "api-key-refused")
+            context.meters.refusals.labels("http", "api-key-refused").inc()
             log.warning("console: a login from %s was refused", address)
             return _login_page(request, context, to, refused=True)
         answer = see_other(to)

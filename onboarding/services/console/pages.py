@@ -134,7 +134,7 @@ class PageRoute(APIRoute):
             except problems.KINDS as error:
                 problem = problems.problem_of(error)
                 meters: Meters = request.app.state.context.meters
-                meters.refusals.add("http", problem.code)
+                meters.refusals.labels("http", problem.code).inc()
                 return refusal_page(request, problem)
 
         return handled
