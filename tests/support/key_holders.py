@@ -1,5 +1,6 @@
 """What private keys of services are in, when in no file: as settings name it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,15 +9,15 @@ from onboarding.services.key_store import Custody
 from onboarding.services.settings import Settings
 
 
-class KeyHolder:
+class KeyHolder(ABC):
     """A token or a TPM."""
 
     custody: ClassVar[Custody]
 
     @property
+    @abstractmethod
     def named(self) -> dict[str, Any]:
         """The settings that name it."""
-        raise NotImplementedError
 
     @property
     def environment(self) -> dict[str, str]:
