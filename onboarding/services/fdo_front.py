@@ -26,10 +26,12 @@ from onboarding.services import logs
 from onboarding.services.rates import Buckets
 from onboarding.services.sources import bucket_of
 from onboarding.wire.message import MsgType
+from onboarding.wire.to0 import MAX_OWNER_SIGN
 from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.values import lean
 
 MAX_BODY = 65535
+_LIMITS = {int(MsgType.TO0_OWNER_SIGN): MAX_OWNER_SIGN}  # of what may be longer
 PREFIXES = ("/fdo/", "/line/")
 _HEAVY = frozenset({int(MsgType.TO0_OWNER_SIGN)})  # verifies a whole voucher
 _LINE = re.compile(rb"/line/([a-z0-9][a-z0-9-]{0,63})(/fdo/.*)")
@@ -91,13 +93,23 @@ class MessageHandler(Protocol):
 class Target:
     """Who takes a message of that number.
 
-    ``apart``: in a thread, since it may hold up whoever waits for it.
+    ``apart``: in a thread, since it may hold up whoever waits for it. ``limit`` is the
+    most bytes that it may have.
     """
 
     handler: MessageHandler
     number: int
     apart: bool
     line: str | None = None
+
+    @property
+    def limit(self) -> int:
+        return limit_of(self.number)
+
+
+def limit_of(number: int) -> int:
+    """Return how many bytes a message of that type may have."""
+    return _LIMITS.get(number, MAX_BODY)
 
 
 @lean

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from onboarding.services.certified import CERTIFICATE
 from onboarding.services.fdo_front import (
+    MAX_BODY,
     BodyRefused,
     FdoFront,
     HttpAnswer,
@@ -146,7 +147,7 @@ class FdoProtocol(HttpToolsProtocol):
                 return True
             if name == b"content-length":
                 length = value
-        return length is None or not fits(length)
+        return length is None or not fits(length, MAX_BODY)
 
     def _too_late(self) -> None:
         message, self._late = self._message, None

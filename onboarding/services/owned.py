@@ -12,7 +12,7 @@ from onboarding.services.credential_plan import Mode, planned, replacement
 from onboarding.services.errors import KeyStoreError
 from onboarding.services.passports import StoredPassport
 from onboarding.services.site import stored_rendezvous_info
-from onboarding.services.voucher_cache import VoucherCache
+from onboarding.services.voucher_cache import USUAL, VoucherCache
 from onboarding.store.errors import NotFound
 from onboarding.store.voucher_rows import VoucherRecord
 from ownership_vouchers.algorithms import SoftSigner, VerifyKey
@@ -70,20 +70,26 @@ class OwnedVouchers:
         digest.update(info or b"")
         digest.update(self._context.key_mark())
         return self._cache.get(
-            guid.raw, digest.digest(), lambda: self._parse(record, info)
+            guid.raw,
+            digest.digest(),
+            len(record.cbor),
+            lambda: self._parse(record, info),
         )
 
     def lately(self, guid: Guid) -> Owned | None:
         """As ``find``, but what was read within a second is taken as it was.
 
         For the messages of TO2, which ask again and again; the commit that ends it
-        looks at the rows once more, inside its transaction.
+        looks at the rows once more, inside its transaction. A long voucher is not kept
+        here: the cache of parsed ones has room for few of them.
         """
         now = self._monotonic()
         known = self._recent.get(guid)
         if known is not None and now - known[0] < LATELY_SECONDS:
             return known[1]
         found = self.find(guid)
+        if found is not None and len(found.voucher.raw) > USUAL:
+            return found
         if len(self._recent) >= LATELY_KEPT:
             self._recent.clear()
         self._recent[guid] = (now, found)

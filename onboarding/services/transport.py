@@ -5,7 +5,8 @@ itself. Under uvicorn most messages do not even come this way: see ``fdo_protoco
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from onboarding.services.fdo_front import (
@@ -14,11 +15,13 @@ from onboarding.services.fdo_front import (
     BodyRefused,
     FdoFront,
     HttpAnswer,
+    Target,
     problem,
 )
 from onboarding.services.sources import Network, asked_from
 
 BODY_SECONDS = 30.0
+LONG_AT_ONCE = 16  # messages over MAX_BODY, of all peers
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,6 +45,7 @@ class FdoTransport:
         self._app = app
         self.front = front
         self.proxies = tuple(proxies)
+        self._long = 0  # long messages that are under way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,48 +82,68 @@ class FdoTransport:
             await _send(send, self.front.too_often(target, wait))
             return
         try:
-            body = await _read_body(receive, scope["headers"])
+            with self._room(target, dict(scope["headers"])) as limit:
+                body = await _read_body(receive, limit)
+                message = target, body, scope["headers"], address
+                answer = await self._answer(*message)
         except _Disconnected:
             return
         except BodyRefused as error:
-            await _send(send, self.front.refusal(target.number, error))
-            return
-        message = target, body, scope["headers"], address
+            answer = self.front.refusal(target.number, error)
+        await _send(send, answer)
+
+    async def _answer(self, target: Target, *message: Any) -> HttpAnswer:
         if target.apart:
-            await _send(send, await asyncio.to_thread(self.front.answer, *message))
-        else:
-            await _send(send, self.front.answer(*message))
+            return await asyncio.to_thread(self.front.answer, target, *message)
+        return self.front.answer(target, *message)
+
+    @contextmanager
+    def _room(self, target: Target, headers: dict[bytes, bytes]) -> Iterator[int]:
+        """Make room for a body; how many bytes of it may come.
+
+        A long one says so beforehand, and there are never many of them here.
+        """
+        length = headers.get(b"content-length")
+        if length is None or fits(length, MAX_BODY):
+            yield MAX_BODY
+            return
+        if not fits(length, target.limit):
+            raise BodyRefused(f"this message is at most {target.limit} bytes long")
+        if self._long >= LONG_AT_ONCE:
+            raise BodyRefused("there are too many long messages already")
+        self._long += 1
+        try:
+            yield target.limit
+        finally:
+            self._long -= 1
 
 
-async def _read_body(receive: Receive, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+async def _read_body(receive: Receive, limit: int) -> bytes:
     """Read the body, however its length was announced, up to the limit."""
-    length = dict(headers).get(b"content-length")
-    if length is not None and not fits(length):
-        raise BodyRefused(f"a message is at most {MAX_BODY} bytes long")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await _collect(receive)
+            return await _collect(receive, limit)
     except TimeoutError as error:
         raise BodyRefused("the message took too long to arrive") from error
 
 
-def fits(length: bytes) -> bool:
-    """Whether a Content-Length is one of a message."""
-    return length.isdigit() and len(length) <= 5 and int(length) <= MAX_BODY
+def fits(length: bytes, limit: int) -> bool:
+    """Whether a Content-Length is one, and of at most ``limit`` bytes."""
+    return length.isdigit() and len(length) <= 9 and int(length) <= limit
 
 
-async def _collect(receive: Receive) -> bytes:
-    body = b""
+async def _collect(receive: Receive, limit: int) -> bytes:
+    body = bytearray()
     while True:
         event = await receive()
         if event["type"] != "http.request":
             raise _Disconnected
         chunk: bytes = event.get("body", b"")
         body += chunk
-        if len(body) > MAX_BODY:
-            raise BodyRefused(f"a message is at most {MAX_BODY} bytes long")
+        if len(body) > limit:
+            raise BodyRefused(f"a message is at most {limit} bytes long")
         if not event.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def _send(send: Send, answer: HttpAnswer) -> None:

@@ -7,31 +7,44 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+USUAL = 64 * 1024  # bytes that a voucher hardly ever has
+
 
 class VoucherCache(Generic[T]):
     """A bounded map from (GUID, digest of the bytes) to what parsing them gave.
 
     A replica that replaced the voucher changed its bytes, so a stale answer
-    cannot be given; the least recently used ones go first.
+    cannot be given; the least recently used ones go first. Long ones count for as many
+    as their bytes are of usual ones.
+
+    Args:
+        size: How many vouchers of at most ``USUAL`` bytes there is room for.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[bytes, bytes], T] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, bytes], tuple[T, int]] = OrderedDict()
+        self._taken = 0
 
-    def get(self, guid: bytes, digest: bytes, parse: Callable[[], T]) -> T:
-        """Return what is kept, or what ``parse`` returns, keeping it."""
+    def get(self, guid: bytes, digest: bytes, length: int, parse: Callable[[], T]) -> T:
+        """Return what is kept, or what ``parse`` returns, keeping it.
+
+        Args:
+            length: The voucher's, in bytes.
+        """
         key = (guid, digest)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
-        made = parse()
+                return self._kept[key][0]
+        made, places = parse(), max(1, -(-length // USUAL))
         with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+            if places <= self._size and key not in self._kept:
+                self._kept[key] = made, places
+                self._taken += places
+            while self._taken > self._size:
+                self._taken -= self._kept.popitem(last=False)[1][1]
         return made
 
     def __len__(self) -> int:

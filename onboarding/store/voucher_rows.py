@@ -8,7 +8,7 @@ from onboarding.store.direct import Connection, Row, Sql, Value
 from onboarding.store.errors import InvalidRecord, NotFound
 
 GUID_SIZE = 16
-VOUCHER_LIMIT = 64 * 1024
+VOUCHER_LIMIT = 1024 * 1024
 PASSPORT_LIMIT = 16 * 1024
 
 # What ``read`` takes; of a voucher that was replaced the last three are NULL.
@@ -78,7 +78,7 @@ def check(record: VoucherRecord) -> None:
     if len(record.guid) != GUID_SIZE:
         raise InvalidRecord(f"a GUID has 16 bytes, not {len(record.guid)}")
     if not 0 < len(record.cbor) <= VOUCHER_LIMIT:
-        raise InvalidRecord(f"a voucher has 1 to 65536 bytes, not {len(record.cbor)}")
+        raise InvalidRecord(f"a voucher has 1 byte to 1 MiB, not {len(record.cbor)}")
     if len(record.header_digest) != chains.DIGEST_SIZE:
         raise InvalidRecord("the header's digest must be 32 bytes")
     if record.passport is not None and len(record.passport) > PASSPORT_LIMIT:

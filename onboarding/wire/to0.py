@@ -15,8 +15,10 @@ from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
 from ownership_vouchers.cose import Sign1
 from ownership_vouchers.types import Hash
+from ownership_vouchers.voucher import MAX_VOUCHER
 
 _MAJOR_BSTR = 2
+MAX_OWNER_SIGN = MAX_VOUCHER + 16 * 1024  # the voucher, and to1d beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class OwnerSign:
     """TO0.OwnerSign: ``[to0d: bstr .cbor To0d, to1d: COSE_Sign1]``.
 
     ``to0d`` is the content of its byte string, which to1d's hash covers; ``to1d``
-    is the whole tagged item, which devices are given unmodified.
+    is the whole tagged item, which devices are given unmodified. It is the one message
+    that carries a whole voucher, and so the one that may be longer than 65535 bytes.
     """
 
     TYPE: ClassVar = MsgType.TO0_OWNER_SIGN
@@ -109,7 +112,7 @@ class OwnerSign:
         to0d, to1d = fields(data, 2)
         plain_sign1(to1d)
         if to0d[0] >> 5 == _MAJOR_BSTR:
-            to0d = cbor.bstr(cbor.decode(to0d))
+            to0d = cbor.bstr(cbor.decode(to0d), limit=MAX_OWNER_SIGN)
         return cls(to0d, to1d)
 
     def encode(self) -> bytes:

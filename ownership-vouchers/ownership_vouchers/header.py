@@ -14,6 +14,9 @@ from ownership_vouchers.types import Guid, Hash, HashType
 
 PROTOCOL_VERSION = 101
 MAX_DEVICE_INFO = 1024
+# Bytes of the header, and of each entry: TO2.ProveOVHdr has the header and a key, and a
+# message has 64 KiB.
+MAX_PART = 31 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,10 @@ class Header:
         """Decode the content of OVHeaderTag.
 
         Raises:
-            MalformedError: Another shape.
+            MalformedError: Another shape, or over 31 KiB.
             UnsupportedKeyError: A manufacturer key that we do not take.
         """
+        _bound(raw)
         parts = cbor.parts(raw, limit=6)
         if len(parts) != 6:
             raise MalformedError(f"header of {len(parts)} items, not 6")
@@ -76,6 +80,8 @@ class Header:
             manufacturer_key.raw,
             cbor.encode(chain_hash),
         )
+        raw = cbor.join(parts)
+        _bound(raw)
         return cls(
             PROTOCOL_VERSION,
             guid,
@@ -83,7 +89,7 @@ class Header:
             device_info,
             manufacturer_key,
             cert_chain_hash,
-            cbor.join(parts),
+            raw,
         )
 
     def mac(self, kind: HashType, secret: bytes) -> Hash:
@@ -98,6 +104,11 @@ class Header:
     def info(self) -> bytes:
         """What OVEHashHdrInfo covers: GUID, then device info as UTF-8."""
         return self.guid.raw + self.device_info.encode()
+
+
+def _bound(raw: bytes) -> None:
+    if len(raw) > MAX_PART:
+        raise MalformedError(f"a header of {len(raw)} bytes, over 31 KiB")
 
 
 def _plain_hash(item: object) -> Hash:

@@ -18,13 +18,13 @@ from ownership_vouchers.errors import (
     MalformedError,
     UnsupportedKeyError,
 )
-from ownership_vouchers.header import PROTOCOL_VERSION, Header
+from ownership_vouchers.header import MAX_PART, PROTOCOL_VERSION, Header
 from ownership_vouchers.keys import PublicKey, leaf_key
 from ownership_vouchers.types import Guid, Hash
 
 __all__ = ["Entry", "Header", "Voucher", "decode_hmac"]
 
-MAX_VOUCHER = 64 * 1024
+MAX_VOUCHER = 1024 * 1024  # 255 entries of RSA-3072 keys have 240 KB
 MAX_ENTRIES = 255
 MAX_CERTIFICATES = 10
 MAX_CERTIFICATE = 16 * 1024
@@ -52,9 +52,9 @@ class Voucher:
         Raises:
             MalformedError: Another shape; says which part.
             UnsupportedKeyError: A key that we do not take.
-            CheckFailed: Over a limit (64 KiB, 255 entries, 10 certificates).
+            CheckFailed: Over a limit (1 MiB, 255 entries of 31 KiB, 10 certificates).
         """
-        _bound("voucher in bytes", len(data), MAX_VOUCHER)
+        _bound("bytes of voucher", len(data), MAX_VOUCHER)
         parts = cbor.parts(data, limit=5)
         if len(parts) != 5:
             raise MalformedError(f"voucher of {len(parts)} items, not 5")
@@ -90,7 +90,6 @@ class Voucher:
             cbor.join(()),
         )
         raw = cbor.join(parts)
-        _bound("voucher in bytes", len(raw), MAX_VOUCHER)
         kept = _chain(cbor.decode(parts[3]))
         return cls(
             PROTOCOL_VERSION, header, decode_hmac(parts[2]), parts[2], kept, (), raw
@@ -165,6 +164,7 @@ def _chain(item: object) -> tuple[bytes, ...] | None:
 
 
 def _entry(index: int, raw: bytes, item: object) -> Entry:
+    _bound(f"bytes of entry {index}", len(raw), MAX_PART)
     try:
         return Entry.from_part(raw, item)
     except (MalformedError, UnsupportedKeyError) as error:

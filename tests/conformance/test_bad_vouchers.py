@@ -33,13 +33,13 @@ AT_IMPORT: Mapping[str, str | None] = {
     "key: COSE with short x": "owner_key",  # it is sold to a key made for it
     "byte after the voucher": None,  # a file is a sequence: the byte is another item
     "HMAC of another device": None,
-    "over 64 KiB": "malformed",
+    "over 1 MiB": "malformed",
 }
 AT_RENDEZVOUS: Mapping[str, int | None] = {
     "GUID of 15 bytes": 5,
     "no entry yet": 2,
     "HMAC of another device": None,
-    "over 64 KiB": 100,
+    "over 1 MiB": 100,
     **dict.fromkeys(BROKEN - {"voucher of 6 items"}, 100),
 }
 AT_DEVICE: Mapping[str, int | None] = {
@@ -47,7 +47,7 @@ AT_DEVICE: Mapping[str, int | None] = {
     "certificate as text": None,
     "voucher of version 100": None,
     "256 entries": 100,
-    "over 64 KiB": 100,
+    "over 1 MiB": 100,
 }
 DEVICE_SEES = {"malformed": 100, "unsupported_key": 101} | {
     check.value: 101

@@ -13,7 +13,7 @@ import pytest
 
 from onboarding.protocol.registry import ROLES
 from onboarding.protocol.step import ProtocolVersion, Send
-from onboarding.services.fdo_front import MAX_BODY
+from onboarding.services.fdo_front import limit_of
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Guid
 from tests.support.alterations import NO_CBOR
@@ -127,7 +127,7 @@ def test_a_truncated_message_is_error_100(
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_an_oversized_message_is_error_100(bench: Certifier, kind: MsgType) -> None:
     def fill(data: bytes) -> bytes:
-        return data + bytes(MAX_BODY + 1 - len(data))
+        return data + bytes(limit_of(kind) + 1 - len(data))
 
     case = Case(kind, Wrong.SIZE, just(fill), 100, envelope=True)
     refused(bench, run_of(kind)(bench), case)

@@ -90,7 +90,7 @@ def test_another_voucher_under_that_guid_is_refused(
 MALFORMED: dict[str, VoucherRecord] = {
     "short GUID": replace(voucher(), guid=b"short"),
     "empty": replace(voucher(), cbor=b""),
-    "over 64 KiB": replace(voucher(), cbor=bytes(65537)),
+    "over 1 MiB": replace(voucher(), cbor=bytes(1048577)),
     "short header digest": replace(voucher(), header_digest=b"x"),
     "short entry digest": replace(voucher(), entry_digests=(b"x",)),
     "256 entries": replace(voucher(), entry_digests=(bytes(32),) * 256),

@@ -62,6 +62,9 @@ MALFORMED: Mapping[str, Build] = {
     ),
     "GUID of 15 bytes": lambda shop: shop.header(GUID, bytes(15)),
     "device info in bytes": lambda shop: shop.header(DEVICE_INFO, b"x"),
+    "header over 31 KiB": lambda shop: shop.header(
+        RV_INFO, [[[100 + number, bytes(1024)] for number in range(32)]]
+    ),
     "device info over 1024": lambda shop: shop.header(DEVICE_INFO, "x" * 1025),
     "rv: variable twice": lambda shop: shop.header(RV_INFO, [[[14], [14]]]),
     "rv: 33 directives": lambda shop: shop.header(RV_INFO, [[[14]]] * 33),
@@ -182,9 +185,14 @@ FAILING: Mapping[str, Mapping[str, Build]] = {
         "256 entries": lambda shop: Forge(
             shop.chain, (), entries_head=b"\x99\x01\x00" + b"\xf6" * 256
         ).encode(),
-        "over 64 KiB": lambda shop: shop.last(
-            extra=b"\xa1\x01\x59\xff\xff" + bytes(65535)
+        "entry over 31 KiB": lambda shop: shop.last(
+            extra=b"\xa1\x01\x59\x7c\x00" + bytes(31 * 1024)
         ),
+        "over 1 MiB": lambda shop: Forge(
+            shop.chain,
+            (),
+            entries_head=b"\x98\xff" + (b"\x59\x12\x00" + bytes(0x1200)) * 255,
+        ).encode(),
     },
 }
 

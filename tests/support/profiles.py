@@ -46,4 +46,11 @@ RSA = Profile(
     KexSuite.ASYMKEX2048,
     Aead.A256GCM,
 )
+RSA3072 = Profile(
+    "RSA-3072",
+    KeyEncoding.X509,
+    KeyType.RSAPKCS,
+    KexSuite.DHKEXID15,
+    Aead.A256GCM,
+)
 PROFILES: Mapping[str, Profile] = {one.name: one for one in (P256, P384, RSA)}

@@ -81,7 +81,7 @@ def test_no_more_vouchers_are_read_than_allowed(data: bytes) -> None:
 
 
 def test_a_block_over_the_limit_is_not_even_decoded() -> None:
-    body = base64.b64encode(bytes(200_000))
+    body = base64.b64encode(bytes(2_000_000))
     block = b"-----BEGIN OWNERSHIP VOUCHER-----" + body
     with pytest.raises(CheckFailed) as caught:
         load_vouchers(block + b"-----END OWNERSHIP VOUCHER-----")

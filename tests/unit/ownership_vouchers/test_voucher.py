@@ -2,8 +2,10 @@ import dataclasses
 
 import pytest
 
+from ownership_vouchers import cbor
 from ownership_vouchers.errors import Check, CheckFailed, MalformedError
 from ownership_vouchers.header import Header
+from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.voucher import Voucher
 from tests.support.forge import Forge
@@ -96,11 +98,16 @@ MAC, PLAIN = (Hash.mac(HashType.HMAC_SHA256, b"", b""), Hash.of(HashType.SHA256,
 HEADERS_NEVER_BUILT: dict[str, dict[str, object]] = {
     "device info over 1024": {"device_info": "x" * 1025},
     "chain hash is an HMAC": {"cert_chain_hash": MAC},
+    "over 31 KiB": {
+        "rv_info": RendezvousInfo.from_cbor(
+            cbor.encode([[[100 + number, bytes(1024)] for number in range(32)]])
+        )
+    },
 }
 VOUCHERS_NEVER_BUILT: dict[str, dict[str, object]] = {
     "HMAC is a hash": {"hmac": PLAIN},
     "11 certificates": {"cert_chain": [b"x"] * 11},
-    "over 64 KiB": {"cert_chain": [bytes(16384)] * 4},
+    "certificate over 16 KiB": {"cert_chain": [bytes(16385)]},
 }
 
 

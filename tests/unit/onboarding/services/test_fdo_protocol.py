@@ -251,6 +251,16 @@ def test_a_message_in_pieces_is_taken_once_it_is_whole() -> None:
     talk(about)
 
 
+def test_a_voucher_longer_than_other_messages_is_taken_through_asgi() -> None:
+    async def about(wire: Wire) -> None:
+        body = b"x" * (4 * MAX_BODY)
+        wire.send(ask(body, path="/fdo/101/msg/22"))
+        assert (await wire.answer()).body == body
+        assert len(wire.asgi) == 1
+
+    talk(about)
+
+
 def test_messages_that_were_sent_at_once_are_answered_in_order() -> None:
     async def about(wire: Wire) -> None:
         wire.send(ask(b"1") + ask(b"2") + ask(b"", path="/api") + ask(b"3") + ask(b"4"))

@@ -13,8 +13,9 @@ from onboarding.services.fdo_front import (
     Arrival,
     FdoFront,
     FdoResponse,
+    limit_of,
 )
-from onboarding.services.transport import FdoTransport
+from onboarding.services.transport import LONG_AT_ONCE, FdoTransport
 from onboarding.wire.error import ErrorMessage
 
 PATH = "/fdo/101/msg/60"
@@ -59,6 +60,18 @@ async def _elsewhere(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"elsewhere"})
 
 
+def scope_of(path: str, headers: dict[str, str], method: str = "POST") -> Any:
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": [
+            (name.lower().encode(), value.encode()) for name, value in headers.items()
+        ],
+    }
+
+
 def post(
     echo: Echo,
     path: str = PATH,
@@ -81,16 +94,7 @@ def post(
     async def send(event: Any) -> None:
         sent.append(event)
 
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "headers": [
-            (name.lower().encode(), value.encode())
-            for name, value in (headers or {}).items()
-        ],
-    }
+    scope = scope_of(path, headers or {}, method)
     front = FdoFront({101: echo}, offload=offload)
     asyncio.run(FdoTransport(_elsewhere, front)(scope, receive, send))
     if not sent:
@@ -210,6 +214,74 @@ def test_a_body_over_the_limit_is_refused_and_the_connection_closed(case: str) -
 def test_a_body_of_the_limit_is_taken_without_an_announced_length() -> None:
     answer = post(Echo(), chunks=(b"x" * 40_000, b"x" * (MAX_BODY - 40_000)))
     assert (answer.status, len(answer.body)) == (200, MAX_BODY)
+
+
+VOUCHER = "/fdo/101/msg/22"  # the one message that has a whole voucher in it
+LONGEST = limit_of(22)
+
+
+def announced(length: int) -> dict[str, str]:
+    return {"Content-Length": str(length)}
+
+
+def test_a_message_with_a_voucher_may_be_longer_if_it_says_so_beforehand() -> None:
+    halves = (bytes(LONGEST // 2), bytes(LONGEST - LONGEST // 2))
+    answer = post(Echo(), VOUCHER, halves, announced(LONGEST))
+    assert (answer.status, len(answer.body)) == (200, LONGEST)
+
+
+TOO_LONG: dict[str, dict[str, Any]] = {
+    "without a word": {"chunks": (bytes(MAX_BODY + 1),)},
+    "announced as longer than any": {"headers": announced(LONGEST + 1)},
+    "longer than announced": {
+        "headers": announced(LONGEST),
+        "chunks": (bytes(LONGEST), b"x"),
+    },
+}
+
+
+@pytest.mark.parametrize("case", TOO_LONG)
+def test_a_message_with_a_voucher_has_its_limit_too(case: str) -> None:
+    echo = Echo()
+    answer = post(echo, VOUCHER, **TOO_LONG[case])
+    assert ErrorMessage.from_cbor(answer.body).code == 100
+    assert answer.headers["connection"] == "close"
+    assert not echo.seen
+
+
+def test_there_are_never_many_long_messages_here_and_short_ones_do_not_wait() -> None:
+    async def about() -> tuple[list[int], list[int]]:
+        transport = FdoTransport(_elsewhere, FdoFront({101: Echo()}))
+        gate, arrived = asyncio.Event(), []
+
+        async def ask(length: int, status: list[int]) -> None:
+            async def receive() -> Any:
+                arrived.append(length)
+                if length > MAX_BODY:
+                    await gate.wait()
+                return {"type": "http.request", "body": bytes(length)}
+
+            async def send(event: Any) -> None:
+                status.extend([event["status"]] if "status" in event else [])
+
+            await transport(scope_of(VOUCHER, announced(length)), receive, send)
+
+        long: list[list[int]] = [[] for _ in range(LONG_AT_ONCE + 1)]
+        short: list[int] = []
+        async with asyncio.TaskGroup() as group:
+            for one in long:
+                group.create_task(ask(LONGEST, one))
+            await asyncio.sleep(0)
+            await ask(MAX_BODY, short)
+            assert arrived.count(LONGEST) == LONG_AT_ONCE
+            gate.set()
+        after: list[int] = []
+        await ask(LONGEST, after)
+        return [*map(sum, long), *after], short
+
+    long, short = asyncio.run(about())
+    assert sorted(long) == [200] * (LONG_AT_ONCE + 1) + [500]
+    assert short == [200]
 
 
 def test_a_refusal_is_an_error_message_with_status_500() -> None:
