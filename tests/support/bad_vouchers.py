@@ -11,7 +11,8 @@ from onboarding.protocol.device_env import To0OwnerEnv
 from onboarding.protocol.to0_owner import To0Owner
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
-from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.algorithms import Alg, SoftSigner
+from ownership_vouchers.key_algorithm import KeyAlgorithm
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Guid, Hash
 from ownership_vouchers.voucher import Voucher
@@ -35,9 +36,15 @@ class Forged:
     bent: bytes
 
     @classmethod
-    def of(cls, build: Build, guid: bytes, owner: SoftSigner | None = None) -> "Forged":
-        """Bend a voucher of a new device; ``owner`` signs for who buys it."""
-        shop = Workshop()
+    def of(
+        cls, kind: str, build: Build, guid: bytes, owner: SoftSigner | None = None
+    ) -> "Forged":
+        """Bend a voucher of a new device; ``owner`` signs for who buys it.
+
+        Args:
+            kind: Of every key; one of ``supply_chain.KINDS``.
+        """
+        shop = Workshop(kind)
         shop.chain.make_device(guid=Guid(guid))
         if owner is not None:
             shop.owner = buyer(owner)
@@ -95,8 +102,11 @@ class Forged:
 
 def buyer(signer: SoftSigner) -> Party:
     """A company with the key of that signer, and certificates for it."""
-    key, root_key = signer.private_key, new_key("P-256")
+    key = signer.private_key
+    pss = signer.alg in (Alg.PS256, Alg.PS384)
+    kind = KeyAlgorithm.of(signer.public_key, pss=pss)
+    root_key = new_key(kind, "owner root")
     root = certificate("owner root", root_key, "owner root", root_key, ca=True)
     leaf = certificate("owner", key, "owner root", root_key, ca=False)
-    public = PublicKey.of(signer.public_key)
+    public = PublicKey.of(signer.public_key, pss=pss)
     return Party("owner", key, signer, public, (leaf, root))

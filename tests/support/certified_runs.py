@@ -11,6 +11,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -80,7 +81,7 @@ def _other(kind: str, encoding: KeyEncoding) -> SupplyChain:
 
 @cache
 def _stranger(kind: str) -> SoftSigner:
-    return SoftSigner(new_key(kind, "stranger"))
+    return SoftSigner(new_key(kind, "stranger"), pss=kind.endswith("PSS"))
 
 
 def cast_of(chain: SupplyChain, owner: Any) -> Cast:
@@ -99,19 +100,21 @@ def di(bench: Certifier) -> Run:
         profile.encoding,
         serial,
         "test-device",
-        _request(chain.device_key, serial),
+        _request(chain.device_key, serial, pss=profile.algorithm.pss),
     )
     mac = Roles(chain).mac_key
     client = DiDevice(DiDeviceEnv(info, mac))
     return Run(Conversation(bench, client), cast_of(chain, chain.owner.signer))
 
 
-def _request(key: SigningKey, serial: str) -> bytes:
+def _request(key: SigningKey, serial: str, *, pss: bool) -> bytes:
     """A certificate request for ``key``, DER."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    digest = hashes.SHA384() if key.key_size == 384 else hashes.SHA256()
-    return builder.sign(key, digest).public_bytes(Encoding.DER)
+    digest = hashes.SHA384() if key.key_size in (384, 3072) else hashes.SHA256()
+    salted = padding.PSS(padding.MGF1(digest), digest.digest_size) if pss else None
+    made = builder.sign(key, digest, rsa_padding=salted)
+    return made.public_bytes(Encoding.DER)
 
 
 def registering(bench: Certifier, chain: SupplyChain) -> Conversation:

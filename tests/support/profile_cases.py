@@ -6,11 +6,13 @@ one of its kind that is wrong there.
 
 from collections.abc import Mapping
 
+from onboarding.protocol.kex.group import GROUPS
+from onboarding.wire.message import KexSuite
 from onboarding.wire.message import MsgType as M
 from ownership_vouchers import cbor
 from tests.support.alterations import change, flip, put
 from tests.support.cases import Case, Wrong, by_device, just
-from tests.support.profiles import P256, P384, RSA, Profile
+from tests.support.profiles import P256, P384, PSS2048, RSA, RSA3072, Profile
 from tests.support.request_cases import DI, TO0, TO1
 from tests.support.to2_request_cases import TO2
 
@@ -70,10 +72,63 @@ _RSA: Mapping[str, Case | None] = {
         )
     },
 }
+
+
+def _in_a_field(order: int) -> Mapping[str, Case | None]:
+    """What is wrong with a key exchange in a finite field of that order."""
+    wrong = {"0": 0, "1": 1, "p - 1": order - 1, "p": order, "over p": order << 8}
+    size = order.bit_length() // 8 + 1
+    return {
+        "64 key exchange off its curve": None,
+        "64 key exchange cut": None,
+        "64 key exchange too long": Case(
+            M.TO2_PROVE_DEVICE,
+            W.SIZE,
+            by_device(put(bytes(1024), -257, 0)),
+            100,
+        ),
+        "64 key exchange of no bytes": Case(
+            M.TO2_PROVE_DEVICE, W.ENCODING, by_device(put(b"", -257, 0)), 100
+        ),
+        **{
+            f"64 key exchange that is {name}": Case(
+                M.TO2_PROVE_DEVICE,
+                W.SUITE,
+                by_device(put(value.to_bytes(size, "big"), -257, 0)),
+                101,
+            )
+            for name, value in wrong.items()
+        },
+    }
+
+
+_RSA3072: Mapping[str, Case | None] = {
+    "60 key exchange by RSA of 3072 bits": None,
+    "60 key exchange in a larger field": None,
+    "60 key exchange on P-256": _RSA["60 key exchange on P-256"],
+    "64 claims RS256": Case(
+        M.TO2_PROVE_DEVICE, W.SUITE, just(put(cbor.encode({1: -257}), 0)), 101
+    ),
+    "64 claims PS384": Case(
+        M.TO2_PROVE_DEVICE, W.SUITE, just(put(cbor.encode({1: -38}), 0)), 101
+    ),
+    **_in_a_field(GROUPS[KexSuite.DHKEXID15].prime),
+    **{name: case for name, case in _RSA.items() if "another cipher" in name},
+}
+_PSS2048: Mapping[str, Case | None] = {
+    "key type we lack": Case(M.DI_APP_START, W.SUITE, just(change(put(1, 0), 0)), 101),
+    "60 key exchange by RSA": None,
+    "60 key exchange in a finite field": None,
+    "60 key exchange on P-256": _RSA["60 key exchange on P-256"],
+    "64 claims RS256": _RSA3072["64 claims RS256"],
+    **_in_a_field(GROUPS[KexSuite.DHKEXID14].prime),
+}
 _INSTEAD: Mapping[str, Mapping[str, Case | None]] = {
     P256.name: {},
     P384.name: _P384,
     RSA.name: _RSA,
+    RSA3072.name: _RSA3072,
+    PSS2048.name: _PSS2048,
 }
 
 

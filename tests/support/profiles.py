@@ -53,4 +53,23 @@ RSA3072 = Profile(
     KexSuite.DHKEXID15,
     Aead.A256GCM,
 )
-PROFILES: Mapping[str, Profile] = {one.name: one for one in (P256, P384, RSA)}
+PSS2048 = Profile(
+    "RSA-2048-PSS",
+    KeyEncoding.X5CHAIN,
+    KeyType.RSAPSS,
+    KexSuite.DHKEXID14,
+    Aead.A128GCM,
+)
+PSS3072 = Profile(
+    "RSA-3072-PSS",
+    KeyEncoding.X509,
+    KeyType.RSAPSS,
+    KexSuite.ASYMKEX3072,
+    Aead.A192GCM,
+)
+OF_KIND: Mapping[str, Profile] = {
+    one.kind: one for one in (P256, P384, RSA, RSA3072, PSS2048, PSS3072)
+}
+PROFILES: Mapping[str, Profile] = {
+    one.name: one for one in (P256, P384, RSA, RSA3072, PSS2048)
+}

@@ -18,6 +18,8 @@ from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Hash, HashType
 from ownership_vouchers.verify import failed_checks, verify
 from ownership_vouchers.voucher import Voucher
+from tests.support.forged_kinds import OTHERS, own_cases
+from tests.support.forgeries import every_case, file_of
 from tests.support.verdicts import Vector, verdict
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -153,5 +155,18 @@ def test_our_own_vectors_get_the_verdict_they_state(path: Path) -> None:
     assert verdict(vector.data, secret) == vector.fields["expect"]
 
 
-def test_our_own_vectors_are_there() -> None:
-    assert len(OWN) > 50
+def test_every_forgery_that_is_not_long_is_there_and_says_where_it_comes_from() -> None:
+    forgeries = {file_of(name): "P-256" for name in every_case()}
+    forgeries |= {
+        file_of(f"{kind} {name}"): kind for kind in OTHERS for name in own_cases(kind)
+    }
+    missing = forgeries.keys() - {path.name for path in OWN}
+    assert missing == {
+        "entry-over-31-kib.txt",
+        "header-over-31-kib.txt",
+        "over-1-mib.txt",
+    }
+    for path in OWN:
+        fields = Vector.read(path).fields
+        assert fields["source"]
+        assert fields.get("kind", "P-256") == forgeries[path.name]
