@@ -44,7 +44,7 @@ class Asking:
         wished = {name for one in joined for name in logs_of(one)}
         if learn:
             pcrs |= {*LEARNT}
-            wished |= {UEFI}
+            wished |= {IMA, UEFI}
         return cls(bank, tuple(sorted(pcrs)), logs, frozenset(wished) - logs)
 
     def to_item(self) -> dict[str, object]:

@@ -9,7 +9,8 @@ from attestation.measured_boot import MeasuredBoot
 from attestation.policy import AttestationPolicy
 
 # What a machine that is learnt from quotes, beside what its own policy needs.
-LEARNT = (*range(10), 14)
+# PCR 10 is the list of what ran: never pinned, but what the list is held to.
+LEARNT = (*range(11), 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,20 @@ def draft(
     shown: Shown,
     pcrs: Sequence[int] = USUAL,
     before: AttestationPolicy | None = None,
+    runtime: str | None = None,
 ) -> AttestationPolicy:
     """The policy that this machine passes as it is now.
 
     With a log the PCRs are covered by their events, without one by their values.
-    ``before`` keeps its lease and its runtime policy; nothing else is taken over.
+    ``before`` keeps its lease and, unless ``runtime`` is the SHA-256 of another, its
+    runtime policy; nothing else is taken over.
 
     Raises:
         PolicyError: It has shown nothing of any of ``pcrs``, or the log is not true.
     """
     lease = 900 if before is None else before.lease_seconds
-    runtime = None if before is None else before.runtime_policy
+    if runtime is None and before is not None:
+        runtime = before.runtime_policy
     if not shown.boot_log:
         values = {pcr: (shown.pcrs[pcr],) for pcr in pcrs if _used(shown, pcr)}
         return AttestationPolicy(

@@ -7,6 +7,7 @@ one, or whose exclusions match every name: neither is ever handed to it.
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping
 
 from attestation.errors import PolicyError
 from attestation.json_read import unique_members
@@ -50,3 +51,12 @@ def _check_excludes(excludes: object) -> None:
             raise PolicyError(f"{one!r} is no pattern: {error}") from error
         if all(pattern.match(probe) for probe in _PROBES):
             raise PolicyError(f"excluding {one!r} would leave nothing to judge")
+
+
+def excluded(policy: Mapping[str, object]) -> Callable[[str], bool]:
+    """Which names a policy that was checked leaves out, as Keylime reads it."""
+    patterns = policy.get("excludes", [])
+    if not isinstance(patterns, list):
+        return lambda _name: False
+    read = [re.compile(one) for one in patterns]
+    return lambda name: any(one.match(name) for one in read)

@@ -44,6 +44,9 @@ def learn(
     update: Annotated[
         bool, typer.Option("--update", help="Allow the version before beside it.")
     ] = False,
+    ima: Annotated[
+        bool, typer.Option("--ima", help="Learn what the device ran, too.")
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Have the device show itself anew.")
     ] = False,
@@ -63,7 +66,7 @@ def learn(
     with connected(url, api_key_file, ca) as api:
         if again or not _was_asked(api, guid):
             return _ask(api, guid, json)
-        found = _draft(api, guid, name, pcr, update)
+        found = _draft(api, guid, _asked(name, pcr, update=update, ima=ima))
         if accept is None:
             print_json(found) if json else _print(found)
             return OK
@@ -72,6 +75,9 @@ def learn(
                 "the draft is not the one of that digest any more",
                 "Look at it again without --accept: device, policy or options changed.",
             )
+        if found["runtime_policy"] is not None:
+            body = found["runtime_policy"].encode()
+            api.request("POST", "runtime-policies", body, "application/json")
         made = api.json("POST", "policies", found["policy"])
     print_json(made) if json else console().print(_stored(made))
     return OK
@@ -200,14 +206,16 @@ def _ask(api: Api, guid: str, as_json: bool) -> int:
     return OK
 
 
-def _draft(
-    api: Api, guid: str, name: str, pcrs: list[int] | None, update: bool
-) -> dict[str, Any]:
-    query = [("name", name), ("update", str(update).lower())]
-    query += [("pcrs", str(pcr)) for pcr in pcrs or ()]
-    return object_of(
-        api.json("GET", f"devices/{guid}/learning/draft?{urlencode(query)}")
-    )
+def _asked(
+    name: str, pcrs: list[int] | None, *, update: bool, ima: bool
+) -> list[tuple[str, str]]:
+    flags = [("update", str(update).lower()), ("ima", str(ima).lower())]
+    return [("name", name), *flags, *(("pcrs", str(pcr)) for pcr in pcrs or ())]
+
+
+def _draft(api: Api, guid: str, query: list[tuple[str, str]]) -> dict[str, Any]:
+    path = f"devices/{guid}/learning/draft?{urlencode(query)}"
+    return object_of(api.json("GET", path))
 
 
 def _print(found: dict[str, Any]) -> None:

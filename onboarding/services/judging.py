@@ -103,6 +103,16 @@ class Judge:
         valid, failures = self._ask(said)
         return Judged(valid, (*policy.required, *_counted(logs, ran)), failures)
 
+    def keep_list(self) -> None:
+        """Keep the IMA list that came, as far as the quote bears it out.
+
+        Raises:
+            Problem: It is to be sent anew, or is too long.
+        """
+        facts, sent = self.facts, self.seen.sent
+        if isinstance(facts, QuoteFacts) and (sent.lines or sent.first):
+            self._read(facts.bank, facts)
+
     def _read(self, bank: str, facts: QuoteFacts) -> ImaCheck:
         """Go on with the list that is kept, the first time that it is looked at."""
         if bank not in self._ran:

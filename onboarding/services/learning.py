@@ -4,11 +4,15 @@ A device need not be under a policy for it: then its evidence is checked to be i
 TPM's, kept, and judged by nobody.
 """
 
-from attestation.keylime.evidence import Evidence
-from hw.errors import HwError
-from hw.public_area import PublicArea
-from hw.quote import QuoteFacts, check_quote
+from attestation.appraisal import AppraisalFailure
+from attestation.errors import PolicyError
+from attestation.ima_check import check_ima
+from attestation.ima_learn import learn_runtime
+from hw.ima import IMA_PCR, read_ascii
+from hw.ima_replay import ImaState
 from onboarding.services.context import Context
+from onboarding.services.judging import Judge
+from onboarding.store.errors import NotFound
 from onboarding.store.learnings import LearningRecord
 from ownership_vouchers.types import Guid
 
@@ -23,25 +27,59 @@ class Learner:
         """Whether the device is to show what it is with its next evidence."""
         return self._context.stores.learnings.wanted(guid.raw)
 
-    def keep(self, guid: Guid, evidence: Evidence, actor: str) -> bool:
-        """Keep it if the bound key signed it; say whether it did."""
-        try:
-            facts = _facts(evidence)
-        except HwError:
+    def keep(self, judge: Judge, actor: str) -> bool:
+        """Keep it if the bound key signed it; say whether it did.
+
+        Raises:
+            Problem: The IMA list is to be sent anew, or is too long.
+        """
+        facts, seen = judge.facts, judge.seen
+        if isinstance(facts, AppraisalFailure):
             return False
+        judge.keep_list()
         record = LearningRecord(
-            guid.raw,
+            seen.guid.raw,
             0,
             "",
             self._context.now(),
             facts.bank,
             facts.pcrs,
-            evidence.uefi_log,
+            seen.evidence.uefi_log,
         )
         self._context.stores.learnings.show(record, actor)
         return True
 
+    def runtime(
+        self, learnt: LearningRecord, before: str | None, *, update: bool
+    ) -> bytes:
+        """What the device ran until it showed itself, as a runtime policy.
 
-def _facts(said: Evidence) -> QuoteFacts:
-    ak = PublicArea.from_bytes(said.ak_public)
-    return check_quote(ak, said.message, said.signature, said.pcr_blob, said.nonce)
+        Args:
+            learnt: What it has shown.
+            before: SHA-256 of the runtime policy in force, whose choices are kept.
+            update: Allow what that one allows as well.
+
+        Raises:
+            PolicyError: No list is kept that gives the PCR 10 which was shown, or
+                nothing can be learnt from it.
+        """
+        stores = self._context.stores
+        try:
+            lines = stores.ima_lists.lines(stores.ima_lists.get(learnt.guid))
+        except NotFound as error:
+            raise PolicyError(
+                "the device has shown no IMA list: its kernel keeps none, or it was"
+                " asked before lists were learnt; ask it again"
+            ) from error
+        found = check_ima(ImaState.at_boot(learnt.bank), lines, learnt.pcrs)
+        if found.failures:
+            raise PolicyError(
+                f"the IMA list that is kept is not the one of PCR {IMA_PCR} as it was"
+                f" shown ({found.failures[0].message}); ask the device again"
+            )
+        old = (
+            b""
+            if before is None
+            else stores.runtime_policies.get(bytes.fromhex(before))
+        )
+        return learn_runtime(read_ascii(found.covered), old, update=update)

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from attestation.errors import PolicyError
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
 from attestation.runtime_policy import read_runtime_policy
 from hw.kernel_logs import KernelLogs
 from onboarding.device.attest import Verdict, attest
+from onboarding.services.device_api.attest import KEPT
 from onboarding.services.errors import Problem
+from onboarding.services.learning import Learner
+from onboarding.store.direct import Sql
 from tests.support.attester import Attester
 from tests.support.attesting import (
     PCR,
@@ -67,7 +71,11 @@ def listed(*entries: Measured) -> bytes:
 
 def allow(device: Attesting, allowed: Sequence[Measured], version: int = 1) -> None:
     """Hold the device to a policy under which these files may run."""
-    body, stores = runtime_policy(allowed), device.bench.context.stores
+    hold_to_runtime(device, runtime_policy(allowed), version)
+
+
+def hold_to_runtime(device: Attesting, body: bytes, version: int) -> None:
+    stores = device.bench.context.stores
     stores.runtime_policies.add(body, "test", device.bench.context.now())
     pinned = device.attester.allow(PCR)
     pcrs = {pcr: tuple(values) for pcr, values in pinned.items()}
@@ -134,6 +142,53 @@ def test_a_list_that_leaves_a_file_out_is_not_true(running: Attesting) -> None:
     run(running.attester.tpm, [EVIL])
     answer = running.attest()
     assert "ima.not-replayed" in failures(answer)
+
+
+def test_a_device_passes_what_was_learnt_from_it_and_nothing_that_ran_later(
+    running: Attesting,
+) -> None:
+    context, raw = running.bench.context, running.bench.guid.raw
+    learner = Learner(context)
+    context.stores.learnings.ask(raw, "test", context.now())
+    run(running.attester.tpm, [MORE])
+    running.ima_log = listed(*GOOD, MORE)
+    assert "/usr/bin/more" in failures(running.attest())
+    learnt = context.stores.learnings.get(raw)
+    body = learner.runtime(learnt, None, update=False)
+
+    run(running.attester.tpm, [EVIL])
+    running.ima_log = listed(*GOOD, MORE, EVIL)
+    assert "/usr/bin/evil" in failures(running.attest())
+    assert learner.runtime(learnt, None, update=False) == body
+    hold_to_runtime(running, body, 2)
+    answer = running.attest()
+    assert "/usr/bin/evil" in failures(answer)
+    assert "/usr/bin/more" not in failures(answer)
+
+
+def test_what_is_learnt_under_no_policy_is_what_keylime_passes(
+    running: Attesting,
+) -> None:
+    context, raw = running.bench.context, running.bench.guid.raw
+    context.database.direct.count(Sql("DELETE FROM assignments"), ())
+    context.stores.learnings.ask(raw, "test", context.now())
+    assert running.attest()["failures"] == [["nothing-compared", KEPT]]
+    learnt = context.stores.learnings.get(raw)
+    hold_to_runtime(running, Learner(context).runtime(learnt, None, update=False), 2)
+    assert running.attest()["verdict"] == "passed"
+
+
+def test_a_list_that_is_not_the_one_that_was_shown_teaches_nothing(
+    machine: "Machine",
+) -> None:
+    context, raw = machine.device.bench.context, machine.device.bench.guid.raw
+    context.stores.learnings.ask(raw, "test", context.now())
+    assert machine.attests().passed
+    learnt = context.stores.learnings.get(raw)
+    machine.restart()
+    machine.attests(GOOD[0], GOOD[2])
+    with pytest.raises(PolicyError, match="ask the device again"):
+        Learner(context).runtime(learnt, None, update=False)
 
 
 def test_what_was_measured_after_the_quote_waits_for_the_next(

@@ -137,8 +137,8 @@ def test_a_policy_is_learnt_from_a_device_under_another_one(booted: Attesting) -
     bench, learnings = booted.bench, booted.bench.context.stores.learnings
     learnings.ask(bench.guid.raw, "test", bench.context.now())
     asked = booted.asked()
-    assert (asked["uefi"], asked["optional_logs"]) == (True, [])
-    assert asked["pcrs"] == [*range(10), 14]
+    assert (asked["uefi"], asked["optional_logs"]) == (True, ["ima"])
+    assert asked["pcrs"] == [*range(11), 14]
     assert booted.attest()["verdict"] == "passed"
     learnt = learnings.get(bench.guid.raw)
     assert learnt.boot_log == recorded_log(NAME)
@@ -235,7 +235,7 @@ def test_the_devices_agent_shows_what_log_it_has_to_be_learnt_from(
     assert KEPT in verdict.failures[0]
     shown = learnings.get(bench.guid.raw)
     assert shown.boot_log == (recorded_log(NAME) if logged else b"")
-    assert len(shown.pcrs) == 11
+    assert len(shown.pcrs) == 12
 
 
 def test_the_push_channel_does_not_take_a_policy_that_needs_a_log(

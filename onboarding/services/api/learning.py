@@ -8,7 +8,7 @@ from attestation.boot_learn import USUAL
 from attestation.errors import PolicyError
 from attestation.learning import Shown, beside, draft
 from attestation.policy import AttestationPolicy
-from attestation.policy_text import policy_changes
+from attestation.runtime_policy import read_runtime_policy
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import GuidPath, JsonObject, Name, parse_guid
 from onboarding.services.api.policies import stored
@@ -16,6 +16,8 @@ from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.learning import Learner
+from onboarding.services.policy_changes import told_changes
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 from onboarding.store.learnings import LearningRecord
@@ -52,10 +54,13 @@ def get_draft(
     name: Annotated[Name, Query()],
     pcrs: Pcrs = None,
     update: bool = False,
+    ima: bool = False,
 ) -> JsonObject:
     """The next version of a policy as the device shows it; nothing is stored.
 
-    With ``update`` the version before is allowed beside it.
+    With ``update`` the version before is allowed beside it. With ``ima`` what the
+    device ran is drafted, too: ``runtime_policy`` is then the text to store first, byte
+    for byte, as the policy names its digest.
     """
     learnt = _learnt(context, guid)
     if learnt.at is None:
@@ -68,14 +73,18 @@ def get_draft(
     before = _before(context, name)
     version = 1 if before is None else before.version + 1
     shown = Shown(learnt.bank, learnt.pcrs, learnt.boot_log)
-    policy = draft(name, version, shown, pcrs or USUAL, before)
+    old = None if before is None else before.runtime_policy
+    ran = Learner(context).runtime(learnt, old, update=update) if ima else b""
+    runtime = read_runtime_policy(ran) if ran else None
+    policy = draft(name, version, shown, pcrs or USUAL, before, runtime)
     if update:
         policy = beside(policy, _required(before, name))
     return {
         "policy": {**policy.to_json(), "kind": "attestation"},
         "digest": policy.digest(),
         "against": None if before is None else before.version,
-        "changes": list(policy_changes(before, policy)),
+        "changes": list(told_changes(context.stores, before, policy, ran)),
+        "runtime_policy": ran.decode() or None,
     }
 
 

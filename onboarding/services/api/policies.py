@@ -6,7 +6,6 @@ from fastapi import Path, Query, Response
 from pydantic import ConfigDict
 
 from attestation.policy import AttestationPolicy, ReleasePolicy
-from attestation.policy_text import policy_changes
 from onboarding.services import rows
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import ALWAYS, Conditions, When, answered
@@ -16,6 +15,7 @@ from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.policy_changes import told_changes
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 from onboarding.store.policies import PolicyKind, PolicyRecord
@@ -111,7 +111,7 @@ def diff_policy(
         "name": name,
         "version": after.version,
         "against": None if before is None else before.version,
-        "changes": list(policy_changes(old, stored(after))),
+        "changes": list(told_changes(context.stores, old, stored(after))),
     }
 
 

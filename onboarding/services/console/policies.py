@@ -1,7 +1,10 @@
 """Policies: each in its newest version, one version, and what changed between two."""
 
+from typing import Any
+
 from fastapi import Request, Response
 
+from attestation.policy import AttestationPolicy, ReleasePolicy
 from onboarding.services.api import cohorts
 from onboarding.services.api import policies as api
 from onboarding.services.api.auth import Ctx
@@ -9,8 +12,12 @@ from onboarding.services.api.policies import NamePath, VersionQuery
 from onboarding.services.console.changes import changes, members
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import pages_router, render
+from onboarding.services.context import Context
+from onboarding.services.policy_changes import run_changes
 
 router = pages_router()
+
+MOST = 500  # lines of what may run that a page shows; the API has them all
 
 
 @router.get("/policies", **allows(*api.READERS))
@@ -34,6 +41,7 @@ def policy_page(
     shown = api.shown_policy(context, name, version)[0]
     other = against or max(shown["version"] - 1, 1)
     before = api.shown_policy(context, name, other)[0]
+    ran = run_changes(context.stores, _policy(context, before), _policy(context, shown))
     return render(
         request,
         "policy.html",
@@ -42,7 +50,15 @@ def policy_page(
         members=members(_content(shown)),
         other=other,
         changes=changes(_content(before), _content(shown)),
+        ran=ran[:MOST],
+        more=max(len(ran) - MOST, 0),
     )
+
+
+def _policy(
+    context: Context, shown: dict[str, Any]
+) -> AttestationPolicy | ReleasePolicy:
+    return api.stored(context.stores.policies.get(shown["name"], shown["version"]))
 
 
 def _content(shown: dict[str, object]) -> dict[str, object]:

@@ -69,14 +69,15 @@ class EvidenceChannel:
     def log(self, call: DeviceCall) -> dict[str, object]:
         """Keep lines of the IMA list that come ahead of a quote."""
         standing = self._gate.standing(call.guid.raw)
-        asking = standing.held.asking(learn=False)
-        if not _only_looked_at(standing, learning=False):
+        learning = self._learner.wanted(call.guid)
+        asking = standing.held.asking(learn=learning)
+        if not _only_looked_at(standing, learning):
             ready(standing, Channel.EVIDENCE)
         if IMA not in asking.logs | asking.optional_logs:
             raise Problem(
                 409,
                 "no-list-wanted",
-                "No policy of this device looks at the IMA list.",
+                "Nothing that this device is held to looks at the IMA list.",
                 remedy="Ask attest/challenge what is looked at.",
             )
         return self._lists.append(call.guid.raw, asking.bank, _lines(call))
@@ -93,13 +94,13 @@ class EvidenceChannel:
         attesting = ready(standing, Channel.EVIDENCE)
         evidence = self._evidence(call, attesting.binding, nonce)
         evidence = replace(evidence, pcrs=attesting.policy.pcrs)
-        if learning:
-            self._learner.keep(call.guid, evidence, call.actor)
         judge, update = self._judge(call, evidence), standing.held.update
         case = Case(
             judge.seen, attesting.binding, attesting.policy, Channel.EVIDENCE, update
         )
         with self._lists.turn(call.guid.raw):
+            if learning:
+                self._learner.keep(judge, call.actor)
             record = Appraiser(self._context, judge).appraise(case, call.actor)
         if record.outcome is Outcome.FAILED:
             self._withdrawals.review(call.guid.raw, "task:appraisal")
@@ -112,12 +113,12 @@ class EvidenceChannel:
         """Look at what a device under no policy shows; that is no verdict on it."""
         binding = bound(standing, Channel.EVIDENCE)
         evidence = self._evidence(call, binding, self._spend(call, UNJUDGED))
-        said = OBSERVED
+        said, judge = OBSERVED, self._judge(call, evidence)
         if learning:
-            kept = self._learner.keep(call.guid, evidence, call.actor)
+            with self._lists.turn(call.guid.raw):
+                kept = self._learner.keep(judge, call.actor)
             said = KEPT if kept else NOT_KEPT
-        if standing.held.observed:
-            self._observe(call, standing, self._judge(call, evidence))
+        self._observe(call, standing, judge)
         return {
             "verdict": Outcome.ERROR.value,
             "appraisal": "",

@@ -33,4 +33,4 @@ def test_in_an_update_both_versions_are_served() -> None:
 def test_a_device_that_is_learnt_from_shows_what_policies_are_drafted_from() -> None:
     asked = Asking.of([], learn=True)
     assert (asked.bank, asked.pcrs) == (BANK, tuple(sorted(LEARNT)))
-    assert asked.to_item()["optional_logs"] == ["uefi"]
+    assert asked.to_item()["optional_logs"] == ["ima", "uefi"]
