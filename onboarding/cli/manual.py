@@ -112,7 +112,7 @@ def _placed(command: Any, arguments: list[Any], inner: dict[str, Any]) -> str:
 
 def _argued(one: Any) -> str:
     """An argument as it stands in a synopsis."""
-    name = str(one.display_name_raw)
+    name = str(one.metavar or one.name)
     if one.metavar is None:
         name = name.upper() + ("..." if one.nargs != 1 else "")
     return name if one.required or name.startswith("[") else f"[{name}]"
@@ -120,11 +120,8 @@ def _argued(one: Any) -> str:
 
 def _value(command: Any, one: Any) -> str:
     """What an option is given: one of some words, or a kind of value."""
-    said = str(one.display_type_rich(ctx=command.context_class(command)) or "")
-    kind = said.strip("<>").removeprefix("list[").rstrip("]").removesuffix(" range")
-    return (
-        kind if one.metavar or one.type_descriptor.is_choice else _KINDS[kind.lower()]
-    )
+    said = str(one.make_metavar(ctx=command.context_class(command))).strip("<>")
+    return _KINDS.get(said.removesuffix(" range"), said)
 
 
 _KINDS = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "path": "PATH"}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,6 +38,7 @@ SERVERS = {
     "pkcs11",
     "psycopg",
     "pyasn1",
+    "pydantic",  # the servers' and, from its 0.29 on, Typer's
     "pydantic_settings",
     "sqlalchemy",
     "sqlite3",
@@ -69,17 +71,22 @@ def directory(tmp_path: Path) -> Path:
 
 def imported(arguments: Sequence[str]) -> tuple[int, set[str]]:
     """Exit code of one command in a process of its own, and all it imported."""
+    code, modules = told_by(SHOWN, "device", *arguments)
+    return code, set(modules)
+
+
+def told_by(program: str, *arguments: str) -> Any:
+    """The last line of a Python program, from JSON."""
     # Measuring coverage imports things, too.
     clean = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", SHOWN, "device", *arguments],
+        [sys.executable, "-c", program, *arguments],
         env=clean,
         capture_output=True,
         check=True,
         text=True,
     )
-    code, modules = json.loads(done.stdout.splitlines()[-1])
-    return code, set(modules)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_who_only_tells_of_itself_loads_no_network(directory: Path) -> None:
@@ -99,11 +106,28 @@ def test_a_device_at_work_loads_nothing_of_its_makers_and_servers(
     assert not modules & (SERVERS | CHIP | TAKEOVER)
 
 
+@pytest.mark.parametrize("command", ["di", "attest", "why"])
+def test_what_asks_a_service_loads_none(command: str) -> None:
+    code, modules = imported([command, "--help"])
+    assert code == 0
+    assert "httpx" in modules
+    assert not modules & (SERVERS | CHIP)
+
+
 def test_a_device_that_looks_for_its_owner_loads_no_servers(directory: Path) -> None:
     code, modules = imported(["onboard", "--directory", str(directory)])
     assert code == 1  # its rendezvous information names nobody
     assert "onboarding.protocol.to2_device" in modules
     assert not modules & (SERVERS | CHIP)
+
+
+def test_a_request_for_a_certificate_loads_no_other_codec() -> None:
+    """In TO2, with all of it in memory, a device has the most."""
+    modules = told_by(
+        "import json, sys, onboarding.device.modules.csr\n"
+        "print(json.dumps([*sys.modules]))"
+    )
+    assert not set(modules) & SERVERS
 
 
 @pytest.mark.parametrize("command", ["inventory", "log", "credential"])
