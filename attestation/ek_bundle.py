@@ -27,7 +27,8 @@ from typing import Self
 
 from cryptography import x509
 
-from attestation.ek_store import content_digest, load_crl, load_root, told
+from attestation.ek_root import load_root, told
+from attestation.ek_store import content_digest, load_crl
 from attestation.errors import PolicyError
 
 MAX_BUNDLE = 16 * 1024 * 1024  # bytes
@@ -47,7 +48,7 @@ _PART = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class EkBundle:
-    """What a bundle holds: certificates and CRLs as DER, by their digests."""
+    """What a bundle holds: certificates and CRLs as they came, by their digests."""
 
     name: str
     version: str
@@ -78,7 +79,7 @@ class EkBundle:
                 f"a bundle holds 1 to {MAX_CERTIFICATES} certificates, and up to"
                 f" {MAX_CRLS} CRLs"
             )
-        loaded = [load_root(one) for one in parts[0]]
+        loaded = [load_root(one).certificate for one in parts[0]]
         for one in parts[1]:
             load_crl(one, loaded)
         return cls(name, version, *parts)
@@ -95,7 +96,11 @@ class EkBundle:
             f"{name}: {value}" for name, value in zip(_HEADERS, values, strict=True)
         ]
         for der in self.certificates:
-            lines += ["", told(load_root(der).subject), _pem("CERTIFICATE", der)]
+            lines += [
+                "",
+                told(load_root(der).certificate.subject),
+                _pem("CERTIFICATE", der),
+            ]
         for der in self.crls:
             issuer = x509.load_der_x509_crl(der).issuer
             lines += ["", f"CRL of {told(issuer)}", _pem("X509 CRL", der)]

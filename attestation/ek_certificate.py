@@ -3,17 +3,19 @@
 Source: TCG EK Credential Profile 2.5, section 3; RFC 5280, sections 4.2 and 6.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from attestation.ek_leaf import EkLeaf, unreadable
+from attestation.ca_path import EK_PURPOSE
+from attestation.ek_leaf import unreadable
 from attestation.ek_path import path_of
 from attestation.ek_revocation import check_revocation
-from attestation.ek_store import EkTrust, told
+from attestation.ek_root import told
+from attestation.ek_store import EkTrust
 from attestation.ek_verdict import (
     MAX_CERTIFICATE,
     MAX_INTERMEDIATES,
@@ -22,13 +24,12 @@ from attestation.ek_verdict import (
     EkNote,
     EkNoteCode,
 )
+from attestation.odd_certificate import ReadCertificate
 from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.certificates import tpm_attributes
 from ownership_vouchers.certified_names import TpmAttributes
 from ownership_vouchers.errors import MalformedError, VoucherError
 from ownership_vouchers.keys import certificate_key, load_certificate, spki
-
-EK_PURPOSE = x509.ObjectIdentifier("2.23.133.8.1")  # tcg-kp-EKCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def missing() -> CertificateFault:
 
 def certified_path(
     key: VerifyKey,
-    leaf: EkLeaf,
+    leaf: ReadCertificate,
     intermediates: Sequence[bytes],
     trust: EkTrust,
     now: int,
@@ -73,9 +74,18 @@ def certified_path(
     path = path_of(leaf, helpers, trust, at)
     notes = (
         *(_brought(one) for one in path[1:] if one not in trust.certificates),
+        *(note for one in path[1:] for note in _odd(one, trust)),
         *check_revocation(path, leaf.serials, trust, at),
     )
     return CertifiedPath(path, notes)
+
+
+def _odd(one: x509.Certificate, trust: EkTrust) -> Iterator[EkNote]:
+    """How an issuer's certificate departs from DER."""
+    for note in trust.oddities(one):
+        yield EkNote(
+            note.code, f"in the certificate of {told(one.subject)}: {note.sentence}"
+        )
 
 
 def _brought(one: x509.Certificate) -> EkNote:

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from cryptography import x509
 
-from attestation.ek_store import EkTrust, TrustedCrl, key_info, told
+from attestation.ek_root import key_info, told
+from attestation.ek_store import EkTrust, TrustedCrl
 from attestation.ek_verdict import CertificateFault, EkCode, EkNote, EkNoteCode
 
 _NO_CRL = "import its CRL: vouchgate ek crl; this server fetches none"

@@ -14,56 +14,20 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from attestation.ek_verdict import MAX_CERTIFICATE
+from attestation.ek_root import EkRoot, key_info, told
+from attestation.ek_verdict import EkNote
 from attestation.errors import PolicyError
-from ownership_vouchers.errors import VoucherError
-from ownership_vouchers.keys import UNREADABLE, load_certificate
+from ownership_vouchers.keys import UNREADABLE
 
 MAX_CRL = 2 * 1024 * 1024  # bytes
-_MAX_NAME = 256  # characters
 _DOMAIN = b"vouchgate ek trust 1\0"
 _CRL_PARTS = (
     x509.AuthorityKeyIdentifier,
     x509.CRLNumber,
     x509.IssuingDistributionPoint,
 )
-
-
-def told(name: x509.Name) -> str:
-    """A name for people and records, bounded: a certificate may hold a long one."""
-    return name.rfc4514_string().replace("\0", "")[:_MAX_NAME]
-
-
-def key_info(certificate: x509.Certificate) -> bytes:
-    """A certificate's SubjectPublicKeyInfo, DER: CAs have keys that FDO has not."""
-    return certificate.public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def load_root(data: bytes) -> x509.Certificate:
-    """Load one certificate (PEM or DER) that an operator adds to the EK roots.
-
-    Raises:
-        PolicyError: Unreadable, or not a certificate authority's.
-    """
-    try:
-        der = data
-        if data.lstrip().startswith(b"-----BEGIN"):
-            der = x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
-        if len(der) > MAX_CERTIFICATE:
-            raise PolicyError(f"a certificate over {MAX_CERTIFICATE} bytes")
-        certificate = load_certificate(der)
-    except (ValueError, VoucherError) as error:
-        raise PolicyError("not one readable X.509 certificate") from error
-    for extension in certificate.extensions:
-        if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
-            return certificate
-    raise PolicyError(
-        f"not a certificate authority's certificate: {told(certificate.subject)}"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +131,7 @@ def content_digest(certificates: Iterable[bytes], crls: Iterable[bytes]) -> byte
     """The SHA-256 that names a set of certificates and CRLs, in whatever order.
 
     Args:
-        certificates, crls: The SHA-256 of each, as DER.
+        certificates, crls: The SHA-256 of each, as it came.
     """
     found = hashlib.sha256(_DOMAIN)
     for mark, digests in ((b"c", certificates), (b"r", crls)):
@@ -180,26 +144,37 @@ def content_digest(certificates: Iterable[bytes], crls: Iterable[bytes]) -> byte
 class EkTrust:
     """A trust store as it stood at one moment.
 
-    ``certificates``: self-signed ones are anchors, the others only help to build a
-    path. ``crls_required``: every CA of a path must have a CRL that is in force.
-    ``makers`` are CAs of device makers, who certify no EK but an IAK.
+    ``roots``: self-signed ones are anchors, the others only help to build a path.
+    ``crls_required``: every CA of a path must have a CRL that is in force. ``makers``
+    are CAs of device makers, who certify no EK but an IAK.
     """
 
-    certificates: tuple[x509.Certificate, ...] = ()
+    roots: tuple[EkRoot, ...] = ()
     crls: tuple[TrustedCrl, ...] = ()
     crls_required: bool = False
     makers: tuple[x509.Certificate, ...] = ()
 
     @classmethod
     def of(cls, certificates: Iterable[x509.Certificate]) -> Self:
-        return cls(tuple(certificates))
+        """A store of certificates in DER, and of nothing else."""
+        return cls(tuple(map(EkRoot.of, certificates)))
+
+    @cached_property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """Its certificates, in DER."""
+        return tuple(one.certificate for one in self.roots)
 
     @cached_property
     def digest(self) -> bytes:
         """What names this store's content."""
-        ders = (one.public_bytes(Encoding.DER) for one in self.certificates)
+        ders = (one.encoded for one in self.roots)
         lists = (one.crl.public_bytes(Encoding.DER) for one in self.crls)
         return content_digest(map(_sha256, ders), map(_sha256, lists))
+
+    def oddities(self, certificate: x509.Certificate) -> tuple[EkNote, ...]:
+        """How a certificate of the store departs from DER; nothing if it does not."""
+        found = (one for one in self.roots if one.is_odd)
+        return next((one.notes for one in found if one.certificate == certificate), ())
 
 
 def _sha256(data: bytes) -> bytes:

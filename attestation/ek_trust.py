@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from attestation.ek_certificate import CertifiedPath, certified_path, missing, named_tpm
-from attestation.ek_leaf import EkLeaf, read_leaf
-from attestation.ek_store import EkTrust, told
+from attestation.ek_leaf import read_leaf
+from attestation.ek_root import told
+from attestation.ek_store import EkTrust
 from attestation.ek_verdict import (
     CertificateFault,
     EkClass,
@@ -17,6 +18,7 @@ from attestation.ek_verdict import (
     EkReason,
     EkVerdict,
 )
+from attestation.odd_certificate import ReadCertificate
 from attestation.passport import Passport, key_digest
 from ownership_vouchers.algorithms import VerifyKey
 
@@ -59,7 +61,7 @@ def judge(
         return EkVerdict(EkClass.REFUSED, (REFUSED_BY_HAND,))
     if passport and not hmac.compare_digest(passport.ek_digest, digest):
         return EkVerdict(EkClass.REFUSED, (_not_the_passports(passport),))
-    leaf: EkLeaf | None = None
+    leaf: ReadCertificate | None = None
     try:
         if ek.certificate is None:
             raise missing()

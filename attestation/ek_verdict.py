@@ -67,6 +67,7 @@ class EkNoteCode(StrEnum):
     UNUSED_BITS = "odd-unused-bits-set"
     TIME = "odd-time"
     KEY_FOR_OAEP = "odd-key-marked-for-oaep"
+    NULL_AFTER = "odd-null-after-algorithm"
     NAME_UNREADABLE = "odd-alternative-name-unreadable"
     FROM_DEVICE = "intermediate-from-device"
     NOT_FETCHED = "issuer-not-fetched"

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.x509.verification import VerificationError
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.binding_codes import BindingCode, BindingRefused, malformed
+from attestation.ca_path import PathSearch
 from attestation.device_identity import (
     BoundIdentity,
     IdentityClass,
     IdentityEvidence,
     ShownKey,
 )
-from attestation.ek_path import verified
-from attestation.ek_store import told
+from attestation.ek_root import told
+from attestation.odd_certificate import read_certificate
 from hw.errors import EvidenceError, StructureError
 from hw.public_area import PublicArea
 from hw.quote import check_certify
@@ -97,10 +98,14 @@ def _doubt(
             return "the IAK certificate is not for an attestation key"
     anchors = [one for one in authorities if one.issuer == one.subject]
     others = [one for one in authorities if one.issuer != one.subject]
+    at = datetime.fromtimestamp(now, UTC)
     try:
         between = [*map(load_certificate, chain), *others]
-        verified(leaf, anchors, between, datetime.fromtimestamp(now, UTC))
-    except (VerificationError, VoucherError):
+        read = read_certificate(leaf.public_bytes(Encoding.DER))
+        found = PathSearch(anchors, between, at, AIK_PURPOSE).path_of(read)
+    except VoucherError:
+        found = None
+    if found is None:
         return f"no valid path from {told(leaf.issuer)} to a CA of device makers"
     return ""
 

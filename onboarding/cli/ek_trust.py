@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.ek_bundle import MAX_BUNDLE, EkBundle, split_pem
-from attestation.ek_store import load_root
+from attestation.ek_root import load_root
 from attestation.errors import PolicyError
 from onboarding.cli.answers import object_of
 from onboarding.cli.api import Ca, KeyFile, Url, connected
@@ -157,13 +157,13 @@ def read_parts(path: Path) -> tuple[list[bytes], list[bytes]]:
     if b"-----BEGIN" in data:
         return split_pem(data.decode("utf-8", "replace"))
     try:
-        return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)], []
+        return [], [x509.load_der_x509_crl(data).public_bytes(Encoding.DER)]
     except ValueError:
         pass
     try:
-        return [], [x509.load_der_x509_crl(data).public_bytes(Encoding.DER)]
-    except ValueError as error:
-        raise PolicyError("no certificate and no CRL, in PEM or DER") from error
+        return [load_root(data).encoded], []
+    except PolicyError as error:
+        raise PolicyError(f"no CRL in PEM or DER, and {error}") from error
 
 
 def crl(

@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.ek_bundle import EkBundle
-from attestation.ek_store import load_crl, load_root, told
+from attestation.ek_root import load_root, told
+from attestation.ek_store import load_crl
 from attestation.errors import PolicyError
 from onboarding.store.ek_trust_records import (
     BundleName,
@@ -103,11 +104,13 @@ def importing(
 
 
 def _root(der: bytes, actor: str, now: int, bundle: str | None = None) -> EkRootRecord:
-    return EkRootRecord(der, told(load_root(der).subject), now, actor, bundle)
+    return EkRootRecord(
+        der, told(load_root(der).certificate.subject), now, actor, bundle
+    )
 
 
 def _loaded(records: Iterable[EkRootRecord]) -> list[x509.Certificate]:
-    return [load_root(one.certificate) for one in records]
+    return [load_root(one.certificate).certificate for one in records]
 
 
 def _crls(

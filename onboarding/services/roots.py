@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from cryptography import x509
 
-from attestation.ek_store import EkTrust, load_crl, load_root
+from attestation.ek_root import load_root
+from attestation.ek_store import EkTrust, load_crl
 from onboarding.services.trust import load_trust
 from onboarding.store.ek_acceptances import EkAcceptanceStore
 from onboarding.store.ek_refusals import EkRefusalStore
@@ -88,5 +89,6 @@ class HeldTrust:
         self, state: EkTrustState, makers: tuple[x509.Certificate, ...]
     ) -> EkTrust:
         roots = tuple(load_root(one.certificate) for one in state.roots)
-        crls = tuple(load_crl(one.crl, roots) for one in state.crls)
+        signers = [one.certificate for one in roots]
+        crls = tuple(load_crl(one.crl, signers) for one in state.crls)
         return EkTrust(roots, crls, self._crls_required, makers)

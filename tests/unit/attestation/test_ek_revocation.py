@@ -32,7 +32,7 @@ PAST, FUTURE = (-60, -30), (30, 60)
 
 def trust(*crls: bytes, required: bool = False) -> EkTrust:
     loaded = tuple(load_crl(one, VENDOR.store) for one in crls)
-    return EkTrust(tuple(VENDOR.store), loaded, required)
+    return replace(VENDOR.trust, crls=loaded, crls_required=required)
 
 
 def judged(
@@ -195,7 +195,7 @@ def test_a_list_at_one_place_is_whole() -> None:
 
 def test_the_digest_of_a_store_is_of_what_is_in_it() -> None:
     one = trust(*BOTH)
-    assert one.digest == replace(one, certificates=one.certificates[::-1]).digest
+    assert one.digest == replace(one, roots=one.roots[::-1]).digest
     assert (
         len({one.digest, trust(BOTH[0]).digest, trust().digest, EkTrust().digest}) == 4
     )

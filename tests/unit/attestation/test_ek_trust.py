@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from attestation.ek_store import EkTrust, load_root
+from attestation.ek_root import EkRoot, load_root
+from attestation.ek_store import EkTrust
 from attestation.ek_trust import EkEvidence, judge
 from attestation.ek_verdict import EkClass, EkCode, EkVerdict
 from attestation.errors import PolicyError
@@ -269,10 +269,9 @@ def test_an_empty_trust_store_trusts_no_one() -> None:
     assert verdict.reasons[0].code is EkCode.CERTIFICATE_NO_PATH
 
 
-def test_a_root_is_loaded_from_pem_or_der() -> None:
+def test_a_root_is_kept_as_it_came() -> None:
     root = VENDOR.root.certificate
-    assert load_root(der(root)) == root
-    assert load_root(b"\n" + root.public_bytes(Encoding.PEM)) == root
+    assert load_root(der(root)) == EkRoot(der(root), root)
 
 
 @pytest.mark.parametrize(
