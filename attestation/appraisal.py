@@ -31,11 +31,11 @@ class Channel(StrEnum):
 
 @unique
 class Verdict(StrEnum):
-    """What came of it; ERROR says nothing about the device, so never "good"."""
+    """What came of it; NOT_CHECKED says nothing of the device, so never "good"."""
 
     PASSED = "passed"
     FAILED = "failed"
-    ERROR = "error"
+    NOT_CHECKED = "not-checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class Appraisal:
     are those of the quote, None where the channel does not show it.
 
     Raises:
-        PolicyError: Passed although nothing was compared, or something failed.
+        PolicyError: Passed although nothing was compared, or something failed; or not
+            checked although something was compared.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Appraisal:
     def __post_init__(self) -> None:
         if self.verdict is Verdict.PASSED and (self.failures or not self.compared):
             raise PolicyError("an appraisal passes only if all that it compared held")
+        if self.verdict is Verdict.NOT_CHECKED and self.compared:
+            raise PolicyError("what compared something has checked it")
         for digest in (self.policy_digest, self.evidence_digest):
             if not _DIGEST.fullmatch(digest):
                 raise PolicyError("digests are 64 lower-case hexadecimal digits")
@@ -140,7 +143,7 @@ def _failure(item: object) -> AppraisalFailure:
 def conclude(
     valid: bool, compared: Sequence[str], failures: Sequence[AppraisalFailure]
 ) -> tuple[Verdict, tuple[AppraisalFailure, ...]]:
-    """Turn a verifier's answer into a verdict: valid with nothing compared is none.
+    """Turn a verifier's answer into a verdict: nothing compared is nothing checked.
 
     An invalid answer, or any failure, is FAILED.
     """
@@ -149,7 +152,7 @@ def conclude(
         return Verdict.FAILED, said
     if not compared:
         nothing = AppraisalFailure(
-            NOTHING_COMPARED, "the policy let nothing be compared, so nothing is shown"
+            NOTHING_COMPARED, "nothing was compared, so nothing is shown"
         )
-        return Verdict.ERROR, (nothing,)
+        return Verdict.NOT_CHECKED, (nothing,)
     return Verdict.PASSED, ()

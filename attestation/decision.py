@@ -20,7 +20,7 @@ class DenyCode(StrEnum):
     NO_POLICY = "no-attestation-policy"
     NEVER_APPRAISED = "never-appraised"
     APPRAISAL_FAILED = "appraisal-failed"
-    APPRAISAL_ERROR = "appraisal-inconclusive"
+    NOT_CHECKED = "appraisal-not-checked"
     APPRAISAL_OF_ANOTHER = "appraisal-of-another-device"
     OTHER_POLICY = "appraised-under-another-policy"
     COMPARED_TOO_LITTLE = "compared-too-little"

@@ -96,8 +96,9 @@ class UpdateWindow:
 class Facts:
     """All a decision may look at. None means "not known", which never allows.
 
-    ``appraisal`` is the latest that came to a conclusion, passed or failed. One that
-    ended in an error concludes nothing: leave it out, and the lease runs on.
+    ``appraisal`` is the latest that came to a conclusion, passed or failed. One in
+    which nothing was checked concludes nothing: it stands here only if there is no
+    other, and a lease runs on.
     ``freezes`` names the freezes in force, such as ``fleet``; the empty tuple says
     that there are none. ``withdrawn``: the workload was taken back and the device is
     not cleared since. ``manifest_digest`` is 64 hexadecimal digits. ``update`` is the

@@ -99,11 +99,11 @@ def _verdict(facts: Facts, _policy: ReleasePolicy, _now: int) -> str | Reason:
                 f"the last appraisal failed: {_failures(appraisal)}",
                 "mend the device, or correct the policy if it is wrong; then appraise",
             )
-        case Verdict.ERROR:
+        case Verdict.NOT_CHECKED:
             return Reason(
-                DenyCode.APPRAISAL_ERROR,
-                f"the last appraisal showed nothing: {_failures(appraisal)}",
-                "see that the verifier answers and the policy compares something",
+                DenyCode.NOT_CHECKED,
+                "not checked: nothing was compared",
+                "assign a policy that compares something, then have the device attest",
             )
         case other:
             assert_never(other)

@@ -158,7 +158,7 @@ def appraisals(
         return print_json({"items": found})
     print_table(
         ("at", "verdict", "policy", "compared, or why not"),
-        [(when(one["at"]), one["outcome"], _policy(one), _told(one)) for one in found],
+        [appraisal_row(one) for one in found],
     )
 
 
@@ -190,6 +190,11 @@ def _policy(one: dict[str, Any]) -> str:
     return f"{one['policy']} version {one['policy_version']}"
 
 
+def appraisal_row(one: dict[str, Any]) -> tuple[str, ...]:
+    """One appraisal, as the API shows it, as a row."""
+    return when(one["at"]), one["verdict"], _policy(one), _told(one)
+
+
 def _told(one: dict[str, Any]) -> str:
     failures = "; ".join(f"{f['message']}" for f in one["failures"])
-    return failures or ", ".join(one["compared"])
+    return failures or ", ".join(one["compared"]) or "nothing"

@@ -34,10 +34,14 @@ class Verdict:
     the evidence did not pass.
     """
 
-    passed: bool
+    said: str  # passed, failed, or not-checked: nothing was compared
     compared: tuple[str, ...]
     failures: tuple[str, ...]
     lease_expires: int | None
+
+    @property
+    def passed(self) -> bool:
+        return self.said == "passed"
 
     def noted(self, name: str) -> str:
         """What ``compared`` notes under a name, such as ``boot-events``; "" if not."""
@@ -192,7 +196,7 @@ def _verdict(answer: dict[object, object]) -> Verdict:
         failures = cbor.array(answer.get("failures"))
         lease = answer.get("lease_expires")
         return Verdict(
-            text_field(answer, "verdict", 16) == "passed",
+            text_field(answer, "verdict", 16),
             tuple(cbor.tstr(one) for one in cbor.array(answer.get("compared"))),
             tuple(_sentence(one) for one in failures),
             None if lease is None else cbor.uint(lease, 63),

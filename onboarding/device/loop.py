@@ -76,7 +76,8 @@ def _attest(agent: Agent) -> Event:
     if attested.verdict.passed:
         told = f"passed, PCRs {numbers} compared{_boot_told(attested.verdict)}"
         return Event("attested", told)
-    return Event("attested", f"failed: {'; '.join(attested.verdict.failures)}")
+    said = attested.verdict.said.replace("-", " ")
+    return Event("attested", f"{said}: {'; '.join(attested.verdict.failures)}")
 
 
 def _boot_told(verdict: Verdict) -> str:

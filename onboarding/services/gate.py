@@ -260,7 +260,7 @@ class Gate:
         """
         at = device.facts.appraised_at
         if at is None:
-            return None
+            return self._not_checked(device)
         # Of two in the same second the failure counts.
         for outcome in (Outcome.FAILED, Outcome.PASSED):
             try:
@@ -270,3 +270,13 @@ class Gate:
             if found.at == at:
                 return found
         return None
+
+    def _not_checked(self, device: DeviceRecord) -> AppraisalRecord | None:
+        """The newest in which nothing was compared, of the key that is bound now."""
+        try:
+            found = self._context.stores.appraisals.latest(
+                device.guid, Outcome.NOT_CHECKED
+            )
+        except NotFound:
+            return None
+        return found if found.at >= (device.facts.bound_at or 0) else None

@@ -74,7 +74,7 @@ class Observer:
         verdict, said = conclude(judged.valid, judged.compared, judged.failures)
         outcome = Outcome(verdict.value)
         if any(failure.type == NOT_CHECKED for failure in said):
-            outcome = Outcome.ERROR
+            outcome = Outcome.NOT_CHECKED
         self._context.stores.observations.put(
             ObservationRecord(
                 seen.guid.raw,

@@ -44,11 +44,11 @@ _INSERT = Sql(
 
 @unique
 class Outcome(StrEnum):
-    """What the verifier said; ``error`` is no statement on the device."""
+    """What the verifier said; NOT_CHECKED, as nothing was compared, is no statement."""
 
     PASSED = "passed"
     FAILED = "failed"
-    ERROR = "error"
+    NOT_CHECKED = "not-checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def _check(record: AppraisalRecord) -> None:
 
 
 def _counts(record: AppraisalRecord, facts: DeviceFacts) -> bool:
-    if record.outcome is Outcome.ERROR or record.at < (facts.bound_at or 0):
+    if record.outcome is Outcome.NOT_CHECKED or record.at < (facts.bound_at or 0):
         return False
     newest = facts.appraised_at
     if newest is None or record.at > newest or record.outcome is Outcome.FAILED:

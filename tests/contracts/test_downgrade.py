@@ -1,11 +1,13 @@
 """From each revision down and up again, with rows in it, on both databases."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from onboarding.cli.app import run
 from onboarding.store import schema
+from onboarding.store.appraisals import AppraisalStore, Outcome
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from onboarding.store.errors import StoreUnavailable
@@ -13,7 +15,15 @@ from onboarding.store.event_log import EventLog
 from onboarding.store.events import Event
 from onboarding.store.vouchers import VoucherStore
 from tests.contracts.test_schema import differences
-from tests.support.store_records import ACTOR, GUID, NOW, OTHER_GUID, binding, voucher
+from tests.support.store_records import (
+    ACTOR,
+    GUID,
+    NOW,
+    OTHER_GUID,
+    appraisal,
+    binding,
+    voucher,
+)
 
 EVENT = Event("database.downgraded", ACTOR, NOW)
 REVISIONS = [f"{number:04}" for number in range(1, int(schema.newest()))]
@@ -74,3 +84,14 @@ def test_the_command_says_what_would_be_lost_and_logs_what_it_did(
     rows = database.direct.rows(Sql("SELECT cause FROM events WHERE seq = ?"), (last,))
     database.close()
     assert rows == [("database.downgraded",)]
+
+
+def test_what_was_not_checked_had_another_name_before(owned: str) -> None:
+    database = Database(owned)
+    bound = replace(appraisal("a1", Outcome.NOT_CHECKED), guid=OTHER_GUID)
+    AppraisalStore(database).add(bound, ACTOR)
+    database.downgrade("0028", EVENT)
+    assert database.direct.rows(Sql("SELECT verdict FROM appraisals")) == [("error",)]
+    database.migrate()
+    assert AppraisalStore(database).get("a1").outcome is Outcome.NOT_CHECKED
+    database.close()

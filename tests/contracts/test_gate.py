@@ -160,12 +160,14 @@ def test_of_two_verdicts_in_one_second_the_failure_counts(
     assert state(database, NOW + 10) is DeviceState.FAILED
 
 
-def test_an_error_is_kept_but_says_nothing_of_the_device(database: Database) -> None:
+def test_what_was_not_checked_is_kept_but_says_nothing_of_the_device(
+    database: Database,
+) -> None:
     enrolled_device(database)
     AppraisalStore(database).add(appraisal(), ACTOR)
-    AppraisalStore(database).add(appraisal("a2", Outcome.ERROR, NOW + 20), ACTOR)
+    AppraisalStore(database).add(appraisal("a2", Outcome.NOT_CHECKED, NOW + 20), ACTOR)
     assert state(database, NOW + 20) is DeviceState.ATTESTED
-    assert AppraisalStore(database).latest(GUID).outcome is Outcome.ERROR
+    assert AppraisalStore(database).latest(GUID).outcome is Outcome.NOT_CHECKED
 
 
 def test_a_verdict_from_before_the_binding_does_not_count(database: Database) -> None:

@@ -165,7 +165,8 @@ NEEDED = st.sampled_from([one for one in NAMES if one != "update"])
 
 
 def appraisal_of(verdict: Verdict, at: int) -> Appraisal | None:
-    return appraised(verdict=verdict, at=at).appraisal
+    nothing = {"compared": ()} if verdict is Verdict.NOT_CHECKED else {}
+    return appraised(verdict=verdict, at=at, **nothing).appraisal
 
 
 def without(facts: Facts, name: str) -> Facts:

@@ -136,7 +136,7 @@ class Stock:
             guid,
             Channel.EVIDENCE,
             verdict,
-            () if verdict is Verdict.ERROR else POLICY.required,
+            () if verdict is Verdict.NOT_CHECKED else POLICY.required,
             (failure,) if failed else (),
             POLICY.name,
             POLICY.version,

@@ -11,7 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
+from attestation.appraisal import (
+    Appraisal,
+    AppraisalFailure,
+    Channel,
+    Verdict,
+    conclude,
+)
 from attestation.device_auth import DeviceRequest, Purpose, sign_request
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
 from attestation.policy import AttestationPolicy
@@ -91,14 +97,28 @@ class OwnerBench:
 
     def appraise(self, *, good: bool = True) -> None:
         """Store a verdict of this second."""
-        at = self.context.now()
         failures = () if good else (AppraisalFailure("pcr", "PCR 7 differs"),)
+        verdict = Verdict.PASSED if good else Verdict.FAILED
+        self._appraised(verdict, POLICY.required, failures)
+
+    def look_at_nothing(self) -> None:
+        """Store that nothing was compared."""
+        verdict, failures = conclude(True, (), ())
+        self._appraised(verdict, (), failures)
+
+    def _appraised(
+        self,
+        verdict: Verdict,
+        compared: tuple[str, ...],
+        failures: tuple[AppraisalFailure, ...],
+    ) -> None:
+        at, good = self.context.now(), verdict is Verdict.PASSED
         appraisal = Appraisal(
             secrets.token_hex(8),
             self.guid,
             Channel.EVIDENCE,
-            Verdict.PASSED if good else Verdict.FAILED,
-            POLICY.required,
+            verdict,
+            compared,
             failures,
             POLICY.name,
             POLICY.version,

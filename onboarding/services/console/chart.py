@@ -10,7 +10,7 @@ from typing import Any
 
 from onboarding.services.api.fields import JsonObject
 
-LANES = {"passed": 30, "failed": 70, "error": 110}  # y of each outcome
+LANES = {"passed": 30, "failed": 70, "not-checked": 110}  # y of each outcome
 _SHORTEST = 600  # seconds that a drawing spans at least
 _TICKS = 4
 

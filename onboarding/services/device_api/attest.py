@@ -120,7 +120,7 @@ class EvidenceChannel:
             said = KEPT if kept else NOT_KEPT
         self._observe(call, standing, judge)
         return {
-            "verdict": Outcome.ERROR.value,
+            "verdict": Outcome.NOT_CHECKED.value,
             "appraisal": "",
             "lease_expires": None,
             "compared": [],

@@ -21,13 +21,17 @@ FAILURE = AppraisalFailure("pcr", "PCR 7 has another value")
 @pytest.mark.parametrize("verdict", Verdict)
 def test_an_appraisal_survives_json(verdict: Verdict) -> None:
     failures = () if verdict is Verdict.PASSED else (FAILURE,)
-    appraisal = replace(APPRAISAL, verdict=verdict, failures=failures, clock=None)
+    compared = () if verdict is Verdict.NOT_CHECKED else APPRAISAL.compared
+    appraisal = replace(
+        APPRAISAL, verdict=verdict, compared=compared, failures=failures, clock=None
+    )
     assert Appraisal.from_json(appraisal.to_json()) == appraisal
 
 
 BAD: dict[str, dict[str, Any]] = {
     "passed with nothing compared": {"compared": ()},
     "passed with a failure": {"failures": (FAILURE,)},
+    "not checked with something compared": {"verdict": Verdict.NOT_CHECKED},
     "policy digest that is none": {"policy_digest": "boot"},
     "evidence digest that is none": {"evidence_digest": "AB" * 32},
 }
@@ -61,7 +65,7 @@ def test_valid_with_something_compared_passes() -> None:
 
 def test_valid_with_nothing_compared_is_no_pass() -> None:
     verdict, failures = conclude(True, [], [])
-    assert verdict is Verdict.ERROR
+    assert verdict is Verdict.NOT_CHECKED
     assert failures[0].type == NOTHING_COMPARED
 
 

@@ -82,10 +82,9 @@ DENIED: dict[str, tuple[Facts, list[DenyCode]]] = {
         appraised(verdict=Verdict.FAILED, failures=(PCR_7,)),
         [DenyCode.APPRAISAL_FAILED],
     ),
-    "inconclusive": (appraised(verdict=Verdict.ERROR), [DenyCode.APPRAISAL_ERROR]),
     "nothing compared": (
-        appraised(verdict=Verdict.ERROR, compared=()),
-        [DenyCode.APPRAISAL_ERROR, DenyCode.COMPARED_TOO_LITTLE],
+        appraised(verdict=Verdict.NOT_CHECKED, compared=()),
+        [DenyCode.NOT_CHECKED, DenyCode.COMPARED_TOO_LITTLE],
     ),
     "too little compared": (
         appraised(compared=("pcr:sha256:0",)),

@@ -24,7 +24,7 @@ def test_a_device_that_was_told_nothing_reads_the_kernels() -> None:
 
 def test_what_was_compared_may_carry_a_note() -> None:
     verdict = Verdict(
-        True, ("boot:sha256:7", "boot-events:38", "boot-is:a:b"), (), None
+        "passed", ("boot:sha256:7", "boot-events:38", "boot-is:a:b"), (), None
     )
     assert verdict.noted("boot-events") == "38"
     assert verdict.noted("boot-is") == "a:b"

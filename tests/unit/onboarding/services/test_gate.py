@@ -119,6 +119,20 @@ def test_a_device_that_never_attested_is_denied_with_every_reason(
     assert [one.id for one in decisions] == [problem.extra["decision"]]
 
 
+def test_what_was_not_checked_is_no_pass_and_the_denial_says_so(
+    bench: OwnerBench,
+) -> None:
+    bench.assign()
+    bench.look_at_nothing()
+    denied = denial(bench)
+    assert codes(denied) == ["appraisal-not-checked", "compared-too-little"]
+    assert "not checked: nothing was compared" in repr(denied.extra["reasons"])
+    assert state(bench) == "attesting"
+    bench.appraise()
+    bench.look_at_nothing()
+    assert "ticket" in bench.ask()
+
+
 def test_a_denial_says_how_old_the_last_appraisal_is(bench: OwnerBench) -> None:
     bench.assign()
     bench.appraise()
