@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hw.log_text import printable
 
+DEFAULT_TCTI = "device:/dev/tpmrm0"  # the kernel's resource manager
 MAX_FILE = 64 * 1024
 MAX_TEXT = 128  # characters of one value
 MAX_ENTRIES = 256  # of one directory that are looked at

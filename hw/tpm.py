@@ -19,11 +19,11 @@ from hw.inventory import TpmMaker
 from hw.key_ref import KeyRef, Kind
 from hw.keys import HMAC_SHA256, HMAC_SHA384
 from hw.nv_profile import NvProfile
+from hw.sysfiles import DEFAULT_TCTI
 from hw.tpm_held import TpmHmac, TpmKey
 from hw.tpm_maker import tpm_maker
 from hw.tss import Link
 
-DEFAULT_TCTI = "device:/dev/tpmrm0"  # the kernel's resource manager
 _RANDOM_STEP = 32  # bytes that every TPM gives at once
 _SIGNING: dict[str, Kind] = {
     "P-256": "ecc256:ecdsa-sha256:null",

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
-import typer
 
 from onboarding.cli.credentials import Credential, credential_of
 from onboarding.cli.files import read_file
@@ -23,23 +22,6 @@ LIMIT = 64 * 1024 * 1024
 QUIET_SECONDS = 60.0  # a stream says something every 15
 TRIES, AGAIN_SECONDS = 3, 1.0
 MAX_CA = 4 * 1024 * 1024
-Url = Annotated[
-    str, typer.Option(envvar="VOUCHGATE_URL", help="The service's address.")
-]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="VOUCHGATE_API_KEY_FILE",
-        help="File with the API key; else VOUCHGATE_API_KEY.",
-    ),
-]
-Ca = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="VOUCHGATE_CA",
-        help="Certificates (PEM) that vouch for HTTPS servers; else the public ones.",
-    ),
-]
 
 
 class Api:

@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import write_file
 from onboarding.cli.labels import labels_of
+from onboarding.cli.options import Ca, KeyFile
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 from onboarding.cli.settings import DatabaseUrl, load_settings
 from onboarding.services.context import open_database

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     FAILED,
     OK,

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from attestation.errors import DocumentRefused
 from attestation.evidence_pack import MAX_PACK, open_pack, unverified_pack
 from attestation.pack_checks import Outcome, PackChecker, owner_keys
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.audit_events import app as events
 from onboarding.cli.files import read_file, read_public_key, write_file
+from onboarding.cli.options import Ca, KeyFile, Limit, Url
 from onboarding.cli.output import (
     FAILED,
     OK,
@@ -128,7 +129,7 @@ def checkpoint(
 def checkpoints_(
     url: Url,
     api_key_file: KeyFile = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    limit: Limit = 20,
     ca: Ca = None,
     json: Json = False,
 ) -> None:

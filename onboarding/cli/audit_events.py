@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import first_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.guids import guid_of
+from onboarding.cli.options import Ca, KeyFile, Most, Url
 from onboarding.cli.output import (
     Json,
     console,
@@ -31,7 +32,7 @@ def events(
     url: Url,
     cause: Cause = None,
     device: Annotated[str | None, typer.Option(help="GUID; only its own.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most.")] = 20,
+    limit: Most = 20,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.guids import guid_of
 from onboarding.cli.labels import labels_of
+from onboarding.cli.options import Ca, KeyFile, Url, Version
 from onboarding.cli.output import (
     OK,
     CliError,
@@ -57,7 +58,7 @@ def observe(
         list[str], typer.Option(metavar=_LABEL, help="Of its devices; repeat for more.")
     ],
     url: Url,
-    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    version: Version = None,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

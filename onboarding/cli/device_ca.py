@@ -8,8 +8,9 @@ from urllib.parse import quote
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_file, write_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import Json, console, plain, print_json
 
 app = typer.Typer(no_args_is_help=True, help="A service's device CAs.")

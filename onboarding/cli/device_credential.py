@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hw.sysfiles import DEFAULT_TCTI
 from onboarding.cli.output import FAILED, CliError, Json, print_facts, print_json
 from onboarding.device.errors import CredentialUnreadable
 from onboarding.device.layouts import Stored, read_stored
@@ -11,7 +12,7 @@ from onboarding.device.machine import Machine
 
 
 def credential(
-    tcti: Annotated[str, typer.Option(help="Where the TPM is.")] = "device:/dev/tpmrm0",
+    tcti: Annotated[str, typer.Option(help="Where the TPM is.")] = DEFAULT_TCTI,
     json: Json = False,
 ) -> int:
     """Print the FDO credential in a TPM, also another client's; 1 when there is none.

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Api, Ca, connected, trust_of
+from hw.sysfiles import DEFAULT_TCTI
+from onboarding.cli.api import Api, connected, trust_of
 from onboarding.cli.device_choices import STATE, Directory, Encoding
 from onboarding.cli.device_credential import refuse_to_destroy
-from onboarding.cli.device_inventory import FOUND, board_of
+from onboarding.cli.device_inventory import FOUND, Board, board_of
 from onboarding.cli.files import read_secret
+from onboarding.cli.options import Ca
 from onboarding.cli.output import CliError, Json, console, print_json
 from onboarding.device.config import FILE, DeviceConfig
 from onboarding.device.factory import Made, initialise
@@ -19,77 +21,81 @@ from onboarding.device.http import new_client
 from onboarding.device.machine import Machine
 from ownership_vouchers.key_algorithm import KeyAlgorithm
 
+Maker = Annotated[str, typer.Option(help="The manufacturing service.")]
+Serial = Annotated[str, typer.Option(help="Serial number.")]
+Model = Annotated[str, typer.Option(help="Model, as vouchers name it.")]
+Tcti = Annotated[
+    str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
+]
+Kind = Annotated[KeyAlgorithm, typer.Option(help="Kind of the device's own key.")]
+OwnerKind = Annotated[
+    KeyAlgorithm | None,
+    typer.Option(help="Kind of manufacturer's and owners' keys; else the same."),
+]
+Written = Annotated[Encoding, typer.Option(help="How the voucher's keys are written.")]
+RefuseReuse = Annotated[
+    bool,
+    typer.Option(
+        "--refuse-reuse", help="Take no owner that leaves the credential as it is."
+    ),
+]
+Secret = Annotated[
+    Path | None,
+    typer.Option(help="What opens the key files of a device without a TPM."),
+]
+UefiLog = Annotated[
+    Path | None, typer.Option(help="Event log to read in place of the kernel's.")
+]
+ImaList = Annotated[
+    Path | None, typer.Option(help="IMA list to read in place of the kernel's.")
+]
+Image = Annotated[
+    Path | None,
+    typer.Option(help="File that begins with the SHA-256 of the OS image."),
+]
+StationKey = Annotated[
+    Path | None,
+    typer.Option(help="API key of the factory station, to have a passport made."),
+]
+Line = Annotated[
+    str | None, typer.Option(help="Production line; else the service's own.")
+]
+LineKey = Annotated[Path | None, typer.Option(help="The station's key for its line.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Destroy the device that is there already.")
+]
+
 
 def di(
-    url: Annotated[str, typer.Option(help="The manufacturing service.")],
-    serial: Annotated[str, typer.Option(help="Serial number.")],
-    board: Annotated[str, typer.Option(help="Board profile; 'auto' finds it.")] = FOUND,
-    model: Annotated[str, typer.Option(help="Model, as vouchers name it.")] = "device",
-    tcti: Annotated[
-        str, typer.Option(help="Where the TPM is; 'none' keeps keys in files.")
-    ] = "device:/dev/tpmrm0",
-    key: Annotated[
-        KeyAlgorithm, typer.Option(help="Kind of the device's own key.")
-    ] = KeyAlgorithm.P256,
-    owner_key: Annotated[
-        KeyAlgorithm | None,
-        typer.Option(help="Kind of manufacturer's and owners' keys; else the same."),
-    ] = None,
-    encoding: Annotated[
-        Encoding, typer.Option(help="How the voucher's keys are written.")
-    ] = Encoding.X509,
-    refuse_reuse: Annotated[
-        bool,
-        typer.Option(
-            "--refuse-reuse", help="Take no owner that leaves the credential as it is."
-        ),
-    ] = False,
-    secret_file: Annotated[
-        Path | None,
-        typer.Option(help="What opens the key files of a device without a TPM."),
-    ] = None,
-    uefi_log: Annotated[
-        Path | None, typer.Option(help="Event log to read in place of the kernel's.")
-    ] = None,
-    ima_list: Annotated[
-        Path | None, typer.Option(help="IMA list to read in place of the kernel's.")
-    ] = None,
-    image_file: Annotated[
-        Path | None,
-        typer.Option(help="File that begins with the SHA-256 of the OS image."),
-    ] = None,
-    station_key_file: Annotated[
-        Path | None,
-        typer.Option(help="API key of the factory station, to have a passport made."),
-    ] = None,
-    line: Annotated[
-        str | None, typer.Option(help="Production line; else the service's own.")
-    ] = None,
-    line_key_file: Annotated[
-        Path | None, typer.Option(help="The station's key for its line.")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Destroy the device that is there already.")
-    ] = False,
+    url: Maker,
+    serial: Serial,
+    board: Board = FOUND,
+    model: Model = "device",
+    tcti: Tcti = DEFAULT_TCTI,
+    key: Kind = KeyAlgorithm.P256,
+    owner_key: OwnerKind = None,
+    encoding: Written = Encoding.X509,
+    refuse_reuse: RefuseReuse = False,
+    secret_file: Secret = None,
+    uefi_log: UefiLog = None,
+    ima_list: ImaList = None,
+    image_file: Image = None,
+    station_key_file: StationKey = None,
+    line: Line = None,
+    line_key_file: LineKey = None,
+    force: Force = False,
     ca: Ca = None,
     directory: Directory = STATE,
     json: Json = False,
 ) -> None:
     """Device initialisation: new keys, a credential, a voucher at the manufacturer."""
-    if (directory / FILE).exists() and not force:
-        raise CliError(
-            f"there is a device in {directory} already",
-            "Its keys and credential would be destroyed: say --force if that is meant.",
-        )
+    if not force:
+        _refuse_to_replace(directory)
+    line_key = _line_key(line_key_file)
     where = None if tcti == "none" else tcti
-    line_key = None
-    if line_key_file is not None:
-        line_key = read_secret(line_key_file).decode("latin1")
-    at = url.rstrip("/") if line is None else f"{url.rstrip('/')}/line/{line}"
-    found = board_of(board, where)
     config = DeviceConfig(
         serial,
-        found,
+        board_of(board, where),
         model,
         where,
         key,
@@ -103,14 +109,37 @@ def di(
     ):
         if not force:
             refuse_to_destroy(machine)
+        at = _address(url, line)
         made = initialise(machine, client, at, line_key, encoding.on_the_wire)
     if station_key_file is not None:
         with connected(url, station_key_file, ca) as station:
             register_passport(station, made)
+    _tell(made, as_json=json)
+
+
+def _refuse_to_replace(directory: Path) -> None:
+    if (directory / FILE).exists():
+        raise CliError(
+            f"there is a device in {directory} already",
+            "Its keys and credential would be destroyed: say --force if that is meant.",
+        )
+
+
+def _line_key(file: Path | None) -> str | None:
+    return None if file is None else read_secret(file).decode("latin1")
+
+
+def _address(url: str, line: str | None) -> str:
+    """Where DI goes on; each line has an address of its own."""
+    base = url.rstrip("/")
+    return base if line is None else f"{base}/line/{line}"
+
+
+def _tell(made: Made, *, as_json: bool) -> None:
     guid = str(made.identity.active.guid)
-    if json:
-        return print_json({"guid": guid, "serial": serial, "board": found})
-    console().print(f"[green]made[/] {serial}: GUID {guid}")
+    if as_json:
+        return print_json({"guid": guid, "serial": made.serial, "board": made.board})
+    console().print(f"[green]made[/] {made.serial}: GUID {guid}")
 
 
 def register_passport(station: Api, made: Made) -> None:

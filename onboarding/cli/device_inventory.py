@@ -12,17 +12,18 @@ from hw.inventory_reader import take_inventory
 from hw.machine_facts import MachineFacts, read_facts
 from hw.profiles import BoardProfile, assurance_of, find_profile
 from hw.profiles import profile as named_profile
-from hw.sysfiles import SysFiles
+from hw.sysfiles import DEFAULT_TCTI, SysFiles
 from onboarding.cli.output import Json, print_facts, print_json
 
 FOUND = "auto"
+Board = Annotated[str, typer.Option(help="Board profile; 'auto' finds it.")]
 
 
 def inventory(
-    board: Annotated[str, typer.Option(help="Board profile; 'auto' finds it.")] = FOUND,
+    board: Board = FOUND,
     tcti: Annotated[
         str, typer.Option(help="Where the TPM is; 'none' asks no TPM.")
-    ] = "device:/dev/tpmrm0",
+    ] = DEFAULT_TCTI,
     root: Annotated[
         Path, typer.Option(help="Where a recorded /sys and /proc are.")
     ] = Path("/"),

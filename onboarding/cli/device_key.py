@@ -8,9 +8,10 @@ from urllib.parse import quote
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.bulk import Part, cut, post_once, send_parts
 from onboarding.cli.files import read_file, read_json
+from onboarding.cli.options import Ca, KeyFile, Limit, Url
 from onboarding.cli.output import (
     Json,
     console,
@@ -63,7 +64,7 @@ def import_(
 @app.command("list")
 def list_(
     url: Url,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 100,
+    limit: Limit = 100,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

@@ -13,6 +13,7 @@ from hw.eventlog_replay import Comparison, compare
 from hw.ima import IMA_PCR, Measurement, read_ascii
 from hw.ima_replay import ImaMatch, ImaState, match
 from hw.kernel_logs import KernelLogs
+from hw.sysfiles import DEFAULT_TCTI
 from onboarding.cli.output import FAILED, Json, console, print_json, unusable
 
 MAX_PCR_FILE = 64 * 1024
@@ -34,7 +35,7 @@ def log(
     bank: Annotated[str, typer.Option(help="PCR bank.")] = "sha256",
     tcti: Annotated[
         str, typer.Option(help="The TPM to hold the logs against.")
-    ] = "device:/dev/tpmrm0",
+    ] = DEFAULT_TCTI,
     pcrs: Annotated[
         Path | None,
         typer.Option(help='PCR values instead of a TPM\'s: JSON, {"0": "…", …}.'),

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Ca, trust_of
+from onboarding.cli.api import trust_of
 from onboarding.cli.device_choices import STATE, Directory, cipher_named
 from onboarding.cli.device_telling import binding_told, tell_progress
+from onboarding.cli.options import Ca
 from onboarding.cli.output import Json, print_facts, print_json
 from onboarding.device.http import new_client
 from onboarding.device.machine import Machine

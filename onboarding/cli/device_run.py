@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Ca, trust_of
+from onboarding.cli.api import trust_of
 from onboarding.cli.device_choices import STATE, Directory
+from onboarding.cli.options import Ca
 from onboarding.cli.output import (
     FAILED,
     Json,

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.cli import ek_trust
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     Json,
     console,

@@ -13,8 +13,9 @@ from attestation.ek_bundle import MAX_BUNDLE, EkBundle, split_pem
 from attestation.ek_root import load_root
 from attestation.errors import PolicyError
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_file, write_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     Json,
     console,

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.fleet_looks import Device, Reason
 from onboarding.cli.fleet_looks import app as looks
 from onboarding.cli.labels import labels_of
+from onboarding.cli.options import Ca, KeyFile, Url, Version
 from onboarding.cli.output import Json, console, plain, print_json, unusable
 from ownership_vouchers.types import Guid
 
@@ -70,7 +71,7 @@ def hold(
     device: Device,
     policy: Annotated[str, typer.Argument(help="Name of an attestation policy.")],
     url: Url,
-    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    version: Version = None,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import first_of, object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
+from onboarding.cli.options import Ca, KeyFile, Most, Url
 from onboarding.cli.output import (
     Json,
     console,
@@ -22,7 +23,6 @@ app = typer.Typer()
 
 Device = Annotated[str, typer.Argument(help="Any GUID it ever had.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit log.")]
-Most = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most.")]
 
 
 @app.command("list")

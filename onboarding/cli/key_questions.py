@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.files import read_file
 from onboarding.cli.key_calls import NEEDED, any_key, as_maps, held, owner_keys
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     FAILED,
     OK,

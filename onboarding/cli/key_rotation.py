@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.key_calls import NEEDED, Key, any_key, held, owner_key
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     FAILED,
     OK,

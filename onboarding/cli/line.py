@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import typer
 
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_json, write_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     Json,
     console,

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
+from onboarding.cli.options import Ca, KeyFile, Limit, Url
 from onboarding.cli.output import Json, console, plain, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="What a factory made.")
@@ -20,7 +21,7 @@ def list_(
     alarms: Annotated[
         bool, typer.Option("--alarms", help="Only what needs a look.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    limit: Limit = 20,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

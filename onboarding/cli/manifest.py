@@ -8,8 +8,9 @@ import typer
 
 from attestation.manifest import MAX_FILES, ManifestKind
 from onboarding.cli.answers import first_of, object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_file
+from onboarding.cli.options import Ca, KeyFile, Most, Url
 from onboarding.cli.output import (
     Json,
     console,
@@ -50,7 +51,7 @@ def add(
 @app.command("list")
 def list_(
     url: Url,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most.")] = 100,
+    limit: Most = 100,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

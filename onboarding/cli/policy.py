@@ -10,8 +10,9 @@ import typer
 
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.files import read_file, read_json
+from onboarding.cli.options import Ca, KeyFile, Url, Version
 from onboarding.cli.output import (
     OK,
     CliError,
@@ -100,7 +101,7 @@ def list_(
 def show(
     name: Annotated[str, typer.Argument(help="Of the policy.")],
     url: Url,
-    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    version: Version = None,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
@@ -132,7 +133,7 @@ def set_(
 def diff(
     name: Annotated[str, typer.Argument(help="Of the policy.")],
     url: Url,
-    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    version: Version = None,
     against: Annotated[
         int | None, typer.Option(min=1, help="Else the one before.")
     ] = None,

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import every_page
-from onboarding.cli.api import LIMIT, Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import LIMIT, Api, connected
 from onboarding.cli.files import read_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import print_json, unusable
 
 PREFIX = "/api/v1/"

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import typer
 
-from onboarding.cli.api import Ca, KeyFile, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_file, read_json, write_file
 from onboarding.cli.guids import guid_of
 from onboarding.cli.labels import labels_of
+from onboarding.cli.options import Ca, Device, KeyFile
 from onboarding.cli.output import (
     CliError,
     Json,
@@ -31,7 +32,6 @@ app.registered_commands += looks.registered_commands
 MAX_PLAN = 1024 * 1024
 MAX_FILE = 8 * 1024 * 1024
 Url = Annotated[str, typer.Option(help="The owner service's address.")]
-Device = Annotated[str, typer.Argument(help="The device's GUID.")]
 Label = Annotated[
     list[str] | None, typer.Option(help="KEY=VALUE that a device must have; repeat it.")
 ]

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import typer
 
 from onboarding.cli.answers import every_page, object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.guids import guid_of
+from onboarding.cli.options import Ca, Device, KeyFile, Url, Version
 from onboarding.cli.output import (
     Json,
     console,
@@ -39,7 +40,7 @@ def plans(
 def show_plan(
     name: Annotated[str, typer.Argument(help="The plan's.")],
     url: Url,
-    version: Annotated[int | None, typer.Option(min=1, help="Else the newest.")] = None,
+    version: Version = None,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
@@ -95,7 +96,7 @@ def rules(
 
 @app.command()
 def show(
-    device: Annotated[str, typer.Argument(help="The device's GUID.")],
+    device: Device,
     url: Url,
     api_key_file: KeyFile = None,
     ca: Ca = None,

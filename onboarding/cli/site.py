@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     Json,
     console,

@@ -6,15 +6,14 @@ from urllib.parse import quote
 import typer
 
 from onboarding.cli.answers import every_page
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
+from onboarding.cli.options import Ca, Device, KeyFile, Limit, Url
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Where an owner's devices are registered, and where they are not.",
 )
-
-Device = Annotated[str, typer.Argument(help="The device's GUID.")]
 
 
 @app.command("list")
@@ -23,7 +22,7 @@ def list_(
     failing: Annotated[
         bool, typer.Option("--failing", help="Only those that some server refused.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 100,
+    limit: Limit = 100,
     after: Annotated[str, typer.Option(help="Where the list before ended.")] = "",
     api_key_file: KeyFile = None,
     ca: Ca = None,

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
+from onboarding.cli.options import Ca, KeyFile, Limit, Url
 from onboarding.cli.output import Json, console, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="What a service remembers of runs.")
@@ -17,7 +18,7 @@ DAY = 86400
 def list_(
     url: Url,
     api_key_file: KeyFile = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    limit: Limit = 20,
     ca: Ca = None,
     json: Json = False,
 ) -> None:
@@ -34,7 +35,7 @@ def list_(
 def unknown(
     url: Url,
     api_key_file: KeyFile = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    limit: Limit = 20,
     ca: Ca = None,
     json: Json = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import (
     read_buyer,
     read_file,
@@ -16,6 +16,7 @@ from onboarding.cli.files import (
 )
 from onboarding.cli.guids import guid_of
 from onboarding.cli.hand_over import HandOver
+from onboarding.cli.options import Ca, Device, KeyFile, Url
 from onboarding.cli.output import (
     FAILED,
     Json,
@@ -131,7 +132,7 @@ def extend(
 
 @app.command()
 def export(
-    guid: Annotated[str, typer.Argument(help="The device's GUID.")],
+    guid: Device,
     url: Url,
     out: Annotated[Path, typer.Option(help="Where the voucher goes, PEM.")],
     api_key_file: KeyFile = None,
@@ -150,7 +151,7 @@ def export(
 
 @app.command()
 def resell(
-    guid: Annotated[str, typer.Argument(help="The device's GUID.")],
+    guid: Device,
     to: Annotated[Path, typer.Option(help="The buyer's public key or certificate.")],
     url: Url,
     out: Annotated[Path, typer.Option(help="Where the buyer's voucher goes, PEM.")],

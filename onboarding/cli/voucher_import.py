@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Api, Ca, KeyFile, Url, connected
+from onboarding.cli.api import Api, connected
 from onboarding.cli.bulk import Part, post_once, send_parts
 from onboarding.cli.files import read_file
+from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
     FAILED,
     OK,

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.answers import first_of, object_of
-from onboarding.cli.api import Ca, KeyFile, Url, connected
+from onboarding.cli.api import connected
 from onboarding.cli.files import read_json, write_file
 from onboarding.cli.guids import guid_of
+from onboarding.cli.options import Ca, Device, KeyFile, Most, Url
 from onboarding.cli.output import (
     Json,
     console,
@@ -24,7 +25,6 @@ from onboarding.cli.output import (
 app = typer.Typer()
 
 MAX_DIRECTIVES = 64 * 1024
-Device = Annotated[str, typer.Argument(help="The device's GUID.")]
 
 
 class Next(StrEnum):
@@ -42,7 +42,7 @@ def list_(
     owner: Annotated[
         str | None, typer.Option(help="Only those that end in this key.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most.")] = 100,
+    limit: Most = 100,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,

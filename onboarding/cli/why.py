@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from onboarding.cli.api import Ca, KeyFile, connected
+from onboarding.cli.api import connected
+from onboarding.cli.options import Ca, KeyFile
 from onboarding.cli.output import (
     CliError,
     Json,

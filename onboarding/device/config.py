@@ -9,6 +9,7 @@ from typing import Self
 
 from hw.kernel_logs import KernelLogs
 from hw.profiles import BoardProfile, profile
+from hw.sysfiles import DEFAULT_TCTI
 from onboarding.device.errors import DeviceError, NotOnboarded
 from ownership_vouchers.key_algorithm import KeyAlgorithm
 
@@ -33,7 +34,7 @@ class DeviceConfig:
     serial: str
     board: str
     device_info: str
-    tcti: str | None = "device:/dev/tpmrm0"
+    tcti: str | None = DEFAULT_TCTI
     key: KeyAlgorithm = KeyAlgorithm.P256
     owner_key: KeyAlgorithm = KeyAlgorithm.P256
     allow_reuse: bool = True
