@@ -27,6 +27,13 @@ pytest_plugins = ["tests.support.console_fixtures"]
 PICTURES = Path(__file__).parents[2] / "build/console"
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 PAGE_BYTES = 150 * 1024  # everything that a first visit transfers
+
+
+@pytest.fixture(scope="module")
+def databases() -> None:
+    """A browser cannot tell them apart: what they hold is asked for in other tests."""
+
+
 See = Callable[[Role, str], Browser]
 
 

@@ -13,6 +13,7 @@ from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import ApiKeyStore, Role
 from onboarding.store.database import Database
 from tests.support.console_bench import Console
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import NOW, Clock
 from tests.support.services import Site
 from tests.support.visitor import Visitor, hidden
@@ -40,8 +41,10 @@ def test_a_key_opens_a_session_whose_cookie_no_script_and_no_other_site_has(
     assert "SBC-0001" in visitor.get("/").text
 
 
-def test_over_tls_the_cookie_is_bound_to_this_host_alone(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_over_tls_the_cookie_is_bound_to_this_host_alone(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(Service.OWNER, background=False, console_tls_proxy=True)
     key = site.api_key(settings, Role.OPERATOR)
     with site.serve(settings) as service:
@@ -171,8 +174,10 @@ def test_a_link_from_elsewhere_asks_once_more_before_it_asks_for_a_key(
     assert '<meta http-equiv="refresh" content="0; url=/">' in reply.text
 
 
-def test_too_many_wrong_keys_have_to_wait(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_too_many_wrong_keys_have_to_wait(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(Service.OWNER, background=False)
     key = site.api_key(settings, Role.OPERATOR)
     with site.serve(settings) as service:
@@ -184,8 +189,10 @@ def test_too_many_wrong_keys_have_to_wait(tmp_path: Path) -> None:
         assert "Wait" in reply.text
 
 
-def test_without_the_console_there_is_none(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_without_the_console_there_is_none(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(Service.OWNER, background=False, console=False)
     with site.serve(settings) as service:
         for path in ("/", "/login"):
@@ -193,10 +200,10 @@ def test_without_the_console_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_session_ends_unused_and_after_half_a_day_at_the_latest(
-    tmp_path: Path,
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
     clock = Clock()
-    site = Site(tmp_path)
+    site = Site(tmp_path, databases=databases)
     context = open_context(site.settings(Service.OWNER), clock)
     _, token = context.stores.api_keys.create("ops", Role.OPERATOR, "test", NOW)
     sessions, idle = Sessions(context), context.settings.console_idle_seconds

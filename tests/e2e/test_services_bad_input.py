@@ -164,16 +164,16 @@ def test_json_that_two_readers_might_read_differently_is_refused(
 
 
 @pytest.mark.parametrize("route", list(BODIES))
-def test_no_odd_value_in_any_field_is_a_fault_of_ours(any_api: Api, route: str) -> None:
+def test_no_odd_value_in_any_field_is_a_fault_of_ours(api: Api, route: str) -> None:
     good = BODIES[route]
     for name in (*good, "unknown"):
         for odd in ODD:
             body = json.dumps({**good, name: odd}).encode()
-            reply = send(any_api, route, Role.ADMIN, content=body)
+            reply = send(api, route, Role.ADMIN, content=body)
             assert reply.status_code < 500, (name, odd, reply.text)
             assert reply.is_success or is_problem(reply), (name, odd, reply.text)
     for odd in ODD:
-        reply = send(any_api, route, Role.ADMIN, content=json.dumps(odd).encode())
+        reply = send(api, route, Role.ADMIN, content=json.dumps(odd).encode())
         assert 400 <= reply.status_code < 500, (odd, reply.text)
 
 
@@ -199,7 +199,7 @@ QUERIED = [
 
 
 @pytest.mark.parametrize("route", QUERIED)
-def test_no_odd_query_or_path_is_a_fault_of_ours(any_api: Api, route: str) -> None:
+def test_no_odd_query_or_path_is_a_fault_of_ours(api: Api, route: str) -> None:
     method, path = filled(route)
     for odd in ("%00", "%ff%fe", "1%3A%00", "zz", "-1", "9" * 40, "a" * 200, "%1f"):
         paths = [path.replace("none", odd)]
@@ -208,7 +208,7 @@ def test_no_odd_query_or_path_is_a_fault_of_ours(any_api: Api, route: str) -> No
         for query in ("limit", "cursor", "guid", "state", "cause", "serial", "version"):
             paths.append(f"{path}?{query}={odd}")
         for one in paths:
-            reply = any_api.call(method, one)
+            reply = api.call(method, one)
             assert reply.status_code < 500, (one, reply.text)
             assert reply.is_success or is_problem(reply), (one, reply.text)
 

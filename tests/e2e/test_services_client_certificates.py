@@ -24,6 +24,7 @@ from onboarding.services.settings import Settings
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import ApiKeyRefused
 from tests.support.api_bench import Api, is_problem
+from tests.support.databases import NewDatabase
 from tests.support.server_tls import DIES, Authority
 from tests.support.services import SECONDS, Site
 
@@ -66,12 +67,14 @@ def _files(directory: Path, name: str, made: Pair) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
+def tls(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Tls]:
     directory = tmp_path_factory.mktemp("mtls")
     server_ca, client_ca = Authority("servers"), Authority("clients")
     certificate, key = _files(directory, "server", server_ca.issue("127.0.0.1"))
     (directory / "clients.pem").write_bytes(client_ca.pem)
-    site = Site(directory)
+    site = Site(directory, databases=databases)
     settings = site.settings(
         Service.ALL,
         background=False,

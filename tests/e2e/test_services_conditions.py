@@ -10,6 +10,7 @@ import pytest
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import BODIES, Api, started
 from tests.support.console_bench import Console
+from tests.support.databases import NewDatabase
 from tests.support.services import Site
 
 pytest_plugins = ["tests.support.service_fixtures", "tests.support.console_fixtures"]
@@ -19,8 +20,10 @@ every_setting = pytest.mark.parametrize("path", SETTINGS)
 
 
 @pytest.fixture
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    yield from started(Site(tmp_path_factory.mktemp("fresh")))
+def fresh(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Api]:
+    yield from started(Site(tmp_path_factory.mktemp("fresh"), databases=databases))
 
 
 def put(api: Api, path: str, **headers: str) -> httpx.Response:

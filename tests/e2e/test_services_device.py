@@ -14,6 +14,7 @@ from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role
 from onboarding.store import apikeys
 from ownership_vouchers import cbor
+from tests.support.databases import NewDatabase
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
 
@@ -54,8 +55,10 @@ class Owned:
 
 
 @pytest.fixture(scope="module")
-def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owned]:
-    site = Site(tmp_path_factory.mktemp("device"))
+def owned(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Owned]:
+    site = Site(tmp_path_factory.mktemp("device"), databases=databases)
     settings = site.settings(Role.ALL, background=False)
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with site.serve(settings) as service:

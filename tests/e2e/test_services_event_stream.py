@@ -13,6 +13,7 @@ from onboarding.services import event_feed
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import Api, is_problem, started
+from tests.support.databases import NewDatabase
 from tests.support.services import Running, Site
 
 pytest_plugins = ["tests.support.service_fixtures"]
@@ -21,8 +22,10 @@ STREAM = "/api/v1/events/stream"
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    yield from started(Site(tmp_path_factory.mktemp("watched")))
+def watched(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Api]:
+    yield from started(Site(tmp_path_factory.mktemp("watched"), databases=databases))
 
 
 @contextmanager
@@ -105,10 +108,12 @@ def test_a_stream_ends_with_its_key(
 
 
 def test_only_so_many_may_watch_and_a_place_is_given_back(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    databases: NewDatabase,
 ) -> None:
     monkeypatch.setattr(event_feed, "MOST", 1)
-    for api in started(Site(tmp_path_factory.mktemp("few"))):
+    for api in started(Site(tmp_path_factory.mktemp("few"), databases=databases)):
         key = {"X-API-Key": api.keys[Role.SECURITY]}
         with lines(api.service, api.keys[Role.SECURITY]):
             reply = api.service.http.get(STREAM, headers=key)
@@ -133,9 +138,9 @@ def _until_free(http: httpx.Client, key: dict[str, str]) -> None:
 
 
 def test_a_service_that_stops_waits_for_no_stream(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
 ) -> None:
-    for api in started(Site(tmp_path_factory.mktemp("stopped"))):
+    for api in started(Site(tmp_path_factory.mktemp("stopped"), databases=databases)):
         with lines(api.service, api.keys[Role.SECURITY]) as stream:
             assert next(stream) == "retry: 3000"
             stopping = threading.Thread(target=api.service.stop)

@@ -10,8 +10,8 @@ from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role
 from onboarding.store import apikeys
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
-from tests.support.postgres import PrivatePostgres
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
 
@@ -42,9 +42,9 @@ def test_a_device_goes_from_the_factory_to_its_owner(fdo_chain: Chain) -> None:
 
 
 def test_a_device_is_onboarded_again_once_its_voucher_is_its_owners_anew(
-    tmp_path: Path,
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
-    for chain in joined(tmp_path, KeyAlgorithm.P256):
+    for chain in joined(tmp_path, KeyAlgorithm.P256, databases=databases):
         device = chain.bought()
         device.onboard(Wire.to(chain.owner.url))
         first = device.credential.guid
@@ -68,8 +68,10 @@ def to0_states(chain: Chain) -> dict[str, str]:
     return {one["guid"]: one["state"] for one in listed}
 
 
-def test_a_device_of_the_stronger_curve_goes_the_same_way(tmp_path: Path) -> None:
-    for chain in joined(tmp_path, KeyAlgorithm.P384):
+def test_a_device_of_the_stronger_curve_goes_the_same_way(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    for chain in joined(tmp_path, KeyAlgorithm.P384, databases=databases):
         device = SoftDevice.made_at(Wire.to(chain.factory.url), curve="P-384")
         chain.take(chain.sell(device))
         eventually(lambda: state_of(chain, device) == "registered")  # noqa: B023
@@ -78,11 +80,10 @@ def test_a_device_of_the_stronger_curve_goes_the_same_way(tmp_path: Path) -> Non
         assert state_of(chain, device) == "owned"
 
 
-def test_the_whole_way_is_the_same_on_postgresql(
-    tmp_path: Path, postgres_server: PrivatePostgres
+def test_any_replica_may_serve_any_message_on_the_whole_way(
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
-    urls = {role: postgres_server.new_database() for role in Role}
-    for chain in joined(tmp_path, KeyAlgorithm.P256, urls):
+    for chain in joined(tmp_path, KeyAlgorithm.P256, databases=databases):
         device = SoftDevice.made_at(Wire.to(chain.factory.url))
         chain.take(chain.sell(device))
         eventually(lambda: state_of(chain, device) == "registered")  # noqa: B023
@@ -90,14 +91,12 @@ def test_the_whole_way_is_the_same_on_postgresql(
         other = chain.replica()
         device.onboard(Wire.to(chain.owner.url, other.url), to1d=to1d)
         assert state_of(chain, device) == "owned"
-    for url in urls.values():
-        postgres_server.drop_database(url)
 
 
 def test_an_untrusted_maker_is_not_registered_and_the_owner_is_told(
-    fdo_chain: Chain, tmp_path: Path
+    fdo_chain: Chain, tmp_path: Path, databases: NewDatabase
 ) -> None:
-    stranger = Site(tmp_path, own_keys=True)
+    stranger = Site(tmp_path, own_keys=True, databases=databases)
     settings = stranger.settings(Role.MANUFACTURING)
     key = stranger.api_key(settings, apikeys.Role.ADMIN)
     with stranger.serve(settings) as factory:
@@ -120,8 +119,10 @@ def test_an_untrusted_maker_is_not_registered_and_the_owner_is_told(
     assert state_of(fdo_chain, device) == "imported"
 
 
-def test_all_roles_serve_from_one_process(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_all_roles_serve_from_one_process(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(Role.ALL)
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with site.serve(settings) as service:

@@ -11,6 +11,7 @@ from onboarding.services.context import SERVER_KEY_FILE
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import Api, is_problem
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually
 from tests.support.services import Site, Wire
 
@@ -78,8 +79,10 @@ def test_metrics_name_nobody_and_nothing_secret(api: Api) -> None:
     assert not re.search(r"[0-9a-f]{16}", said)  # what was measured has many digits
 
 
-def test_a_service_whose_token_keys_do_not_open_says_so(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_a_service_whose_token_keys_do_not_open_says_so(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(Service.OWNER, background=False)
     with site.serve(settings) as service:
         assert service.http.get("/readyz").json()["checks"]["keys"] == "ok"
@@ -93,7 +96,7 @@ def test_a_service_whose_token_keys_do_not_open_says_so(tmp_path: Path) -> None:
 
 
 def test_an_owner_whose_keylime_is_gone_is_degraded_and_says_so(
-    tmp_path: Path, keylime_stack: KeylimeStack
+    tmp_path: Path, keylime_stack: KeylimeStack, databases: NewDatabase
 ) -> None:
     where = keylime_stack.client_settings()
     keylime: dict[str, Any] = {
@@ -104,7 +107,7 @@ def test_an_owner_whose_keylime_is_gone_is_degraded_and_says_so(
         "keylime_cert": where.cert,
         "keylime_key": where.key,
     }
-    site = Site(tmp_path)
+    site = Site(tmp_path, databases=databases)
     for url, status in (
         (where.verifier_url, "ready"),
         ("https://127.0.0.1:1", "degraded"),

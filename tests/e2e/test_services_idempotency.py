@@ -12,6 +12,7 @@ from onboarding.store.apikeys import Role
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
 from tests.support.api_bench import Api, is_problem, started
+from tests.support.databases import NewDatabase
 from tests.support.services import Site
 
 BODY = {"name": "made once", "role": "operator"}
@@ -19,8 +20,10 @@ REPLAYED = "idempotency-replayed"
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    yield from started(Site(tmp_path_factory.mktemp("once")))
+def once(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Api]:
+    yield from started(Site(tmp_path_factory.mktemp("once"), databases=databases))
 
 
 def post(

@@ -14,6 +14,7 @@ from onboarding.store.apikeys import Role
 from onboarding.store.database import Database
 from tests.e2e.test_services_api import ROLES
 from tests.support.api_bench import ENDLESS, is_problem
+from tests.support.databases import NewDatabase
 from tests.support.limited import LINES, OURS, Limited, kind_of, limited
 from tests.support.services import Site
 
@@ -49,8 +50,10 @@ LOOKS = [(who, route) for who, route in WALK if route.startswith("GET ")]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
-    yield from limited(Site(tmp_path_factory.mktemp("limited")))
+def shop(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Limited]:
+    yield from limited(Site(tmp_path_factory.mktemp("limited"), databases=databases))
 
 
 @pytest.fixture(scope="module")
@@ -232,9 +235,9 @@ def test_a_limited_key_opens_no_console(shop: Limited) -> None:
 
 
 def test_the_other_server_s_paths_are_closed_to_limited_keys(
-    shop: Limited, tmp_path: Any
+    shop: Limited, tmp_path: Any, databases: NewDatabase
 ) -> None:
-    site = Site(tmp_path)
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(
         Service.OWNER, background=False, compat=Compat.GO_FDO_SERVER, compat_port=0
     )
@@ -250,9 +253,9 @@ def test_the_other_server_s_paths_are_closed_to_limited_keys(
 
 
 def test_a_key_whose_limits_are_not_understood_is_good_for_nothing(
-    tmp_path: Any,
+    tmp_path: Any, databases: NewDatabase
 ) -> None:
-    site = Site(tmp_path)
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(Service.OWNER, background=False)
     admin = site.api_key(settings, Role.ADMIN)
     with site.serve(settings) as service:

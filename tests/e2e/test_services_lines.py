@@ -26,6 +26,7 @@ from onboarding.wire.mfg_info import NamedDevice
 from ownership_vouchers.header import Header
 from ownership_vouchers.types import Hash, HashType
 from tests.support.authorities import MIDDLE, ROOT, pem
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
 from tests.support.services import PASSPHRASE, Running, Site, Wire
 from tests.support.soft_device import SoftDevice
@@ -70,8 +71,10 @@ class Works:
 
 
 @pytest.fixture(scope="module")
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    site = Site(tmp_path_factory.mktemp("works"), own_keys=True)
+def works(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Works]:
+    site = Site(tmp_path_factory.mktemp("works"), own_keys=True, databases=databases)
     settings = site.settings(Role.MANUFACTURING)
     key = site.api_key(settings, apikeys.Role.MANUFACTURER)
     with site.serve(settings) as service:
@@ -300,9 +303,9 @@ def test_a_device_that_sends_only_its_name_is_made_once(works: Works) -> None:
 
 
 def test_a_device_under_a_chain_of_authorities_goes_to_its_owner(
-    tmp_path: Path,
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
-    for chain in joined(tmp_path, KeyAlgorithm.P256):
+    for chain in joined(tmp_path, KeyAlgorithm.P256, databases=databases):
         _put_chain(chain)
         eventually(lambda: _length(chain) == 3)  # noqa: B023
         device = chain.bought()

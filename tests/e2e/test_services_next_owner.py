@@ -12,6 +12,7 @@ from onboarding.services.settings import Role
 from onboarding.store import apikeys
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.verify import verify
+from tests.support.databases import NewDatabase
 from tests.support.services import PASSPHRASE, Site, Wire
 from tests.support.soft_device import SoftDevice
 
@@ -26,8 +27,8 @@ def buyer_file(directory: Path, algorithm: KeyAlgorithm) -> Path:
     return path
 
 
-def test_a_new_voucher_names_its_buyer(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_a_new_voucher_names_its_buyer(tmp_path: Path, databases: NewDatabase) -> None:
+    site = Site(tmp_path, databases=databases)
     path = buyer_file(tmp_path, KeyAlgorithm.P256)
     settings = site.settings(Role.MANUFACTURING, next_owner_file=path)
     key = site.api_key(settings, apikeys.Role.ADMIN)
@@ -42,8 +43,10 @@ def test_a_new_voucher_names_its_buyer(tmp_path: Path) -> None:
     assert voucher.owner_key.fingerprint() == buyer.fingerprint
 
 
-def test_a_buyer_of_another_key_type_gets_no_device(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_a_buyer_of_another_key_type_gets_no_device(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    site = Site(tmp_path, databases=databases)
     path = buyer_file(tmp_path, KeyAlgorithm.P384)
     settings = site.settings(Role.MANUFACTURING, next_owner_file=path)
     key = site.api_key(settings, apikeys.Role.ADMIN)
@@ -56,9 +59,9 @@ def test_a_buyer_of_another_key_type_gets_no_device(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "no key", None])
 def test_a_factory_does_not_start_without_its_buyers_key(
-    tmp_path: Path, text: str | None
+    tmp_path: Path, text: str | None, databases: NewDatabase
 ) -> None:
-    site, path = Site(tmp_path), tmp_path / "buyer.pem"
+    site, path = Site(tmp_path, databases=databases), tmp_path / "buyer.pem"
     if text is not None:
         path.write_text(text)
     settings = site.settings(Role.MANUFACTURING, next_owner_file=path)

@@ -23,6 +23,7 @@ from onboarding.services.settings import Role
 from onboarding.store import apikeys
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Guid
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined
 from tests.support.lossy import Lossy
 from tests.support.rv_stubs import nobody
@@ -30,8 +31,12 @@ from tests.support.services import Running, Site
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    for chain in joined(tmp_path_factory.mktemp("onboarding"), KeyAlgorithm.P256):
+def chain(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Chain]:
+    for chain in joined(
+        tmp_path_factory.mktemp("onboarding"), KeyAlgorithm.P256, databases=databases
+    ):
         ours = [chain.site.keys[kind].fingerprint for kind in KeyKind]
         trust = {"manufacturers": ours}
         chain.rendezvous.call(chain.rendezvous_key, "PUT", "/trust", json=trust)
@@ -95,10 +100,10 @@ def state_of(chain: Chain, guid: Guid) -> str:
 
 @contextmanager
 def a_buyer(
-    factory: pytest.TempPathFactory,
+    factory: pytest.TempPathFactory, databases: NewDatabase
 ) -> Iterator[tuple[Running, str, str]]:
     """A second owner: its service, a key of its API, and its public key as PEM."""
-    site = Site(factory.mktemp("buyer"), own_keys=True)
+    site = Site(factory.mktemp("buyer"), own_keys=True, databases=databases)
     settings = site.settings(Role.OWNER)
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with site.serve(settings) as service:
@@ -188,10 +193,13 @@ def test_a_lost_71_costs_a_second_run_and_nothing_else(
 
 
 def test_a_device_that_lost_71_and_was_sold_finds_its_buyer(
-    chain: Chain, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    chain: Chain,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
 ) -> None:
     """Only the buyer knows the credential that the device never had confirmed."""
-    with a_buyer(tmp_path_factory) as (buyer, key, pem):
+    with a_buyer(tmp_path_factory, databases) as (buyer, key, pem):
         both = at(chain.owner.url, bypass=True), at(buyer.url, bypass=True)
         machine = made(chain, tmp_path, *both)
         with httpx.Client(transport=Lossy({MsgType.TO2_DONE})) as client:
@@ -212,11 +220,12 @@ def test_a_device_is_resold_and_onboarded_at_its_second_owner_through_rendezvous
     client: httpx.Client,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
 ) -> None:
     machine = made(chain, tmp_path)
     announced(chain.owner, chain.owner_key, machine.identity().active.guid)
     first = Onboarder(machine, client).run()
-    with a_buyer(tmp_path_factory) as (buyer, key, pem):
+    with a_buyer(tmp_path_factory, databases) as (buyer, key, pem):
         path, body = f"/vouchers/{first.guid}/resell", {"next_owner_pem": pem}
         sold = call(chain, "POST", path, json=body)["pem"]
         assert buyer.call(key, "POST", "/vouchers", content=sold).status_code == 200

@@ -1,12 +1,12 @@
 """Owner keys rotated, given up and blocked under running services, over real HTTP."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
 
 from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Send
@@ -14,14 +14,15 @@ from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.wire.message import MsgType
 from ownership_vouchers.pem import load_vouchers
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
 from tests.support.services import PASSPHRASE, Wire
 from tests.support.soft_device import SoftDevice
 
 
 @pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Chain]:
-    yield from joined(tmp_path, KeyAlgorithm.P256)
+def chain(tmp_path: Path, databases: NewDatabase) -> Iterator[Chain]:
+    yield from joined(tmp_path, KeyAlgorithm.P256, databases=databases)
 
 
 def ask(chain: Chain, method: str, path: str, **kwargs: Any) -> httpx.Response:
@@ -259,25 +260,29 @@ def test_a_device_that_was_promised_to_a_key_goes_to_that_keys_successor(
 def test_a_voucher_altered_in_the_store_is_found_out(chain: Chain) -> None:
     device = chain.bought()
     guid = device.credential.guid
-    database = sqlite3.connect(chain.site.directory / "owner.db")
-    with database:
-        (stored,) = database.execute(
-            "SELECT cbor FROM vouchers WHERE guid = ?", (guid.raw,)
-        ).fetchone()
+    engine, row = create_engine(chain.owner_settings.database_url), {"guid": guid.raw}
+    with engine.begin() as rows:
+        stored = rows.execute(
+            text("SELECT cbor FROM vouchers WHERE guid = :guid"), row
+        ).scalar_one()
         altered = stored[:-1] + bytes([stored[-1] ^ 1])
-        database.execute(
-            "UPDATE vouchers SET cbor = ? WHERE guid = ?", (altered, guid.raw)
+        rows.execute(
+            text("UPDATE vouchers SET cbor = :cbor WHERE guid = :guid"),
+            {**row, "cbor": altered},
         )
     path = f"/keys/{old_key(chain).fingerprint}/vouchers"
     (found,) = call(chain, "GET", path)["items"]
     assert not found["holds"]
     assert "entries" in {one["check"] for one in found["failures"]}
-    with database:
-        database.execute(
-            "UPDATE vouchers SET cbor = ?, entry_digests = ? WHERE guid = ?",
-            (stored, bytes(32), guid.raw),
+    with engine.begin() as rows:
+        rows.execute(
+            text(
+                "UPDATE vouchers SET cbor = :cbor, entry_digests = :none"
+                " WHERE guid = :guid"
+            ),
+            {**row, "cbor": stored, "none": bytes(32)},
         )
-    database.close()
+    engine.dispose()
     (found,) = call(chain, "GET", path)["items"]
     assert [one["check"] for one in found["failures"]] == ["index"]
 

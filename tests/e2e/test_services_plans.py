@@ -24,6 +24,7 @@ from onboarding.protocol.step import Send
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from onboarding.wire.message import MsgType
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, joined
 from tests.support.services import Wire
 from tests.support.soft_device import FACTS, SoftDevice
@@ -34,9 +35,13 @@ CONTENT = bytes(range(256)) * 10
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def chain(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Chain]:
     """A chain of its own: its rules are for all devices."""
-    yield from joined(tmp_path_factory.mktemp("plans"), KeyAlgorithm.P256)
+    yield from joined(
+        tmp_path_factory.mktemp("plans"), KeyAlgorithm.P256, databases=databases
+    )
 
 
 def call(chain: Chain, method: str, path: str, **kwargs: Any) -> httpx.Response:

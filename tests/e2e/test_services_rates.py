@@ -8,6 +8,7 @@ from onboarding.store.apikeys import Role
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import ErrorCode
 from tests.support.api_bench import Api, is_problem, started
+from tests.support.databases import NewDatabase
 from tests.support.services import Site
 
 SLOW = 0.001  # a second: no bucket fills again while a test runs
@@ -15,9 +16,11 @@ HELLO = "/fdo/101/msg/30"
 
 
 @pytest.fixture
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def slow(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Api]:
     yield from started(
-        Site(tmp_path_factory.mktemp("slow")),
+        Site(tmp_path_factory.mktemp("slow"), databases=databases),
         fdo_rate=SLOW,
         fdo_burst=2,
         api_source_rate=SLOW,

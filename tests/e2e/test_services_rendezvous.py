@@ -16,8 +16,8 @@ from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from tests.support.api_bench import Api
 from tests.support.cli_site import Capture, answer
+from tests.support.databases import NewDatabase
 from tests.support.fdo_roles import Roles
-from tests.support.postgres import PrivatePostgres
 from tests.support.services import Site, Wire
 from tests.support.short_roles import ADDRESS
 from tests.support.supply_chain import SupplyChain
@@ -26,28 +26,22 @@ pytest_plugins = ["tests.support.service_fixtures"]
 QUOTA = 3
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
 ) -> Iterator[Api]:
     """A rendezvous server by itself, where one owner may register three devices."""
-    site = Site(tmp_path_factory.mktemp("rendezvous"))
-    changed: dict[str, Any] = {"rendezvous_owner_quota": QUOTA}
-    if request.param == "postgresql":
-        postgres: PrivatePostgres = request.getfixturevalue("postgres_server")
-        changed["database_url"] = postgres.new_database()
+    site = Site(tmp_path_factory.mktemp("rendezvous"), databases=databases)
     settings = site.settings(
         Service.RENDEZVOUS,
         rendezvous_min_seconds=60,
         rendezvous_default_seconds=600,
         rendezvous_max_seconds=6000,
-        **changed,
+        rendezvous_owner_quota=QUOTA,
     )
     keys = {role: site.api_key(settings, role) for role in Role}
     with site.serve(settings) as service:
         yield Api(site, service, keys)
-    if "database_url" in changed:
-        postgres.drop_database(changed["database_url"])
 
 
 @dataclass

@@ -20,6 +20,7 @@ from onboarding.wire.message import MsgType
 from onboarding.wire.to2_secure import SetupDevicePayload
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.verify import verify
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
 from tests.support.services import PASSPHRASE, Running, Site, Wire
 from tests.support.soft_device import SoftDevice
@@ -40,8 +41,10 @@ class Buyer:
 
 
 @pytest.fixture(scope="module")
-def buyer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buyer]:
-    site = Site(tmp_path_factory.mktemp("buyer"), own_keys=True)
+def buyer(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Buyer]:
+    site = Site(tmp_path_factory.mktemp("buyer"), own_keys=True, databases=databases)
     settings = site.settings(Role.OWNER)
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with site.serve(settings) as service:
@@ -89,8 +92,10 @@ def test_a_credential_is_reused_as_often_as_the_owner_likes(fdo_chain: Chain) ->
     assert device.credential.guid != before.guid
 
 
-def test_reuse_can_be_the_rule_and_replacement_the_exception(tmp_path: Path) -> None:
-    for chain in joined(tmp_path, KeyAlgorithm.P256):
+def test_reuse_can_be_the_rule_and_replacement_the_exception(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    for chain in joined(tmp_path, KeyAlgorithm.P256, databases=databases):
         rule = chain.owner_settings.model_copy(update={"credential_reuse": True})
         owner = chain.more.enter_context(chain.site.serve(rule))
         device = chain.bought()
@@ -107,9 +112,9 @@ def test_reuse_can_be_the_rule_and_replacement_the_exception(tmp_path: Path) -> 
 
 
 def test_a_device_is_given_other_rendezvous_info_and_another_key_of_its_owner(
-    tmp_path: Path,
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
-    for chain in joined(tmp_path, KeyAlgorithm.P256):
+    for chain in joined(tmp_path, KeyAlgorithm.P256, databases=databases):
         store = KeyStore(chain.site.directory / "keys", PASSPHRASE)
         other = store.create("second", KeyKind.OWNER, KeyAlgorithm.P256)
         device = chain.bought()
@@ -133,9 +138,11 @@ def test_a_device_is_given_other_rendezvous_info_and_another_key_of_its_owner(
         assert voucher.hmac.value == device.mac.mac(voucher.header.raw)
 
 
-def test_a_key_that_is_gone_ends_to2_and_nothing_is_changed(tmp_path: Path) -> None:
+def test_a_key_that_is_gone_ends_to2_and_nothing_is_changed(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
     """The device is to be given to a key of ours, and that key's file is lost."""
-    for chain in joined(tmp_path, KeyAlgorithm.P256):
+    for chain in joined(tmp_path, KeyAlgorithm.P256, databases=databases):
         keys = chain.site.directory / "keys"
         before = {*keys.iterdir()}
         store = KeyStore(keys, PASSPHRASE)

@@ -24,8 +24,8 @@ from ownership_vouchers.pem import dump_pem
 from ownership_vouchers.rv_values import hash_text
 from ownership_vouchers.types import Hash, HashType
 from tests.support.cli_site import HOST, Capture, answer
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import eventually
-from tests.support.postgres import PrivatePostgres
 from tests.support.rv_stubs import nobody, silent
 from tests.support.server_tls import Authority
 from tests.support.services import Running, Site
@@ -90,12 +90,12 @@ class Town:
         return bool(self.call("GET", f"/to0/{guid}")["state"] == "registered")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def town(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
 ) -> Iterator[Town]:
     home = tmp_path_factory.mktemp("town")
-    site, authority = Site(home), Authority("a private CA")
+    site, authority = Site(home, databases=databases), Authority("a private CA")
     key, certificate = authority.issue(HOST)
     (home / "ca.crt").write_bytes(authority.pem)
     (home / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
@@ -107,11 +107,7 @@ def town(
         tls_key=home / "tls.key",
         insecure_rendezvous_accept_any=True,
     )
-    changed: dict[str, Any] = {"to0_ca": home / "ca.crt", "to0_run_seconds": 1}
-    if request.param == "postgresql":
-        postgres: PrivatePostgres = request.getfixturevalue("postgres_server")
-        changed["database_url"] = postgres.new_database()
-    owner = site.settings(Service.OWNER, **changed)
+    owner = site.settings(Service.OWNER, to0_ca=home / "ca.crt", to0_run_seconds=1)
     keys = {role: site.api_key(owner, role) for role in Role}
     (home / "operator.key").write_text(keys[Role.OPERATOR])
     with ExitStack() as stack:
@@ -123,8 +119,6 @@ def town(
         address = {"ip": HOST, "port": 1, "protocol": "http"}
         made.call("PUT", "/to2-address", json={"addresses": [address]})
         yield made
-    if "database_url" in changed:
-        postgres.drop_database(changed["database_url"])
 
 
 def test_many_vouchers_are_registered_though_one_of_their_servers_is_silent(
@@ -176,14 +170,14 @@ def test_a_pin_is_not_obeyed_by_plain_http(town: Town) -> None:
 
 
 def test_without_the_authority_a_server_is_not_trusted(
-    town: Town, tmp_path: Path
+    town: Town, tmp_path: Path, databases: NewDatabase
 ) -> None:
     stranger = Authority("another CA")
     key, certificate = stranger.issue(HOST)
     pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "tls.key").write_bytes(pkcs8)
     (tmp_path / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
-    site = Site(tmp_path)
+    site = Site(tmp_path, databases=databases)
     settings = site.settings(
         Service.RENDEZVOUS,
         tls_certificate=tmp_path / "tls.crt",

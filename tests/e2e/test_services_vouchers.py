@@ -19,6 +19,7 @@ from tests.support.api_bench import (
     Api,
     started,
 )
+from tests.support.databases import NewDatabase
 from tests.support.services import PASSPHRASE, Site, Wire
 from tests.support.soft_device import SoftDevice
 from tests.support.supply_chain import SupplyChain
@@ -82,12 +83,12 @@ def test_a_long_file_is_answered_in_its_order(shop: Api) -> None:
     assert [one["guid"] for one in events][:2] == [guids[TOGETHER], guids[1]]
 
 
-def test_a_voucher_that_no_row_can_hold_is_refused_by_itself(any_api: Api) -> None:
+def test_a_voucher_that_no_row_can_hold_is_refused_by_itself(api: Api) -> None:
     """PostgreSQL keeps no NUL in text; SQLite does."""
-    blocks = [owned_by(any_api, SupplyChain().make_device()) for _ in range(2)]
-    odd = owned_by(any_api, SupplyChain().make_device("one\0two"))
+    blocks = [owned_by(api, SupplyChain().make_device()) for _ in range(2)]
+    odd = owned_by(api, SupplyChain().make_device("one\0two"))
     file = blocks[0] + odd + blocks[1]
-    results = any_api.call("POST", "/vouchers", content=file).json()["results"]
+    results = api.call("POST", "/vouchers", content=file).json()["results"]
     told = [(one["status"], one["code"]) for one in results]
     assert told[0] == told[2] == ("imported", None)
     assert told[1] in [("imported", None), ("refused", "malformed")]
@@ -106,9 +107,9 @@ def test_an_import_of_nothing_good_is_refused_and_stores_nothing(shop: Api) -> N
 
 
 def test_an_untrusted_manufacturer_is_refused_once_there_is_a_list(
-    tmp_path: Path,
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
-    for own in started(Site(tmp_path)):
+    for own in started(Site(tmp_path, databases=databases)):
         chain = SupplyChain().make_device().sell_to("dealer")
         pem = owned_by(own, chain)
         own.call("PUT", "/trust", json={"manufacturers": [ZERO]})

@@ -1,13 +1,13 @@
 """Webhooks: events that really arrive, signed, however often it takes."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from onboarding.services.context import Context, open_context
 from onboarding.services.settings import Role as Service
@@ -21,6 +21,7 @@ from onboarding.services.webhooks import (
 from onboarding.store.apikeys import Role
 from onboarding.store.events import Event
 from tests.support.api_bench import Api, is_problem
+from tests.support.databases import NewDatabase
 from tests.support.receiver import Receiver, receiving
 from tests.support.services import Site
 
@@ -61,13 +62,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def post(tmp_path: Path) -> Iterator[Post]:
-    yield from _post(tmp_path, LOOPBACK)
+def post(tmp_path: Path, databases: NewDatabase) -> Iterator[Post]:
+    yield from _post(tmp_path, LOOPBACK, databases)
 
 
-def _post(directory: Path, networks: tuple[str, ...]) -> Iterator[Post]:
+def _post(
+    directory: Path, networks: tuple[str, ...], databases: NewDatabase
+) -> Iterator[Post]:
     now = [2_000_000_000]
-    settings = Site(directory).settings(Service.OWNER, webhook_networks=networks)
+    site = Site(directory, databases=databases)
+    settings = site.settings(Service.OWNER, webhook_networks=networks)
     context = open_context(settings, lambda: now[0])
     yield Post(context, now)
     context.close()
@@ -134,9 +138,9 @@ def test_who_answers_gone_is_told_nothing_more(post: Post, receiver: Receiver) -
 
 
 def test_nothing_is_sent_into_a_network_that_nobody_named(
-    tmp_path: Path, receiver: Receiver
+    tmp_path: Path, databases: NewDatabase, receiver: Receiver
 ) -> None:
-    for post in _post(tmp_path, ()):
+    for post in _post(tmp_path, (), databases):
         hook = post.hook(receiver.url)
         post.happens("a")
         assert post.goes_out() == 1
@@ -150,18 +154,20 @@ def test_nothing_is_sent_under_a_secret_that_was_altered_in_the_database(
 ) -> None:
     post.hook(receiver.url)
     post.happens("a")
-    settings = post.context.settings
-    path = settings.database_url.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as rows:
-        rows.execute("UPDATE webhooks SET secret = ?", (bytes(60),))
+    with post.context.database.transaction() as writing:
+        writing.session.execute(
+            text("UPDATE webhooks SET secret = :secret"), {"secret": bytes(60)}
+        )
     assert post.goes_out() == 1
     assert receiver.told.empty()
     assert post.context.stores.webhooks.counts() == (1, 0)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    site = Site(tmp_path_factory.mktemp("hooks"))
+def served(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Api]:
+    site = Site(tmp_path_factory.mktemp("hooks"), databases=databases)
     settings = site.settings(Service.ALL, webhook_networks=LOOPBACK)
     keys = {role: site.api_key(settings, role) for role in Role}
     with site.serve(settings) as service:

@@ -10,6 +10,7 @@ from onboarding.services.settings import Role as Service
 from onboarding.services.settings import Settings
 from onboarding.store.apikeys import Role
 from tests.support.console_fleet import Fleet, fill
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import Clock
 from tests.support.services import Running, Site
 from tests.support.visitor import Visitor
@@ -33,8 +34,8 @@ class Console:
         return visitor
 
 
-def opened(directory: Path) -> Iterator[Console]:
-    site = Site(directory)
+def opened(directory: Path, databases: NewDatabase | None = None) -> Iterator[Console]:
+    site = Site(directory, databases=databases)
     settings = site.settings(Service.OWNER, background=False)
     clock = Clock(float(int(time.time())))
     context = open_context(settings, clock)

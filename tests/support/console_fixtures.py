@@ -7,12 +7,15 @@ import pytest
 from onboarding.store.apikeys import Role
 from tests.support.browser import Browser, browser, programs
 from tests.support.console_bench import Console, opened
+from tests.support.databases import NewDatabase
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def console(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Console]:
     """For reading, and for changes that no other test of the module looks at."""
-    yield from opened(tmp_path_factory.mktemp("console"))
+    yield from opened(tmp_path_factory.mktemp("console"), databases)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Databases for tests: every store runs on SQLite and on a real PostgreSQL."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from onboarding.store.events import GENESIS
 from onboarding.store.tables import EventHeadRow
 from tests.support.all_tables import METADATA
 from tests.support.postgres import PrivatePostgres, binaries
+
+NewDatabase = Callable[[], str]  # makes one, and returns its URL
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +70,68 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     yield database
     _empty(database)
     database.close()
+
+
+class Spare:
+    """Migrated databases that are used again: to drop one takes far longer.
+
+    The first is migrated, the others are copies of it.
+    """
+
+    def __init__(self, server: PrivatePostgres) -> None:
+        self._server = server
+        self._template = server.new_database()
+        self._free: list[str] = []
+        database = Database(self._template)
+        database.migrate()
+        database.close()
+
+    def take(self) -> str:
+        """The URL of an empty one."""
+        if not self._free:
+            return self._server.copy_of(self._template)
+        url = self._free.pop()
+        database = Database(url)
+        _empty(database)
+        database.close()
+        return url
+
+    def give_back(self, urls: Iterable[str]) -> None:
+        self._free += urls
+
+
+@pytest.fixture(scope="session")
+def spare(postgres_server: PrivatePostgres) -> Spare:
+    return Spare(postgres_server)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewDatabase]:
+    """Makes migrated databases of either kind in turn: whatever has one is run twice.
+
+    What a service is started on is named by this, in all tests of routes.
+    """
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        yield lambda: _copied(template, tmp_path_factory.mktemp("database"))
+        return
+    spare: Spare = request.getfixturevalue("spare")
+    taken: list[str] = []
+
+    def new() -> str:
+        taken.append(spare.take())
+        return taken[-1]
+
+    yield new
+    spare.give_back(taken)
+
+
+def _copied(template: Path, directory: Path) -> str:
+    for file in template.iterdir():
+        shutil.copy(file, directory)
+    return f"sqlite:///{directory}/main.db"
 
 
 @pytest.fixture

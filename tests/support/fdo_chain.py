@@ -1,7 +1,7 @@
 """Factory, rendezvous and owner on loopback, ready to trade. TEST KEYS."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role, Settings
 from onboarding.store import apikeys
+from tests.support.databases import NewDatabase
 from tests.support.key_holders import KeyHolder
 from tests.support.services import Running, Site, Wire
 from tests.support.soft_device import SoftDevice
@@ -60,16 +61,15 @@ class Chain:
 def joined(
     directory: Path,
     algorithm: KeyAlgorithm,
-    databases: Mapping[Role, str] | None = None,
     holder: KeyHolder | None = None,
+    databases: NewDatabase | None = None,
 ) -> Iterator[Chain]:
-    site = Site(directory, algorithm, holder=holder)
-    named = {role: {"database_url": url} for role, url in (databases or {}).items()}
-    owner_settings = site.settings(Role.OWNER, **named.get(Role.OWNER, {}))
+    site = Site(directory, algorithm, holder=holder, databases=databases)
+    owner_settings = site.settings(Role.OWNER)
     with ExitStack() as stack:
 
         def start(role: Role) -> tuple[Running, str]:
-            settings = site.settings(role, **named.get(role, {}))
+            settings = site.settings(role)
             key = site.api_key(settings, apikeys.Role.ADMIN)
             return stack.enter_context(site.serve(settings)), key
 

@@ -22,7 +22,7 @@ _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 120.0
 _SETTINGS = (
     "listen_addresses=",
-    "max_connections=60",
+    "max_connections=100",
     "shared_buffers=16MB",
     "log_min_messages=fatal",
 )
@@ -65,12 +65,17 @@ class PrivatePostgres:
 
     def new_database(self, encoding: str = "UTF8") -> str:
         """Make an empty database; return its SQLAlchemy URL."""
+        return self._make(f"ENCODING '{encoding}' TEMPLATE template0")
+
+    def copy_of(self, url: str) -> str:
+        """Make a copy of a database that nobody is connected to; return its URL."""
+        return self._make(f"TEMPLATE {make_url(url).database} STRATEGY wal_log")
+
+    def _make(self, how: str) -> str:
         self._count += 1
         name = f"t{self._count}"
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(
-                f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0"
-            )
+            connection.execute(f"CREATE DATABASE {name} {how}")
         return f"postgresql+psycopg://vouchgate@/{name}?host={self._directory}"
 
     def drop_database(self, url: str) -> None:

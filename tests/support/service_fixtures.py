@@ -6,14 +6,16 @@ import pytest
 
 from onboarding.services.key_material import KeyAlgorithm
 from tests.support.api_bench import Api, started
+from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, joined
-from tests.support.postgres import PrivatePostgres
 from tests.support.services import Site
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    for found in started(Site(tmp_path_factory.mktemp("api"))):
+def api(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Api]:
+    for found in started(Site(tmp_path_factory.mktemp("api"), databases=databases)):
         directives = [{"ip": "127.0.0.1", "device_port": 1, "protocol": "http"}]
         found.call("PUT", "/rvinfo", json={"directives": directives})
         yield found
@@ -26,22 +28,11 @@ def shop(api: Api) -> Api:
     return api
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def any_api(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Api]:
-    """The same API over either kind of database."""
-    site = Site(tmp_path_factory.mktemp("any"))
-    if request.param == "sqlite":
-        yield from started(site)
-        return
-    server: PrivatePostgres = request.getfixturevalue("postgres_server")
-    url = server.new_database()
-    yield from started(site, database_url=url)
-    server.drop_database(url)
-
-
 @pytest.fixture(scope="module")
-def fdo_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def fdo_chain(
+    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
+) -> Iterator[Chain]:
     """One chain for a module's tests; each makes devices of its own."""
-    yield from joined(tmp_path_factory.mktemp("chain"), KeyAlgorithm.P256)
+    yield from joined(
+        tmp_path_factory.mktemp("chain"), KeyAlgorithm.P256, databases=databases
+    )

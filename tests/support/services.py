@@ -26,6 +26,7 @@ from onboarding.store import apikeys
 from onboarding.store.apikeys import ApiKeyStore
 from onboarding.store.database import Database
 from onboarding.wire.message import MsgType
+from tests.support.databases import NewDatabase
 from tests.support.key_holders import KeyHolder
 
 PASSPHRASE = b"test passphrase, for tests only"
@@ -86,6 +87,8 @@ class Site:
     algorithm: KeyAlgorithm = KeyAlgorithm.P256
     own_keys: bool = False  # else those that all sites of a test run share
     holder: KeyHolder | None = None  # keys are in it; else in files
+    databases: NewDatabase | None = None  # makes them; else they are files of SQLite
+    _urls: dict[Role, str] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -104,7 +107,7 @@ class Site:
         values: dict[str, Any] = {
             "role": role,
             "port": 0,
-            "database_url": f"sqlite:///{self.directory}/{role.value}.db",
+            "database_url": self._url(role),
             "key_directory": self.directory / "keys",
             "key_passphrase_file": self.directory / "passphrase",
             "task_poll_seconds": 0.05,
@@ -112,6 +115,14 @@ class Site:
             **(self.holder.named if self.holder else {}),
         }
         return Settings(**{**values, **changed})
+
+    def _url(self, role: Role) -> str:
+        """Where a role's database is, the same one for all its services."""
+        if self.databases is None:
+            return f"sqlite:///{self.directory}/{role.value}.db"
+        if role not in self._urls:
+            self._urls[role] = self.databases()
+        return self._urls[role]
 
     def api_key(self, settings: Settings, role: apikeys.Role) -> str:
         """Make an API key as the command line does: in the database itself."""
