@@ -53,7 +53,8 @@ class EnrolWork:
         tasks, guid = self._context.stores.tasks, Guid.parse(task.subject)
         until = None
         try:
-            until = self._enrol(guid)
+            with self._context.spans.span("enrolment", guid.raw):
+                until = self._enrol(guid)
         except NotFound:
             pass
         except (KeylimeError, Problem) as error:

@@ -9,7 +9,9 @@ from attestation.keylime.client import KeylimeClient
 from attestation.keylime.http import admin_http, device_http
 from attestation.keylime.pull import PullVerifier
 from attestation.keylime.settings import KeylimeSettings
+from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.keylime_calls import KeylimeCalls
 from onboarding.services.settings import Settings
 
 
@@ -24,18 +26,20 @@ class KeylimeLink:
     pull: PullVerifier | None = None
 
     @classmethod
-    def open(cls, settings: Settings) -> Self | None:
+    def open(cls, context: Context) -> Self | None:
         """Return the link, None where no Keylime is configured."""
+        settings, calls = context.settings, KeylimeCalls(context)
         known = _keylime_settings(settings)
         if known is None:
             return None
-        admin = admin_http(known)
+        admin = admin_http(known, calls.ours)
         client = KeylimeClient(admin, known)
         pull = None
         if settings.keylime_pull_url is not None:
             caller = replace(known, verifier_url=settings.keylime_pull_url)
             pull = PullVerifier(KeylimeClient(admin, caller))
-        return cls(client, known.verifier_url, device_http(known), admin, pull)
+        device = device_http(known, calls.forwarded)
+        return cls(client, known.verifier_url, device, admin, pull)
 
     def close(self) -> None:
         """Close both clients."""

@@ -49,6 +49,9 @@ class Meters:
         self.keylime = self._durations(
             "keylime_verdict", "How long Keylime took over evidence.", "result"
         )
+        self.keylime_calls = self._durations(
+            "keylime_call", "Until Keylime began to answer a call.", "part", "status"
+        )
 
     def _counter(self, name: str, words: str, *labels: str) -> Counter:
         return Counter(f"vouchgate_{name}", words, labels, registry=self.registry)

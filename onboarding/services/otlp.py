@@ -75,14 +75,25 @@ class OtlpSpans(Spans):
         return _Spanned(handler, self)
 
     @contextmanager
-    def span(self, name: str, guid: bytes) -> Iterator[Note]:
-        with self._tracer.start_as_current_span(name) as span:
-            span.set_attribute(f"{_PREFIX}guid", guid.hex())
+    def span(self, name: str, guid: bytes | None = None) -> Iterator[Note]:
+        from opentelemetry.trace import Status, StatusCode
+
+        # An error's words may be a peer's: its class is told, and no more.
+        with self._tracer.start_as_current_span(
+            name, record_exception=False, set_status_on_exception=False
+        ) as span:
 
             def note(**said: str | int) -> None:
                 span.set_attributes({f"{_PREFIX}{k}": v for k, v in said.items()})
 
-            yield note
+            if guid is not None:
+                note(guid=guid.hex())
+            try:
+                yield note
+            except Exception as error:
+                note(error=type(error).__name__)
+                span.set_status(Status(StatusCode.ERROR))
+                raise
 
     def message(
         self, number: int, run: bytes | None, said: dict[str, str | int], began: int

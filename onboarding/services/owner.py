@@ -127,7 +127,7 @@ ROUTERS = (
 def part(context: Context) -> Part:
     """Return TO2, the owner's routes, and its background work."""
     vouchers = OwnedVouchers(context)
-    link = KeylimeLink.open(context.settings)
+    link = KeylimeLink.open(context)
     gate = Gate(context)
     calls = DeviceCalls(
         DeviceRequests(context, vouchers),

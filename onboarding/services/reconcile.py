@@ -58,7 +58,9 @@ class ReconcileWork:
         stores, now = self._context.stores, self._context.now()
         guid = Guid.parse(task.subject)
         try:
-            channel = self._look(guid)
+            with self._context.spans.span("reconcile", guid.raw) as note:
+                channel = self._look(guid)
+                note(channel=channel or "none")
         except (KeylimeError, Problem) as error:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             log.warning("no verdict on %s: %s", guid, error)

@@ -9,6 +9,7 @@ they were looked at. An answer that is cut off or cannot be read counts for noth
 import logging
 import math
 import time
+from collections.abc import Mapping, Sequence
 
 from attestation.appraisal import Channel
 from attestation.keylime.client import KeylimeClient
@@ -64,17 +65,13 @@ class ReconcileRound:
         watched = stores.bindings.watched(channel.value)
         if not watched:
             return
-        heard = KeylimeListing(self._verifier(channel)).heard()
-        news: list[tuple[str, bytes]] = []
-        absent = 0
-        for guid, seen in watched:
-            agent = str(Guid(guid))
-            absent += agent not in heard
-            mark = heard.get(agent)
-            if mark is not None and mark != seen:
-                news.append((guid.hex(), mark))
-        if news:
-            stores.tasks.add(reconcile.KIND, news, now)
+        with self._context.spans.span("reconcile.round") as note:
+            heard = KeylimeListing(self._verifier(channel)).heard()
+            news, absent = _news(watched, heard)
+            if news:
+                stores.tasks.add(reconcile.KIND, news, now)
+            counts = {"watched": len(watched), "news": len(news), "absent": absent}
+            note(channel=channel.value, **counts)
         if absent:
             said = "%d of %d devices on %s are not in the verifier"
             log.info(said, absent, len(watched), channel.value)
@@ -83,3 +80,18 @@ class ReconcileRound:
         if channel is Channel.PULL:
             return require_pull(self._link).client
         return self._link.client
+
+
+def _news(
+    watched: Sequence[tuple[bytes, bytes | None]], heard: Mapping[str, bytes | None]
+) -> tuple[list[tuple[str, bytes]], int]:
+    """Of whom something new was heard, with its mark; and how many are not there."""
+    news: list[tuple[str, bytes]] = []
+    absent = 0
+    for guid, seen in watched:
+        agent = str(Guid(guid))
+        absent += agent not in heard
+        mark = heard.get(agent)
+        if mark is not None and mark != seen:
+            news.append((guid.hex(), mark))
+    return news, absent

@@ -30,8 +30,10 @@ class Spans:
         """Return a handler that makes a span of each FDO message."""
         return handler
 
-    def span(self, _name: str, _guid: bytes) -> AbstractContextManager[Note]:
-        """Return a span about a device, to be held open while the work is done."""
+    def span(
+        self, _name: str, _guid: bytes | None = None
+    ) -> AbstractContextManager[Note]:
+        """Return a span, about a device if one is named, to be held open meanwhile."""
         return _NOBODY
 
     def close(self) -> None:

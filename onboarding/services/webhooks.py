@@ -107,7 +107,10 @@ class Webhooks:
         """Send one event, and write down what came of it."""
         try:
             webhook = self._store.get(claim.webhook)
-            status = self._post(webhook, claim)
+            with self._context.spans.span("webhook.delivery") as note:
+                note(webhook=claim.webhook, event=claim.seq, attempt=claim.attempt)
+                status = self._post(webhook, claim)
+                note(status=status)
         except NotFound:
             return
         except NotSent as error:

@@ -72,7 +72,7 @@ def replaced_verifier(
     settings = context.settings.model_copy(
         update={"keylime_verifier_url": impersonator.url, **trust}
     )
-    link = require(KeylimeLink.open(settings))
+    link = require(KeylimeLink.open(replace(context, settings=settings)))
     return EvidenceChannel(context, attesting.bench.gate, link)
 
 

@@ -253,7 +253,7 @@ def test_keylime_forgets_a_device_of_the_push_channel_whose_policy_needs_a_log(
     booted: Attesting,
 ) -> None:
     bench, attester = booted.bench, booted.attester
-    link = KeylimeLink.open(bench.context.settings)
+    link = KeylimeLink.open(bench.context)
     assert link is not None
     client, agent = link.client, str(bench.guid)
     client.enrol(agent, attester.ak.public, attester.allow(8))

@@ -132,7 +132,7 @@ def attesting_device(
         "keylime_key": where.key,
     }
     with owner_bench(directory, **settings, **more) as bench:
-        link = KeylimeLink.open(bench.context.settings)
+        link = KeylimeLink.open(bench.context)
         assert link is not None
         record = replace(
             binding_of(bench.guid.raw),

@@ -116,7 +116,7 @@ def pull_site(directory: Path) -> Iterator[PullSite]:
         thread.start()
         stack.callback(thread.join, 30)
         stack.callback(setattr, server, "should_exit", True)
-        link = KeylimeLink.open(bench.context.settings)
+        link = KeylimeLink.open(bench.context)
         assert link is not None
         stack.callback(link.close)
         yield PullSite(bench, link, url, pki, keylime)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import Request
@@ -152,12 +153,13 @@ def pushing_device(
     attester: Attester,
     *,
     delete: bool = True,
+    **more: Any,
 ) -> Iterator[Pushing]:
     """Bind the TPM by record, for the push channel, under what it holds now.
 
     ``delete`` False leaves it in Keylime, where that may be dead by then.
     """
-    with attesting_device(directory, keylime_stack, attester) as device:
+    with attesting_device(directory, keylime_stack, attester, **more) as device:
         bench = device.bench
         bindings = bench.context.stores.bindings
         record = replace(
@@ -167,7 +169,7 @@ def pushing_device(
             ek_certificate=attester.tpm.endorsement_key().certificate,
         )
         bindings.put(record, "test")
-        link = require(KeylimeLink.open(bench.context.settings))
+        link = require(KeylimeLink.open(bench.context))
         context, gate = bench.context, bench.gate
         enrolment = PushEnrolment(context, gate, link)
         made = Pushing(bench, enrolment, KeylimeProxy(context, link), link, attester)

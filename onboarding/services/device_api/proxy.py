@@ -78,10 +78,14 @@ class KeylimeProxy:
         except NotForwarded as error:
             raise Problem(403, "not-forwarded", str(error)) from error
         url = link.verifier_url + route.path
+        guid = Guid.parse(route.agent_id).raw
         try:
-            with link.device.stream(
-                route.method, url, content=body, headers=sent
-            ) as reply:
+            with (
+                self._context.spans.span("keylime.proxy", guid),
+                link.device.stream(
+                    route.method, url, content=body, headers=sent
+                ) as reply,
+            ):
                 content = _bounded(reply)
         except httpx.HTTPError as error:
             raise Problem(

@@ -31,7 +31,7 @@ def test_durations_fall_into_buckets_of_seconds() -> None:
 
 def test_every_family_is_there_before_anything_happened() -> None:
     types = [one for one in text_of(Meters()) if one.startswith("# TYPE")]
-    assert len(types) == len(set(types)) == 9
+    assert len(types) == len(set(types)) == 10
 
 
 def test_services_in_one_process_count_apart() -> None:
