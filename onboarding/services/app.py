@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from attestation.device_auth import MAX_REQUEST
 from attestation.ek_bundle import MAX_BUNDLE
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
-from onboarding.services import first_key, health, metrics
+from onboarding.services import first_key, health, logs, metrics
 from onboarding.services.api import problems
 from onboarding.services.api.auth import OPEN_PATHS, ApiKeyGate
 from onboarding.services.api.idempotency import Idempotent
@@ -154,6 +154,7 @@ def _handlers(
 def _tidy(context: Context) -> None:
     """Forget what ran out in any role; of runs keep what the settings say."""
     settings, now = context.settings, context.now()
+    logs.sweep()
     context.stores.runs.prune(now)
     context.stores.idempotency.prune(now)
     context.stores.webhooks.prune(now - KEEP_SECONDS)

@@ -187,7 +187,7 @@ class FdoFront:
             arrival = Arrival(target.line, key, address)
             reply = handler.handle(number, body, authorization, arrival)
         except Exception as error:  # noqa: BLE001 - the boundary: all become type 255
-            return self.refusal(number, error)
+            return self.refusal(number, error, address)
         said = [_CBOR, _TYPES[reply.message_type]]
         # In each of a run's answers: one peer reads none without it. A refusal has
         # none: it ends the run, or it was none of this run's.
@@ -196,14 +196,18 @@ class FdoFront:
             said.append((b"authorization", token.encode("latin-1")))
         return _whole(200, reply.body, said)
 
-    def refusal(self, number: int, error: Exception) -> HttpAnswer:
+    def refusal(self, number: int, error: Exception, address: str) -> HttpAnswer:
         """Word a refusal: in full for our operator, in a code for the peer."""
-        self._refused(str(int(error_code(error))))
+        code = str(int(error_code(error)))
+        self._refused(code)
         correlation = secrets.randbits(32)
-        known, about = (correlation, number), logs.of(**logs.tags_of(error))
+        known, tags = (correlation, number), logs.tags_of(error)
         if isinstance(error, ProtocolError | VoucherError):
+            kind, source = f"FDO {code}", bucket_of(address)
+            about = logs.refused(kind, source, **tags)
             log.info("[%08x] message %d refused: %s", *known, error, extra=about)
         else:
+            about = logs.of(**tags)
             log.error("[%08x] message %d failed", *known, exc_info=error, extra=about)
         body = error_message(error, number, int(time.time()), correlation)
         headers = [_CBOR, _ERROR]

@@ -154,7 +154,8 @@ class FdoProtocol(HttpToolsProtocol):
         if message is not None:
             self._message = None
             error = BodyRefused("the message took too long to arrive")
-            refused = self.front.refusal(message.target.number, error)
+            number, address = message.target.number, message.address
+            refused = self.front.refusal(number, error, address)
             self._write(refused, keeps_alive=False)
 
     def _forget(self) -> None:

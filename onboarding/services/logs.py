@@ -9,13 +9,15 @@ what others sent is on one line, without what a terminal obeys.
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from enum import StrEnum, unique
 from time import gmtime, strftime
 from typing import TextIO
 
+from onboarding.services.log_bounds import Bounds
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
@@ -23,6 +25,7 @@ from ownership_vouchers.types import Guid
 OURS = ("onboarding", "attestation", "hw", "ownership_vouchers")
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _EXTRA, _TAGS = "vouchgate_about", "_vouchgate_about"
+_BOUND = "vouchgate_bound"
 
 _around: ContextVar[Mapping[str, str]] = ContextVar("vouchgate_about")
 
@@ -45,7 +48,7 @@ def written(
         role: Which service this is; in each line of JSON.
         stream: Standard error, if none.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Bounded(stream or sys.stderr, time.monotonic)
     json_lines = form is LogFormat.JSON
     handler.setFormatter(JsonLines(role) if json_lines else TextLines(_TEXT))
     levels = dict.fromkeys(OURS, level)
@@ -60,11 +63,45 @@ def written(
     finally:
         _set(before)
         root.removeHandler(handler)
+        handler.sweep(all_of_them=True)
 
 
 def _set(levels: Mapping[str, int]) -> None:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+class _Bounded(logging.StreamHandler[TextIO]):
+    """Writes lines; of those that strangers can cause, not all: see ``log_bounds``."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        super().__init__(stream)
+        self._bounds = Bounds(clock)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        bound = getattr(record, _BOUND, None)
+        self.sweep()
+        if bound is None or self._bounds.admit(*bound):
+            super().emit(record)
+
+    def sweep(self, *, all_of_them: bool = False) -> None:
+        """Say what was left out in windows that are over; or in all."""
+        with self.lock or nullcontext():
+            for told in self._bounds.over(all_of_them=all_of_them):
+                super().emit(_line(told))
+
+
+def _line(text: str) -> logging.LogRecord:
+    return logging.makeLogRecord(
+        {"name": __name__, "levelno": logging.INFO, "levelname": "INFO", "msg": text}
+    )
+
+
+def sweep() -> None:
+    """Say what was left out, though no other line is written."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Bounded):
+            handler.sweep()
 
 
 @contextmanager
@@ -80,6 +117,16 @@ def about(**said: str) -> Iterator[None]:
 def of(**said: str | None) -> dict[str, object]:
     """What one line says besides, for its ``extra``; what is None is left out."""
     return {_EXTRA: {name: one for name, one in said.items() if one is not None}}
+
+
+def refused(kind: str, source: str, **said: str | None) -> dict[str, object]:
+    """``of`` for a line that a stranger can cause: the like of it are bounded.
+
+    Args:
+        kind: What is refused: a code of ours, never a word of the stranger's.
+        source: Who caused it: an address, or the network that counts as one.
+    """
+    return {**of(**said), _BOUND: (kind, source)}
 
 
 def tag(error: Exception, **said: str | None) -> None:

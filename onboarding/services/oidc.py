@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import jwt
 
+from onboarding.services import logs
 from onboarding.services.context import Context
 from onboarding.services.errors import ServicesError, SettingsError
 from onboarding.services.people import Person
@@ -84,7 +85,9 @@ class Issuer:
         try:
             return self._person(self._claims(token))
         except (jwt.PyJWTError, IssuerError, ValueError, TypeError) as error:
-            log.info("a token was refused: %s: %s", type(error).__name__, error)
+            said = "a token was refused: %s: %s"
+            bound = logs.refused("token", type(error).__name__)
+            log.info(said, type(error).__name__, error, extra=bound)
             raise ApiKeyRefused("the token is not valid") from error
 
     def _claims(self, token: str) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from prometheus_client import Histogram
 
 from onboarding.services import logs
 from onboarding.services.api.auth import named_of
+from onboarding.services.sources import bucket_of
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 from ownership_vouchers.types import Guid
 
@@ -77,6 +78,10 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
     if log.isEnabledFor(level):
         asked = scope["method"], scope["path"], status, seconds * 1000
         about = logs.of(caller=named_of(scope))
+        if level == logging.INFO:
+            client = scope.get("client")
+            source = bucket_of(client[0] if client else "")
+            about = logs.refused(f"{status}", source, caller=named_of(scope))
         log.log(level, "%s %s: %d in %.1f ms", *asked, extra=about)
 
 

@@ -101,12 +101,13 @@ class FdoRole:
                 continue
             server, run_id = role.server, run.token_id
             told = self._tracer.reported(server, run_id, run.state, body, now)
-            about = logs.of(**said_of(server, run_id, run.state))
+            said = said_of(server, run_id, run.state)
+            about = logs.refused("FDO 255", server.name, **said)
             log.info("a peer ended %s: %s", server.name, told, extra=about)
-            said = errors.ProtocolError(told)
-            self._fail(role, run, None, said, now)
+            self._fail(role, run, None, errors.ProtocolError(told), now)
             return
-        log.info("a peer that has no run reports an error")
+        unknown = logs.refused("FDO 255", "")
+        log.info("a peer that has no run reports an error", extra=unknown)
 
     def _open(self, role: ProtocolRole, body: bytes, env: Any, now: int) -> FdoResponse:
         server, kind = role.server, role.server.opening

@@ -89,7 +89,7 @@ class FdoTransport:
         except _Disconnected:
             return
         except BodyRefused as error:
-            answer = self.front.refusal(target.number, error)
+            answer = self.front.refusal(target.number, error, address)
         await _send(send, answer)
 
     async def _answer(self, target: Target, *message: Any) -> HttpAnswer:

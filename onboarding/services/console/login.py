@@ -5,6 +5,7 @@ import re
 
 from fastapi import APIRouter, Request, Response
 
+from onboarding.services import logs
 from onboarding.services.api.auth import Ctx
 from onboarding.services.console.attempts import Attempts
 from onboarding.services.console.guard import (
@@ -24,6 +25,7 @@ from onboarding.services.console.sessions import (
 )
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.sources import bucket_of
 from onboarding.store.errors import ApiKeyRefused
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,8 @@ def login_router(attempts: Attempts) -> APIRouter:
         except ApiKeyRefused:
             attempts.failed(address, now)
             context.meters.refusals.labels("http", "api-key-refused").inc()
-            log.warning("console: a login from %s was refused", address)
+            about = logs.refused("login", bucket_of(address))
+            log.warning("console: a login from %s was refused", address, extra=about)
             return _login_page(request, context, to, refused=True)
         answer = see_other(to)
         _drop(answer, request, context, _FORM)

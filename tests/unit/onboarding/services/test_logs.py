@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from onboarding.services import logs
+from onboarding.services import log_bounds, logs
+from onboarding.services.log_bounds import KINDS, OF_ALL, OF_SOURCE, SECONDS, Bounds
 from onboarding.services.logs import LogFormat
 
 GUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
@@ -100,3 +101,64 @@ def test_other_packages_write_no_debug_lines() -> None:
         log.debug("ours")
     (line,) = found
     assert "ours" in line
+
+
+def refuse(kind: str, source: str, text: str = "refused") -> None:
+    log.info(text, extra=logs.refused(kind, source, guid=GUID))
+
+
+def test_lines_that_strangers_cause_are_bounded_and_the_rest_are_counted() -> None:
+    with lines(LogFormat.JSON) as found:
+        for _ in range(OF_SOURCE + 1000):
+            refuse("401", "192.0.2.1")
+        refuse("401", "192.0.2.2", "another address has lines of its own")
+        refuse("403", "192.0.2.1", "another code has lines of its own")
+        log.info("what no stranger causes is written")
+    told = [json.loads(line) for line in found]
+    assert [one["message"] for one in told[:OF_SOURCE]] == ["refused"] * OF_SOURCE
+    assert {one["guid"] for one in told[:OF_SOURCE]} == {GUID}
+    *rest, last = (one["message"] for one in told[OF_SOURCE:])
+    assert len(rest) == 3
+    assert last.startswith("1000 more lines of refusals (401) were left out in ")
+
+
+def test_as_many_addresses_as_there_are_cause_no_more_lines_together() -> None:
+    with lines(LogFormat.TEXT) as found:
+        for n in range(OF_ALL * 3):
+            refuse("404", f"2001:db8:{n:x}::/64")
+    assert len(found) == OF_ALL + 1
+    assert f" {OF_ALL * 2} more lines of refusals (404) " in found[-1]
+
+
+def test_what_was_left_out_is_told_when_its_time_is_over_and_lines_begin_anew() -> None:
+    now = [0.0]
+    bounds = Bounds(lambda: now[0])
+    admitted = [bounds.admit("429", "a") for _ in range(OF_SOURCE + 2)]
+    assert admitted == [True] * OF_SOURCE + [False] * 2
+    now[0] = SECONDS - 1
+    assert not bounds.admit("429", "a")
+    assert list(bounds.over()) == []
+    now[0] = SECONDS
+    (told,) = bounds.over()
+    assert told == "3 more lines of refusals (429) were left out in 60 s"
+    assert list(bounds.over()) == []
+    assert bounds.admit("429", "a")
+
+
+def test_no_more_kinds_are_kept_apart_than_there_are() -> None:
+    bounds = Bounds(lambda: 0.0)
+    for n in range(KINDS * 2):
+        assert bounds.admit(str(n), str(n))
+    assert len(bounds._windows) == KINDS + 1
+
+
+def test_a_sweep_tells_though_no_other_line_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    with logs.written(logging.INFO, LogFormat.TEXT, "owner", stream):
+        for _ in range(OF_SOURCE + 7):
+            refuse("401", "192.0.2.1")
+        monkeypatch.setattr(log_bounds, "SECONDS", 0.0)
+        logs.sweep()
+        assert "7 more lines of refusals (401)" in stream.getvalue()
