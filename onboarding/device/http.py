@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from onboarding.device.errors import DeviceError, Garbled, Problem, Unreachable
+from onboarding.device.interfaces import Through
 from onboarding.protocol.clients import answer_type
 from onboarding.tls import PUBLIC, ClientCertificate, Trust, TrustError, context_of
 from onboarding.wire.message import MsgType
@@ -33,9 +34,14 @@ class Reply:
 
 
 def new_client(
-    trust: Trust = PUBLIC, shown: ClientCertificate | None = None
+    trust: Trust = PUBLIC,
+    shown: ClientCertificate | None = None,
+    through: str | None = None,
 ) -> httpx.Client:
     """Return a client that follows no redirect and reads no proxy from outside.
+
+    Args:
+        through: The network interface that all goes through; None for any.
 
     Raises:
         DeviceError: ``trust`` has nothing to check servers with, or ``shown`` no
@@ -46,7 +52,11 @@ def new_client(
     except TrustError as error:
         raise DeviceError(str(error)) from error
     return httpx.Client(
-        verify=context, timeout=TIMEOUT, follow_redirects=False, trust_env=False
+        verify=context,
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
+        transport=None if through is None else Through(through, context),
     )
 
 

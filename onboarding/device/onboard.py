@@ -15,12 +15,14 @@ import httpx
 
 from onboarding.device.errors import NobodyThere, Unreachable
 from onboarding.device.fdo_run import REFUSALS
+from onboarding.device.interfaces import interfaces
 from onboarding.device.machine import Machine
 from onboarding.device.progress import Kind, Progress, Tell, silent
-from onboarding.device.reach import Network, Resolve, Route, resolve
+from onboarding.device.reach import Connect, Network, Resolve, Route, connect, resolve
 from onboarding.device.suites import AS_THE_OWNER, Suites
 from onboarding.device.takeover import Clock, Meeting, Taken, ask_rendezvous
 from onboarding.protocol.device_env import DeviceCredential
+from onboarding.protocol.rv_medium import Interface
 from onboarding.protocol.rv_plan import Note, Skip, Try, Wait, jittered, plan
 from onboarding.tls import PUBLIC, Trust
 from onboarding.wire.to0 import To1dPayload
@@ -35,6 +37,9 @@ __all__ = ["Onboarder", "Patience", "Taken"]
 
 Failure = tuple[str, Exception]
 """The address tried, and what came of it."""
+
+Look = Callable[[], Sequence[Interface] | None]
+"""The network interfaces that there are now; None where that cannot be told."""
 
 MAX_DELAY = 3600.0  # seconds, whatever the rendezvous information says
 MAX_FAILURES = 32  # that are remembered
@@ -68,6 +73,8 @@ class Onboarder:
     tell: Tell = silent
     resolve: Resolve = resolve
     suites: Suites = AS_THE_OWNER
+    interfaces: Look = interfaces
+    connect: Connect = connect
 
     def run(self) -> Taken:
         """Onboard, trying everything the rendezvous information names.
@@ -94,12 +101,13 @@ class Onboarder:
         """Walk the list once; nothing is waited for after the very last try."""
         credentials = self.machine.identity().candidates()
         infos = [RendezvousInfo.from_cbor(one.rv_info) for one in credentials]
-        steps = plan(infos, number)
+        steps = plan(infos, number, self.interfaces())
         for place, step in enumerate(steps, 1):
             match step:
-                case Try(credential, candidates):
+                case Try(credential, candidates, through):
                     used = credentials[credential]
-                    taken = _Attempt(self, used, candidates, failures).run()
+                    attempt = _Attempt(self, used, candidates, failures)
+                    taken = attempt.run(through)
                     if taken is not None:
                         return taken
                 case Wait() if not (last and place == len(steps)):
@@ -130,22 +138,31 @@ class _Attempt:
         failures: deque[Failure],
     ) -> None:
         self._machine = onboarder.machine
-        self._network = Network(onboarder.client, onboarder.trust, onboarder.resolve)
+        self._network = Network(
+            onboarder.client, onboarder.trust, onboarder.resolve, onboarder.connect
+        )
         self._clock = Clock(onboarder.patience.sleep)
         self._tell = onboarder.tell
         self._suites = onboarder.suites
         self._credential = credential
         self._found = found
         self._failures = failures
-        self._believed: set[bytes] = set()  # each to1d that was followed
+        # Each to1d that was followed, and through which interface.
+        self._believed: set[tuple[bytes, str | None]] = set()
 
-    def run(self) -> Taken | None:
-        """Try each address until one leads to the owner; note how the others ended."""
-        for url in self._found.urls:
-            for route in self._routes(url):
-                taken = self._try(route)
-                if taken is not None:
-                    return taken
+    def run(self, through: Sequence[str] = ()) -> Taken | None:
+        """Try each address until one leads to the owner; note how the others ended.
+
+        Args:
+            through: Network interfaces to try them by, one after the other; also the
+                owner that they lead to. None: by whatever network there is.
+        """
+        for name in through or (None,):
+            for url in self._found.urls:
+                for route in self._routes(url, name):
+                    taken = self._try(route)
+                    if taken is not None:
+                        return taken
         return None
 
     def _try(self, route: Route) -> Taken | None:
@@ -159,15 +176,17 @@ class _Attempt:
         except REFUSALS as error:
             self._failed(f"rendezvous {route}", error)
             return None
-        return self._follow(to1d, owners)
+        return self._follow(to1d, owners, route.through)
 
-    def _follow(self, to1d: bytes, owners: Sequence[str]) -> Taken | None:
+    def _follow(
+        self, to1d: bytes, owners: Sequence[str], through: str | None
+    ) -> Taken | None:
         """Try the owner at each address of to1d; once, if many servers say the same."""
-        if to1d in self._believed:
+        if (to1d, through) in self._believed:
             return None
-        self._believed.add(to1d)
+        self._believed.add((to1d, through))
         for url in owners:
-            for route in self._routes(url):
+            for route in self._routes(url, through):
                 taken = self._meet(route, to1d, None)
                 if taken is not None:
                     return taken
@@ -196,9 +215,9 @@ class _Attempt:
             self._failed(f"owner {route}", error)
             return None
 
-    def _routes(self, url: str) -> Iterator[Route]:
+    def _routes(self, url: str, through: str | None) -> Iterator[Route]:
         try:
-            yield from self._network.routes(url)
+            yield from self._network.routes(url, through)
         except Unreachable as error:
             self._failed(url, error)
 

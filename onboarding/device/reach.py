@@ -25,15 +25,29 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
+Connect = Callable[[Trust, str | None], httpx.Client]
+"""A new client for whom ``trust`` says, through the network interface of that name."""
+
+
+def connect(trust: Trust, through: str | None) -> httpx.Client:
+    """Open sockets of this machine."""
+    return new_client(trust, through=through)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address of one server; ``address`` is None where ``url`` has it itself."""
+    """One address of one server; ``address`` is None where ``url`` has it itself.
+
+    ``through`` is the network interface to take, None for any.
+    """
 
     url: str
     address: str | None = None
+    through: str | None = None
 
     def __str__(self) -> str:
-        return self.url if self.address is None else f"{self.url} at {self.address}"
+        at = "" if self.address is None else f" at {self.address}"
+        return f"{self.url}{at}" + ("" if not self.through else f" by {self.through}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +61,28 @@ class Network:
     client: httpx.Client
     trust: Trust = PUBLIC
     resolve: Resolve = resolve
+    connect: Connect = connect
 
-    def routes(self, url: str) -> tuple[Route, ...]:
+    def routes(self, url: str, through: str | None = None) -> tuple[Route, ...]:
         """Every address of ``url``, in order. Source: FDO 1.1, section 3.7.
+
+        Args:
+            through: The network interface to reach it by; names are looked up by
+                whatever way the system has.
 
         Raises:
             Unreachable: Nobody knows the name.
         """
         parsed = httpx.URL(url)
         if _is_address(parsed.host):
-            return (Route(url),)
+            return (Route(url, through=through),)
         port = parsed.port or (443 if parsed.scheme == "https" else 80)
         try:
             found = self.resolve(parsed.host, port)
         except (OSError, UnicodeError) as error:
             raise Unreachable(f"the name {parsed.host} has no address") from error
-        return tuple(Route(url, address) for address in found[:MAX_ADDRESSES])
+        kept = found[:MAX_ADDRESSES]
+        return tuple(Route(url, address, through) for address in kept)
 
     @contextmanager
     def channel(
@@ -75,12 +95,12 @@ class Network:
             DeviceError: The pinned authority's certificate is not here.
         """
         pins = self._pins(pinned)
-        if not pins.pinned:
+        if not pins.pinned and route.through is None:
             yield FdoChannel(self.client, route.url, route.address)
             return
-        if not route.url.startswith("https://"):
+        if pins.pinned and not route.url.startswith("https://"):
             raise Unreachable(f"{route.url} is no HTTPS, but its certificate is pinned")
-        with closing(new_client(pins)) as client:
+        with closing(self.connect(pins, route.through)) as client:
             yield FdoChannel(client, route.url, route.address)
 
     def _pins(self, pinned: Candidates | None) -> Trust:

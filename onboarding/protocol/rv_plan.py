@@ -6,6 +6,8 @@ Source: FDO 1.1, section 3.7. Nothing is tried here, and nothing waited for.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from onboarding.protocol import rv_medium
+from onboarding.protocol.rv_medium import Interface
 from ownership_vouchers.rendezvous import (
     Candidates,
     RendezvousInfo,
@@ -44,11 +46,14 @@ class Note:
 class Try:
     """Addresses to try in order; what follows in the list counts if all of them fail.
 
-    ``credential`` says with which of the device's credentials, counted from 0.
+    ``credential`` says with which of the device's credentials, counted from 0;
+    ``through`` by which network interfaces, one after the other, and by whatever
+    network there is if it names none.
     """
 
     credential: int
     candidates: Candidates
+    through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,11 @@ class Wait:
 Step = Skip | Note | Try | Wait
 
 
-def plan(infos: Sequence[RendezvousInfo], number: int = 0) -> tuple[Step, ...]:
+def plan(
+    infos: Sequence[RendezvousInfo],
+    number: int = 0,
+    interfaces: Sequence[Interface] | None = None,
+) -> tuple[Step, ...]:
     """Return round ``number`` (from 0) through everything there is to try.
 
     Each directive is followed by the delay it states. The round ends with the last
@@ -72,11 +81,17 @@ def plan(infos: Sequence[RendezvousInfo], number: int = 0) -> tuple[Step, ...]:
     Args:
         infos: The rendezvous information of each credential, likeliest first; what
             ends the round is waited for once, after all of them.
+        interfaces: The network interfaces of this machine. A directive for one that is
+            not among them is left out with all it says. None where they cannot be
+            told or chosen: then any network will do, and that is noted.
     """
-    walks = [(n, info, device_addresses(info)) for n, info in enumerate(infos)]
+    walks = [
+        (n, info, _applying(info, interfaces), interfaces)
+        for n, info in enumerate(infos)
+    ]
     steps = [step for walk in walks for step in _walk(*walk)]
     stated = sum(step.seconds for step in steps if isinstance(step, Wait))
-    end = max((_end(found) for _, _, found in walks), default=LAST_DELAY)
+    end = max((_end(found) for _, _, found, _ in walks), default=LAST_DELAY)
     if stated + end == 0:
         end = min(FIRST_PAUSE << min(number, 6), LAST_DELAY)
     return (*steps, Wait(end, "then all over again"))
@@ -99,37 +114,78 @@ def _end(found: Sequence[Candidates]) -> int:
     return LAST_DELAY if delay is None else delay
 
 
+def _applying(
+    info: RendezvousInfo, interfaces: Sequence[Interface] | None
+) -> tuple[Candidates, ...]:
+    """What there is to try for the directives that are for this machine."""
+    return tuple(
+        one
+        for one in device_addresses(info)
+        if not _lacking(info.directives[one.number - 1], interfaces)
+    )
+
+
 def _walk(
-    credential: int, info: RendezvousInfo, found: Sequence[Candidates]
+    credential: int,
+    info: RendezvousInfo,
+    found: Sequence[Candidates],
+    interfaces: Sequence[Interface] | None,
 ) -> Iterator[Step]:
     """The directives in order, without the wait at the end."""
     known = {one.number: one for one in found}
     for number, directive in enumerate(info.directives, 1):
         one = known.get(number)
         if one is None:
-            named = {instruction.variable for instruction in directive.instructions}
-            yield Skip(credential, number, _OWNER if _IS_OWNERS in named else _OTHER)
+            yield Skip(credential, number, _why_not(directive, interfaces))
             continue
         if one.urls:
-            unmet = _unmet(directive)
+            medium = _medium(directive)
+            through: tuple[str, ...] = ()
+            if medium is not None and interfaces is not None:
+                through = rv_medium.chosen(medium, interfaces)
+            unmet = _unmet(directive, chosen=bool(through))
             if unmet:
                 yield Note(credential, number, f"{_UNMET}: {', '.join(unmet)}")
-            yield Try(credential, one)
+            yield Try(credential, one, through)
         elif one.delay is None:
             yield Skip(credential, number, _NOWHERE)
         if one.delay is not None and one is not found[-1]:
             yield Wait(one.delay, f"as directive {number} says")
 
 
-def _unmet(directive: RvDirective) -> list[str]:
+def _medium(directive: RvDirective) -> int | None:
+    medium = directive.value(RvVariable.MEDIUM)
+    return medium if isinstance(medium, int) else None
+
+
+def _lacking(
+    directive: RvDirective, interfaces: Sequence[Interface] | None
+) -> str | None:
+    """Say which network interface it is for that there is not here; or None."""
+    medium = _medium(directive)
+    if medium is None or interfaces is None or rv_medium.chosen(medium, interfaces):
+        return None
+    return f"it is for {rv_medium.words(medium)}, which is not on this machine"
+
+
+def _why_not(directive: RvDirective, interfaces: Sequence[Interface] | None) -> str:
+    named = {instruction.variable for instruction in directive.instructions}
+    if RvVariable.OWNER_ONLY in named:
+        return _OWNER
+    if RvVariable.EXT_RV in named:
+        return _OTHER
+    return _lacking(directive, interfaces) or _OTHER
+
+
+def _unmet(directive: RvDirective, *, chosen: bool) -> list[str]:
     """What it asks for that is the operating system's to give, in words.
 
     A secret of it is named and not shown.
     """
     found = []
-    medium = directive.value(RvVariable.MEDIUM)
-    if isinstance(medium, int):
-        found.append(_medium(medium))
+    medium = _medium(directive)
+    if medium is not None and not chosen:
+        found.append(rv_medium.words(medium))
     ssid = directive.value(RvVariable.WIFI_SSID)
     if isinstance(ssid, str):
         found.append(f"the wireless network {ssid[:_SHOWN]!r}")
@@ -138,22 +194,8 @@ def _unmet(directive: RvDirective) -> list[str]:
     return found
 
 
-def _medium(number: int) -> str:
-    """Source: FDO 1.1, section 3.6.2 (RVMediumValue)."""
-    if number in _MEDIA:
-        return _MEDIA[number]
-    if number < _OF_A_KIND:
-        return f"wired interface {number}"
-    if number < 2 * _OF_A_KIND:
-        return f"wireless interface {number - _OF_A_KIND}"
-    return f"medium {number}"
-
-
-_MEDIA = {20: "any wired interface", 21: "any wireless interface"}
-_OF_A_KIND = 10
 _SHOWN = 32  # characters; bytes that a network's name may have
 _UNMET = "left to this machine's own network settings"
-_IS_OWNERS = RvVariable.OWNER_ONLY
 _OWNER = "it is for the owner"
 _OTHER = "its way of rendezvous is not known here"
 _NOWHERE = "it names no address that can be tried"

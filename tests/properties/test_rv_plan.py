@@ -5,6 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onboarding.protocol.rv_medium import Interface
 from onboarding.protocol.rv_plan import JITTER, Note, Skip, Try, Wait, jittered, plan
 from ownership_vouchers import cbor
 from ownership_vouchers.rendezvous import RendezvousInfo, RvVariable
@@ -24,15 +25,18 @@ DIRECTIVES = st.lists(INSTRUCTIONS, max_size=8, unique_by=lambda one: one[0])
 INFOS = st.lists(DIRECTIVES, max_size=6).map(
     lambda found: RendezvousInfo.from_cbor(cbor.encode(found))
 )
+INTERFACES = st.none() | st.lists(
+    st.builds(Interface, st.text(max_size=15), st.booleans()), max_size=4
+)
 STEADY = settings(deadline=None, max_examples=200)
 
 
 @STEADY
-@given(st.lists(INFOS, max_size=3), st.integers(0, 10**9))
+@given(st.lists(INFOS, max_size=3), st.integers(0, 10**9), INTERFACES)
 def test_every_round_ends_with_a_wait_and_waits_at_all(
-    infos: list[RendezvousInfo], number: int
+    infos: list[RendezvousInfo], number: int, here: list[Interface] | None
 ) -> None:
-    steps = plan(infos, number)
+    steps = plan(infos, number, here)
     waits = [step.seconds for step in steps if isinstance(step, Wait)]
     assert isinstance(steps[-1], Wait)
     assert sum(waits) >= 1
@@ -40,11 +44,11 @@ def test_every_round_ends_with_a_wait_and_waits_at_all(
 
 
 @STEADY
-@given(INFOS)
+@given(INFOS, INTERFACES)
 def test_each_directive_is_tried_or_skipped_once_or_only_waits(
-    info: RendezvousInfo,
+    info: RendezvousInfo, here: list[Interface] | None
 ) -> None:
-    steps = plan([info])
+    steps = plan([info], interfaces=here)
     told = [
         step.number if isinstance(step, Skip) else step.candidates.number
         for step in steps

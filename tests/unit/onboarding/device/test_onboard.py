@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -23,8 +24,10 @@ from onboarding.device.progress import Kind, Progress
 from onboarding.protocol.device_env import To0OwnerEnv
 from onboarding.protocol.env import To0RendezvousEnv
 from onboarding.protocol.registry import TO0, TO1, TO2
+from onboarding.protocol.rv_medium import Interface
 from onboarding.protocol.step import StoreRegistration
 from onboarding.protocol.to0_owner import To0Owner
+from onboarding.tls import Trust
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.rendezvous import To2Address
@@ -351,7 +354,11 @@ def test_what_is_tried_and_when_it_is_tried_next_is_told(tmp_path: Path) -> None
     patience = Patience(sleep=lambda _s: None, draw=lambda: 0.5)
     net = network(roles)
     Onboarder(
-        machine_of(roles, tmp_path), net.client(), patience, tell=seen.append
+        machine_of(roles, tmp_path),
+        net.client(),
+        patience,
+        tell=seen.append,
+        interfaces=lambda: None,
     ).run()
     assert [(str(one.kind), one.sentence) for one in seen] == [
         ("skipped", "directive 1: it is for the owner"),
@@ -371,6 +378,49 @@ def test_what_is_tried_and_when_it_is_tried_next_is_told(tmp_path: Path) -> None
         ("trying", f"owner http://{OWNER}"),
         ("taken", f"http://{OWNER}"),
     ]
+
+
+def test_a_directive_is_followed_by_its_medium_up_to_the_owner(tmp_path: Path) -> None:
+    roles = Roles(sold({**THROUGH_RV, "medium": 9}, {**THROUGH_RV, "medium": 20}))
+    net, seen, opened = network(roles), list[Progress](), list[str | None]()
+    dead = FdoHttp({})
+    here = [Interface("eth1", wireless=False), Interface("eth0", wireless=False)]
+
+    def connect(_trust: Trust, through: str | None) -> httpx.Client:
+        opened.append(through)
+        return (net if through == "eth1" else dead).client()
+
+    Onboarder(
+        machine_of(roles, tmp_path),
+        dead.client(),
+        tell=seen.append,
+        interfaces=lambda: here,
+        connect=connect,
+    ).run()
+    assert opened == ["eth0", "eth1", "eth1"]
+    told = [one.sentence for one in seen if one.kind is not Kind.FAILED]
+    assert told == [
+        "directive 1: it is for wired interface 9, which is not on this machine",
+        f"rendezvous http://{RV} by eth0",
+        f"rendezvous http://{RV} by eth1",
+        f"owner http://{OWNER} by eth1",
+        f"http://{OWNER}",
+    ]
+
+
+def test_what_one_medium_could_not_reach_is_tried_by_the_next(tmp_path: Path) -> None:
+    roles = Roles(sold({**THROUGH_RV, "medium": 20}))
+    whole, half = network(roles), network(roles)
+    del half.hosts[OWNER]
+    here = [Interface(name, wireless=False) for name in ("eth0", "eth1")]
+
+    def connect(_trust: Trust, through: str | None) -> httpx.Client:
+        return (half if through == "eth0" else whole).client()
+
+    machine, idle = machine_of(roles, tmp_path), FdoHttp({}).client()
+    Onboarder(machine, idle, interfaces=lambda: here, connect=connect).run()
+    assert [host for host, _ in half.asked][-1] == OWNER
+    assert [host for host, _ in whole.asked][-1] == OWNER
 
 
 def test_waits_between_rounds_are_as_told_give_or_take_a_quarter(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from onboarding.protocol.rv_medium import Interface
 from onboarding.protocol.rv_plan import (
     JITTER,
     Note,
@@ -52,6 +53,7 @@ def told(*steps: Step) -> list[object]:
     return short
 
 
+EXTERNAL = [[int(V.EXT_RV), cbor.encode(["other"])]]
 A, B = directive(DNS="a.example"), directive(DNS="b.example")
 A_URL, B_URL = ["https://a.example:443"], ["https://b.example:443"]
 
@@ -132,6 +134,51 @@ def test_what_is_left_to_the_machine_is_said_and_the_addresses_are_tried(
     assert notes == [Note(0, 1, one) for one in words]
     assert not notes or isinstance(steps[1], Try)
     assert "hunter2" not in repr(notes)
+
+
+HERE = (Interface("wlan0", wireless=True), Interface("eth0", wireless=False))
+ON = directive(DNS="rv")
+MEDIA: dict[str, tuple[list[list[object]], tuple[str, ...] | str]] = {
+    "none is named": (ON, ()),
+    "the first wired one": (ON + directive(MEDIUM=0), ("eth0",)),
+    "the first wireless one": (ON + directive(MEDIUM=10), ("wlan0",)),
+    "any wired one": (ON + directive(MEDIUM=20), ("eth0",)),
+    "what cannot be read": ([*ON, [int(V.MEDIUM), b"\xff"]], ()),
+    "a wired one that is not here": (ON + directive(MEDIUM=1), "wired interface 1"),
+    "a wireless one that is not here": (
+        ON + directive(MEDIUM=19),
+        "wireless interface 9",
+    ),
+    "a medium that nobody knows": (ON + directive(MEDIUM=200), "medium 200"),
+}
+
+
+@pytest.mark.parametrize("name", MEDIA)
+def test_addresses_are_tried_by_the_medium_of_their_directive(name: str) -> None:
+    given, through = MEDIA[name]
+    steps = plan([info(given)], interfaces=HERE)
+    if isinstance(through, str):
+        why = f"it is for {through}, which is not on this machine"
+        assert steps == (Skip(0, 1, why), Wait(120, "then all over again"))
+        return
+    (tried,) = [one for one in steps if isinstance(one, Try)]
+    assert tried.through == through
+    assert not [one for one in steps if isinstance(one, Note | Skip)]
+
+
+def test_a_directive_for_another_machines_medium_is_left_out_with_its_delay() -> None:
+    away = B + directive(MEDIUM=7, DELAY=9)
+    steps = plan([info(A + directive(DELAY=5), away)], interfaces=HERE)
+    assert told(*steps) == [A_URL, "skip 2", 5]
+    assert told(*plan([info(away, A)], interfaces=HERE)) == ["skip 1", A_URL, 120]
+
+
+def test_why_a_directive_is_left_out_is_its_first_reason() -> None:
+    for more, why in ((directive(OWNER_ONLY=True), "owner"), (EXTERNAL, "rendezvous")):
+        given = [*ON, *directive(MEDIUM=7), *more]
+        (skip, _) = plan([info(given)], interfaces=HERE)
+        assert isinstance(skip, Skip)
+        assert why in skip.why
 
 
 ADDRESSES: dict[str, tuple[list[list[object]], list[str]]] = {
