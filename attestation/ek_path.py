@@ -6,10 +6,10 @@ from datetime import datetime
 from cryptography import x509
 
 from attestation.ca_path import EK_PURPOSE, Path, PathSearch
-from attestation.ek_root import told
+from attestation.ek_root import EkRoot, told
 from attestation.ek_store import EkTrust
 from attestation.ek_verdict import CertificateFault, EkCode
-from attestation.odd_certificate import ReadCertificate
+from attestation.odd_certificate import ReadCertificate, read_certificate
 
 _MAX_URL = 256  # characters
 
@@ -28,13 +28,26 @@ def path_of(
     Raises:
         CertificateFault: CERTIFICATE_NO_PATH.
     """
-    anchors = [one for one in trust.certificates if one.issuer == one.subject]
-    others = [one for one in trust.certificates if one.issuer != one.subject]
-    search = PathSearch(anchors, [*helpers, *others], at, EK_PURPOSE)
-    found = search.path_of(leaf)
+    found = _search(helpers, trust, at).path_of(leaf)
     if found is None:
         raise _no_path(leaf)
     return found
+
+
+def leads_to_root(one: EkRoot, trust: EkTrust, at: datetime) -> bool:
+    """Whether a certificate of the store is a root, or there is a path to one."""
+    if one.certificate.issuer == one.certificate.subject:
+        return True
+    read = read_certificate(one.encoded)
+    return _search((), trust, at).path_of(read) is not None
+
+
+def _search(
+    helpers: Sequence[x509.Certificate], trust: EkTrust, at: datetime
+) -> PathSearch:
+    anchors = [one for one in trust.certificates if one.issuer == one.subject]
+    others = [one for one in trust.certificates if one.issuer != one.subject]
+    return PathSearch(anchors, [*helpers, *others], at, EK_PURPOSE)
 
 
 def _no_path(leaf: ReadCertificate) -> CertificateFault:

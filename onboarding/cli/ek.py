@@ -1,12 +1,13 @@
 """``vouchgate ek``: which endorsement keys are believed, by their CA or one by one."""
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from attestation.ek_root import load_root
+from attestation.errors import PolicyError
 from onboarding.cli import ek_trust
 from onboarding.cli.answers import object_of
 from onboarding.cli.api import connected
@@ -69,6 +70,11 @@ def trust(
         return print_json(made)
     console().print(f"{made['added']} of {len(made['items'])} are new")
     _print(made["items"], ("digest", "subject"))
+    for subject in made["without_path"]:
+        console().print(
+            f"No path leads from {plain(subject)} to a root here: it vouches for"
+            " nothing yet. Trust the CA that issued it, too."
+        )
 
 
 @app.command()
@@ -192,9 +198,9 @@ def _pem(path: Path) -> bytes:
     if b"-----BEGIN" in data:
         return data.rstrip() + b"\n"
     try:
-        return x509.load_der_x509_certificate(data).public_bytes(Encoding.PEM)
-    except ValueError as error:
-        raise unusable(f"{path}: no certificate, in PEM or DER") from error
+        return ssl.DER_cert_to_PEM_cert(load_root(data).encoded).encode()
+    except PolicyError as error:
+        raise unusable(f"{path}: no certificate, in PEM or DER: {error}") from error
 
 
 def _print(items: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

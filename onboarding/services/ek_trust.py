@@ -4,14 +4,16 @@ A bundle replaces what earlier bundles of its name brought; what a person truste
 hand stays. A CRL makes place for a newer one of the same CA, never for an older one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.ek_bundle import EkBundle
+from attestation.ek_path import leads_to_root
 from attestation.ek_root import load_root, told
-from attestation.ek_store import load_crl
+from attestation.ek_store import EkTrust, load_crl
 from attestation.errors import PolicyError
 from onboarding.store.ek_trust_records import (
     BundleName,
@@ -101,6 +103,18 @@ def importing(
         frozenset(gone),
         BundleName(bundle.name, bundle.version, bundle.digest),
     )
+
+
+def lost(state: EkTrustState, named: Collection[bytes], now: int) -> list[str]:
+    """Subjects of those of ``named`` (digests) from which no path leads to a root."""
+    roots = {one.digest: load_root(one.certificate) for one in state.roots}
+    trust, at = EkTrust(tuple(roots.values())), datetime.fromtimestamp(now, UTC)
+    found = (root for digest, root in roots.items() if digest in named)
+    return [
+        told(one.certificate.subject)
+        for one in found
+        if not leads_to_root(one, trust, at)
+    ]
 
 
 def _root(der: bytes, actor: str, now: int, bundle: str | None = None) -> EkRootRecord:

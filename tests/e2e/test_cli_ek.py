@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from onboarding.cli.app import run
 from tests.support.cli_site import Capture, Site, answer, running_site
-from tests.support.ek_authority import TpmVendor, der
+from tests.support.ek_authority import Issuer, TpmVendor, der
+from tests.support.odd_certificates import reissued, serial
 
 KEY = "ab" * 32
 
@@ -28,10 +29,10 @@ def test_a_vendors_ca_is_trusted_from_pem_and_der_and_no_longer(
     site: Site, tmp_path: Path, capsys: Capture
 ) -> None:
     first, second = TpmVendor(), TpmVendor()
-    pem, der = tmp_path / "one.pem", tmp_path / "two.der"
+    pem, binary = tmp_path / "one.pem", tmp_path / "two.der"
     pem.write_bytes(first.root.certificate.public_bytes(Encoding.PEM))
-    der.write_bytes(second.root.certificate.public_bytes(Encoding.DER))
-    trust = ["ek", "trust", str(pem), str(der), *where(site)]
+    binary.write_bytes(second.root.certificate.public_bytes(Encoding.DER))
+    trust = ["ek", "trust", str(pem), str(binary), *where(site)]
     made: Any = answer(capsys, *trust)
     assert (made["added"], len(made["items"])) == (2, 2)
     assert run(trust) == 0
@@ -40,6 +41,33 @@ def test_a_vendors_ca_is_trusted_from_pem_and_der_and_no_longer(
         assert run(["ek", "distrust", one["digest"], *where(site)]) == 0
     left: Any = answer(capsys, "ek", "roots", *where(site, "operator"))
     assert left["items"] == []
+
+
+def test_an_issuer_whose_root_is_missing_is_named(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    vendor = TpmVendor()
+    issuer, root = tmp_path / "issuer.pem", tmp_path / "root.pem"
+    issuer.write_bytes(vendor.issuer.certificate.public_bytes(Encoding.PEM))
+    root.write_bytes(vendor.root.certificate.public_bytes(Encoding.PEM))
+    assert run(["ek", "trust", str(issuer), *where(site)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "No path leads from CN=test TPM vendor issuer to a root here" in said
+    both: Any = answer(capsys, "ek", "trust", str(issuer), str(root), *where(site))
+    assert both["without_path"] == []
+    for one in both["items"]:
+        assert run(["ek", "distrust", one["digest"], *where(site)]) == 0
+
+
+def test_a_root_that_is_not_quite_der_is_trusted_from_der(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "odd.der"
+    root = Issuer("odd root")
+    path.write_bytes(reissued(root, der(root.certificate), serial(b"\0")))
+    made: Any = answer(capsys, "ek", "trust", str(path), *where(site))
+    assert (made["added"], made["without_path"]) == (1, [])
+    assert run(["ek", "distrust", made["items"][0]["digest"], *where(site)]) == 0
 
 
 def test_what_is_no_certificate_is_not_sent(

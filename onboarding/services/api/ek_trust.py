@@ -17,6 +17,7 @@ from onboarding.services.ek_trust import (
     dropping_crl,
     importing,
     listing,
+    lost,
     trusting,
 )
 from onboarding.services.errors import Problem
@@ -50,7 +51,11 @@ def list_roots(context: Ctx) -> JsonObject:
 
 @router.post("/ek-roots", **takes(_PEM, **needs(Role.SECURITY)))
 def add_roots(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
-    """Trust the certificates of a PEM file; known ones are counted out."""
+    """Trust the certificates of a PEM file; known ones are counted out.
+
+    ``without_path`` names those that are no root and lead to none in the store: no
+    device is trusted by them yet.
+    """
     ders, crls = _parts(body)
     if not ders or crls:
         raise Problem(422, "not-certificates", "There is no certificate in it.")
@@ -58,9 +63,12 @@ def add_roots(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
         context, caller, lambda state, who, at: trusting(state, ders, who, at)
     )
     named = {hashlib.sha256(der).digest() for der in ders}
-    here = context.stores.ek_trust.state().roots
-    items = [_root(one) for one in here if one.digest in named]
-    return {"added": len(change.roots), "items": items}
+    state = context.stores.ek_trust.state()
+    return {
+        "added": len(change.roots),
+        "items": [_root(one) for one in state.roots if one.digest in named],
+        "without_path": lost(state, named, context.now()),
+    }
 
 
 @router.delete("/ek-roots/{digest}", status_code=204, **needs(Role.SECURITY))
