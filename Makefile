@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs man lint types layers unit e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man reference lint types layers unit e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -50,6 +50,9 @@ docs: setup ## Build the documentation as a site into build/site, strictly
 
 man: setup ## Write a manual page for each command into build/man (MANPATH=build/man)
 	@$(BIN)/vouchgate manual build/man/man1
+
+reference: setup ## Write the reference of settings from the classes of settings
+	@$(BIN)/python -m tests.reference
 
 SECONDS := 300
 fuzz: setup ## Fuzz all that reads a peer's bytes, for SECONDS=300 in all

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
+from onboarding.services.settings_values import FROM_ENVIRONMENT
 from onboarding.store.apikeys import Role
 
 # Signatures by a key that only the issuer has; never a secret that two share.
@@ -16,24 +17,62 @@ ALGORITHMS = frozenset(
 
 
 class AccessSettings(BaseSettings):
-    """Who is believed about who somebody is."""
+    """Who calls the API with client certificates, or with tokens of an issuer.
 
-    model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)
+    See [OpenID Connect](../operators.md#people-and-programs-of-an-identity-provider):
+    issuer and audience are given both or not at all.
+    """
 
-    first_admin_key: bool = True  # made at the start that finds no key ever made
+    model_config = FROM_ENVIRONMENT
 
-    # OpenID Connect: issuer and audience, both or none.
-    oidc_issuer: str | None = None  # as it calls itself, in its tokens
-    oidc_audience: str | None = None  # what we are called in them
-    oidc_ca: Path | None = None  # PEM: vouches for the issuer, and none else
-    oidc_role_claim: str = Field(default="roles", pattern=r"^[!-~]{1,200}$")
-    oidc_roles: dict[str, Role] = Field(default_factory=dict)  # what the claim says
-    oidc_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
-    oidc_skew_seconds: Annotated[int, Field(ge=0, le=300)] = 30
+    first_admin_key: bool = Field(
+        default=True,
+        description="the first start makes"
+        " [one admin key](../operators.md#1-keys-and-api-keys), if no API key was ever"
+        " made",
+    )
 
-    # Client certificates: their authorities (PEM), and roles by subject (RFC 4514).
-    mtls_ca: Path | None = None
-    mtls_roles: dict[str, tuple[Role, ...]] = Field(default_factory=dict)
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="the issuer as it calls itself in its tokens, an `https://` URL",
+    )
+    oidc_audience: str | None = Field(
+        default=None, description="what we are called in them"
+    )
+    oidc_ca: Path | None = Field(
+        default=None,
+        description="PEM file whose certificates vouch for the issuer, and none else;"
+        " otherwise the public authorities",
+    )
+    oidc_role_claim: str = Field(
+        default="roles",
+        pattern=r"^[!-~]{1,200}$",
+        description="the claim that says the roles, an array or words with spaces; dots"
+        " lead into objects, `realm_access.roles`",
+    )
+    oidc_roles: dict[str, Role] = Field(
+        default_factory=dict,
+        description="what the claim says → our role; without it the names of our roles",
+    )
+    oidc_algorithms: tuple[str, ...] = Field(
+        default=("RS256", "PS256", "ES256", "ES384", "EdDSA"),
+        description="signatures that are taken",
+    )
+    oidc_skew_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
+        default=30, description="by how much the issuer's clock may differ"
+    )
+
+    mtls_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the authorities of"
+        " [client certificates](../operators.md#client-certificates); needs"
+        " `VOUCHGATE_TLS_CERTIFICATE`",
+    )
+    mtls_roles: dict[str, tuple[Role, ...]] = Field(
+        default_factory=dict,
+        description="a certificate's subject as RFC 4514 writes it → its roles,"
+        ' `{"CN=importer,O=Example": ["operator"]}`',
+    )
 
     @model_validator(mode="after")
     def _issuer_whole(self) -> Self:

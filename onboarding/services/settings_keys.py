@@ -4,26 +4,52 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
+
+from onboarding.services.settings_values import FROM_ENVIRONMENT
 
 
 class KeySettings(BaseSettings):
-    """Key files, and a PKCS#11 token or a TPM for keys that are in none."""
+    """Key files, and a PKCS#11 token or a TPM for keys that are in none.
 
-    model_config = SettingsConfigDict(env_prefix="VOUCHGATE_", frozen=True)
+    Of a [token](../security.md#keys-in-a-token) all three settings or none; of a
+    [TPM](../security.md#keys-in-a-tpm) both or none.
+    """
 
-    key_directory: Path = Path("keys")
-    key_passphrase_file: Path | None = None
+    model_config = FROM_ENVIRONMENT
 
-    pkcs11_module: Path | None = None  # the token's library
-    pkcs11_token: str | None = Field(default=None, min_length=1, max_length=32)
-    pkcs11_pin_file: Path | None = None
+    key_directory: Path = Field(
+        default=Path("keys"),
+        description="key files and `server.secret`; replicas share it",
+    )
+    key_passphrase_file: Path | None = Field(
+        default=None, description="file of one line; needed where there are keys"
+    )
 
-    tpm_tcti: str | None = Field(default=None, min_length=1, max_length=256)
-    tpm_auth_file: Path | None = None  # the authorisation value of keys in that TPM
+    pkcs11_module: Path | None = Field(
+        default=None, description="a PKCS#11 token's library"
+    )
+    pkcs11_token: str | None = Field(
+        default=None, min_length=1, max_length=32, description="its label"
+    )
+    pkcs11_pin_file: Path | None = Field(default=None, description="file with its PIN")
+
+    tpm_tcti: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="where the TPM of this server's keys is: `device:/dev/tpmrm0`",
+    )
+    tpm_auth_file: Path | None = Field(
+        default=None,
+        description="file of one line, 16 to 32 bytes, that authorises their use",
+    )
     tpm_seconds: int = Field(
-        default=10, ge=1, le=300
-    )  # one use of a key, with its wait
+        default=10,
+        ge=1,
+        le=300,
+        description="how long one use of such a key may take, waiting included",
+    )
 
     @model_validator(mode="after")
     def _token(self) -> Self:

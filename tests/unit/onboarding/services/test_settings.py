@@ -27,7 +27,7 @@ def test_the_environment_sets_what_is_not_given(
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
-        Settings().port = 1  # type: ignore[misc]
+        Settings().port = 1
 
 
 HALVES: dict[str, dict[str, Any]] = {
