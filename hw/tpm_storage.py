@@ -23,6 +23,7 @@ from hw.tss import (
     TPMT_PUBLIC_PARMS,
     Link,
     TSS2_Exception,
+    of_the_line,
 )
 
 STORAGE_KEY = 0x81000001
@@ -123,4 +124,4 @@ def is_lost(error: TpmError) -> bool:
     cause = error.__cause__
     if not isinstance(cause, TSS2_Exception):
         return False
-    return bool(cause.rc >> 16) or cause.error in _LOST
+    return of_the_line(cause) or cause.error in _LOST

@@ -80,6 +80,7 @@ __all__ = [
     "TSS2_Exception",
     "TSSPrivKey",
     "create_ek_template",
+    "of_the_line",
 ]
 
 AES_CFB = TPMT_SYM_DEF(  # of a session that encrypts parameters
@@ -105,40 +106,65 @@ class Link:
 
     A raw software TPM has no resource manager: of its three slots for objects and three
     for sessions, one Link takes at most one of each, so two may work side by side.
+
+    When the line breaks, what was under way fails, and whoever comes next connects
+    anew: an agent that runs for months outlives a restart of its resource manager.
     """
 
     def __init__(self, tcti: str) -> None:
         """Connect; raises TpmUnavailableError when nothing answers at ``tcti``."""
+        self._tcti = tcti
         self._lock = threading.RLock()
         self._handles: dict[int, ESYS_TR] = {}
         self._sizes: dict[Buffer, int] = {}
+        self._depth = 0  # of ``use``, which may be entered within itself
+        self._lost = False
         self._esys: ESAPI | None = None
+        self._connect()
+
+    def _connect(self) -> None:
         try:
-            self._esys = ESAPI(tcti)
-            if tcti.startswith(_UNMANAGED):
+            self._esys = ESAPI(self._tcti)
+            if self._tcti.startswith(_UNMANAGED):
                 self._flush_leftovers(self._esys)
         except (TSS2_Exception, RuntimeError) as error:
-            self.close()
-            raise TpmUnavailableError(f"no TPM at {tcti}: {error}") from error
+            self._drop()
+            raise TpmUnavailableError(f"no TPM at {self._tcti}: {error}") from error
 
     def close(self) -> None:
-        """Release the connection; safe to call twice."""
+        """Release the connection; safe to call twice. It is not made anew."""
         with self._lock:
-            if self._esys is not None:
-                self._esys.close()
-            self._esys = None
-            self._handles.clear()
+            self._lost = False
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._esys is not None:
+            self._esys.close()
+        self._esys = None
+        self._handles.clear()
 
     @contextmanager
     def use(self, doing: str) -> Iterator[ESAPI]:
         """Hold the TPM for some commands; ``doing`` starts the text of any error."""
         with self._lock:
-            if self._esys is None:
-                raise TpmError(f"{doing}: the connection to the TPM is closed")
+            esys = self._connected(doing)
+            self._depth += 1
             try:
-                yield self._esys
+                yield esys
             except TSS2_Exception as error:
+                self._lost = self._lost or of_the_line(error)
                 raise TpmError(f"{doing}: {error}") from error
+            finally:
+                self._depth -= 1
+
+    def _connected(self, doing: str) -> ESAPI:
+        if self._lost and self._depth == 0:
+            self._drop()
+            self._connect()
+            self._lost = False
+        if self._esys is None:
+            raise TpmError(f"{doing}: the connection to the TPM is closed")
+        return self._esys
 
     def handle(self, number: int) -> ESYS_TR | None:
         """The stack's handle for a persistent object or NV index, None if absent."""
@@ -205,6 +231,11 @@ class Link:
             numbers = [int(number) for number in found.data.handles]
             for number in numbers if len(numbers) > 1 else []:
                 _flush(esys, number)
+
+
+def of_the_line(error: TSS2_Exception) -> bool:
+    """Whether the stack failed on the way, and not the TPM itself."""
+    return bool(error.rc >> 16)
 
 
 def _flush(esys: ESAPI, number: int) -> None:
