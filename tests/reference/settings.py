@@ -24,10 +24,10 @@ from onboarding.services.settings_rendezvous import (
     RendezvousSettings,
 )
 from onboarding.services.settings_service import ServiceSettings
+from tests.reference.page import between
 
 PAGE = Path(__file__).parents[2] / "docs/reference/settings.md"
-BEGIN = "<!-- written by `make reference` from the classes of settings: begin -->\n"
-END = "<!-- written by `make reference` from the classes of settings: end -->\n"
+MARK = "written by `make reference` from the classes of settings"
 Schema = Mapping[str, Any]
 
 
@@ -52,17 +52,8 @@ SECTIONS = (
 
 
 def written() -> str:
-    """The page as it should be.
-
-    Raises:
-        ValueError: It has not its two marks.
-    """
-    before, found, rest = PAGE.read_text().partition(BEGIN)
-    _, also, after = rest.partition(END)
-    if not (found and also):
-        raise ValueError(f"{PAGE} has not both marks")
-    tables = "\n".join(map(_section, SECTIONS))
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+    """The page as it should be. Raises ValueError if it has not its two marks."""
+    return between(PAGE, MARK, "\n".join(map(_section, SECTIONS)))
 
 
 def _section(section: Section) -> str:

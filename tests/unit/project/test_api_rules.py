@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from onboarding.services.settings import Role
-from tests.unit.project.test_docs import REFERENCE, openapi_of
+from tests.reference.api import openapi_of
+from tests.unit.project.test_docs import REFERENCE
 
 LISTS = re.compile(r"list_|get_(timeline|appraisals|lineage)")
 

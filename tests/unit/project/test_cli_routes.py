@@ -9,8 +9,8 @@ import typer.main
 
 from onboarding.cli.app import command_line
 from onboarding.services.settings import Role
+from tests.reference.api import openapi_of
 from tests.support.cli_routes import Source, fits
-from tests.unit.project.test_docs import openapi_of
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "/api/v1/"

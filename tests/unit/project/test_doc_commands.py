@@ -96,7 +96,8 @@ def test_every_call_by_hand_is_of_a_route(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     from onboarding.services.settings import Role
-    from tests.unit.project.test_docs import openapi_of, pattern_of
+    from tests.reference.api import openapi_of
+    from tests.unit.project.test_docs import pattern_of
 
     paths = openapi_of(Role.ALL, tmp_path_factory.mktemp("all"))["paths"]
     found = list(calls())

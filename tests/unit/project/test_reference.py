@@ -1,14 +1,31 @@
-"""The reference of settings is what the classes of settings say."""
+"""The reference of settings and of routes is what these say of themselves."""
+
+from types import ModuleType
 
 import pytest
 
 from onboarding.services.settings import Settings
-from tests.reference import settings
+from tests.reference import api, settings
 
 
-def test_the_page_is_as_it_is_written_from_the_classes() -> None:
+@pytest.mark.parametrize("page", [settings, api], ids=["settings", "api"])
+def test_the_page_is_as_it_is_written(page: ModuleType) -> None:
     """If this fails: ``make reference``."""
-    assert settings.PAGE.read_text() == settings.written()
+    assert page.PAGE.read_text() == page.written()
+
+
+def test_a_route_is_told_with_its_roles_servers_queries_and_limits() -> None:
+    text = api.PAGE.read_text()
+    assert (
+        "| `DELETE /api/v1/apikeys/{key_id}` | admin only | M R O | End a key" in text
+    )
+    (vouchers,) = (
+        line
+        for line in text.splitlines()
+        if line.startswith("| `GET /api/v1/vouchers`")
+    )
+    for one in ("| any | M O |", "`serial`", "`cursor`", "| labels, lines |"):
+        assert one in vouchers
 
 
 def test_every_setting_is_in_one_section() -> None:
