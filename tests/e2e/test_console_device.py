@@ -93,6 +93,27 @@ def test_what_a_device_says_of_itself_stays_text(console: Console) -> None:
     assert all(one is not None and one.startswith("/assets/") for one in sources)
 
 
+def test_what_a_device_is_made_of_is_told(console: Console) -> None:
+    said = words_of(shown(console, console.fleet.story))
+    for one in (
+        "Model Edge Board rev B",
+        "CPU Cortex-A72 , 4 of them",
+        "Memory 7.629 GiB",
+        "Firmware Example 1.4 2026-02-01",
+        "UEFI, Secure Boot on",
+        "TPM IFX SLB9670 , firmware 0007005500112233",
+        "mmcblk0 58.24 GiB SD64G solid",
+        "sda 3.638 TiB DISK4000 rotates",
+        "eth0 02:00:00:00:00:01 bcmgenet",
+        "wlan0 — brcmfmac",
+    ):
+        assert one in said, one
+    without = words_of(shown(console, console.fleet.unbound))
+    assert "The device has not said what it is made of: its software" in without
+    early = words_of(shown(console, console.fleet.registered))
+    assert "has not said what it is made of yet: it does so in TO2" in early
+
+
 def test_an_unknown_device_is_a_page_that_says_so(console: Console) -> None:
     reply = console.visitor(Role.OPERATOR).get(f"/devices/{uuid4()}")
     assert reply.status_code == 404

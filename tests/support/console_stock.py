@@ -13,6 +13,7 @@ from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.manifest import Manifest, ManifestKind, sign_bundle
 from attestation.passport import Passport, issue, key_digest
 from attestation.policy import AttestationPolicy
+from hw.inventory import Disk, Inventory, Nic, TpmMaker
 from onboarding.protocol.binding_module import NAME as BINDING
 from onboarding.protocol.modules import ModuleResult
 from onboarding.services import rows, to0
@@ -42,6 +43,25 @@ POLICY = AttestationPolicy("boot", 1, {7: ("ab" * 32,)}, lease_seconds=600)
 NEWER = AttestationPolicy(
     "boot", 2, {0: ("cd" * 32,), 7: ("ab" * 32, "ef" * 32)}, lease_seconds=900
 )
+MACHINE = Inventory(
+    "Edge Board rev B",
+    "EB-7",
+    "Cortex-A72",
+    4,
+    8_192_000_000,
+    (
+        Disk("mmcblk0", 62_534_975_488, "SD64G", rotates=False),
+        Disk("sda", 4_000_000_000_000, "DISK4000", rotates=True),
+    ),
+    (
+        Nic("eth0", "02:00:00:00:00:01", "bcmgenet"),
+        Nic("wlan0", None, "brcmfmac"),
+    ),
+    "Example 1.4 2026-02-01",
+    uefi=True,
+    secure_boot=True,
+    tpm=TpmMaker("IFX", "SLB9670", "0007005500112233"),
+).to_item()
 
 
 @dataclass
@@ -114,7 +134,7 @@ class Stock:
         stores.vouchers.take_ownership(
             guid.raw,
             None,
-            cbor.encode({"os": "linux"}),
+            cbor.encode({"os": "linux", **({"inventory": MACHINE} if bound else {})}),
             receipts.encode("plan@1", results),
             now,
             run_id=secrets.token_bytes(16),

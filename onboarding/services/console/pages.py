@@ -63,6 +63,7 @@ def _environment() -> Environment:
     )
     made.filters.update(
         ago=words.ago,
+        amount=words.amount,
         detail=words.detail,
         meaning=words.meaning,
         message=name_of,

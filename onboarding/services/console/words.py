@@ -102,6 +102,16 @@ def meaning(state: str) -> str:
     return STATES.get(state, ("", ""))[1]
 
 
+def amount(size: int) -> str:
+    """Bytes, in the unit that leaves up to four digits."""
+    rest, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if rest < 1024:
+            break
+        rest, unit = rest / 1024, larger
+    return f"{rest:.4g} {unit}"
+
+
 def size_of(count: int) -> str:
     """A number with its thousands set apart."""
     return f"{count:,}"

@@ -83,3 +83,18 @@ def test_a_detail_of_an_event_is_one_line(
     name: str, value: object, said: object
 ) -> None:
     assert words.detail(value, name) == said
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (8_192_000_000, "7.629 GiB"),
+        (4_000_000_000_000, "3.638 TiB"),
+        ((1 << 63) - 1, "8192 PiB"),
+    ],
+)
+def test_bytes_are_told_in_the_unit_that_fits(size: int, said: str) -> None:
+    assert words.amount(size) == said
