@@ -14,6 +14,7 @@ from attestation.audit_log import Checkpoint, open_checkpoint, sign_checkpoint
 from attestation.errors import DocumentRefused
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.outages import tell
 from onboarding.store.checkpoints import CheckpointRecord, CheckpointStore
 from onboarding.store.errors import ChainBroken, NotFound, StoreError
 from onboarding.store.event_log import START, ChainHead, EventLog
@@ -104,8 +105,8 @@ class Checkpoints:
             log.critical("the audit log gets no checkpoint: %s", error)
         except Problem as error:
             log.debug("no checkpoint: %s", error)
-        except StoreError:
-            log.exception("could not sign a checkpoint")
+        except StoreError as error:
+            tell(log, error, "could not sign a checkpoint")
 
 
 @dataclass(frozen=True, slots=True)

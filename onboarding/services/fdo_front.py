@@ -23,6 +23,7 @@ from onboarding.protocol.errors import (
     error_message,
 )
 from onboarding.services import logs
+from onboarding.services.outages import tell
 from onboarding.services.rates import Buckets
 from onboarding.services.sources import bucket_of
 from onboarding.wire.message import MsgType
@@ -207,8 +208,7 @@ class FdoFront:
             about = logs.refused(kind, source, **tags)
             log.info("[%08x] message %d refused: %s", *known, error, extra=about)
         else:
-            about = logs.of(**tags)
-            log.error("[%08x] message %d failed", *known, exc_info=error, extra=about)
+            tell(log, error, "[%08x] message %d failed", *known, **tags)
         body = error_message(error, number, int(time.time()), correlation)
         headers = [_CBOR, _ERROR]
         if isinstance(error, BodyRefused):

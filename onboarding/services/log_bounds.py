@@ -1,7 +1,8 @@
-"""Lines that strangers can cause are bounded in number: the rest of them are counted.
+"""Lines that others can cause are bounded in number: the rest of them are counted.
 
-Of each kind of refusal some lines are written for each address, and some more than that
-for all of them together; what was left out is told in one line when the window is over.
+Of each kind, of refusals or of an outage, some lines are written for each source, and
+some more than that for all of them together; what was left out is told in one line when
+the window is over.
 """
 
 from collections import Counter
@@ -37,7 +38,7 @@ class Bounds:
         window = self._windows.get(kind)
         if window is None:
             if len(self._windows) >= KINDS:
-                kind = "other"
+                kind = "other kinds"
             window = self._windows.setdefault(kind, _Window(self._clock()))
         few = window.written[source] < OF_SOURCE
         if few and window.written.total() < OF_ALL:
@@ -56,6 +57,6 @@ class Bounds:
             del self._windows[kind]
             if window.left_out:
                 yield (
-                    f"{window.left_out} more lines of refusals ({kind}) were left out"
+                    f"{window.left_out} more lines of {kind} were left out"
                     f" in {seconds:.0f} s"
                 )

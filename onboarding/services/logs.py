@@ -126,6 +126,16 @@ def refused(kind: str, source: str, **said: str | None) -> dict[str, object]:
         kind: What is refused: a code of ours, never a word of the stranger's.
         source: Who caused it: an address, or the network that counts as one.
     """
+    return bounded(f"refusals ({kind})", source, **said)
+
+
+def bounded(kind: str, source: str, **said: str | None) -> dict[str, object]:
+    """``of`` for a line of which there may be many: see ``log_bounds``.
+
+    Args:
+        kind: What they are, in words that follow "more lines of".
+        source: What causes them, of which each may cause some.
+    """
     return {**of(**said), _BOUND: (kind, source)}
 
 

@@ -18,6 +18,7 @@ from onboarding.protocol.errors import ProtocolError
 from onboarding.services import logs
 from onboarding.services.context import Context
 from onboarding.services.errors import ServicesError
+from onboarding.services.outages import tell
 from onboarding.store.errors import StoreError
 from onboarding.store.tasks import Task
 from ownership_vouchers.errors import VoucherError
@@ -101,8 +102,8 @@ class Orchestrator:
         """Claim what is due; a database that is away must not end the loop."""
         try:
             return await asyncio.to_thread(self._claim, kind, limit)
-        except KNOWN:
-            log.exception("could not claim tasks of kind %s", kind)
+        except KNOWN as error:
+            tell(log, error, "could not claim tasks of kind %s", kind)
             return ()
 
     def _claim(self, kind: str, limit: int) -> tuple[Task, ...]:
@@ -116,7 +117,7 @@ class Orchestrator:
             try:
                 work(task, self._worker)
             except KNOWN as error:
-                log.exception("task %s of %s failed", task.kind, task.subject)
+                tell(log, error, "task %s of %s failed", task.kind, task.subject)
                 self._put_off(task, type(error).__name__)
 
     def _put_off(self, task: Task, said: str) -> None:
@@ -124,16 +125,16 @@ class Orchestrator:
         due = self._context.now() + min(2 ** min(task.attempts, 10), 600)
         try:
             self._context.stores.tasks.again(task, self._worker, due, said)
-        except StoreError:
-            log.exception("could not put task %s of %s off", task.kind, task.subject)
+        except StoreError as error:
+            tell(log, error, "could not put task %s of %s off", task.kind, task.subject)
 
     async def _tidy(self, stop: asyncio.Event) -> None:
         """Forget old appraisals, receipts, and servers that are tried no more."""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self._prune)
-            except KNOWN:
-                log.exception("could not tidy up")
+            except KNOWN as error:
+                tell(log, error, "could not tidy up")
             await _wait(stop, PRUNE_EVERY)
 
     def _prune(self) -> None:

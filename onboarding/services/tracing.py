@@ -18,6 +18,7 @@ from onboarding.protocol.errors import NotFound, TokenRefused, error_code
 from onboarding.protocol.registry import ServerRole
 from onboarding.protocol.step import State, Step
 from onboarding.protocol.subjects import NOBODY, Subject
+from onboarding.services.outages import tell
 from onboarding.services.run_notes import RunNote, subject_of
 from onboarding.store.errors import StoreError
 from onboarding.store.traces import ERROR_LIMIT, Sighting, TraceStore
@@ -147,8 +148,10 @@ class Tracer:
         try:
             traces = (one.trace() for one in notes.values())
             self._traces.write(traces, strangers.values())
-        except StoreError:
-            log.exception("could not write down %d runs", len(notes))
+        except StoreError as error:
+            tell(
+                log, error, "could not write down %d runs", len(notes) + len(strangers)
+            )
 
     @asynccontextmanager
     async def working(self, prune: Callable[[], object]) -> AsyncIterator[None]:
@@ -235,5 +238,5 @@ def read_report(body: bytes) -> tuple[int, int, str]:
 def _tried(prune: Callable[[], object]) -> None:
     try:
         prune()
-    except StoreError:
-        log.exception("could not tidy up what ran out")
+    except StoreError as error:
+        tell(log, error, "could not tidy up what ran out")

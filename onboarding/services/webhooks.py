@@ -18,6 +18,7 @@ import httpx
 
 from onboarding.services.api.events import shown_event
 from onboarding.services.context import Context
+from onboarding.services.outages import tell
 from onboarding.services.outgoing import SECONDS, NotSent, Outgoing, post
 from onboarding.services.webhook_signing import SECRET_BYTES, headers
 from onboarding.store.errors import NotFound, StoreError
@@ -99,8 +100,8 @@ class Webhooks:
             while self._store.spread(now):
                 pass
             return self._store.claim(now, LEASE_SECONDS, SLOTS)
-        except StoreError:
-            log.exception("could not look after webhooks")
+        except StoreError as error:
+            tell(log, error, "could not look after webhooks")
             return ()
 
     def send(self, claim: Claim) -> None:
@@ -115,8 +116,9 @@ class Webhooks:
             return
         except NotSent as error:
             self._failed(claim, str(error), None)
-        except StoreError:
-            log.exception("delivery %s of webhook %s", claim.seq, claim.webhook)
+        except StoreError as error:
+            said = "could not write down delivery %s of webhook %s"
+            tell(log, error, said, claim.seq, claim.webhook)
         else:
             self._answered(claim, status)
 

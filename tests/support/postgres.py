@@ -103,6 +103,17 @@ class PrivatePostgres:
             self._server = None
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    def interrupt(self) -> None:
+        """End the server as a crash would, and keep what it has on disk."""
+        if self._server is None:
+            raise RuntimeError("PostgreSQL does not run")
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(60)
+
+    def resume(self) -> None:
+        """Serve again after ``interrupt``; returns when it takes connections."""
+        self._serve()
+
     def _conninfo(self, name: str) -> str:
         return f"host={self._directory} user=vouchgate dbname={name}"
 

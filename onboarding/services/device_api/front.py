@@ -25,6 +25,7 @@ from onboarding.services.device_api.routes import (
     DeviceCalls,
     DeviceRoute,
 )
+from onboarding.services.outages import tell
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
 
 _JSON = "application/json"
@@ -74,8 +75,8 @@ class DeviceFront:
             reply = await take(scope, body)
         except KINDS as error:
             reply = self._refusal(error)
-        except Exception as error:
-            log.exception("%s failed", scope["path"])
+        except Exception as error:  # noqa: BLE001 - the boundary
+            tell(log, error, "%s failed", scope["path"])
             reply = self._refusal(error)
         if reply is None:
             await self._app(scope, body_again(body, receive), send)

@@ -140,7 +140,7 @@ def test_what_was_left_out_is_told_when_its_time_is_over_and_lines_begin_anew() 
     assert list(bounds.over()) == []
     now[0] = SECONDS
     (told,) = bounds.over()
-    assert told == "3 more lines of refusals (429) were left out in 60 s"
+    assert told == "3 more lines of 429 were left out in 60 s"
     assert list(bounds.over()) == []
     assert bounds.admit("429", "a")
 
