@@ -5,7 +5,9 @@ rendezvous information keeps a device from ever talking to anybody else.
 """
 
 import ssl
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -13,6 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ownership_vouchers.types import Hash
+
+MAX_SHOWN = 10  # certificates of a server that are looked at
+_DER = 2  # of what OpenSSL calls a file type
 
 
 class TrustError(Exception):
@@ -51,6 +56,50 @@ class ClientCertificate:
     chain: Path
     key: Path | None = None
     passphrase: bytes = field(default=b"", repr=False)
+
+
+def lacks_authority(trust: Trust) -> bool:
+    """Whether an authority is pinned that is not among those that are known.
+
+    Raises:
+        TrustError: Those that are known cannot be read.
+    """
+    if trust.server is not None or trust.authority is None:
+        return False
+    known = _certificates(trust.authorities)
+    return not any(_is(trust.authority, one) for one in known)
+
+
+def looking() -> tuple[ssl.SSLContext, list[bytes]]:
+    """Return what only looks at the certificates that a server shows.
+
+    Every connection ends once they are in the list, as DER, before anything is said.
+    What they are worth is for another connection to find out.
+    """
+    context = _LookingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent
+    context.seen = []
+    return context, context.seen
+
+
+def trusting_shown(trust: Trust, shown: Sequence[bytes]) -> Trust:
+    """Return ``trust`` with the pinned authority's certificate, which a server showed.
+
+    The pin says that it is the one; who the server is, TLS shows under it.
+
+    Raises:
+        TrustError: It is not among those that were shown.
+    """
+    pin = trust.authority
+    for one in shown:
+        if pin is not None and _is(pin, one):
+            return replace(trust, authorities=ssl.DER_cert_to_PEM_cert(one).encode())
+    raise TrustError(
+        "the rendezvous information pins a CA whose certificate is neither here nor"
+        " shown by the server: name a file with it in VOUCHGATE_CA"
+    )
 
 
 def context_of(trust: Trust, shown: ClientCertificate | None = None) -> ssl.SSLContext:
@@ -127,6 +176,29 @@ class _PinnedSocket(ssl.SSLSocket):
             raise ssl.SSLCertVerificationError(
                 "the server's certificate is not the one the device was told of"
             )
+
+
+class _LookingSocket(ssl.SSLSocket):
+    """Takes note of the certificates that it is shown, and goes no further."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        if isinstance(self.context, _LookingContext):
+            self.context.seen += _shown_by(self)[:MAX_SHOWN]
+        raise ssl.SSLError("its certificates were looked at")
+
+
+def _shown_by(connection: ssl.SSLSocket) -> list[bytes]:
+    """The whole chain, as DER; before Python 3.13 there is no public way to it."""
+    if sys.version_info >= (3, 13):
+        return connection.get_unverified_chain()
+    found = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return [one.public_bytes(_DER) for one in found]
+
+
+class _LookingContext(ssl.SSLContext):
+    seen: list[bytes]
+    sslsocket_class = _LookingSocket
 
 
 class _PinnedContext(ssl.SSLContext):

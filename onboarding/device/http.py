@@ -5,6 +5,7 @@ one is sent back byte for byte and no later one replaces it.
 """
 
 import json
+import ssl
 from dataclasses import dataclass
 
 import httpx
@@ -34,14 +35,9 @@ class Reply:
 
 
 def new_client(
-    trust: Trust = PUBLIC,
-    shown: ClientCertificate | None = None,
-    through: str | None = None,
+    trust: Trust = PUBLIC, shown: ClientCertificate | None = None
 ) -> httpx.Client:
-    """Return a client that follows no redirect and reads no proxy from outside.
-
-    Args:
-        through: The network interface that all goes through; None for any.
+    """Return a client for whom ``trust`` says; see ``client_of``.
 
     Raises:
         DeviceError: ``trust`` has nothing to check servers with, or ``shown`` no
@@ -51,6 +47,15 @@ def new_client(
         context = context_of(trust, shown)
     except TrustError as error:
         raise DeviceError(str(error)) from error
+    return client_of(context)
+
+
+def client_of(context: ssl.SSLContext, through: str | None = None) -> httpx.Client:
+    """Return a client that follows no redirect and reads no proxy from outside.
+
+    Args:
+        through: The network interface that all goes through; None for any.
+    """
     return httpx.Client(
         verify=context,
         timeout=TIMEOUT,

@@ -15,10 +15,11 @@ import httpx
 
 from onboarding.device.errors import NobodyThere, Unreachable
 from onboarding.device.fdo_run import REFUSALS
+from onboarding.device.http import client_of
 from onboarding.device.interfaces import interfaces
 from onboarding.device.machine import Machine
 from onboarding.device.progress import Kind, Progress, Tell, silent
-from onboarding.device.reach import Connect, Network, Resolve, Route, connect, resolve
+from onboarding.device.reach import Connect, Network, Resolve, Route, resolve
 from onboarding.device.suites import AS_THE_OWNER, Suites
 from onboarding.device.takeover import Clock, Meeting, Taken, ask_rendezvous
 from onboarding.protocol.device_env import DeviceCredential
@@ -74,7 +75,7 @@ class Onboarder:
     resolve: Resolve = resolve
     suites: Suites = AS_THE_OWNER
     interfaces: Look = interfaces
-    connect: Connect = connect
+    connect: Connect = client_of
 
     def run(self) -> Taken:
         """Onboard, trying everything the rendezvous information names.

@@ -2,15 +2,24 @@
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import httpx
 
-from onboarding.device.errors import Unreachable
-from onboarding.device.http import FdoChannel, new_client
-from onboarding.tls import PUBLIC, Trust
+from onboarding.device.errors import DeviceError, Unreachable
+from onboarding.device.http import FdoChannel, client_of, send
+from onboarding.tls import (
+    PUBLIC,
+    Trust,
+    TrustError,
+    context_of,
+    lacks_authority,
+    looking,
+    trusting_shown,
+)
 from ownership_vouchers.rendezvous import Candidates
 
 MAX_ADDRESSES = 16  # of one name
@@ -25,13 +34,8 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
-Connect = Callable[[Trust, str | None], httpx.Client]
-"""A new client for whom ``trust`` says, through the network interface of that name."""
-
-
-def connect(trust: Trust, through: str | None) -> httpx.Client:
-    """Open sockets of this machine."""
-    return new_client(trust, through=through)
+Connect = Callable[[ssl.SSLContext, str | None], httpx.Client]
+"""A new client, all of which goes through the network interface of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Network:
     client: httpx.Client
     trust: Trust = PUBLIC
     resolve: Resolve = resolve
-    connect: Connect = connect
+    connect: Connect = client_of
 
     def routes(self, url: str, through: str | None = None) -> tuple[Route, ...]:
         """Every address of ``url``, in order. Source: FDO 1.1, section 3.7.
@@ -92,7 +96,7 @@ class Network:
 
         Raises:
             Unreachable: It is pinned and cannot be checked.
-            DeviceError: The pinned authority's certificate is not here.
+            DeviceError: The pinned authority's certificate is neither here nor shown.
         """
         pins = self._pins(pinned)
         if not pins.pinned and route.through is None:
@@ -100,8 +104,28 @@ class Network:
             return
         if pins.pinned and not route.url.startswith("https://"):
             raise Unreachable(f"{route.url} is no HTTPS, but its certificate is pinned")
-        with closing(self.connect(pins, route.through)) as client:
+        try:
+            context = context_of(self._knowing(pins, route))
+        except TrustError as error:
+            raise DeviceError(str(error)) from error
+        with closing(self.connect(context, route.through)) as client:
             yield FdoChannel(client, route.url, route.address)
+
+    def _knowing(self, pins: Trust, route: Route) -> Trust:
+        """Learn the certificate of an authority that is pinned from the server.
+
+        A device has a hash of it and need not have the certificate.
+        """
+        if not lacks_authority(pins):
+            return pins
+        context, shown = looking()
+        with closing(self.connect(context, route.through)) as client:
+            try:
+                send(client, "GET", route.url, limit=0, address=route.address)
+            except Unreachable:  # as it ends in any case
+                if not shown:
+                    raise
+        return trusting_shown(pins, shown)
 
     def _pins(self, pinned: Candidates | None) -> Trust:
         if pinned is None:

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from hw.sysfiles import SysFiles
 from onboarding.device.errors import Unreachable
-from onboarding.device.http import new_client
+from onboarding.device.http import client_of
 from onboarding.device.interfaces import interfaces, interfaces_of
 from onboarding.device.reach import Network, Route
 from onboarding.protocol.rv_medium import Interface
-from onboarding.tls import PUBLIC, Trust
+from onboarding.tls import PUBLIC, Trust, context_of
 from onboarding.wire.message import MsgType
 from ownership_vouchers.rendezvous import Candidates
 from ownership_vouchers.types import Hash, HashType
@@ -97,7 +97,7 @@ class _Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
         yield found
         found.shutdown()
 
@@ -114,7 +114,7 @@ def test_a_connection_takes_the_interface_it_is_told_to(
 ) -> None:
     url = f"http://127.0.0.1:{server.server_port}/"
     for through in ("lo", None):
-        with closing(new_client(through=through)) as client:
+        with closing(client_of(context_of(PUBLIC), through)) as client:
             with client.stream("POST", url, content=b"x") as answer:
                 assert bound(answer) == (through or "").encode()
                 assert answer.read() == b"\x80"
@@ -165,5 +165,5 @@ def test_a_pin_counts_on_that_way_too(
 
 
 def test_without_a_name_it_is_the_usual_client() -> None:
-    with closing(new_client(PUBLIC)) as client:
+    with closing(client_of(context_of(PUBLIC))) as client:
         assert type(client._transport) is httpx.HTTPTransport

@@ -1,6 +1,7 @@
 """TO1 and TO2 over HTTP, against the real server roles, on a device without a TPM."""
 
 import secrets
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,6 @@ from onboarding.protocol.registry import TO0, TO1, TO2
 from onboarding.protocol.rv_medium import Interface
 from onboarding.protocol.step import StoreRegistration
 from onboarding.protocol.to0_owner import To0Owner
-from onboarding.tls import Trust
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.rendezvous import To2Address
@@ -386,7 +386,7 @@ def test_a_directive_is_followed_by_its_medium_up_to_the_owner(tmp_path: Path) -
     dead = FdoHttp({})
     here = [Interface("eth1", wireless=False), Interface("eth0", wireless=False)]
 
-    def connect(_trust: Trust, through: str | None) -> httpx.Client:
+    def connect(_context: ssl.SSLContext, through: str | None) -> httpx.Client:
         opened.append(through)
         return (net if through == "eth1" else dead).client()
 
@@ -414,7 +414,7 @@ def test_what_one_medium_could_not_reach_is_tried_by_the_next(tmp_path: Path) ->
     del half.hosts[OWNER]
     here = [Interface(name, wireless=False) for name in ("eth0", "eth1")]
 
-    def connect(_trust: Trust, through: str | None) -> httpx.Client:
+    def connect(_context: ssl.SSLContext, through: str | None) -> httpx.Client:
         return (half if through == "eth0" else whole).client()
 
     machine, idle = machine_of(roles, tmp_path), FdoHttp({}).client()
