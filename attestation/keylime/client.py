@@ -15,6 +15,7 @@ from attestation.keylime.credential_blob import CredentialBlob
 from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
 from attestation.keylime.evidence import Evidence
 from attestation.keylime.factory_identity import RegisteredIdentity
+from attestation.keylime.held import NO_LOGS, HeldTo, enrolment_body
 from attestation.keylime.http import CONNECT_SECONDS, READ_SECONDS
 from attestation.keylime.readers import (
     read_attestation,
@@ -31,7 +32,7 @@ from attestation.keylime.results import (
     VerifierMode,
 )
 from attestation.keylime.settings import KeylimeSettings
-from attestation.keylime.tpm_policy import PcrPolicy, bank_of, policy_text
+from attestation.keylime.tpm_policy import PcrPolicy
 from attestation.keylime.verifiers import VerifierPool
 
 ANSWER_LIMIT = 1024 * 1024
@@ -94,7 +95,7 @@ class KeylimeClient:
         failures = tuple(map(read_failure, results.at("failures").items(FAILURE_LIMIT)))
         if valid is bool(failures):
             raise KeylimeError("verify evidence: the verdict contradicts its reasons")
-        return EvidenceVerdict(valid, failures)
+        return EvidenceVerdict.of(failures, listed=evidence.ima_log != "")
 
     def register(
         self,
@@ -141,16 +142,24 @@ class KeylimeClient:
             return None
         return read_registered(Answer.parse("registered agent", body).at("results"))
 
-    def enrol(self, agent_id: str, ak_public: bytes, tpm_policy: PcrPolicy) -> None:
+    def enrol(
+        self,
+        agent_id: str,
+        ak_public: bytes,
+        tpm_policy: PcrPolicy,
+        held: HeldTo = NO_LOGS,
+    ) -> None:
         """Have the verifier accept push attestations of a device.
 
-        The verifier never asks the registrar: ``ak_public`` is what it will trust.
+        The verifier never asks the registrar: ``ak_public`` is what it will trust. The
+        runtime policy that ``held`` names has to be stored there.
 
         Raises:
             KeylimeError: Also when it is enrolled already: ``unenrol`` first, which is
                 the only way to change a policy and to clear a FAIL.
         """
-        body = {**enrolment_body(ak_public, tpm_policy), "supported_version": "3.0"}
+        body = enrolment_body(ak_public, tpm_policy, held)
+        body |= {"supported_version": "3.0"}
         self._ask("POST", self._enrolment(agent_id), {200}, body)
 
     def unenrol(self, agent_id: str) -> None:
@@ -246,34 +255,6 @@ class KeylimeClient:
         if response.status_code not in accepted:
             raise _refused(what, response.status_code, answer)
         return response.status_code, answer
-
-
-_UNUSED = (
-    "runtime_policy",
-    "runtime_policy_name",
-    "runtime_policy_key",
-    "mb_policy_name",
-    "ima_sign_verification_keys",
-    "revocation_key",
-)
-
-
-def enrolment_body(ak_public: bytes, tpm_policy: PcrPolicy) -> dict[str, object]:
-    """What the verifier is told of an agent; a missing member is refused there."""
-    return {
-        "v": None,
-        "cloudagent_ip": None,
-        "cloudagent_port": None,
-        "tpm_policy": policy_text(tpm_policy),
-        "accept_tpm_hash_algs": [bank_of(tpm_policy)],
-        "accept_tpm_encryption_algs": ["ecc", "rsa"],
-        "accept_tpm_signing_algs": ["ecdsa", "rsassa"],
-        "ak_tpm": base64_text(ak_public),
-        "metadata": "{}",
-        "mb_policy": None,
-        "mtls_cert": None,
-        **dict.fromkeys(_UNUSED, ""),
-    }
 
 
 def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from attestation.keylime.results import Enrolment
 from attestation.keylime.tpm_policy import PcrPolicy
 
 
@@ -37,21 +38,27 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One agent as we have it; ``policy`` None: the verifier should not know it."""
+    """One agent as we have it; ``policy`` None: the verifier should not know it.
+
+    ``held_to`` is the digest of a policy of ours that says more than PCRs do, and
+    ``runtime`` what its part for the IMA list is called.
+    """
 
     policy: PcrPolicy | None
     ek_public: bytes = field(repr=False)
     ak_public: bytes = field(repr=False)
+    held_to: str = ""
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What Keylime has: ``enrolled`` with TPM policies as text.
+    """What Keylime has.
 
     ``keys`` are EK and AK of registered agents, of those that were looked at.
     """
 
-    enrolled: Mapping[str, str]
+    enrolled: Mapping[str, Enrolment]
     registered: frozenset[str]
     keys: Mapping[str, tuple[bytes, bytes]]
     runtime_policies: frozenset[str]
@@ -61,8 +68,10 @@ class Found:
 def compare(expected: Mapping[str, Expected], found: Found) -> tuple[Drift, ...]:
     """Every difference, those of our own agents first.
 
-    We name no policy in Keylime: what is told by name there is somebody else's.
+    Of policies we name those of IMA lists in Keylime: what else is told by name there
+    is somebody else's.
     """
+    ours = {one.runtime for one in expected.values()}
     return (
         *(
             one
@@ -73,7 +82,7 @@ def compare(expected: Mapping[str, Expected], found: Found) -> tuple[Drift, ...]
         *_strange(DriftKind.STRANGE_REGISTRATION, found.registered - expected.keys()),
         *_strange(
             DriftKind.STRANGE_RUNTIME_POLICY,
-            found.runtime_policies - found.enrolled.keys(),
+            found.runtime_policies - found.enrolled.keys() - ours,
         ),
         *_strange(
             DriftKind.STRANGE_MEASURED_BOOT,
@@ -92,8 +101,10 @@ def _of_ours(
             yield Drift(DriftKind.NOT_WANTED, agent, said)
     elif there is None:
         yield Drift(DriftKind.NOT_ENROLLED, agent, "the verifier does not know it")
-    elif not same_policy(ours.policy, there):
-        yield Drift(DriftKind.OTHER_POLICY, agent, f"the verifier has {there[:300]}")
+    else:
+        said = _differs(ours, ours.policy, there, found.runtime_policies)
+        if said:
+            yield Drift(DriftKind.OTHER_POLICY, agent, said)
     if agent not in found.registered:
         said = "the registrar does not know it; the verifier does not need it"
         yield Drift(DriftKind.NOT_REGISTERED, agent, said)
@@ -101,6 +112,19 @@ def _of_ours(
     if keys is not None and keys != (ours.ek_public, ours.ak_public):
         said = "the registrar has another EK or AK than was bound"
         yield Drift(DriftKind.OTHER_KEYS, agent, said)
+
+
+def _differs(
+    ours: Expected, policy: PcrPolicy, there: Enrolment, kept: frozenset[str]
+) -> str:
+    """How an agent is held to another policy than ours; "" if it is to the same."""
+    if not same_policy(policy, there.tpm_policy):
+        return f"the verifier has {there.tpm_policy[:300]}"
+    if ours.held_to and ours.held_to != there.held_to:
+        return "the verifier was not told of what may run under the policy in force"
+    if ours.runtime and ours.runtime not in kept:
+        return f"the verifier does not keep {ours.runtime}"
+    return ""
 
 
 def same_policy(policy: PcrPolicy, text: str) -> bool:

@@ -13,9 +13,10 @@ from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.held import read_policy
 from attestation.keylime.long_answer import members_of
 from attestation.keylime.readers import STOPPED
-from attestation.keylime.results import AgentState
+from attestation.keylime.results import AgentState, Enrolment
 
 LIST_LIMIT = 64 * 1024 * 1024  # bytes of one list of names
 AGENTS_LIMIT = 1024 * 1024 * 1024  # bytes of the list of agents, of which one is kept
@@ -43,9 +44,14 @@ class KeylimeListing:
     def __init__(self, client: KeylimeClient) -> None:
         self._client = client
 
-    def enrolled(self) -> Mapping[str, str]:
-        """Agents that the verifier knows, and the TPM policy of each, a JSON text."""
-        return {name: one.at("tpm_policy").text() for name, one in self._agents()}
+    def enrolled(self) -> Mapping[str, Enrolment]:
+        """Agents that the verifier knows, and what each is held to."""
+        return {
+            name: Enrolment(
+                one.at("tpm_policy").text(), read_policy(one.at("meta_data"))
+            )
+            for name, one in self._agents()
+        }
 
     def heard(self) -> Mapping[str, bytes | None]:
         """A mark of what the verifier has heard of each agent; None: nothing yet.

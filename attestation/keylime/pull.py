@@ -8,8 +8,9 @@ import time
 
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer
-from attestation.keylime.client import KeylimeClient, enrolment_body
+from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeUnavailable
+from attestation.keylime.held import NO_LOGS, HeldTo, enrolment_body
 from attestation.keylime.readers import read_pull_status
 from attestation.keylime.results import Contact, PullStatus
 from attestation.keylime.tpm_policy import PcrPolicy
@@ -25,11 +26,16 @@ class PullVerifier:
         self.client = client
 
     def enrol(
-        self, agent_id: str, ak_public: bytes, policy: PcrPolicy, contact: Contact
+        self,
+        agent_id: str,
+        ak_public: bytes,
+        policy: PcrPolicy,
+        contact: Contact,
+        held: HeldTo = NO_LOGS,
     ) -> None:
         """Have the verifier call an agent, and hold its quotes to a policy."""
-        body = enrolment_body(ak_public, policy)
-        mask = hex(sum(1 << pcr for pcr in policy))
+        body = enrolment_body(ak_public, policy, held)
+        mask = hex(sum(1 << pcr for pcr in {*policy, *held.quoted}))
         body |= {
             "tpm_policy": json.dumps(
                 {**json.loads(str(body["tpm_policy"])), "mask": mask}

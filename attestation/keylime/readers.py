@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from attestation.keylime.answers import Answer
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.held import read_policy
 from attestation.keylime.results import (
     AgentState,
     AgentStatus,
@@ -15,6 +16,7 @@ from attestation.keylime.results import (
     Failure,
     PullStatus,
     PushAttestation,
+    PushedList,
     QuoteParts,
     RegisteredAgent,
     Stage,
@@ -84,6 +86,7 @@ def read_pull_status(answer: Answer) -> PullStatus:
         answer.at("last_successful_attestation").moment(),
         answer.at("tpm_policy").text(),
         event.text()[:200] if event.value else "",
+        read_policy(answer.at("meta_data")),
     )
 
 
@@ -95,6 +98,7 @@ def read_status(answer: Answer) -> AgentStatus:
         answer.at("last_received_quote").moment(),
         answer.at("last_successful_attestation").moment(),
         answer.at("tpm_policy").text(),
+        read_policy(answer.at("meta_data")),
     )
 
 
@@ -107,16 +111,27 @@ def read_attestation(answer: Answer) -> PushAttestation:
     if "evidence_received_at" in members:
         received = attributes.at("evidence_received_at").iso_moment()
     quote = None if stage is Stage.AWAITING else _quote(attributes)
+    listed = None if stage is Stage.AWAITING else _listed(attributes)
     evaluation = _word(Evaluation, attributes.at("evaluation"))
-    return PushAttestation(_index(answer), stage, evaluation, received, quote)
+    return PushAttestation(_index(answer), stage, evaluation, received, quote, listed)
+
+
+def _listed(attributes: Answer) -> PushedList | None:
+    lists = _evidence(attributes, "ima_log")
+    if not lists:
+        return None
+    first = lists[0].at("chosen_parameters", "starting_offset")
+    entries = lists[0].at("data", "entries")
+    return PushedList(first.natural(), entries.text() if entries.value else "")
+
+
+def _evidence(attributes: Answer, kind: str) -> list[Answer]:
+    items = attributes.at("evidence").items(8)
+    return [one for one in items if one.at("evidence_type").value == kind]
 
 
 def _quote(attributes: Answer) -> QuoteParts:
-    quotes = [
-        item
-        for item in attributes.at("evidence").items(8)
-        if item.at("evidence_type").value == "tpm_quote"
-    ]
+    quotes = _evidence(attributes, "tpm_quote")
     if len(quotes) != 1:
         raise KeylimeError(f"{attributes.where}: {len(quotes)} quotes, not one")
     chosen, data = quotes[0].at("chosen_parameters"), quotes[0].at("data")

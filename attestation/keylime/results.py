@@ -1,9 +1,10 @@
 """What Keylime tells us, as values."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
+from typing import Self
 
 _PCR_EVENT = re.compile(r"[a-z_]+\.invalid_pcr_(\d{1,2})", re.ASCII)
 
@@ -40,12 +41,26 @@ class Failure:
         return int(match[1]) if match else None
 
 
+NO_SUCH_LIST = "ima.pcr_mismatch"  # the list does not give PCR 10
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceVerdict:
     """Keylime's answer on one piece of evidence."""
 
     valid: bool
     failures: tuple[Failure, ...]  # empty if and only if valid
+
+    @classmethod
+    def of(cls, failures: tuple[Failure, ...], *, listed: bool) -> Self:
+        """The verdict on evidence; ``listed``: an IMA list was handed over with it.
+
+        A quote may hold PCR 10 for a policy that is only observed. Keylime then misses
+        a list that it was not asked to judge, which says nothing of the device.
+        """
+        told = (one for one in failures if listed or one.type != NO_SUCH_LIST)
+        found = tuple(told)
+        return cls(not found, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,15 @@ class AgentStatus:
     last_received: datetime | None
     last_passed: datetime | None
     tpm_policy: str  # JSON text, as enrolled
+    held_to: str = ""  # digest of our policy that it was enrolled under
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the verifier holds an agent to."""
+
+    tpm_policy: str  # JSON text
+    held_to: str = ""  # digest of our policy; "" where it names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,7 @@ class PullStatus:
     last_passed: datetime | None
     tpm_policy: str  # JSON text, as enrolled
     event: str  # Keylime's id of what failed last; it stays after a recovery
+    held_to: str = ""  # digest of our policy that it was enrolled under
 
 
 @unique
@@ -139,6 +164,14 @@ class QuoteParts:
 
 
 @dataclass(frozen=True, slots=True)
+class PushedList:
+    """Lines of an IMA list as they were pushed, from entry number ``first`` on."""
+
+    first: int
+    lines: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PushAttestation:
     """One attestation on the push channel; why it failed Keylime does not say.
 
@@ -150,6 +183,7 @@ class PushAttestation:
     evaluation: Evaluation
     evidence_received: datetime | None
     quote: QuoteParts | None  # None until the evidence has been received
+    listed: PushedList | None = None  # None where no IMA list was asked for
 
     @property
     def passed(self) -> bool:

@@ -104,8 +104,8 @@ class Agent:
 
     def _channel(self) -> PushChannel:
         if self._push is None:
-            image = self._machine.config.image()
-            self._push = PushChannel(self._api, self._machine.tpm, image)
+            config, tpm = self._machine.config, self._machine.tpm
+            self._push = PushChannel(self._api, tpm, config.image(), config.logs)
         return self._push
 
 

@@ -16,6 +16,7 @@ from attestation.keylime.factory_identity import agent_data
 from attestation.keylime.push_agent import PushAgent, PushRefused, Submitted
 from attestation.keylime.push_ports import TpmPort
 from hw.evidence import AkAlg
+from hw.kernel_logs import KernelLogs
 from onboarding.device.errors import DeviceError
 from onboarding.device.modules.binding import known_identity
 from onboarding.device.owner_api import (
@@ -66,13 +67,20 @@ def factory_word(tpm: "Tpm", ak_alg: AkAlg, agent_id: str) -> dict[str, object]:
 class PushChannel:
     """One session with the owner's proxy, and in it one with the verifier."""
 
-    def __init__(self, api: OwnerApi, tpm: "Tpm", image: bytes = b"") -> None:
+    def __init__(
+        self,
+        api: OwnerApi,
+        tpm: "Tpm",
+        image: bytes = b"",
+        logs: KernelLogs | None = None,
+    ) -> None:
         """Ask for a session; see ``attest`` of the evidence channel for ``image``."""
         self._api = api
         said: dict[str, object] = {"image": image} if image else {}
         self._session = text_field(api.ask("keylime/session", said), "session", 4096)
         port = TpmPort(tpm, tpm.attestation_key("rsa"))
-        self._agent = PushAgent(self._send, port, str(api.guid), boot_time())
+        agent = str(api.guid)
+        self._agent = PushAgent(self._send, port, agent, boot_time(), logs)
 
     def attest(self) -> Submitted:
         """Send one attestation. The verdict is not told here: it is the owner's.

@@ -22,6 +22,7 @@ from attestation.keylime.listing import KeylimeListing
 from onboarding.services import enrolment
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate
+from onboarding.services.holding import carried, told
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
@@ -131,13 +132,14 @@ class DriftDesk:
             binding, policy = situation.binding, situation.policy
             if binding is None:
                 continue
-            carried = policy is not None and not policy.needs_logs
-            pcrs = None
-            if policy is not None and carried:
+            pcrs, more = None, ("", "")
+            if policy is not None and carried(policy, Channel(binding.channel)):
+                if policy.runtime_policy is not None:
+                    more = policy.digest(), told(policy).runtime_name
                 windows = binding.channel == Channel.PUSH.value
                 pcrs = situation.held.verifier_pcrs if windows else policy.pcrs
             keys = binding.ek_public, binding.ak_public
-            found[str(Guid(guid))] = Expected(pcrs, *keys)
+            found[str(Guid(guid))] = Expected(pcrs, *keys, *more)
         return found
 
     def _keys(self, agents: Iterable[str]) -> Iterator[tuple[str, tuple[bytes, bytes]]]:

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from itertools import islice
 
 from attestation.appraisal import Channel
+from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
 from onboarding.services import reconcile
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate, Situation
+from onboarding.services.holding import Held, carried, told
 from onboarding.services.keylime_link import KeylimeLink
-from onboarding.services.pull import enrol_pull
+from onboarding.services.pull import enrol_pull, keep_runtime
 from onboarding.services.stores import Stores
 from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
@@ -72,14 +74,14 @@ class EnrolWork:
         if situation.binding is None or situation.device.guid != guid.raw:
             return None
         if situation.binding.channel == Channel.PULL.value:
-            enrol_pull(self._link, situation)
+            enrol_pull(self._context.stores, self._link, situation)
             return None
-        enrol_push(self._link, situation)
+        enrol_push(self._context.stores, self._link, situation)
         held = situation.held
         return None if held.update is None else held.update.until
 
 
-def enrol_push(link: KeylimeLink, situation: Situation) -> None:
+def enrol_push(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     """Have the verifier take the device's evidence, under what it is held to now.
 
     Under no policy that the channel carries it is taken out there, to become stale.
@@ -90,6 +92,19 @@ def enrol_push(link: KeylimeLink, situation: Situation) -> None:
     agent, client = str(situation.guid), link.client
     client.unenrol(agent)
     binding, policy = situation.binding, situation.policy
-    if binding is None or policy is None or policy.needs_logs:
+    if binding is None or policy is None or not carried(policy, Channel.PUSH):
         return
-    client.enrol(agent, binding.ak_public, situation.held.verifier_pcrs)
+    hold_push(stores, client, agent, binding.ak_public, situation.held)
+
+
+def hold_push(
+    stores: Stores, client: KeylimeClient, agent: str, ak_public: bytes, held: Held
+) -> None:
+    """Have the verifier take an agent's evidence, with what it is judged by.
+
+    Raises:
+        KeylimeError: It is not enrolled now; try again.
+    """
+    assert held.policy is not None  # noqa: S101 - looked at before
+    keep_runtime(stores, client, held.policy)
+    client.enrol(agent, ak_public, held.verifier_pcrs, told(held.policy))

@@ -2,15 +2,36 @@
 
 from dataclasses import dataclass
 
+from attestation.appraisal import Channel
 from attestation.asking import Asking
 from attestation.cohort import Claims, claims
 from attestation.facts import AssignedPolicy, UpdateWindow
+from attestation.keylime.held import HeldTo
 from attestation.keylime.tpm_policy import MAX_VALUES, PcrPolicy
 from attestation.policy import AttestationPolicy
 from onboarding.services import rows
 from onboarding.services.stores import Stores
 from onboarding.store.assignments import AssignmentRecord
 from onboarding.store.devices import DeviceRecord
+
+
+def carried(policy: AttestationPolicy, channel: Channel) -> bool:
+    """Whether evidence on a channel can show what a policy compares.
+
+    Push and pull have the IMA list, but no event log that we could look into: their
+    verifier replays one, and does not tell what is in it.
+    """
+    return channel is Channel.EVIDENCE or policy.measured_boot is None
+
+
+def held_under(policy: AttestationPolicy, digest: str) -> bool:
+    """Whether the policy of that digest is this one, where PCRs do not say it all."""
+    return policy.runtime_policy is None or policy.digest() == digest
+
+
+def told(policy: AttestationPolicy) -> HeldTo:
+    """What Keylime's verifier is told of a policy besides the PCRs."""
+    return HeldTo(policy.digest(), policy.runtime_policy or "")
 
 
 @dataclass(frozen=True, slots=True)

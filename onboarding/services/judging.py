@@ -14,7 +14,7 @@ from attestation.boot_check import BootCheck, check_boot
 from attestation.ima_check import ImaCheck
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
-from attestation.keylime.results import Failure
+from attestation.keylime.results import NO_SUCH_LIST, Failure
 from attestation.policy import AttestationPolicy
 from hw.errors import HwError
 from hw.public_area import PublicArea
@@ -25,6 +25,24 @@ from ownership_vouchers.types import Guid
 
 
 @dataclass(frozen=True, slots=True)
+class ListVerdict:
+    """What a verifier that keeps the list's state said of it, held to ``runtime``.
+
+    ``lines`` are those that came last, from entry number ``first`` on.
+    """
+
+    runtime: str
+    passed: bool
+    first: int
+    lines: str = field(repr=False)
+
+    @property
+    def entries(self) -> int:
+        """Entries of the list that there were."""
+        return self.first + self.lines.count("\n")
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Evidence as it came: from whom, when, and with which lines of the IMA list."""
 
@@ -32,6 +50,7 @@ class Seen:
     evidence: Evidence = field(repr=False)
     at: int
     sent: SentLines = field(default_factory=SentLines)  # more of the list is kept
+    listed: ListVerdict | None = None  # None: the list is for us to judge
 
     @property
     def digest(self) -> bytes:
@@ -95,6 +114,9 @@ class Judge:
             # They are what the log gives: so Keylime holds the quote to the log.
             pinned |= {pcr: (facts.pcrs[pcr],) for pcr in policy.measured_boot.pcrs}
         said, ran = replace(self.seen.evidence, pcrs=pinned), ImaCheck(())
+        listed = self.seen.listed
+        if listed is not None and listed.runtime == policy.runtime_policy:
+            return self._by_verifier(policy, said, listed)
         if policy.runtime_policy is not None:
             ran = self._read(policy.bank, facts)
             if ran.failures:
@@ -112,6 +134,29 @@ class Judge:
         facts, sent = self.facts, self.seen.sent
         if isinstance(facts, QuoteFacts) and (sent.lines or sent.first):
             self._read(facts.bank, facts)
+
+    def _by_verifier(
+        self, policy: AttestationPolicy, said: Evidence, listed: ListVerdict
+    ) -> Judged:
+        """PCRs by the stateless call; the list as it was judged, and why it failed.
+
+        The verifier tells no reason. So the last lines are shown to the stateless call
+        as well: what it says of files is true of a part, what it says of the PCR only
+        of a whole list.
+        """
+        valid, failures = self._ask(said)
+        compared = (*policy.required, f"ima-entries:{listed.entries}")
+        if listed.passed or failures:
+            return Judged(valid, compared if listed.passed else (), failures)
+        digest = bytes.fromhex(listed.runtime)
+        body = self._stores.runtime_policies.get(digest).decode()
+        shown = replace(said, ima_log=listed.lines, runtime_policy=body)
+        _, found = self._ask(shown)
+        return Judged(
+            failures=tuple(
+                one for one in found if not listed.first or one.type != NO_SUCH_LIST
+            )
+        )
 
     def _read(self, bank: str, facts: QuoteFacts) -> ImaCheck:
         """Go on with the list that is kept, the first time that it is looked at."""

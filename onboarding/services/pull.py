@@ -5,20 +5,34 @@ import json
 import secrets
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
+from attestation.keylime.client import KeylimeClient
 from attestation.keylime.drift import same_policy
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.held import store_runtime_policy
 from attestation.keylime.results import Failure, PullStatus
+from attestation.policy import AttestationPolicy
 from onboarding.services import rows
 from onboarding.services.adoption import is_bound, refused, registered
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
+from onboarding.services.holding import carried, held_under, told
 from onboarding.services.keylime_link import KeylimeLink, require_pull
+from onboarding.services.stores import Stores
 from onboarding.store.appraisals import AppraisalRecord
 from onboarding.store.errors import NotFound
 
 
-def enrol_pull(link: KeylimeLink, situation: Situation) -> None:
+def keep_runtime(
+    stores: Stores, client: KeylimeClient, policy: AttestationPolicy
+) -> None:
+    """Have the verifier keep what may run under a policy. Raises KeylimeError."""
+    if policy.runtime_policy is not None:
+        body = stores.runtime_policies.get(bytes.fromhex(policy.runtime_policy))
+        store_runtime_policy(client, told(policy), body)
+
+
+def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     """Have the verifier call the device's agent, under the policy it is held to.
 
     An update window is not for this channel: Keylime would mix its versions.
@@ -31,7 +45,7 @@ def enrol_pull(link: KeylimeLink, situation: Situation) -> None:
     pull.unenrol(agent)
     if situation.binding is None or situation.policy is None:
         return
-    if situation.policy.needs_logs:
+    if not carried(situation.policy, Channel.PULL):
         return  # left to become stale
     entry = registered(link.client, agent)
     if not is_bound(situation.binding, entry):
@@ -43,8 +57,9 @@ def enrol_pull(link: KeylimeLink, situation: Situation) -> None:
             "The agent has told the registrar no address and certificate.",
             remedy="Let it run in pull mode, with contact_ip and enable_agent_mtls.",
         )
-    policy = situation.policy.pcrs
-    pull.enrol(agent, situation.binding.ak_public, policy, entry.contact)
+    policy, ak = situation.policy, situation.binding.ak_public
+    keep_runtime(stores, pull.client, policy)
+    pull.enrol(agent, ak, policy.pcrs, entry.contact, told(policy))
 
 
 class PullWatch:
@@ -69,7 +84,11 @@ class PullWatch:
             found = (AppraisalFailure("pull.other-keys", said),)
             return self._store(situation, found, self._context.now(), entry.ak_public)
         status = require_pull(self._link).status(agent)
-        if status is None or not same_policy(policy.pcrs, status.tpm_policy):
+        if (
+            status is None
+            or not held_under(policy, status.held_to)
+            or not same_policy(policy.pcrs, status.tpm_policy)
+        ):
             raise KeylimeError(f"{agent} is not enrolled under its policy")
         mark = repr((status.failed, status.passed, status.last_received)).encode()
         if status.failed:
@@ -125,6 +144,22 @@ class PullWatch:
 def _why(status: PullStatus) -> AppraisalFailure:
     failure = Failure(status.event or "pull.failed", "", "")
     if failure.pcr is None:
-        return AppraisalFailure(failure.type, "Keylime failed it and calls it no more")
+        return AppraisalFailure(failure.type, _words(failure.type))
     said = f"PCR {failure.pcr} holds another value than the policy allows"
     return AppraisalFailure(failure.type, said)
+
+
+_EVENTS = (
+    ("ima.pcr_mismatch", "the IMA list does not give PCR 10 as it was quoted"),
+    ("ima.", "the IMA list holds a file that the runtime policy does not allow"),
+    ("measured_boot.", "the event log of the boot does not give the PCRs quoted"),
+    ("qoute_validation.", "the quote is not one by the bound key, over its nonce"),
+)
+
+
+def _words(event: str) -> str:
+    """What a verifier that tells an event's name alone has found, for people."""
+    for beginning, said in _EVENTS:
+        if event.startswith(beginning):
+            return f"{said}; Keylime calls the agent no more"
+    return "Keylime failed it and calls it no more"

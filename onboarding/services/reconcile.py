@@ -16,7 +16,7 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.holding import Held
-from onboarding.services.judging import Judge, Seen
+from onboarding.services.judging import Judge, ListVerdict, Seen
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.observing import Observer
 from onboarding.services.pull import PullWatch
@@ -87,11 +87,26 @@ class ReconcileWork:
             return binding.channel
         if situation.policy is None or binding.channel != Channel.PUSH.value:
             return None
-        found = self._link.client.latest_attestation(str(guid))
+        found = self._latest(guid, situation.policy)
         if found is None or not (found.passed or found.failed):
             return None  # under way: the news may be of the one before
         self._store(guid, binding, situation.held, found)
         return binding.channel
+
+    def _latest(self, guid: Guid, policy: AttestationPolicy) -> PushAttestation | None:
+        """The newest, if the verifier judged it by the policy; None if not.
+
+        PCRs we judge anew, the IMA list not: so it is asked what it holds the list to,
+        before and after.
+        """
+        client, agent = self._link.client, str(guid)
+        if policy.runtime_policy is None:
+            return client.latest_attestation(agent)
+        before = client.status(agent)
+        found = client.latest_attestation(agent)
+        after = client.status(agent)
+        known = {"" if one is None else one.held_to for one in (before, after)}
+        return found if known == {policy.digest()} else None
 
     def _store(
         self,
@@ -104,7 +119,8 @@ class ReconcileWork:
         if found.quote is None or policy is None:
             return
         evidence = _evidence(found.quote, binding, policy)
-        seen = Seen(guid, evidence, self._received_at(found))
+        listed = _listed(found, policy)
+        seen = Seen(guid, evidence, self._received_at(found), listed=listed)
         case = Case(seen, binding, policy, Channel.PUSH, held.update, found.passed)
         if self._known(case):
             return
@@ -129,6 +145,13 @@ class ReconcileWork:
         if found.evidence_received is None:
             return now
         return min(now, int(found.evidence_received.timestamp()))
+
+
+def _listed(found: PushAttestation, policy: AttestationPolicy) -> ListVerdict | None:
+    if found.listed is None or policy.runtime_policy is None:
+        return None
+    listed = found.listed
+    return ListVerdict(policy.runtime_policy, found.passed, listed.first, listed.lines)
 
 
 def _evidence(

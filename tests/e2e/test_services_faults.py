@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ import pytest
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
+from attestation.passport import key_digest
+from hw.public_area import PublicArea
 from onboarding.services import reconcile, reconcile_round
 from onboarding.services.context import Context, open_context
 from onboarding.services.errors import Problem
@@ -26,20 +29,26 @@ from onboarding.services.gate import Gate
 from onboarding.services.reconcile import ReconcileWork
 from onboarding.services.reconcile_round import ReconcileRound
 from onboarding.store.apikeys import ApiKeyStore, Role
-from onboarding.store.appraisals import AppraisalRecord
+from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
 from onboarding.store.state import DeviceState
 from tests.support.attester import Attester, completed
 from tests.support.attesting import PCR, Attesting, attesting_device, measured
+from tests.support.ima_lists import Measured
 from tests.support.keylime_stack import QUOTE_INTERVAL, require_keylime
 from tests.support.owner_bench import Clock, OwnerBench
+from tests.support.pull_agent import PullAgent
+from tests.support.pull_site import PullSite, pull_site
 from tests.support.pushing import Pushing, pushing_device
+from tests.support.running import hold_to_list, run, runtime_policy
+from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
 REGISTRAR, VERIFIER = 0, 1
 LEASE = 600  # seconds, of the policy that these devices are under
+RAN = (Measured(b"boot_aggregate"), Measured(b"/usr/bin/app", digest=b"\1" * 32))
 
 
 @pytest.fixture
@@ -155,6 +164,73 @@ def reconciled(pushing: Pushing) -> None:
         rounds.run(task, "test")
     for task in tasks.claim(reconcile.KIND, "test", context.now(), 60):
         ReconcileWork(context, bench.gate, pushing.link).run(task, "test")
+
+
+def test_with_the_verifier_killed_a_device_of_the_pull_channel_becomes_stale(
+    tmp_path: Path, make_software_tpm: MakeSoftwareTpm
+) -> None:
+    """Its verifier called it, and judged what it ran, too."""
+    from hw.tpm import Tpm
+
+    require_keylime()
+    software = make_software_tpm(tmp_path.name)
+    with Tpm(software.start()) as tpm, pull_site(tmp_path) as site:
+        tpm.extend(PCR, b"what booted")
+        run(tpm, RAN)
+        attester = Attester(tpm, tpm.create_attestation_key("rsa"))
+        agent = PullAgent(attester, site.pki.ca, tmp_path)
+        agent.ran = [one.line() for one in RAN]
+        with closing(agent):
+            agent.register(site.registrar, site.name)
+            passes_by_pull(site, agent, attester)
+            bench = site.bench
+            before = latest(bench)
+            assert before.compared == (f"pcr:sha256:{PCR}", "ima:sha256:10")
+            kill(site.stack, VERIFIER)
+            for channel in (reconcile_round.KIND, reconcile.KIND):
+                assert not_answered(site, channel)
+            assert latest(bench) == before
+            becomes_stale(bench)
+    software.stop()
+
+
+def passes_by_pull(site: PullSite, agent: PullAgent, attester: Attester) -> None:
+    """Hold the agent to what it ran, then to less, then to what it ran."""
+    bench = site.bench
+    with agent.lock:
+        ek, pinned = attester.tpm.endorsement_key().public, attester.allow(PCR)
+    bindings, raw = bench.context.stores.bindings, bench.guid.raw
+    digest = key_digest(PublicArea.from_bytes(ek).key)
+    bound = replace(bindings.get(raw), ek_public=ek, ek_digest=digest)
+    bindings.put(bound, "test")
+    for version, allowed in enumerate((RAN, RAN[:1], RAN), 1):
+        hold_to_list(bench, pinned, runtime_policy(allowed), version)
+        site.adopt()
+        if allowed == RAN:
+            site.watch(Outcome.PASSED, at_once=True)
+            continue
+        failed = site.watch(Outcome.FAILED, at_once=True)
+        assert failed.failures[0].kind == "ima.validation.ima-ng.not_in_allowlist"
+        assert "IMA list" in failed.failures[0].message
+
+
+def not_answered(site: PullSite, kind: str) -> str:
+    """Go round, or look, once: what the verifier that is dead makes of it."""
+    bench, context = site.bench, site.bench.context
+    bench.clock.now += 60  # longer than any pause after a failure
+    reconcile_round.begin(context.stores, context.now())
+    reconcile.plan(context.stores, bench.guid.raw, context.now())
+    rounds = ReconcileRound(context, site.link)
+    looks = ReconcileWork(context, bench.gate, site.link)
+    tasks = context.stores.tasks
+    for task in tasks.claim(reconcile_round.KIND, "test", context.now(), 60):
+        rounds.run(task, "test")
+    for task in tasks.claim(reconcile.KIND, "test", context.now(), 60):
+        looks.run(task, "test")
+    subject = "pull" if kind == reconcile_round.KIND else bench.guid.raw.hex()
+    found = tasks.find(kind, subject)
+    assert found is not None
+    return found.last_error or ""
 
 
 def test_a_device_that_never_attested_is_not_made_good_by_silence(

@@ -1,7 +1,6 @@
 """IMA lists over the evidence channel: a real TPM, real Keylime and its policy."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import pytest
 from attestation.errors import PolicyError
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
-from attestation.runtime_policy import read_runtime_policy
 from hw.kernel_logs import KernelLogs
 from onboarding.device.attest import Verdict, attest
 from onboarding.services.device_api.attest import KEPT
@@ -31,6 +29,7 @@ from tests.support.attesting import (
     measured,
 )
 from tests.support.ima_lists import Measured, extended
+from tests.support.running import hold_to_list, listed, run, runtime_policy
 from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
@@ -45,44 +44,13 @@ EVIL = Measured(b"/usr/bin/evil", digest=b"\2" * 32)
 MORE = Measured(b"/usr/bin/more", digest=b"\3" * 32)
 
 
-def runtime_policy(allowed: Sequence[Measured]) -> bytes:
-    document = {
-        "meta": {"version": 1, "generator": 3},
-        "release": 0,
-        "digests": {one.name.decode(): [one.digest.hex()] for one in allowed},
-        "excludes": [],
-        "keyrings": {},
-        "ima": {"ignored_keyrings": [], "log_hash_alg": "sha1", "dm_policy": None},
-        "ima-buf": {},
-        "verification-keys": "",
-    }
-    return json.dumps(document).encode()
-
-
-def run(tpm: "Tpm", entries: Sequence[Measured]) -> None:
-    """Measure as the kernel does: the template data, hashed for each bank."""
-    for one in entries:
-        tpm.extend(10, one.data)
-
-
-def listed(*entries: Measured) -> bytes:
-    return b"".join(one.line() for one in entries)
-
-
 def allow(device: Attesting, allowed: Sequence[Measured], version: int = 1) -> None:
     """Hold the device to a policy under which these files may run."""
     hold_to_runtime(device, runtime_policy(allowed), version)
 
 
 def hold_to_runtime(device: Attesting, body: bytes, version: int) -> None:
-    stores = device.bench.context.stores
-    stores.runtime_policies.add(body, "test", device.bench.context.now())
-    pinned = device.attester.allow(PCR)
-    pcrs = {pcr: tuple(values) for pcr, values in pinned.items()}
-    digest = read_runtime_policy(body)
-    hold_to(
-        device.bench, AttestationPolicy("ran", version, pcrs, runtime_policy=digest)
-    )
+    hold_to_list(device.bench, device.attester.allow(PCR), body, version)
 
 
 @pytest.fixture
@@ -176,6 +144,23 @@ def test_what_is_learnt_under_no_policy_is_what_keylime_passes(
     learnt = context.stores.learnings.get(raw)
     hold_to_runtime(running, Learner(context).runtime(learnt, None, update=False), 2)
     assert running.attest()["verdict"] == "passed"
+
+
+def test_a_list_that_nobody_judges_fails_nobody(running: Attesting) -> None:
+    """Learning asks for PCR 10 in the quote, whatever the device is held to."""
+    context, raw = running.bench.context, running.bench.guid.raw
+    pinned = running.attester.allow(PCR)
+    hold_to(running.bench, AttestationPolicy("values", 1, {PCR: tuple(pinned[PCR])}))
+    context.stores.learnings.ask(raw, "test", context.now())
+    running.ima_log = b""
+    answer = running.attest()
+    assert (answer["verdict"], answer["failures"]) == ("passed", [])
+    learnt = context.stores.learnings.get(raw)
+    with pytest.raises(PolicyError, match="shown no IMA list"):
+        Learner(context).runtime(learnt, None, update=False)
+    running.attester.tpm.extend(PCR, b"something else")
+    context.stores.learnings.ask(raw, "test", context.now())
+    assert f"PCR {PCR} holds another value" in failures(running.attest())
 
 
 def test_a_list_that_is_not_the_one_that_was_shown_teaches_nothing(

@@ -244,7 +244,7 @@ def test_the_push_channel_does_not_take_a_policy_that_needs_a_log(
     bench = booted.bench
     bindings = bench.context.stores.bindings
     bindings.put(replace(bindings.get(bench.guid.raw), channel="push"), "test")
-    with pytest.raises(Problem, match="needs logs") as refused:
+    with pytest.raises(Problem, match="event log of the boot") as refused:
         ready(bench.gate.situation(bench.guid.raw), Channel.PUSH)
     assert refused.value.code == "no-policy"
 

@@ -256,7 +256,8 @@ def test_a_stock_agent_is_adopted_with_a_key_it_can_log_in_with_only(
             with pytest.raises(Problem, match="cannot log in"):
                 adoption.bind(situation, Reported(), "test", Channel.PUSH)
     adoption.bind(situation, Reported(), "test", Channel.PUSH)
-    enrol_push(pushing.link, pushing.bench.gate.situation(raw))
+    stores = pushing.bench.context.stores
+    enrol_push(stores, pushing.link, pushing.bench.gate.situation(raw))
     pushing.push_agent(agent).attest()
     assert completed(pushing.client, pushing.agent, 0).passed
 

@@ -37,7 +37,10 @@ class QuoteServer(ABC):
     """Serves quotes until closed.
 
     ``certificate`` is what verifiers pin, ``public`` its key: PCR 16 has to hold that.
+    ``ran`` are the lines of the IMA list.
     """
+
+    ran: Sequence[bytes] = ()
 
     def __init__(self, client_ca: Path, directory: Path) -> None:
         key = rsa.generate_private_key(65537, 2048)
@@ -86,6 +89,10 @@ class QuoteServer(ABC):
             "sign_alg": "rsassa",
             "boottime": 0,
         }
+        if self.ran:
+            first = int(query.get("ima_ml_entry", "0"))
+            found["ima_measurement_list"] = b"".join(self.ran[first:]).decode()
+            found["ima_measurement_list_entry"] = first
         if query.get("partial", "0") == "0":
             found["pubkey"] = self.public.decode()
         return found

@@ -54,7 +54,7 @@ class PullSite:
         Adoption(context, self.link.client).bind(
             situation, reported or Reported(), "test"
         )
-        enrol_pull(self.link, bench.gate.situation(bench.guid.raw))
+        enrol_pull(context.stores, self.link, bench.gate.situation(bench.guid.raw))
         context.stores.devices.enrolled(bench.guid.raw, "pull", "test", context.now())
 
     def watch(self, outcome: Outcome, *, at_once: bool = False) -> AppraisalRecord:

@@ -18,6 +18,7 @@ from attestation.keylime.http import device_http
 from attestation.keylime.push_agent import PushAgent
 from attestation.keylime.push_ports import TpmPort
 from attestation.keylime.stack import KeylimeStack
+from hw.kernel_logs import KernelLogs
 from onboarding.device.owner_api import ForwardedReply, OwnerApi
 from onboarding.device.push import SESSION_HEADER
 from onboarding.services.device_api.enrol import PushEnrolment
@@ -106,7 +107,9 @@ class Pushing:
             answer.status_code, headers=dict(answer.headers), content=bytes(answer.body)
         )
 
-    def push_agent(self, attester: Attester | None = None) -> PushAgent:
+    def push_agent(
+        self, attester: Attester | None = None, logs: KernelLogs | None = None
+    ) -> PushAgent:
         """The device's side, over its owner's proxy, with the keys of ``attester``."""
         token, one = self.session(), attester or self.attester
 
@@ -119,7 +122,8 @@ class Pushing:
             return self.send(token, method, path, headers, json.dumps(body).encode())
 
         port = TpmPort(one.tpm, one.ak)
-        return PushAgent(way, port, self.agent, datetime(2026, 1, 1, tzinfo=UTC))
+        boot = datetime(2026, 1, 1, tzinfo=UTC)
+        return PushAgent(way, port, self.agent, boot, logs)
 
 
 class Nearby(OwnerApi):

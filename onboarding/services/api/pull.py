@@ -67,7 +67,7 @@ def put_agent(
     situation = gate.situation(raw)
     ready(situation, channel)
     enrol = enrol_pull if channel is Channel.PULL else enrol_push
-    enrol(link, situation)
+    enrol(context.stores, link, situation)
     now = context.now()
     context.stores.devices.enrolled(raw, channel.value, who, now)
     if channel is Channel.PUSH and situation.held.update is not None:

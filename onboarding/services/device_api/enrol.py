@@ -76,8 +76,8 @@ class PushEnrolment:
         self._require_ours(attesting, agent)
         client.unenrol(agent)
         held, raw = attesting.standing.held, call.guid.raw
-        client.enrol(agent, attesting.binding.ak_public, held.verifier_pcrs)
         now, stores = self._context.now(), self._context.stores
+        enrolment.hold_push(stores, client, agent, attesting.binding.ak_public, held)
         stores.devices.enrolled(raw, Channel.PUSH.value, call.actor, now)
         reconcile.plan(stores, raw, now)
         if held.update is not None:  # and again at its end, which the task plans

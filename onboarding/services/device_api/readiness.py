@@ -6,6 +6,7 @@ from attestation.appraisal import Channel
 from attestation.policy import AttestationPolicy
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Standing
+from onboarding.services.holding import carried
 from onboarding.store.bindings import BindingRecord
 
 
@@ -27,13 +28,14 @@ def ready(standing: Standing, channel: Channel) -> Attesting:
     binding = bound(standing, channel)
     if standing.policy is None:
         raise _no_policy(standing)
-    if channel is not Channel.EVIDENCE and standing.policy.needs_logs:
+    if not carried(standing.policy, channel):
         raise Problem(
             409,
             "no-policy",
-            f"Policy {standing.policy.name} needs logs, which the"
-            f" {channel.value} channel does not carry.",
-            remedy="Assign a policy of PCR values, or use the evidence channel.",
+            f"Policy {standing.policy.name} looks into the event log of the boot,"
+            f" which the {channel.value} channel does not carry.",
+            remedy="Assign a policy of PCR values and, if it is to say what may run, a"
+            " runtime policy; or use the evidence channel.",
         )
     return Attesting(standing, binding, standing.policy)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from attestation.keylime.drift import Drift, DriftKind, Expected, Found, compare
+from attestation.keylime.results import Enrolment
 
 OURS, GONE = "device-1", "device-2"
 PCR = "ab" * 32
@@ -13,8 +14,9 @@ EXPECTED = {
     GONE: Expected(None, b"ek2", b"ak2"),
 }
 POLICY = f'{{"7": ["{"cd" * 32}", "{PCR}"], "mask": "0x80"}}'
+HELD = Enrolment(POLICY)
 FOUND = Found(
-    {OURS: POLICY},
+    {OURS: HELD},
     frozenset({OURS, GONE}),
     {OURS: (b"ek", b"ak")},
     frozenset(),
@@ -23,25 +25,37 @@ FOUND = Found(
 CHANGES: dict[str, tuple[Found, DriftKind, str]] = {
     "lost": (replace(FOUND, enrolled={}), DriftKind.NOT_ENROLLED, OURS),
     "a value less": (
-        replace(FOUND, enrolled={OURS: f'{{"7": ["{PCR}"]}}'}),
+        replace(FOUND, enrolled={OURS: Enrolment(f'{{"7": ["{PCR}"]}}')}),
         DriftKind.OTHER_POLICY,
         OURS,
     ),
     "a PCR more": (
-        replace(FOUND, enrolled={OURS: POLICY[:-1] + ', "8": ["00"]}'}),
+        replace(FOUND, enrolled={OURS: Enrolment(POLICY[:-1] + ', "8": ["00"]}')}),
         DriftKind.OTHER_POLICY,
         OURS,
     ),
-    "no policy": (replace(FOUND, enrolled={OURS: "{}"}), DriftKind.OTHER_POLICY, OURS),
-    "no JSON": (replace(FOUND, enrolled={OURS: "x"}), DriftKind.OTHER_POLICY, OURS),
-    "no object": (replace(FOUND, enrolled={OURS: "[]"}), DriftKind.OTHER_POLICY, OURS),
+    "no policy": (
+        replace(FOUND, enrolled={OURS: Enrolment("{}")}),
+        DriftKind.OTHER_POLICY,
+        OURS,
+    ),
+    "no JSON": (
+        replace(FOUND, enrolled={OURS: Enrolment("x")}),
+        DriftKind.OTHER_POLICY,
+        OURS,
+    ),
+    "no object": (
+        replace(FOUND, enrolled={OURS: Enrolment("[]")}),
+        DriftKind.OTHER_POLICY,
+        OURS,
+    ),
     "no list": (
-        replace(FOUND, enrolled={OURS: '{"7": 7}'}),
+        replace(FOUND, enrolled={OURS: Enrolment('{"7": 7}')}),
         DriftKind.OTHER_POLICY,
         OURS,
     ),
     "still there": (
-        replace(FOUND, enrolled={OURS: POLICY, GONE: POLICY}),
+        replace(FOUND, enrolled={OURS: HELD, GONE: HELD}),
         DriftKind.NOT_WANTED,
         GONE,
     ),
@@ -61,7 +75,7 @@ CHANGES: dict[str, tuple[Found, DriftKind, str]] = {
         OURS,
     ),
     "a stranger": (
-        replace(FOUND, enrolled={OURS: POLICY, "x": POLICY}),
+        replace(FOUND, enrolled={OURS: HELD, "x": HELD}),
         DriftKind.STRANGE_AGENT,
         "x",
     ),
@@ -85,6 +99,35 @@ CHANGES: dict[str, tuple[Found, DriftKind, str]] = {
 
 def test_the_same_on_both_sides_is_no_drift() -> None:
     assert compare(EXPECTED, FOUND) == ()
+
+
+LISTED = {OURS: replace(EXPECTED[OURS], held_to="ab" * 32, runtime="vouchgate-cd")}
+KEPT = replace(
+    FOUND,
+    enrolled={OURS: replace(HELD, held_to="ab" * 32)},
+    registered=frozenset({OURS}),
+    runtime_policies=frozenset({"vouchgate-cd"}),
+)
+
+
+def test_a_policy_for_lists_that_a_device_is_held_to_is_no_stranger() -> None:
+    assert compare(LISTED, KEPT) == ()
+    (left,) = compare({OURS: EXPECTED[OURS]}, KEPT)
+    assert (left.kind, left.name) == (DriftKind.STRANGE_RUNTIME_POLICY, "vouchgate-cd")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        replace(KEPT, enrolled={OURS: HELD}),
+        replace(KEPT, enrolled={OURS: replace(HELD, held_to="ff" * 32)}),
+        replace(KEPT, runtime_policies=frozenset()),
+    ],
+    ids=["not told", "told another", "not kept"],
+)
+def test_a_list_that_is_held_to_something_else_is_another_policy(found: Found) -> None:
+    (drift,) = compare(LISTED, found)
+    assert (drift.kind, drift.name) == (DriftKind.OTHER_POLICY, OURS)
 
 
 def test_what_keylime_keeps_under_an_agents_own_name_is_no_stranger() -> None:

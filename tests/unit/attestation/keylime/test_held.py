@@ -1,0 +1,90 @@
+"""What a verifier is told beside PCRs, and what it tells back."""
+
+import base64
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from attestation.keylime.answers import Answer
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.held import (
+    HeldTo,
+    enrolment_body,
+    read_policy,
+    store_runtime_policy,
+)
+from attestation.keylime.results import NO_SUCH_LIST, EvidenceVerdict, Failure
+
+HELD = HeldTo("ab" * 32, "cd" * 32)
+BODY = b'{"meta": {"generator": 3}, "digests": {"/a": ["00"]}}'
+
+
+class Kept:
+    """A verifier's policies by path, as its API answers."""
+
+    def __init__(self, *, deaf: bool = False) -> None:
+        self.calls: list[str] = []
+        self.kept: dict[str, object] = {}
+        self._deaf = deaf
+
+    def verifier(
+        self,
+        method: str,
+        path: str,
+        accepted: set[int],
+        body: Mapping[str, object] | None = None,
+        limit: int = 0,
+    ) -> tuple[int, bytes]:
+        self.calls.append(method)
+        status = 200 if method == "GET" else 201
+        if body is not None and not self._deaf:
+            text = base64.b64decode(str(body["runtime_policy"]))
+            self.kept[path] = json.dumps(json.loads(text), sort_keys=True)
+        if path not in self.kept:
+            status = 404 if method == "GET" else 201
+        assert status in accepted or self._deaf
+        results = {"runtime_policy": self.kept.get(path, "{}")}
+        return status, json.dumps({"results": results}).encode()
+
+
+def test_a_policy_for_lists_is_stored_once_under_its_digest() -> None:
+    keylime = Kept()
+    store_runtime_policy(keylime, HELD, BODY)
+    assert list(keylime.kept) == [f"/v2.6/allowlists/vouchgate-{'cd' * 32}"]
+    assert keylime.calls == ["GET", "POST", "GET"]
+    store_runtime_policy(keylime, HELD, BODY)
+    assert keylime.calls[3:] == ["GET"]
+
+
+def test_one_that_was_changed_there_is_put_right() -> None:
+    keylime = Kept()
+    keylime.kept[f"/v2.6/allowlists/{HELD.runtime_name}"] = '{"digests": {}}'
+    store_runtime_policy(keylime, HELD, BODY)
+    assert keylime.calls == ["GET", "PUT", "GET"]
+
+
+def test_one_that_is_not_kept_is_an_error() -> None:
+    with pytest.raises(KeylimeError, match="keeps another"):
+        store_runtime_policy(Kept(deaf=True), HELD, BODY)
+
+
+def test_an_enrolment_names_both_policies_and_the_digest_comes_back() -> None:
+    body = enrolment_body(b"ak", {7: ("ab" * 32,)}, HELD)
+    assert body["runtime_policy_name"] == f"vouchgate-{'cd' * 32}"
+    assert read_policy(Answer("meta_data", body["metadata"])) == "ab" * 32
+    plain = enrolment_body(b"ak", {7: ("ab" * 32,)}, HeldTo())
+    assert (plain["runtime_policy_name"], plain["metadata"]) == ("", "{}")
+
+
+@pytest.mark.parametrize("said", ["", "{}", "[]", "x", '{"policy": 7}'])
+def test_metadata_of_others_names_no_policy(said: str) -> None:
+    assert read_policy(Answer("meta_data", said)) == ""
+
+
+def test_a_list_that_was_not_asked_for_is_not_missed() -> None:
+    missed = Failure(NO_SUCH_LIST, "it does not match", "")
+    other = Failure("pcr_validation.invalid_pcr_8", "PCR 8", "")
+    assert EvidenceVerdict.of((missed,), listed=False).valid
+    assert EvidenceVerdict.of((missed, other), listed=False).failures == (other,)
+    assert not EvidenceVerdict.of((missed,), listed=True).valid
