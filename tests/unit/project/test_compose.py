@@ -13,6 +13,7 @@ from tests.compose.tool import compose_here
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "compose.yaml"
+PINNED = re.compile(r":[a-z0-9.-]+@sha256:[0-9a-f]{64}$")
 KEYLIME = {"keylime-registrar", "keylime-verifier"}
 
 
@@ -113,6 +114,30 @@ def test_the_pods_for_podman_run_without_privilege_and_hold_no_secret() -> None:
             assert security["capabilities"] == {"drop": ["ALL"]}
             for port in container.get("ports", []):
                 assert port["hostIP"] == "127.0.0.1"
+
+
+def test_every_base_is_pinned_by_digest(topology: dict[str, Any]) -> None:
+    images = {service["image"] for service in topology["services"].values()}
+    assert [one for one in images - {"vouchgate:local"} if PINNED.search(one)] == [
+        topology["services"]["database"]["image"]
+    ]
+    assert len(images) == 2
+    built = (ROOT / "Containerfile").read_text()
+    bases = re.findall(r"^FROM (\S+)", built, re.M)
+    assert set(bases) == {"${BASE_IMAGE}"}
+    (default,) = re.findall(r"^ARG BASE_IMAGE=(\S+)", built, re.M)
+    assert PINNED.search(default)
+
+
+def test_the_pods_take_the_images_that_compose_takes(topology: dict[str, Any]) -> None:
+    taken = {
+        container["image"].removeprefix("docker.io/library/").removeprefix("localhost/")
+        for path in (ROOT / "docs/examples/kube").glob("*.yaml")
+        for document in yaml.safe_load_all(path.read_text())
+        if document["kind"] == "Pod"
+        for container in document["spec"]["containers"]
+    }
+    assert taken == {one["image"] for one in topology["services"].values()}
 
 
 def test_the_pods_make_the_databases_that_compose_makes() -> None:
