@@ -19,6 +19,7 @@ from tests.support.swtpm import MakeSoftwareTpm
 PROGRAMS = ("bash", "curl", "jq", "openssl", "tpm2_pcrextend")
 OPERATORS, MAKERS = "docs/operators.md", "docs/manufacturers.md"
 DEVICES, SECURITY = "docs/devices.md", "docs/security.md"
+AWAY = "docs/air-gapped.md"
 
 # Where, which command begins so (or all), and why it is not run here.
 NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
@@ -78,6 +79,11 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
     (OPERATORS, "TLS and other", "env", "tests/e2e/test_cli_tls.py"),
     (OPERATORS, "TLS and other", "curl", "tests/e2e/test_cli_tls.py"),
     (OPERATORS, "TLS and other", "vouchgate voucher", "tests/e2e/test_cli_tls.py"),
+    (AWAY, "What to bring", "", "needs a package index and a registry"),
+    (AWAY, "Install", "git clone", "needs what was brought along"),
+    (AWAY, "Install", "python3", "likewise"),
+    (AWAY, "Install", ".venv", "likewise"),
+    (AWAY, "Install", "docker", "likewise: make e2e-compose has compose"),
     (MAKERS, "3. Sell", "vouchgate voucher extend", "tests/unit/.../test_voucher.py"),
     (SECURITY, "The audit log", "env $(cat owner/env) VOUCH", "test_cli_audit.py"),
     (SECURITY, "Webhooks", "", "names a stranger: tests/e2e/test_cli_reach.py"),
@@ -101,6 +107,7 @@ STORY: tuple[tuple[str, str, slice], ...] = (
     (MAKERS, "3. Sell", slice(0, 5)),
     ("docs/reference/cli.md", "Vouchers", slice(None)),
     (OPERATORS, "6. Import", slice(None)),
+    (AWAY, "Carry", slice(None)),
     (OPERATORS, "Registering", slice(None)),
     (DEVICES, "From the factory", slice(None)),
     (DEVICES, "Finding the owner", slice(None)),

@@ -129,6 +129,12 @@ def test_every_base_is_pinned_by_digest(topology: dict[str, Any]) -> None:
     assert PINNED.search(default)
 
 
+def test_on_a_site_without_a_net_nothing_is_pulled(topology: dict[str, Any]) -> None:
+    beside = yaml.safe_load((ROOT / "docs/examples/air-gapped.yaml").read_text())
+    assert beside["services"].keys() == topology["services"].keys()
+    assert {one["pull_policy"] for one in beside["services"].values()} == {"never"}
+
+
 def test_the_pods_take_the_images_that_compose_takes(topology: dict[str, Any]) -> None:
     taken = {
         container["image"].removeprefix("docker.io/library/").removeprefix("localhost/")
