@@ -127,7 +127,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", Health.BAD, str(error), mend)
         return
     try:
-        yield attempt("database", lambda: _current(database))
+        yield attempt("database", lambda: _current(settings, database))
         yield attempt("vouchers", lambda: _vouchers(settings, database))
         yield attempt("owner keys", lambda: _owner_keys(settings, database))
         if settings.role.includes(Role.MANUFACTURING):
@@ -138,7 +138,11 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         database.close()
 
 
-def _current(database: Database) -> Finding:
+def _current(settings: Settings, database: Database) -> Finding:
+    fault = database.fault(settings.min_free_mib)
+    if fault:
+        mend = "Free some, or give it a larger disk; PostgreSQL: ask the primary."
+        return Finding("database", Health.BAD, fault, mend)
     if database.is_current():
         return Finding("database", Health.OK, "answers, and its tables are current")
     return Finding(

@@ -80,10 +80,12 @@ class Health:
 
     def _database(self) -> str:
         try:
-            current = self.context.database.is_current()
+            if not self.context.database.is_current():
+                return "the database's schema is of another version"
+            fault = self.context.database.fault(self.context.settings.min_free_mib)
         except StoreError as error:
             return str(error)
-        return OK if current else "the database's schema is of another version"
+        return fault or OK
 
     def _keys(self) -> str:
         """Whether the key file seals tokens, and what holds keys answers."""

@@ -57,6 +57,12 @@ class ServiceSettings(BaseSettings):
         description="where protocol runs are kept, which need not survive a crash;"
         " beside the database if not said",
     )
+    min_free_mib: int = Field(
+        default=16,
+        ge=0,
+        description="MiB to be free on the disk of a SQLite file; with less the service"
+        " is not ready; 0: not looked at",
+    )
     tls_certificate: Path | None = Field(
         default=None, description="PEM file; together with the key"
     )

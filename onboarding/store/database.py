@@ -27,6 +27,7 @@ from onboarding.store.errors import (
     StoreUnavailable,
 )
 from onboarding.store.events import Event, append
+from onboarding.store.room import room_fault
 from onboarding.store.sqlite import SqliteConnection, WriteTurn
 
 _WRITE = "vouchgate_write"
@@ -70,6 +71,7 @@ class Database:
             self.runs = _direct(runs, nullcontext, durable=False)
         else:
             self.runs = _direct(_of_this_boot(runs), WriteTurn(), durable=False)
+        self._path = None if self.is_postgres else _path(main)
         self._engine = _engine(main)
         self._writing = self._engine.execution_options(**{_WRITE: True})
 
@@ -90,6 +92,10 @@ class Database:
         """Whether the schema is the one this version was written for."""
         with _translated(), self._engine.connect() as connection:
             return schema.is_current(connection)
+
+    def fault(self, min_free: int) -> str:
+        """What would keep a change from being stored; see ``room.room_fault``."""
+        return room_fault(self._path, self.direct, min_free)
 
     def revision(self) -> str:
         """The newest migration that the tables have seen; empty if they have none."""

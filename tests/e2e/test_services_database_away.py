@@ -1,4 +1,4 @@
-"""PostgreSQL goes away under running services, and comes back."""
+"""Databases that go away under running services, come back, or take no more."""
 
 import secrets
 from collections.abc import Iterator
@@ -75,3 +75,11 @@ def test_services_outlive_a_crash_of_their_database(
     said = (tmp_path / "log").read_text()
     assert "message 60 failed: " in said
     assert "Traceback" not in said
+
+
+def test_a_service_whose_disk_is_nearly_full_is_not_ready(tmp_path: Path) -> None:
+    wanted = {"VOUCHGATE_MIN_FREE_MIB": str(10**12)}
+    with running_site(tmp_path, more=wanted) as site:
+        reply = httpx.get(f"{site.url}/readyz", timeout=60)
+    assert (reply.status_code, reply.json()["code"]) == (503, "not-ready")
+    assert "1000000000000 are wanted" in reply.json()["checks"]["database"]

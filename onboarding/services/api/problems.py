@@ -1,6 +1,7 @@
 """Every refusal as a problem document. Source: RFC 9457."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -14,6 +15,7 @@ from attestation.errors import AttestationError, Refused
 from attestation.keylime.errors import KeylimeError
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import KeyStoreError, Problem
+from onboarding.services.outages import tell
 from onboarding.store.errors import (
     ApiKeyRefused,
     Conflict,
@@ -21,9 +23,12 @@ from onboarding.store.errors import (
     InvalidRecord,
     NotFound,
     StoreError,
+    StoreUnavailable,
     TokenRefused,
 )
 from ownership_vouchers.errors import CheckFailed, UnsupportedKeyError, VoucherError
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:vouchgate:problem:"
@@ -143,7 +148,7 @@ def _from_store(error: StoreError) -> Problem:
     return Problem(
         503,
         "store-unavailable",
-        "The database did not answer.",
+        "The database did not answer, or could not store it.",
         remedy="Try again; /readyz tells when it is back.",
     )
 
@@ -191,6 +196,8 @@ def install(app: FastAPI, refused: Callable[[str], None], page: Page | None) -> 
 
     def on_error(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
+        if isinstance(error, StoreUnavailable):
+            tell(log, error, "a request failed")
         refused(problem.code)
         if page is not None and _is_for_people(request):
             return page(request, problem)

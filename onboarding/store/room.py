@@ -1,0 +1,30 @@
+"""Whether a database that answers would also take a change."""
+
+import os
+from pathlib import Path
+
+from onboarding.store.direct import Direct, Sql
+
+_MIB = 1024 * 1024
+# A standby, or a server whose operator has shut writing off.
+_READ_ONLY = Sql("SELECT 1 WHERE current_setting('transaction_read_only') = 'on'")
+
+
+def room_fault(path: Path | None, direct: Direct, min_free: int) -> str:
+    """Say what would keep a change from being stored; empty if nothing would.
+
+    Args:
+        path: The SQLite file; None for PostgreSQL.
+        min_free: MiB that have to be free where the file is; 0: that is not looked at.
+
+    Raises:
+        StoreError: The database does not answer.
+    """
+    if path is None:
+        read_only = direct.one(_READ_ONLY, ()) is not None
+        return "the database takes no changes: it is read-only" if read_only else ""
+    disk = os.statvfs(path.parent)
+    free = disk.f_bavail * disk.f_frsize // _MIB
+    if free >= min_free:
+        return ""
+    return f"the disk of the database has {free} MiB left, {min_free} are wanted"
