@@ -108,20 +108,29 @@ def _on_postgres(options: argparse.Namespace) -> dict[str, object] | None:
     server = PrivatePostgres(found, durable=True)
     server.start()
     try:
-        with _running(server) as services:
-            prepare(services)
-            devices = min(options.devices, 400)
-            figures = FleetRun(services, devices, options.concurrency).figures()
-            to2 = figures["to2"]
-            return {
-                **_shown(figures),
-                "to2_service_ms": to2.each(to2.usage.service),
-                "to2_database_ms": to2.each(to2.usage.database),
-                "import": _imports(options, server),
-                "foreign_cores": _foreign(figures),
-            }
+        return {
+            **_fleet_on(server, options),
+            "local_runs": _fleet_on(server, options, local_runs=True),
+            "import": _imports(options, server),
+        }
     finally:
         server.stop()
+
+
+def _fleet_on(
+    server: PrivatePostgres, options: argparse.Namespace, *, local_runs: bool = False
+) -> dict[str, object]:
+    with _running(server, local_runs=local_runs) as services:
+        prepare(services)
+        devices = min(options.devices, 400)
+        figures = FleetRun(services, devices, options.concurrency).figures()
+    to2 = figures["to2"]
+    return {
+        **_shown(figures),
+        "to2_service_ms": to2.each(to2.usage.service),
+        "to2_database_ms": to2.each(to2.usage.database),
+        "foreign_cores": _foreign(figures),
+    }
 
 
 @contextmanager
@@ -130,6 +139,7 @@ def _running(
     roles: Sequence[str] = ROLES,
     *,
     background: bool = True,
+    local_runs: bool = False,
 ) -> Iterator[Services]:
     """The services on the first core, ourselves on the last."""
     cores, before = CORES, os.sched_getaffinity(0)
@@ -138,8 +148,13 @@ def _running(
     with tempfile.TemporaryDirectory(prefix="vouchgate-bench-") as name:
         os.sched_setaffinity(0, cores[:1])  # what the services inherit
         try:
-            running = Services(Path(name), postgres, roles, background=background)
-            with running as services:
+            with Services(
+                Path(name),
+                postgres,
+                roles,
+                background=background,
+                local_runs=local_runs,
+            ) as services:
                 os.sched_setaffinity(0, cores[-1:])
                 yield services
         finally:

@@ -34,8 +34,16 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield "PostgreSQL was not measured: its server is not installed, or not wanted"
         return
     yield from _fleet("PostgreSQL", stored)
-    parts = stored["to2_service_ms"], stored["to2_database_ms"]
-    yield f"TO2 on PostgreSQL: {parts[0]} ms in the service, {parts[1]} ms in it"
+    yield f"TO2 on PostgreSQL: {_parts(stored)}"
+    alone = stored["local_runs"]
+    total, foreign = alone["to2"]["cpu_ms"], alone["foreign_cores"]["to2"]
+    said = f"with runs in a file beside the service {total} ms, {_parts(alone)}"
+    yield f"{said}{_disturbed(foreign)}"
+
+
+def _parts(stored: Mapping[str, Any]) -> str:
+    service, database = stored["to2_service_ms"], stored["to2_database_ms"]
+    return f"{service} ms in the service, {database} ms in it"
 
 
 def _fleet(store: str, part: Mapping[str, Any]) -> Iterator[str]:

@@ -46,6 +46,7 @@ class Services:
     Args:
         postgres: Where each service gets a database of its own; None: SQLite files.
         roles: Those that are started.
+        local_runs: Runs are in SQLite files, whatever the database is.
         more: Further settings of each, by the names of the environment.
     """
 
@@ -56,6 +57,7 @@ class Services:
         roles: Sequence[str] = ROLES,
         *,
         background: bool = True,
+        local_runs: bool = False,
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._more = more
@@ -63,6 +65,7 @@ class Services:
         self._postgres = postgres
         self._roles = roles
         self._background = background
+        self._local_runs = local_runs
         self._started: dict[str, Service] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.owner_key: KeyInfo
@@ -149,6 +152,8 @@ class Services:
             "VOUCHGATE_API_KEY_RATE": "0",
             "VOUCHGATE_PORT_FILE": str(port_file),
         }
+        if self._local_runs:
+            settings["VOUCHGATE_RUNS_URL"] = f"sqlite:///{place / 'runs.db'}"
         if role == "owner":
             settings["VOUCHGATE_DOWNLOADS"] = self._download()
         return settings
