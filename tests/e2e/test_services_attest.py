@@ -16,6 +16,7 @@ from onboarding.store.errors import NotFound
 from ownership_vouchers.errors import MalformedError
 from tests.support.attester import Attester
 from tests.support.attesting import PCR, Attesting, attesting_device, failures, measured
+from tests.support.databases import NewDatabase
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def attesting(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
-    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+    with attesting_device(
+        tmp_path, keylime_stack, measured(tpm), databases=databases
+    ) as device:
         yield device
 
 
@@ -129,13 +132,21 @@ def nobody() -> Iterator[str]:
 
 
 def test_a_verifier_that_is_down_is_left_alone_and_another_judges(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", nobody: str
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    tpm: "Tpm",
+    nobody: str,
+    databases: NewDatabase,
 ) -> None:
     alive = keylime_stack.client_settings().verifier_url
     urls = (nobody, alive)
     attester = measured(tpm)
     with attesting_device(
-        tmp_path, keylime_stack, attester, keylime_evidence_urls=urls
+        tmp_path,
+        keylime_stack,
+        attester,
+        keylime_evidence_urls=urls,
+        databases=databases,
     ) as attesting:
         assert [attesting.attest()["verdict"] for _ in range(3)] == ["passed"] * 3
         pool = attesting.link.client.verifiers
@@ -149,10 +160,18 @@ def test_a_verifier_that_is_down_is_left_alone_and_another_judges(
 
 
 def test_without_any_verifier_nothing_is_judged_and_nothing_is_stored(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", nobody: str
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    tpm: "Tpm",
+    nobody: str,
+    databases: NewDatabase,
 ) -> None:
     with attesting_device(
-        tmp_path, keylime_stack, measured(tpm), keylime_evidence_urls=(nobody,)
+        tmp_path,
+        keylime_stack,
+        measured(tpm),
+        keylime_evidence_urls=(nobody,),
+        databases=databases,
     ) as attesting:
         for _ in range(2):
             with pytest.raises(KeylimeUnavailable, match="refused"):

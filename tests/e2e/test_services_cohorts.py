@@ -27,6 +27,7 @@ from tests.support.attesting import (
     failures,
     measured,
 )
+from tests.support.databases import NewDatabase
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -39,10 +40,12 @@ LIST = "ef" * 32  # of a runtime policy that is not looked up: no list comes
 
 @pytest.fixture
 def attesting(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
     """Held to policy ``golden`` version 1; version 2 wants what it does not hold."""
-    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+    with attesting_device(
+        tmp_path, keylime_stack, measured(tpm), databases=databases
+    ) as device:
         bench = device.bench
         stores, now = bench.context.stores, bench.context.now()
         stores.devices.describe(bench.guid.raw, "test", now, labels=BERLIN)

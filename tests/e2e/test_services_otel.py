@@ -81,9 +81,8 @@ def test_appraisal_decision_and_release_are_told_of_a_device(
     tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
 ) -> None:
     with collector() as found:
-        more = {"otel_endpoint": found.url}
         with attesting_device(
-            tmp_path, keylime_stack, measured(tpm), **more
+            tmp_path, keylime_stack, measured(tpm), otel_endpoint=found.url
         ) as attesting:
             bench = attesting.bench
             digest = bench.assign()

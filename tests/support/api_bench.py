@@ -45,6 +45,7 @@ def started(site: Site, **changed: Any) -> Iterator[Api]:
     keys = {role: site.api_key(settings, role) for role in Role}
     with site.serve(settings) as service:
         yield Api(site, service, keys)
+    site.close()
 
 
 def is_problem(reply: httpx.Response) -> bool:

@@ -18,6 +18,7 @@ from onboarding.services.errors import Problem as ServiceProblem
 from onboarding.services.keylime_link import KeylimeLink
 from ownership_vouchers import cbor
 from tests.support.attester import Attester
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import NOW, OwnerBench, binding_of, owner_bench
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def attesting_device(
     directory: Path,
     keylime_stack: KeylimeStack,
     attester: Attester,
+    databases: NewDatabase | None = None,
     **more: Any,
 ) -> Iterator[Attesting]:
     """Bind the TPM by record, under a policy that pins what it holds now."""
@@ -131,7 +133,7 @@ def attesting_device(
         "keylime_cert": where.cert,
         "keylime_key": where.key,
     }
-    with owner_bench(directory, **settings, **more) as bench:
+    with owner_bench(directory, databases, **settings, **more) as bench:
         link = KeylimeLink.open(bench.context)
         assert link is not None
         record = replace(

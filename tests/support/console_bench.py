@@ -44,3 +44,4 @@ def opened(directory: Path, databases: NewDatabase | None = None) -> Iterator[Co
     keys = {role: site.api_key(settings, role) for role in Role}
     with site.serve(settings) as service:
         yield Console(site, settings, service, fleet, keys)
+    site.close()

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,16 @@ from onboarding.store.tables import EventHeadRow
 from tests.support.all_tables import METADATA
 from tests.support.postgres import PrivatePostgres, binaries
 
-NewDatabase = Callable[[], str]  # makes one, and returns its URL
+
+@dataclass(frozen=True)
+class NewDatabase:
+    """Makes migrated databases of one kind; called, it returns the URL of a new one."""
+
+    make: Callable[[], str]
+    give_back: Callable[[Iterable[str]], None]  # nobody is connected to them any more
+
+    def __call__(self) -> str:
+        return self.make()
 
 
 @pytest.fixture(scope="session")
@@ -115,16 +125,24 @@ def databases(
     """
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
-        yield lambda: _copied(template, tmp_path_factory.mktemp("database"))
+        yield NewDatabase(
+            lambda: _copied(template, tmp_path_factory.mktemp("database")),
+            lambda _urls: None,
+        )
         return
     spare: Spare = request.getfixturevalue("spare")
-    taken: list[str] = []
+    taken: set[str] = set()
 
     def new() -> str:
-        taken.append(spare.take())
-        return taken[-1]
+        url = spare.take()
+        taken.add(url)
+        return url
 
-    yield new
+    def give_back(urls: Iterable[str]) -> None:
+        spare.give_back(urls)
+        taken.difference_update(urls)
+
+    yield NewDatabase(new, give_back)
     spare.give_back(taken)
 
 

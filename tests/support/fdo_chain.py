@@ -89,6 +89,7 @@ def joined(
         )
         _prepare(chain)
         yield chain
+    site.close()
 
 
 def _prepare(chain: Chain) -> None:

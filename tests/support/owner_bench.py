@@ -37,6 +37,7 @@ from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.extend import extend
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Guid
+from tests.support.databases import NewDatabase
 from tests.support.services import Site
 from tests.support.supply_chain import SupplyChain
 
@@ -149,10 +150,14 @@ class OwnerBench:
 
 @contextmanager
 def owner_bench(
-    directory: Path, *, bound: bool = True, **settings: object
+    directory: Path,
+    databases: NewDatabase | None = None,
+    *,
+    bound: bool = True,
+    **settings: object,
 ) -> Iterator[OwnerBench]:
     """An owner with one device that is owned, bound, and under a policy."""
-    site, clock = Site(directory), Clock()
+    site, clock = Site(directory, databases=databases), Clock()
     context = open_context(site.settings(Role.OWNER, **settings), clock)
     try:
         chain = SupplyChain().make_device().sell_to("dealer")
@@ -169,6 +174,7 @@ def owner_bench(
         )
     finally:
         context.close()
+        site.close()
 
 
 def _take(context: Context, chain: SupplyChain, bound: bool) -> None:

@@ -124,6 +124,12 @@ class Site:
             self._urls[role] = self.databases()
         return self._urls[role]
 
+    def close(self) -> None:
+        """Leave the databases to the next site; nothing of this one runs any more."""
+        if self.databases is not None:
+            self.databases.give_back([*self._urls.values()])
+            self._urls.clear()
+
     def api_key(self, settings: Settings, role: apikeys.Role) -> str:
         """Make an API key as the command line does: in the database itself."""
         database = Database(settings.database_url)

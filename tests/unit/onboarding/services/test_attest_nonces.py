@@ -9,14 +9,17 @@ from attestation.device_auth import Purpose
 from onboarding.services.device_api.attest import TICKET, EvidenceChannel
 from onboarding.services.errors import Problem
 from ownership_vouchers import cbor
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import POLICY, OwnerBench, owner_bench
 
 PARTS = {"message": b"m", "signature": b"s", "pcr_blob": b"p"}
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path, attest_challenge_seconds=30) as bench:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(
+        tmp_path, attest_challenge_seconds=30, databases=databases
+    ) as bench:
         yield bench
 
 
@@ -69,12 +72,12 @@ def test_nonces_are_all_different_and_do_not_end_one_another(
 
 
 def test_a_ticket_of_another_device_or_of_nobody_is_refused(
-    tmp_path: Path, bench: OwnerBench, channel: EvidenceChannel
+    tmp_path: Path, bench: OwnerBench, channel: EvidenceChannel, databases: NewDatabase
 ) -> None:
     given = str(ticket(bench, channel))
     changed = given[:-2] + ("AA" if given[-2:] != "AA" else "BB")
     (tmp_path / "other").mkdir()
-    with owner_bench(tmp_path / "other") as stranger:
+    with owner_bench(tmp_path / "other", databases=databases) as stranger:
         there = EvidenceChannel(stranger.context, stranger.gate, None)
         foreign = ticket(stranger, there)
     now = bench.context.now()

@@ -10,13 +10,14 @@ from onboarding.services.errors import Problem
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.types import Guid
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import OwnerBench, owner_bench
 from tests.support.supply_chain import new_key
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path) as made:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path, databases=databases) as made:
         yield made
 
 

@@ -19,14 +19,15 @@ from attestation.withdrawal import (
 from onboarding.services.errors import Problem
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.errors import Conflict
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import FILES, OwnerBench, binding_of, owner_bench
 
 PATHS = tuple(path for path, _ in FILES)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path) as made:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path, databases=databases) as made:
         yield made
 
 
@@ -142,8 +143,10 @@ def test_a_denial_says_how_old_the_last_appraisal_is(bench: OwnerBench) -> None:
     assert (problem.extra["age_seconds"], problem.extra["limit_seconds"]) == (601, 600)
 
 
-def test_a_device_that_is_not_bound_gets_nothing_gated(tmp_path: Path) -> None:
-    with owner_bench(tmp_path, bound=False) as bench:
+def test_a_device_that_is_not_bound_gets_nothing_gated(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    with owner_bench(tmp_path, bound=False, databases=databases) as bench:
         bench.assign()
         assert {"ek-not-judged", "not-bound"} <= set(codes(denial(bench)))
 
@@ -295,8 +298,10 @@ def test_a_frozen_device_gets_nothing_and_keeps_what_it_has(
     assert "ticket" in bench.ask()
 
 
-def test_the_cap_holds_withdrawals_until_a_human_speaks(tmp_path: Path) -> None:
-    with owner_bench(tmp_path, withdraw_cap=0) as bench:
+def test_the_cap_holds_withdrawals_until_a_human_speaks(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    with owner_bench(tmp_path, withdraw_cap=0, databases=databases) as bench:
         released(bench)
         bench.clock.now += 60
         bench.appraise(good=False)

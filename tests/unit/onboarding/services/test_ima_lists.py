@@ -8,6 +8,7 @@ import pytest
 from hw.quote import QuoteFacts
 from onboarding.services.errors import Problem
 from onboarding.services.ima_lists import ImaLists, SentLines
+from tests.support.databases import NewDatabase
 from tests.support.ima_lists import ENTRIES, Measured, extended
 from tests.support.owner_bench import OwnerBench, owner_bench
 
@@ -16,8 +17,8 @@ NAMED = tuple(one for one in ENTRIES if one.name.isascii())  # Keylime takes no 
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path) as bench:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path, databases=databases) as bench:
         yield bench
 
 
