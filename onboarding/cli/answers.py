@@ -47,3 +47,8 @@ def first_of(
     size = min(most, PAGE)
     asked = {"limit": size, **{k: v for k, v in (query or {}).items() if v is not None}}
     return list(islice(every_page(api, f"{path}?{urlencode(asked)}"), most))
+
+
+def whole_list(api: Api, path: str) -> dict[str, Any]:
+    """What a list has, page after page, as one that is whole. Raises CliError."""
+    return {"items": list(every_page(api, path))}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.answers import object_of
+from onboarding.cli.answers import every_page, object_of
 from onboarding.cli.api import connected
 from onboarding.cli.files import write_file
 from onboarding.cli.labels import labels_of
@@ -107,7 +107,7 @@ def list_(
             found = [_facts(key) for key in store.list()]
     else:
         with connected(url, api_key_file, ca) as api:
-            found = object_of(api.json("GET", "apikeys"))["items"]
+            found = list(every_page(api, "apikeys"))
     now = int(time.time())
     shown = [{**one, "state": _state(one, now)} for one in found]
     if json:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.answers import object_of
+from onboarding.cli.answers import object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
@@ -63,7 +63,7 @@ def verifiers(
 ) -> None:
     """List Keylime verifiers in the order of their turns, and how each answered."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "verifiers"))
+        found = whole_list(api, "verifiers")
     if json:
         return print_json(found)
     names = ("url", "circuit", "answered", "failures", "error")

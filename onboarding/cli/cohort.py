@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.answers import object_of
+from onboarding.cli.answers import object_of, whole_list
 from onboarding.cli.api import Api, connected
 from onboarding.cli.guids import guid_of
 from onboarding.cli.labels import labels_of
@@ -32,7 +32,7 @@ def list_(
 ) -> None:
     """Every cohort, which policy it is under, and whether that is enforced."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "cohorts"))
+        found = whole_list(api, "cohorts")
     if json:
         return print_json(found)
     print_table(

@@ -9,7 +9,7 @@ import typer
 from attestation.ek_root import load_root
 from attestation.errors import PolicyError
 from onboarding.cli import ek_trust
-from onboarding.cli.answers import object_of
+from onboarding.cli.answers import object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.files import read_file
 from onboarding.cli.options import Ca, KeyFile, Url
@@ -43,7 +43,7 @@ def roots(
 ) -> None:
     """Certificates that EK chains may end in: TPM vendors' CAs."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "ek-roots"))
+        found = whole_list(api, "ek-roots")
     if json:
         return print_json(found)
     _print(found["items"], ("digest", "added_at", "added_by", "subject"))
@@ -100,7 +100,7 @@ def accepted(
 ) -> None:
     """Single keys that people accepted by hand."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "ek-acceptances"))
+        found = whole_list(api, "ek-acceptances")
     if json:
         return print_json(found)
     _print(found["items"], ("ek_digest", "accepted_at", "accepted_by", "reason"))
@@ -149,7 +149,7 @@ def refused(
 ) -> None:
     """Single keys that people refused by hand."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "ek-refusals"))
+        found = whole_list(api, "ek-refusals")
     if json:
         return print_json(found)
     _print(found["items"], ("ek_digest", "refused_at", "refused_by", "reason"))

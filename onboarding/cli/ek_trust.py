@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from attestation.ek_bundle import MAX_BUNDLE, EkBundle, split_pem
 from attestation.ek_root import load_root
 from attestation.errors import PolicyError
-from onboarding.cli.answers import object_of
+from onboarding.cli.answers import object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.files import read_file, write_file
 from onboarding.cli.options import Ca, KeyFile, Url
@@ -203,7 +203,7 @@ def crls(
 ) -> None:
     """Revocation lists that are asked, and until when they are good."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "ek-crls"))
+        found = whole_list(api, "ek-crls")
     print_json(found) if json else _print_crls(found["items"])
 
 
@@ -265,7 +265,7 @@ def versions(
     """Versions of the trust store: who changed it when, and what came and went."""
     with connected(url, api_key_file, ca) as api:
         if number is None:
-            found = object_of(api.json("GET", "ek-trust/versions"))
+            found = whole_list(api, "ek-trust/versions")
         else:
             found = object_of(api.json("GET", f"ek-trust/versions/{number}"))
     if json:

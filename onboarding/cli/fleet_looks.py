@@ -1,5 +1,6 @@
 """What ``vouchgate fleet`` shows: the list, one device, and what happened to it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -186,15 +187,15 @@ def decisions(
         console().print("none")
 
 
-def _policy(one: dict[str, Any]) -> str:
+def _policy(one: Mapping[str, Any]) -> str:
     return f"{one['policy']} version {one['policy_version']}"
 
 
-def appraisal_row(one: dict[str, Any]) -> tuple[str, ...]:
+def appraisal_row(one: Mapping[str, Any]) -> tuple[str, ...]:
     """One appraisal, as the API shows it, as a row."""
     return when(one["at"]), one["verdict"], _policy(one), _told(one)
 
 
-def _told(one: dict[str, Any]) -> str:
+def _told(one: Mapping[str, Any]) -> str:
     failures = "; ".join(f"{f['message']}" for f in one["failures"])
     return failures or ", ".join(one["compared"]) or "nothing"

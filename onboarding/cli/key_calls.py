@@ -16,8 +16,7 @@ Key = Annotated[str, typer.Argument(help="The owner key's name or fingerprint.")
 
 def owner_keys(api: Api) -> list[dict[str, Any]]:
     """Every owner key that is here, by name."""
-    items = as_maps(object_of(api.json("GET", "keys")).get("items"))
-    return [one for one in items if one.get("kind") == OWNER]
+    return list(every_page(api, "keys?kind=owner"))
 
 
 def owner_key(api: Api, key: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import typer
 
+from onboarding.cli.answers import whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.files import read_json, write_file
 from onboarding.cli.options import Ca, KeyFile, Url
@@ -46,7 +47,7 @@ def list_(
 ) -> None:
     """List the lines that were set up."""
     with connected(url, api_key_file, ca) as api:
-        found: Any = api.json("GET", "lines")
+        found = whole_list(api, "lines")
     if json:
         return print_json(found)
     headings = ("name", "version", "station's key", "same serial", "device CA")

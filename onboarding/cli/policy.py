@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from attestation.runtime_policy import MAX_RUNTIME_POLICY
-from onboarding.cli.answers import object_of
+from onboarding.cli.answers import object_of, whole_list
 from onboarding.cli.api import Api, connected
 from onboarding.cli.files import read_file, read_json
 from onboarding.cli.options import Ca, KeyFile, Url, Version
@@ -90,7 +90,7 @@ def list_(
 ) -> None:
     """List policies, each in its newest version."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "policies"))
+        found = whole_list(api, "policies")
     if json:
         return print_json(found)
     rows = [(one["name"], one["version"], one["digest"]) for one in found["items"]]

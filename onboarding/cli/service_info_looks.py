@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from onboarding.cli.answers import every_page, object_of
+from onboarding.cli.answers import every_page, object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.guids import guid_of
 from onboarding.cli.options import Ca, Device, KeyFile, Url, Version
@@ -29,7 +29,7 @@ def plans(
 ) -> None:
     """List plans, each in its newest version."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "service-info/plans"))
+        found = whole_list(api, "service-info/plans")
     if json:
         return print_json(found)
     rows = [(one["name"], one["version"], one["digest"]) for one in found["items"]]

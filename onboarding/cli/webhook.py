@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.answers import every_page, object_of
+from onboarding.cli.answers import every_page, object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.files import write_file
 from onboarding.cli.options import Ca, KeyFile, Url
@@ -55,7 +55,7 @@ def list_(
 ) -> None:
     """List webhooks. Their secrets are sealed, so they cannot be shown."""
     with connected(url, api_key_file, ca) as api:
-        found: Any = api.json("GET", "webhooks")
+        found = whole_list(api, "webhooks")
     if json:
         return print_json(found)
     print_table(

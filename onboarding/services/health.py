@@ -7,10 +7,10 @@ most every few seconds, whoever asks.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from typing_extensions import TypedDict
 
 from attestation.keylime.drift import DriftKind
 from attestation.keylime.errors import KeylimeError
@@ -35,6 +35,20 @@ OK = "ok"
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
+
+
+class AliveOut(TypedDict):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class ReadyOut(TypedDict):
+    """What the service needs, part by part: ``ok``, or what is wrong with it."""
+
+    status: str
+    role: str
+    checks: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +158,13 @@ def health_of(request: Request) -> Health:
 
 
 @router.get("/healthz")
-def alive() -> JSONResponse:
+def alive() -> AliveOut:
     """The process answers; nothing else is asked."""
-    return JSONResponse({"status": "ok"})
+    return {"status": "ok"}
 
 
 @router.get("/readyz")
-def ready(request: Request) -> JSONResponse:
+def ready(request: Request) -> ReadyOut:
     """What the service needs, part by part: 503 without database or keys.
 
     Without Keylime it is ``degraded``, but takes requests: devices are onboarded and
@@ -170,4 +184,4 @@ def ready(request: Request) -> JSONResponse:
     whole = all(said == OK for said in checks.values())
     role = health.context.settings.role.value
     status = "ready" if whole else "degraded"
-    return JSONResponse({"status": status, "role": role, "checks": checks})
+    return {"status": status, "role": role, "checks": checks}

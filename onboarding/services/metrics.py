@@ -15,19 +15,23 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from attestation.keylime.verifiers import Circuit
-from onboarding.services.api.routing import gives
+from onboarding.services.api.routing import gives_text
 from onboarding.services.health import Health, health_of
 from onboarding.services.keylime_link import KeylimeLink
 
 router = APIRouter(tags=["health"])
 
+_EXAMPLE = """\
+# TYPE vouchgate_devices gauge
+vouchgate_devices{state="attested"} 40.0
+"""
 _STATES = ("pending", "dead")
 _PROCESS = CollectorRegistry()
 ProcessCollector(registry=_PROCESS)
 GCCollector(registry=_PROCESS)
 
 
-@router.get("/metrics", **gives("text/plain"))
+@router.get("/metrics", **gives_text("text/plain", _EXAMPLE))
 def metrics(request: Request) -> Response:
     """Counts in Prometheus' text format."""
     health, now = health_of(request), CollectorRegistry()

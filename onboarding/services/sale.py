@@ -13,7 +13,6 @@ from ownership_vouchers.algorithms import VerifyKey
 from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.extend import extend, next_owner_key
 from ownership_vouchers.pem import dump_pem, load_buyer
-from ownership_vouchers.types import Guid
 from ownership_vouchers.voucher import Voucher
 
 
@@ -88,16 +87,6 @@ def resold(
         )
     context.stores.lineage.pass_on(longer, actor, (to0.KIND, guid.hex()))
     return longer
-
-
-def shown(record: VoucherRecord) -> dict[str, object]:
-    """What the seller is told, the voucher for the buyer included."""
-    return {
-        "guid": str(Guid(record.guid)),
-        "entries": len(record.entry_digests),
-        "owner_fingerprint": record.key_fingerprint,
-        "pem": pem(record),
-    }
 
 
 def pem(record: VoucherRecord) -> str:

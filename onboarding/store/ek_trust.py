@@ -20,6 +20,7 @@ from onboarding.store.ek_trust_records import (
 )
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
+from onboarding.store.pages import Page, clamp, number_cursor
 
 _CERTIFICATE_LIMIT = 16 * 1024
 _CRL_LIMIT = 4 * 1024 * 1024
@@ -57,11 +58,18 @@ class EkTrustStore:
             _write(writing, state, change, version)
             return version
 
-    def versions(self, limit: int = 100) -> tuple[EkTrustVersion, ...]:
-        """The newest versions first."""
-        query = select(EkTrustVersionRow).order_by(col(EkTrustVersionRow.number).desc())
+    def versions(
+        self, cursor: str | None = None, limit: int = 100
+    ) -> Page[EkTrustVersion]:
+        """The newest versions first. Raises InvalidCursor."""
+        number, limit = col(EkTrustVersionRow.number), clamp(limit)
+        query = select(EkTrustVersionRow).order_by(number.desc()).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(number < number_cursor(cursor))
         with self._database.session() as session:
-            return tuple(_version(row) for row in session.exec(query.limit(limit)))
+            found = [_version(row) for row in session.exec(query)]
+        more = str(found[limit - 1].number) if len(found) > limit else None
+        return Page(tuple(found[:limit]), more)
 
     def version(self, number: int) -> EkTrustVersion:
         """Raises NotFound when there is no such version."""

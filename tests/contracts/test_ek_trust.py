@@ -71,7 +71,7 @@ def test_a_bundle_replaces_the_one_before_and_leaves_what_is_by_hand(
     here = {one.certificate for one in state.roots}
     assert here == set(map(der, (*SECOND.store, *BY_HAND.store)))
     assert [one.crl for one in state.crls] == list(NEW.crls)
-    newest, *_ = changes.store.versions()
+    newest, *_ = changes.store.versions().items
     assert (newest.number, newest.cause) == (3, EkTrustCause.BUNDLE)
     assert newest.bundle is not None
     assert (newest.bundle.version, newest.bundle.digest) == ("2", NEW.digest)
@@ -90,10 +90,14 @@ def test_each_change_is_one_version_and_one_event(
     crl = FIRST.root.crl()
     changes.apply(listing(changes.store.state(), [crl], ACTOR, NOW))
     changes.apply(distrusting(changes.store.state(), root))
-    newest, before, _ = changes.store.versions()
+    newest, before, _ = changes.store.versions().items
     assert before.cause is EkTrustCause.CRLS
     assert {one for one, _ in newest.removed} == {root.hex(), digest(crl).hex()}
     assert changes.store.state().crls == ()
+    first = changes.store.versions(limit=2)
+    rest = changes.store.versions(first.cursor, 2)
+    assert [one.number for one in (*first.items, *rest.items)] == [3, 2, 1]
+    assert rest.cursor is None
 
 
 def test_a_crl_gives_way_to_a_newer_one_only(changes: Changes) -> None:

@@ -5,6 +5,7 @@ Loaded by Schemathesis. A case that is meant to be refused is left as it is.
 
 import json
 import os
+import uuid
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,7 @@ BODIES: dict[str, list[Any]] = {
     "PUT /api/v1/device-ca/{name}/chain": [{"chain_pem": SITE["device_ca"]}],
     "POST /api/v1/passports": SITE["passports"],
 }
+_ONCE = "Idempotency-Key"
 NAMES: dict[str, list[str]] = {"guid": SITE["guids"]}
 
 
@@ -104,6 +106,8 @@ ALTERED: dict[str, Callable[[Case[Any]], Any]] = {
 def map_case(ctx: HookContext, case: Case[Any]) -> Case[Any]:
     """Have a good case speak of things that are there, half of the time."""
     label = case.operation.label
+    if _good(case, ParameterLocation.HEADER) and _ONCE in case.headers:
+        case.headers[_ONCE] = str(uuid.uuid4())  # another request, another name
     if _good(case, ParameterLocation.PATH):
         known = {name: NAMES[name] for name in case.path_parameters if name in NAMES}
         for name, values in known.items():

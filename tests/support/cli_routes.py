@@ -13,7 +13,9 @@ from pathlib import Path
 
 UNKNOWN = "*"
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
-LISTS = frozenset({"every_page", "first_of"})  # of answers.py: GET, page after page
+LISTS = frozenset(
+    {"every_page", "first_of", "whole_list"}
+)  # of answers.py: GET, page after page
 # Any call, by whoever names it; and a play that shows no command.
 LEFT_OUT = frozenset({"raw.py", "answers.py", "demo"})
 DEEPEST = 12

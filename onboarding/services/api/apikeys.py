@@ -5,8 +5,11 @@ from typing import Annotated
 from fastapi import Path, Response
 from pydantic import Field, StringConstraints
 
+from onboarding.services.api.answers.access import ApiKeyOut, NewApiKeyOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, JsonObject, Line, Name
+from onboarding.services.api.fields import Body, Limit, Line, Name, TimeCursor
+from onboarding.services.api.paging import made_at, paged
 from onboarding.services.api.routing import api_router
 from onboarding.services.lines import NAME
 from onboarding.store.apikeys import MOST_SCOPES, SCOPE, ApiKey, Role
@@ -45,13 +48,17 @@ class ApiKeyIn(Body):
 
 
 @router.get("/apikeys", **needs())
-def list_keys(context: Ctx) -> JsonObject:
+def list_keys(
+    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
+) -> Listed[ApiKeyOut]:
     """Every key, without secrets, the dead ones too."""
-    return {"items": [_shown(key) for key in context.stores.api_keys.list()]}
+    known = context.stores.api_keys.list()
+    page = paged(known, lambda one: made_at(one.created_at, one.id), cursor, limit)
+    return listed(page, _shown)
 
 
 @router.post("/apikeys", status_code=201, **needs())
-def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> JsonObject:
+def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> NewApiKeyOut:
     """Make a key; its token is in this answer and nowhere else."""
     now, limits = context.now(), Limits(tuple(body.labels.items()), body.lines)
     expires = None if body.expires_in is None else now + body.expires_in
@@ -68,7 +75,7 @@ def revoke_key(key_id: KeyId, context: Ctx, caller: Caller) -> Response:
     return Response(status_code=204)
 
 
-def _shown(key: ApiKey) -> JsonObject:
+def _shown(key: ApiKey) -> ApiKeyOut:
     return {
         "id": key.id,
         "name": key.name,

@@ -12,7 +12,7 @@ from attestation.binding import BindingClass
 from attestation.ek_verdict import EkClass
 from attestation.errors import DocumentRefused
 from hw.profiles import Assurance, profiles
-from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.answers.devices import AssuranceOut
 from onboarding.services.passports import StoredPassport
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
@@ -33,7 +33,7 @@ class _Board:
 
 def shown_assurance(
     device: DeviceRecord, binding: BindingRecord | None, passport: bytes | None
-) -> JsonObject:
+) -> AssuranceOut:
     """The level, what it shows and what it cannot, and why it is this one.
 
     ``weaker`` is true of every device of which the device key is not shown to be in a
@@ -55,7 +55,7 @@ def shown_assurance(
     )
 
 
-def _without_tpm(*, owned: bool) -> JsonObject:
+def _without_tpm(*, owned: bool) -> AssuranceOut:
     because = "Weaker class: it is not bound to a TPM"
     if not owned:
         nothing = ["anything, before it has proved itself in TO2"]
@@ -106,7 +106,7 @@ def _shown(
     because: str,
     shows: str,
     cannot_show: list[str],
-) -> JsonObject:
+) -> AssuranceOut:
     return {
         "level": None if level is None else level.value,
         "profile": profile,

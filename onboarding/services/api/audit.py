@@ -3,10 +3,11 @@
 from fastapi import Response
 
 from onboarding.services import audit, evidence_packs
+from onboarding.services.api.answers.audit import CheckpointOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
     GuidPath,
-    JsonObject,
     Limit,
     NumberCursor,
     parse_guid,
@@ -45,10 +46,10 @@ def make_checkpoint(context: Ctx) -> Response:
 @router.get("/audit/checkpoints", **needs(Role.SECURITY))
 def list_checkpoints(
     context: Ctx, limit: Limit = 100, cursor: NumberCursor = None
-) -> JsonObject:
+) -> Listed[CheckpointOut]:
     """What was signed so far, newest first."""
     page = context.stores.checkpoints.page(cursor, limit)
-    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+    return listed(page, _shown)
 
 
 @router.get("/audit/checkpoints/latest", **gives(COSE), **needs(Role.SECURITY))
@@ -69,7 +70,7 @@ def evidence_pack(guid: GuidPath, context: Ctx) -> Response:
     return Response(document, media_type=COSE)
 
 
-def _shown(one: CheckpointRecord) -> JsonObject:
+def _shown(one: CheckpointRecord) -> CheckpointOut:
     return {
         "seq": one.seq,
         "digest": one.digest.hex(),

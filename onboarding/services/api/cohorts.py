@@ -2,13 +2,22 @@
 
 import hmac
 from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Path, Query, Response
 from pydantic import Field
 
 from attestation.cohort import MAX_LABELS, Cohort, Mode
 from onboarding.services import enrolment, rows
+from onboarding.services.api.answers.devices import UpdateWindowOut
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.policies import (
+    CohortOut,
+    CohortPreview,
+    CohortSeenOut,
+    CohortUpdateOut,
+    MemberOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
@@ -16,16 +25,18 @@ from onboarding.services.api.fields import (
     BytesCursor,
     Fingerprint,
     GuidPath,
-    JsonObject,
     Limit,
     Line,
     Name,
+    NameCursor,
     Version,
     guid_text,
 )
 from onboarding.services.api.hold_view import shown_window
+from onboarding.services.api.paging import paged
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -40,7 +51,7 @@ router = api_router("policies")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 NamePath = Annotated[Name, Path()]
-Listed = Annotated[int, Query(ge=1, le=MAX_LISTED)]
+NotPassing = Annotated[int, Query(ge=1, le=MAX_LISTED)]
 MAX_WINDOW = 30 * 24 * 3600
 
 
@@ -77,15 +88,18 @@ class UpdateIn(Body):
 
 
 @router.get("/cohorts", **needs(*READERS))
-def list_cohorts(context: Ctx) -> JsonObject:
+def list_cohorts(
+    context: Ctx, limit: Limit = 100, cursor: NameCursor = None
+) -> Listed[CohortOut]:
     """Every cohort by name."""
-    return {"items": [_shown(one) for one in context.stores.cohorts.all()]}
+    known = context.stores.cohorts.all()
+    return listed(paged(known, lambda one: one.cohort.name, cursor, limit), _shown)
 
 
 @router.put("/cohorts/{name}", **needs(Role.SECURITY))
 def put_cohort(
     name: NamePath, body: CohortIn, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[CohortOut]:
     """Have a policy observed on the devices with these labels; it withdraws nothing."""
     version = body.version or context.stores.policies.get(body.policy).version
     cohort = Cohort(name, body.labels, body.policy, version)
@@ -99,7 +113,9 @@ def put_cohort(
 
 
 @router.get("/cohorts/{name}", **needs(*READERS))
-def get_cohort(name: NamePath, context: Ctx, limit: Listed = 100) -> Response:
+def get_cohort(
+    name: NamePath, context: Ctx, limit: NotPassing = 100
+) -> Tagged[CohortSeenOut]:
     """One cohort: who would pass, and up to ``limit`` of those who would not.
 
     The ETag is that of the cohort itself, whoever passes.
@@ -107,16 +123,16 @@ def get_cohort(name: NamePath, context: Ctx, limit: Listed = 100) -> Response:
     """
     found = context.stores.cohorts.get(name)
     shown = _shown(found)
-    tag = tag_of(shown)
-    if found.cohort.mode is Mode.OBSERVE:
-        shown.update(_previewed(preview(context, found.cohort, limit)))
-    return answered(shown, tag)
+    if found.cohort.mode is not Mode.OBSERVE:
+        return answered(cast(CohortSeenOut, shown), tag_of(shown))
+    seen = _previewed(preview(context, found.cohort, limit))
+    return answered(cast(CohortSeenOut, {**shown, **seen}), tag_of(shown))
 
 
 @router.post("/cohorts/{name}/enforce", **needs(Role.SECURITY))
 def enforce_cohort(
     name: NamePath, body: EnforceIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> CohortOut:
     """Hold the cohort's devices to its policy, once its preview was looked at."""
     found = context.stores.cohorts.get(name).cohort
     seen = preview(context, found)
@@ -135,7 +151,7 @@ def enforce_cohort(
 @router.post("/cohorts/{name}/update", **needs(Role.SECURITY))
 def update_cohort(
     name: NamePath, body: UpdateIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> CohortUpdateOut:
     """Hold an enforcing cohort to another version, and for a while to either.
 
     A device's window ends when it reports the image, or when the time is over.
@@ -168,7 +184,7 @@ def delete_cohort(name: NamePath, context: Ctx, caller: Caller) -> Response:
 @router.get("/updates", **needs(*READERS, labels=Reach.OWN))
 def list_updates(
     context: Ctx, caller: Caller, limit: Limit = 100, cursor: BytesCursor = None
-) -> JsonObject:
+) -> Listed[UpdateWindowOut]:
     """Devices whose update window is open, by GUID."""
     now, within = context.now(), caller.limits.labels
     page = context.stores.update_windows.page(now, cursor, limit, within)
@@ -177,7 +193,7 @@ def list_updates(
 
 
 @router.delete("/devices/{guid}/update", **needs(Role.SECURITY, labels=Reach.NAMED))
-def end_update(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
+def end_update(guid: GuidPath, context: Ctx, caller: Caller) -> UpdateWindowOut:
     """End a device's update window before its time: only the new version counts."""
     raw, windows = present(context, guid), context.stores.update_windows
     windows.close(raw, CANCELLED, actor(caller), context.now())
@@ -215,7 +231,7 @@ def _found(context: Context, name: str) -> CohortRecord | None:
         return None
 
 
-def _shown(one: CohortRecord) -> JsonObject:
+def _shown(one: CohortRecord) -> CohortOut:
     cohort = one.cohort
     return {
         "name": cohort.name,
@@ -228,13 +244,13 @@ def _shown(one: CohortRecord) -> JsonObject:
     }
 
 
-def _previewed(seen: Preview) -> JsonObject:
+def _previewed(seen: Preview) -> CohortPreview:
     counts = {one.value.replace("-", "_"): seen.counts[one] for one in Standing}
     listed = [_member(standing, one) for standing, one in seen.in_the_way]
     return {"counts": counts, "not_passing": listed, "preview": seen.digest}
 
 
-def _member(standing: Standing, one: Member) -> JsonObject:
+def _member(standing: Standing, one: Member) -> MemberOut:
     seen = one.observation
     return {
         "guid": guid_text(one.guid),

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Header, Response
-from fastapi.responses import JSONResponse
+from fastapi import Depends, Header
 
-from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.errors import Problem
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.seen import Seen
@@ -102,12 +101,9 @@ def tag_of(state: object) -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
-def answered(content: JsonObject, tag: str, when: Conditions = ALWAYS) -> Response:
+def answered(content: T, tag: str, when: Conditions = ALWAYS) -> Tagged[T]:
     """A state with its tag, or that it is the one that the caller has."""
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if when.has(tag):
-        return Response(status_code=304, headers=headers)
-    return JSONResponse(content, headers=headers)
+    return Tagged(None if when.has(tag) else content, tag)
 
 
 def setting_tag(settings: SettingStore, name: str) -> str:

@@ -2,10 +2,11 @@
 
 import json
 
+from onboarding.services.api.answers.audit import DecisionOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.fields import (
     GuidQuery,
-    JsonObject,
     Limit,
     TimeCursor,
     guid_text,
@@ -26,14 +27,14 @@ def list_decisions(
     limit: Limit = 100,
     cursor: TimeCursor = None,
     guid: GuidQuery = None,
-) -> JsonObject:
+) -> Listed[DecisionOut]:
     """Newest first; of one device under all its GUIDs, if one of them is named."""
     raw = None if guid is None else parse_guid(guid).raw
     page = context.stores.decisions.page(cursor, limit, raw, caller.limits.labels)
-    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+    return listed(page, _shown)
 
 
-def _shown(one: DecisionRecord) -> JsonObject:
+def _shown(one: DecisionRecord) -> DecisionOut:
     manifest = one.manifest_digest
     return {
         "id": one.id,

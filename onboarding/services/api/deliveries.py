@@ -1,11 +1,13 @@
 """Receipts: what TO2 delivered to a device, run by run."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Path, Query, Response
 
+from onboarding.services.api.answers.kinds import Listed
+from onboarding.services.api.answers.service_info import DeliveryOut, ReceiptsOut
 from onboarding.services.api.auth import Ctx, needs
-from onboarding.services.api.fields import GuidPath, JsonObject, guid_text, parse_guid
+from onboarding.services.api.fields import GuidPath, guid_text, parse_guid
 from onboarding.services.api.routing import api_router, gives
 from onboarding.services.api.within import Reach
 from onboarding.services.serviceinfo import receipts
@@ -21,10 +23,12 @@ Newest = Annotated[int, Query(ge=1, le=200)]
 
 
 @router.get("/devices/{guid}/deliveries", **needs(*READERS, labels=Reach.NAMED))
-def list_deliveries(guid: GuidPath, context: Ctx, limit: Newest = 20) -> JsonObject:
+def list_deliveries(
+    guid: GuidPath, context: Ctx, limit: Newest = 20
+) -> Listed[DeliveryOut]:
     """What each run of TO2 delivered, the newest first, the failed ones too."""
     found = context.stores.deliveries.of_device(parse_guid(guid).raw, limit)
-    return {"items": [_shown(one) for one in found]}
+    return {"items": [_shown(one) for one in found], "next": None}
 
 
 @router.get(
@@ -44,11 +48,7 @@ def get_upload(guid: GuidPath, run: Run, position: Position, context: Ctx) -> Re
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
-def _shown(one: DeliveryRecord) -> JsonObject:
-    return {
-        "run": one.run.hex(),
-        "guid": guid_text(one.guid),
-        "at": one.at,
-        "completed": one.completed,
-        **receipts.shown(one.receipts),
-    }
+def _shown(one: DeliveryRecord) -> DeliveryOut:
+    told = cast(ReceiptsOut, receipts.shown(one.receipts))
+    run, guid = one.run.hex(), guid_text(one.guid)
+    return {**told, "run": run, "guid": guid, "at": one.at, "completed": one.completed}

@@ -1,11 +1,11 @@
 """What people do to a device: freeze, withdraw, retire."""
 
+from onboarding.services.api.answers.devices import FrozenOut, RetiredOut, WithdrawnOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
     Flag,
     GuidPath,
-    JsonObject,
     Text,
     guid_text,
 )
@@ -37,7 +37,7 @@ class ReasonIn(Body):
 )
 def put_freeze(
     guid: GuidPath, body: FreezeIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> FrozenOut:
     """Stop releases to the device, or let them go on; what runs is left alone."""
     raw = present(context, guid)
     context.stores.devices.freeze(
@@ -52,7 +52,7 @@ def put_freeze(
 )
 def withdraw(
     guid: GuidPath, body: ReasonIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> WithdrawnOut:
     """Take the workload back, and release nothing until the freeze is lifted."""
     raw, who = present(context, guid), actor(caller)
     context.stores.devices.freeze(raw, True, body.reason, who, context.now())
@@ -61,7 +61,7 @@ def withdraw(
 
 
 @router.post("/devices/{guid}/retire", **needs(Role.OPERATOR, labels=Reach.NAMED))
-def retire(guid: GuidPath, body: ReasonIn, context: Ctx, caller: Caller) -> JsonObject:
+def retire(guid: GuidPath, body: ReasonIn, context: Ctx, caller: Caller) -> RetiredOut:
     """The device was sold or scrapped: it is asked for nothing any more."""
     raw, who = present(context, guid), actor(caller)
     context.stores.devices.retire(raw, body.reason, who, context.now())

@@ -6,10 +6,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import Path, Response
 
 from onboarding.services import device_ca
+from onboarding.services.api.answers.factory import ChainOut
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, CertificatesPem, JsonObject
+from onboarding.services.api.examples import CERTIFICATE
+from onboarding.services.api.fields import Body, CertificatesPem
 from onboarding.services.api.keys import require_key
-from onboarding.services.api.routing import api_router, gives
+from onboarding.services.api.routing import api_router, gives, gives_text
 from onboarding.services.api.within import Reach
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import NAME
@@ -29,7 +31,9 @@ class ChainIn(Body):
 
 
 @router.get(
-    "/device-ca", **gives(PEM_TYPE), **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN)
+    "/device-ca",
+    **gives_text(PEM_TYPE, CERTIFICATE),
+    **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN),
 )
 def get_device_ca(context: Ctx) -> Response:
     """What each device's chain ends in, PEM; for a rendezvous server's trust."""
@@ -52,7 +56,7 @@ def get_request(name: CaPath, context: Ctx) -> Response:
 
 
 @router.put("/device-ca/{name}/chain", **needs(Role.MANUFACTURER))
-def put_chain(name: CaPath, body: ChainIn, context: Ctx, caller: Caller) -> JsonObject:
+def put_chain(name: CaPath, body: ChainIn, context: Ctx, caller: Caller) -> ChainOut:
     """Take what the authority above issued; devices made from now on carry it."""
     require_key(context, KeyKind.DEVICE_CA, name, 404)
     pem, now = body.chain_pem.encode(), context.now()

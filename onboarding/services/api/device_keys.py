@@ -7,10 +7,11 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from onboarding.services import sale
+from onboarding.services.api.answers.factory import DeviceKeyOut, StoredKeysOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    JsonObject,
     Limit,
     NameCursor,
     PublicPem,
@@ -42,14 +43,14 @@ class DeviceKeysIn(Body):
 @router.get("/device-keys", **needs(Role.MANUFACTURER, Role.SECURITY))
 def list_device_keys(
     context: Ctx, limit: Limit = 100, cursor: NameCursor = None
-) -> JsonObject:
+) -> Listed[DeviceKeyOut]:
     """Known device keys by name, and the GUID each was used for."""
     page = context.stores.device_keys.page(cursor, limit)
-    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+    return listed(page, _shown)
 
 
 @router.post("/device-keys", status_code=201, **needs(Role.MANUFACTURER))
-def post_device_keys(body: DeviceKeysIn, context: Ctx, caller: Caller) -> JsonObject:
+def post_device_keys(body: DeviceKeysIn, context: Ctx, caller: Caller) -> StoredKeysOut:
     """Lay keys down, each good for one device; a name given again is good again."""
     who, now = actor(caller), context.now()
     context.stores.device_keys.put(list(_keys(body, who, now)), who, now)
@@ -74,7 +75,7 @@ def _keys(body: DeviceKeysIn, actor: str, at: int) -> Iterator[KnownKey]:
         yield KnownKey(one.name, spki(key), at, actor)
 
 
-def _shown(one: KnownKey) -> JsonObject:
+def _shown(one: KnownKey) -> DeviceKeyOut:
     return {
         "name": one.name,
         "fingerprint": PublicKey.of(load_spki(one.public_key)).fingerprint(),

@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Response
 from pydantic import ConfigDict
 
 from onboarding.services import enrolment
+from onboarding.services.api.answers.devices import (
+    AssignmentOut,
+    LabelsOut,
+    PolicyChoiceOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import Conditions, When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
     GuidPath,
-    JsonObject,
     Labels,
     Name,
     Version,
@@ -20,6 +23,7 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -64,7 +68,7 @@ class LabelsIn(Body):
 
 
 @router.get("/devices/{guid}/assignment", **needs(*READERS, labels=Reach.NAMED))
-def get_assignment(guid: GuidPath, context: Ctx, when: When) -> Response:
+def get_assignment(guid: GuidPath, context: Ctx, when: When) -> Tagged[AssignmentOut]:
     """What the device shall run, and the policy it is held to."""
     raw = present(context, guid)
     choice = _choice(context, raw)
@@ -74,7 +78,7 @@ def get_assignment(guid: GuidPath, context: Ctx, when: When) -> Response:
 @router.put("/devices/{guid}/assignment", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_assignment(
     guid: GuidPath, body: AssignmentIn, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[AssignmentOut]:
     """Say what the device shall run, once the gate lets it."""
     if body.manifest is not None and body.version is None:
         raise Problem(
@@ -101,7 +105,7 @@ def put_assignment(
 )
 def put_policy(
     guid: GuidPath, body: PolicyChoice, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[PolicyChoiceOut]:
     """Hold the device to an attestation policy from now on."""
     raw, now = present(context, guid), context.now()
     expected = _expected(context, raw, when)
@@ -111,23 +115,27 @@ def put_policy(
             raw, body.policy, version, actor(caller), now, expected
         )
     enrolment.plan_for(context, (raw,))
-    shown = {"guid": guid_text(raw), "policy": body.policy, "version": version}
+    shown: PolicyChoiceOut = {
+        "guid": guid_text(raw),
+        "policy": body.policy,
+        "version": version,
+    }
     return answered(shown, tag_of(done.choice))
 
 
 @router.get("/devices/{guid}/labels", **needs(*READERS, labels=Reach.NAMED))
-def get_labels(guid: GuidPath, context: Ctx, when: When) -> Response:
+def get_labels(guid: GuidPath, context: Ctx, when: When) -> Tagged[LabelsOut]:
     """The device's labels."""
     device = context.stores.devices.get(present(context, guid))
     labels = dict(device.labels)
-    shown = {"guid": guid_text(device.guid), "labels": labels}
+    shown: LabelsOut = {"guid": guid_text(device.guid), "labels": labels}
     return answered(shown, tag_of(labels), when)
 
 
 @router.put("/devices/{guid}/labels", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_labels(
     guid: GuidPath, body: LabelsIn, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[LabelsOut]:
     """Replace the device's labels."""
     raw, devices = present(context, guid), context.stores.devices
     within = caller.limits.labels
@@ -146,7 +154,7 @@ def put_labels(
             within=within,
         )
     enrolment.plan_for(context, (raw,))  # other labels, other cohorts
-    shown = {"guid": guid_text(raw), "labels": body.labels}
+    shown: LabelsOut = {"guid": guid_text(raw), "labels": body.labels}
     return answered(shown, tag_of(body.labels))
 
 
@@ -177,7 +185,7 @@ def _expected(context: Context, raw: bytes, when: Conditions) -> Choice | None:
     return choice
 
 
-def _shown(raw: bytes, choice: Choice) -> JsonObject:
+def _shown(raw: bytes, choice: Choice) -> AssignmentOut:
     manifest, version, policy, policy_version = choice
     return {
         "guid": guid_text(raw),

@@ -1,9 +1,24 @@
 """How a device is shown to people and programs."""
 
+from typing import cast
+
 from attestation.decision import Allow, Deny
+from attestation.decision import Reason as Against
 from attestation.device_identity import BoundIdentity
 from attestation.release import DecisionRecord
 from hw.inventory import Inventory
+from onboarding.services.api.answers.devices import (
+    AppraisalOut,
+    AssignedOut,
+    BindingOut,
+    DeviceLineOut,
+    DeviceOut,
+    IdentityOut,
+    ModuleResultOut,
+    ReleaseOut,
+    VerdictOut,
+)
+from onboarding.services.api.answers.kinds import Reason
 from onboarding.services.api.assurance_view import shown_assurance
 from onboarding.services.api.fields import JsonObject, guid_text
 from onboarding.services.api.hold_view import (
@@ -26,7 +41,7 @@ from ownership_vouchers import cbor
 UNREACHABLE_AFTER = 300  # seconds without a report on a removal
 
 
-def summary(device: DeviceRecord, now: int) -> JsonObject:
+def summary(device: DeviceRecord, now: int) -> DeviceLineOut:
     """A line of the list."""
     facts = device.facts
     return {
@@ -55,7 +70,7 @@ def summary(device: DeviceRecord, now: int) -> JsonObject:
 
 def shown_device(
     context: Context, situation: Situation, made: DecisionRecord
-) -> JsonObject:
+) -> DeviceOut:
     """Everything that is known of one device, and what the gate says now."""
     device, appraisal = situation.device, situation.appraisal
     releases = context.stores.releases.of_device(device.guid, 10)
@@ -96,7 +111,7 @@ def _inventory(devmod: bytes | None) -> JsonObject | None:
     return None if item is None else Inventory.from_item(item).to_item()
 
 
-def shown_appraisal(one: AppraisalRecord) -> JsonObject:
+def shown_appraisal(one: AppraisalRecord) -> AppraisalOut:
     """One verdict, with what was compared to reach it."""
     return {
         "id": one.id,
@@ -132,7 +147,7 @@ def _removal(device: DeviceRecord, now: int) -> str | None:
     return Removal.UNREACHABLE.value if late else "ordered"
 
 
-def _binding(one: BindingRecord) -> JsonObject:
+def _binding(one: BindingRecord) -> BindingOut:
     passport = one.passport_digest
     return {
         "class": one.klass,
@@ -152,7 +167,7 @@ def _binding(one: BindingRecord) -> JsonObject:
     }
 
 
-def _identity(encoded: bytes) -> JsonObject:
+def _identity(encoded: bytes) -> IdentityOut:
     """The maker's word on the device: IAK and IDevID."""
     one = BoundIdentity.decode(encoded)
     return {
@@ -163,7 +178,7 @@ def _identity(encoded: bytes) -> JsonObject:
     }
 
 
-def _assignment(one: AssignmentRecord) -> JsonObject:
+def _assignment(one: AssignmentRecord) -> AssignedOut:
     version = one.manifest_version
     return {
         "manifest": one.manifest_name,
@@ -175,7 +190,7 @@ def _assignment(one: AssignmentRecord) -> JsonObject:
     }
 
 
-def _release(one: ReleaseRecord) -> JsonObject:
+def _release(one: ReleaseRecord) -> ReleaseOut:
     return {
         "decision": one.decision_id,
         "manifest_digest": one.manifest_digest.hex(),
@@ -188,7 +203,7 @@ def _release(one: ReleaseRecord) -> JsonObject:
     }
 
 
-def _decision(made: DecisionRecord) -> JsonObject:
+def _decision(made: DecisionRecord) -> VerdictOut:
     match made.decision:
         case Allow(reasons, until):
             return {"allowed": True, "until": until, "reasons": list(reasons)}
@@ -196,15 +211,17 @@ def _decision(made: DecisionRecord) -> JsonObject:
             return {
                 "allowed": False,
                 "until": None,
-                "reasons": [
-                    {"code": r.code.value, "sentence": r.sentence, "remedy": r.remedy}
-                    for r in against
-                ],
+                "reasons": list(map(_reason, against)),
             }
 
 
-def _modules(results: bytes | None) -> list[JsonObject]:
+def _modules(results: bytes | None) -> list[ModuleResultOut]:
     """What the modules of the last good TO2 reported, in short."""
     found = [] if results is None else receipts.shown(results)["modules"]
     assert isinstance(found, list)  # noqa: S101 - as ``shown`` says
-    return [{key: one[key] for key in ("name", "ok", "detail")} for one in found]
+    names = ("name", "ok", "detail")
+    return [cast(ModuleResultOut, {key: one[key] for key in names}) for one in found]
+
+
+def _reason(one: Against) -> Reason:
+    return {"code": one.code.value, "sentence": one.sentence, "remedy": one.remedy}

@@ -5,13 +5,19 @@ from typing import Annotated
 
 from fastapi import Query
 
+from onboarding.services.api.answers.audit import EventOut
+from onboarding.services.api.answers.devices import (
+    AppraisalOut,
+    DeviceLineOut,
+    DeviceOut,
+)
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.device_view import shown_appraisal, shown_device, summary
 from onboarding.services.api.events import shown_event
 from onboarding.services.api.fields import (
     BytesCursor,
     GuidPath,
-    JsonObject,
     Limit,
     NumberCursor,
     TimeCursor,
@@ -39,7 +45,7 @@ def list_devices(
     cursor: BytesCursor = None,
     state: StateQuery = None,
     q: Words = "",
-) -> JsonObject:
+) -> Listed[DeviceLineOut]:
     """Devices by GUID, only those in one state or that match words if these are given.
 
     ``q`` is looked for in serial number, device info, profile and GUID; as
@@ -52,7 +58,7 @@ def list_devices(
 
 
 @router.get("/devices/{guid}", **needs(*READERS, labels=Reach.NAMED))
-def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_device(guid: GuidPath, context: Ctx) -> DeviceOut:
     """One device under any GUID it ever had, and whether the gate is open to it."""
     gate = Gate(context)
     situation = gate.situation(parse_guid(guid).raw)
@@ -62,7 +68,7 @@ def get_device(guid: GuidPath, context: Ctx) -> JsonObject:
 @router.get("/devices/{guid}/timeline", **needs(*READERS, labels=Reach.NAMED))
 def get_timeline(
     guid: GuidPath, context: Ctx, limit: Limit = 200, cursor: NumberCursor = None
-) -> JsonObject:
+) -> Listed[EventOut]:
     """What happened to a device under all its GUIDs, oldest first.
 
     The newest of it; ``next`` leads to what was before.
@@ -77,11 +83,11 @@ def get_timeline(
 @router.get("/devices/{guid}/appraisals", **needs(*READERS, labels=Reach.NAMED))
 def get_appraisals(
     guid: GuidPath, context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
-) -> JsonObject:
+) -> Listed[AppraisalOut]:
     """A device's appraisals, newest first, with what was really compared."""
     device = context.stores.devices.get(parse_guid(guid).raw)
     page = context.stores.appraisals.page(device.guid, cursor, limit)
-    return {"items": [shown_appraisal(one) for one in page.items], "next": page.cursor}
+    return listed(page, shown_appraisal)
 
 
 def filter_of(state: DeviceState | None, q: str) -> DeviceFilter:

@@ -1,20 +1,25 @@
 """Why is my device not onboarding? One question, one answer."""
 
-from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Query, Request
 
+from onboarding.services.api.answers.diagnosis import (
+    DiagnosisOut,
+    RunSeenOut,
+    To0SeenOut,
+    VoucherSeenOut,
+)
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
     GuidQuery,
-    JsonObject,
     Text,
     guid_text,
     parse_guid,
 )
 from onboarding.services.api.made import shown_made
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.to0 import shown_attempt
 from onboarding.services.api.traces import shown_sighting, shown_trace
 from onboarding.services.asking_rendezvous import NoAnswer, RendezvousService
 from onboarding.services.context import Context
@@ -35,7 +40,7 @@ SerialQuery = Annotated[Text | None, Query()]
 @router.get("/diagnosis", **needs(Role.MANUFACTURER, Role.OPERATOR, Role.SECURITY))
 def diagnose(
     request: Request, context: Ctx, guid: GuidQuery = None, serial: SerialQuery = None
-) -> JsonObject:
+) -> DiagnosisOut:
     """Where a device is on its way to its owner, and what to do next.
 
     An owner that knows a rendezvous service of ours asks it, too; if it does not
@@ -49,16 +54,16 @@ def told(
     asked: RendezvousService | None,
     guid: str | None,
     serial: str | None = None,
-) -> JsonObject:
+) -> DiagnosisOut:
     """Answer for a device that is named by one of both, with what ``asked`` knows."""
     facts = _facts(context, guid, serial)
     own = _shown(facts)
     if asked is None or not facts.guids or _knows(facts, Service.RENDEZVOUS):
         return own
     try:
-        return joined(own, asked.url, asked.told(_likeliest(facts)))
+        return cast(DiagnosisOut, joined(own, asked.url, asked.told(_likeliest(facts))))
     except NoAnswer as error:
-        return unheard(own, asked.url, str(error))
+        return cast(DiagnosisOut, unheard(own, asked.url, str(error)))
 
 
 def _likeliest(facts: Facts) -> list[bytes]:
@@ -94,7 +99,7 @@ def _facts(context: Context, guid: str | None, serial: str | None) -> Facts:
     return gathering.of_serial(context, named)
 
 
-def _shown(facts: Facts) -> JsonObject:
+def _shown(facts: Facts) -> DiagnosisOut:
     """What is known, step by step, and the one thing to do."""
     advice, device = advise(facts), facts.device
     return {
@@ -126,7 +131,7 @@ def _knows(facts: Facts, role: Service) -> bool:
     return facts.role.includes(role)
 
 
-def _voucher(voucher: VoucherFacts) -> JsonObject:
+def _voucher(voucher: VoucherFacts) -> VoucherSeenOut:
     return {
         "owner": voucher.owner,
         "key_here": voucher.key_here,
@@ -135,10 +140,8 @@ def _voucher(voucher: VoucherFacts) -> JsonObject:
     }
 
 
-def _to0(facts: Facts) -> JsonObject:
-    servers = [
-        {**asdict(one), "live": one.until > facts.now} for one in facts.to0.servers
-    ]
+def _to0(facts: Facts) -> To0SeenOut:
+    servers = [shown_attempt(one, facts.now) for one in facts.to0.servers]
     return {
         "live": facts.live,
         "planned": facts.to0.planned,
@@ -148,7 +151,7 @@ def _to0(facts: Facts) -> JsonObject:
     }
 
 
-def _run_of(facts: Facts, protocol: str) -> JsonObject:
+def _run_of(facts: Facts, protocol: str) -> RunSeenOut:
     """The newest run, and how many in a row did not end well."""
     last = facts.last(protocol)
     return {

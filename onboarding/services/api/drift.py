@@ -3,8 +3,13 @@
 from fastapi import Request
 
 from attestation.keylime.drift import Drift
+from onboarding.services.api.answers.keylime import (
+    DifferenceOut,
+    DriftMendedOut,
+    DriftOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, Flag, JsonObject
+from onboarding.services.api.fields import Body, Flag
 from onboarding.services.api.routing import api_router
 from onboarding.services.context import Context
 from onboarding.services.drift import DriftDesk, Look
@@ -23,7 +28,7 @@ class MendIn(Body):
 
 
 @router.get("/keylime/drift", **needs(Role.OPERATOR, Role.SECURITY))
-def get_drift(request: Request, context: Ctx) -> JsonObject:
+def get_drift(request: Request, context: Ctx) -> DriftOut:
     """Look now at what registrar and verifier have that we have otherwise."""
     desk = _desk(request, context)
     # Without a Keylime there is no record that could differ.
@@ -40,7 +45,7 @@ def get_drift(request: Request, context: Ctx) -> JsonObject:
 @router.post("/keylime/drift/mend", **needs(Role.SECURITY))
 def mend_drift(
     request: Request, body: MendIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> DriftMendedOut:
     """Have Keylime's record follow ours; done twice, it changes nothing more."""
     desk, strangers = _desk(request, context), body.strangers
     done = () if desk is None else desk.mend(actor(caller), strangers=strangers)
@@ -52,5 +57,5 @@ def _desk(request: Request, context: Context) -> DriftDesk | None:
     return None if health.link is None else DriftDesk(context, health.link)
 
 
-def _shown(one: Drift) -> JsonObject:
+def _shown(one: Drift) -> DifferenceOut:
     return {"kind": one.kind.value, "name": one.name, "detail": one.detail}

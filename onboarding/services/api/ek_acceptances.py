@@ -4,8 +4,11 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.trust import EkAcceptanceOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, Fingerprint, JsonObject, Text
+from onboarding.services.api.fields import Body, BytesCursor, Fingerprint, Limit, Text
+from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import STORES, api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.ek_acceptances import EkAcceptance
@@ -23,15 +26,18 @@ class EkAcceptanceIn(Body):
 
 
 @router.get("/ek-acceptances", **needs(Role.OPERATOR, Role.SECURITY))
-def list_acceptances(context: Ctx) -> JsonObject:
+def list_acceptances(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> Listed[EkAcceptanceOut]:
     """Every key that is accepted by hand now."""
-    return {"items": [_shown(one) for one in context.stores.ek_acceptances.all()]}
+    found = context.stores.ek_acceptances.all()
+    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), _shown)
 
 
 @router.post("/ek-acceptances", **STORES, **needs(Role.SECURITY))
 def accept(
     body: EkAcceptanceIn, context: Ctx, caller: Caller, response: Response
-) -> JsonObject:
+) -> EkAcceptanceOut:
     """Accept a key from the next binding on, as class ``accepted-once``.
 
     The release policy in force says whether that class is released to. The same
@@ -52,7 +58,7 @@ def end_acceptance(digest: Digest, context: Ctx, caller: Caller) -> Response:
     return Response(status_code=204)
 
 
-def _shown(one: EkAcceptance) -> JsonObject:
+def _shown(one: EkAcceptance) -> EkAcceptanceOut:
     return {
         "ek_digest": one.digest.hex(),
         "reason": one.reason,

@@ -4,8 +4,11 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.trust import EkRefusalOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, Fingerprint, JsonObject, Text
+from onboarding.services.api.fields import Body, BytesCursor, Fingerprint, Limit, Text
+from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import STORES, api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.ek_refusals import EkRefusal
@@ -23,15 +26,18 @@ class EkRefusalIn(Body):
 
 
 @router.get("/ek-refusals", **needs(Role.OPERATOR, Role.SECURITY))
-def list_refusals(context: Ctx) -> JsonObject:
+def list_refusals(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> Listed[EkRefusalOut]:
     """Every key that is refused by hand now."""
-    return {"items": [_shown(one) for one in context.stores.ek_refusals.all()]}
+    found = context.stores.ek_refusals.all()
+    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), _shown)
 
 
 @router.post("/ek-refusals", **STORES, **needs(Role.SECURITY))
 def refuse(
     body: EkRefusalIn, context: Ctx, caller: Caller, response: Response
-) -> JsonObject:
+) -> EkRefusalOut:
     """Refuse a key from now on, also in bindings that stand; it goes before all else.
 
     Nothing is released to its device any more; what runs is left to a withdrawal.
@@ -52,7 +58,7 @@ def end_refusal(digest: Digest, context: Ctx, caller: Caller) -> Response:
     return Response(status_code=204)
 
 
-def _shown(one: EkRefusal) -> JsonObject:
+def _shown(one: EkRefusal) -> EkRefusalOut:
     return {
         "ek_digest": one.digest.hex(),
         "reason": one.reason,

@@ -8,8 +8,21 @@ from fastapi import Path, Query, Response
 
 from attestation.ek_bundle import EkBundle, split_pem
 from attestation.errors import PolicyError
+from onboarding.services.api.answers.kinds import Listed, Named, listed
+from onboarding.services.api.answers.trust import (
+    EkBundleOut,
+    EkCrlOut,
+    EkCrlsAddedOut,
+    EkDifference,
+    EkRootOut,
+    EkRootsAddedOut,
+    EkTrustOut,
+    EkVersionOut,
+    EkVersionWholeOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
-from onboarding.services.api.fields import Fingerprint, JsonObject, Limit
+from onboarding.services.api.fields import BytesCursor, Fingerprint, Limit, NumberCursor
+from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import api_router, takes
 from onboarding.services.context import Context
 from onboarding.services.ek_trust import (
@@ -44,13 +57,16 @@ Plan = Callable[[EkTrustState, str, int], EkTrustChange]
 
 
 @router.get("/ek-roots", **needs(*READERS))
-def list_roots(context: Ctx) -> JsonObject:
+def list_roots(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> Listed[EkRootOut]:
     """Every certificate in the trust store."""
-    return {"items": [_root(one) for one in context.stores.ek_trust.state().roots]}
+    found = context.stores.ek_trust.state().roots
+    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), _root)
 
 
 @router.post("/ek-roots", **takes(_PEM, **needs(Role.SECURITY)))
-def add_roots(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
+def add_roots(body: RawBody, context: Ctx, caller: Caller) -> EkRootsAddedOut:
     """Trust the certificates of a PEM file; known ones are counted out.
 
     ``without_path`` names those that are no root and lead to none in the store: no
@@ -80,13 +96,16 @@ def remove_root(digest: Digest, context: Ctx, caller: Caller) -> Response:
 
 
 @router.get("/ek-crls", **needs(*READERS))
-def list_crls(context: Ctx) -> JsonObject:
+def list_crls(
+    context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> Listed[EkCrlOut]:
     """Every revocation list in the trust store."""
-    return {"items": [_crl(one) for one in context.stores.ek_trust.state().crls]}
+    found = context.stores.ek_trust.state().crls
+    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), _crl)
 
 
 @router.post("/ek-crls", **takes(_CRLS, **needs(Role.SECURITY)))
-def add_crls(body: RawBody, context: Ctx, caller: Caller) -> JsonObject:
+def add_crls(body: RawBody, context: Ctx, caller: Caller) -> EkCrlsAddedOut:
     """Take the CRLs of a PEM file; each replaces an older one of the same CA."""
     ders, crls = _parts(body)
     if not crls or ders:
@@ -106,7 +125,7 @@ def remove_crl(digest: Digest, context: Ctx, caller: Caller) -> Response:
 
 
 @router.get("/ek-trust", **needs(*READERS))
-def get_trust(context: Ctx) -> JsonObject:
+def get_trust(context: Ctx) -> EkTrustOut:
     """What names the store as it is, and how much is in it."""
     state = context.stores.ek_trust.state()
     return {
@@ -121,7 +140,7 @@ def get_trust(context: Ctx) -> JsonObject:
 @router.post("/ek-trust/bundles", **takes(_BUNDLE, **needs(Role.SECURITY)))
 def import_bundle(
     body: RawBody, context: Ctx, caller: Caller, dry_run: DryRun = False
-) -> JsonObject:
+) -> EkBundleOut:
     """Bring the store to what a bundle says, and tell the difference.
 
     What an earlier bundle of that name brought and this one lacks goes; what was
@@ -140,14 +159,15 @@ def import_bundle(
 
 
 @router.get("/ek-trust/versions", **needs(*READERS))
-def list_versions(context: Ctx, limit: Limit = 100) -> JsonObject:
+def list_versions(
+    context: Ctx, limit: Limit = 100, cursor: NumberCursor = None
+) -> Listed[EkVersionOut]:
     """The versions that the store had, the newest first."""
-    found = context.stores.ek_trust.versions(limit)
-    return {"items": [_version(one) for one in found]}
+    return listed(context.stores.ek_trust.versions(cursor, limit), _version)
 
 
 @router.get("/ek-trust/versions/{number}", **needs(*READERS))
-def get_version(number: Number, context: Ctx) -> JsonObject:
+def get_version(number: Number, context: Ctx) -> EkVersionWholeOut:
     """One version, with what it brought and took."""
     one = context.stores.ek_trust.version(number)
     added, removed = map(_named, (one.added, one.removed))
@@ -191,7 +211,7 @@ def _no_bundle(error: PolicyError) -> Problem:
     )
 
 
-def _difference(state: EkTrustState, change: EkTrustChange) -> JsonObject:
+def _difference(state: EkTrustState, change: EkTrustChange) -> EkDifference:
     """What goes and what comes, by digest and words."""
     gone = [one for one in state.all if one.digest in change.removed]
     return {
@@ -201,11 +221,11 @@ def _difference(state: EkTrustState, change: EkTrustChange) -> JsonObject:
     }
 
 
-def _named(pairs: tuple[tuple[str, str], ...]) -> list[JsonObject]:
+def _named(pairs: tuple[tuple[str, str], ...]) -> list[Named]:
     return [{"digest": digest, "subject": words} for digest, words in pairs]
 
 
-def _root(one: EkRootRecord) -> JsonObject:
+def _root(one: EkRootRecord) -> EkRootOut:
     return {
         "digest": one.digest.hex(),
         "subject": one.subject,
@@ -215,7 +235,7 @@ def _root(one: EkRootRecord) -> JsonObject:
     }
 
 
-def _crl(one: EkCrlRecord) -> JsonObject:
+def _crl(one: EkCrlRecord) -> EkCrlOut:
     return {
         "digest": one.digest.hex(),
         "issuer": one.issuer,
@@ -227,7 +247,7 @@ def _crl(one: EkCrlRecord) -> JsonObject:
     }
 
 
-def _version(one: EkTrustVersion) -> JsonObject:
+def _version(one: EkTrustVersion) -> EkVersionOut:
     bundle = one.bundle
     return {
         "version": one.number,

@@ -22,13 +22,21 @@ router = api_router("audit")
 
 STOPPING = "vouchgate.stopping"  # in a scope: whether the server is to end
 _HEAD = "retry: 3000\n\n"
+_EXAMPLE = 'id: 7\ndata: {"seq": 7, "cause": "device.imported"}\n\n'
 _ALIVE = ": nothing new\n\n"
 
 LastSeen = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, le=2**53)]
 After = Annotated[int | None, Query(ge=0, le=2**53)]
 
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "examples": {"one": {"value": _EXAMPLE}},
+            }
+        }
+    }
 }
 
 

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import Query
 
+from onboarding.services.api.answers.audit import EventOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.fields import (
     GuidQuery,
-    JsonObject,
     Limit,
     NumberCursor,
     guid_text,
@@ -32,7 +33,7 @@ def list_events(
     cursor: NumberCursor = None,
     cause: Cause = None,
     guid: GuidQuery = None,
-) -> JsonObject:
+) -> Listed[EventOut]:
     """Newest first; ``cause`` may be a prefix such as ``release``.
 
     With ``guid``: that device's newest, under all the GUIDs it ever had.
@@ -43,10 +44,10 @@ def list_events(
         if within:
             context.stores.devices.get(raw, within)
     page = context.stores.events.page(cursor, limit, cause, within, raw)
-    return {"items": [shown_event(one) for one in page.items], "next": page.cursor}
+    return listed(page, shown_event)
 
 
-def shown_event(event: LoggedEvent) -> JsonObject:
+def shown_event(event: LoggedEvent) -> EventOut:
     """An event as people read it."""
     evidence = event.evidence_digest
     return {

@@ -26,6 +26,12 @@ N/gOP//AyE0Ik6TfeFLrvp+Gz9ZWyjd3irMLU9AsAiEAmfNsCwEu+a+l3uaYx2A/
 dnfcetJYMnnkIyKpFt1/rAI=
 -----END CERTIFICATE-----
 """
+# Cut off: a whole one is some kilobytes.
+VOUCHER = """\
+-----BEGIN OWNERSHIP VOUCHER-----
+hRhlWOyGGGVQDRp8Tm8LTH6aU3wfKptuEIGEggVqcnYuZXhhbXBsZYIMAYICRQA
+-----END OWNERSHIP VOUCHER-----
+"""
 # TPM2B_PUBLIC of an endorsement key over P-256.
 EK_PUBLIC = (
     "AFoAIwALAAMAMgAAAAYAgABDABAAAwAQACCk4zch4wh9dR5oQWEhRHhaANOyGRZKtK"

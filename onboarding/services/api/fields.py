@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 from fastapi import Path, Query
 from pydantic import (
@@ -93,6 +93,12 @@ def parse_guid(text: str) -> Guid:
         raise Problem(422, "invalid-guid", str(error)) from error
 
 
+@overload
+def guid_text(raw: bytes) -> str: ...
+@overload
+def guid_text(raw: None) -> None: ...
+@overload
+def guid_text(raw: bytes | None) -> str | None: ...
 def guid_text(raw: bytes | None) -> str | None:
     """Write a GUID for people."""
     return None if raw is None else str(Guid(raw))

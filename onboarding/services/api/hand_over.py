@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from onboarding.services import sale
+from onboarding.services.api.answers.vouchers import HandedOverOut, HandOverOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
     GuidText,
-    JsonObject,
     PublicPem,
     guid_text,
     parse_guid,
@@ -77,7 +77,7 @@ class HandedOver:
 
 
 @router.post("/vouchers/extend", **needs(Role.MANUFACTURER, lines=Reach.OWN))
-def extend_vouchers(body: HandOverIn, context: Ctx, caller: Caller) -> JsonObject:
+def extend_vouchers(body: HandOverIn, context: Ctx, caller: Caller) -> HandOverOut:
     """Sign up to 200 vouchers over to one buyer; each is extended or refused by itself.
 
     One that was signed over to this buyer before comes out again as it is.
@@ -157,7 +157,7 @@ def _require_settled(context: Context, guid: bytes) -> None:
             )
 
 
-def _shown(one: HandedOver) -> JsonObject:
+def _shown(one: HandedOver) -> HandedOverOut:
     return {
         "guid": guid_text(one.guid),
         "status": "refused" if one.record is None else "extended",

@@ -1,12 +1,17 @@
 """How it is shown what a device is held to, what was observed, and its updates."""
 
-from onboarding.services.api.fields import JsonObject, guid_text
+from onboarding.services.api.answers.devices import (
+    HeldOut,
+    ObservationOut,
+    UpdateWindowOut,
+)
+from onboarding.services.api.fields import guid_text
 from onboarding.services.holding import Held
 from onboarding.store.observations import ObservationRecord
 from onboarding.store.update_windows import UpdateWindowRecord
 
 
-def shown_held(held: Held) -> JsonObject:
+def shown_held(held: Held) -> HeldOut:
     """The policy that counts, and the cohorts that say so; none: its assignment."""
     policy, update = held.policy, held.update
     return {
@@ -20,7 +25,7 @@ def shown_held(held: Held) -> JsonObject:
     }
 
 
-def shown_window(one: UpdateWindowRecord, now: int) -> JsonObject:
+def shown_window(one: UpdateWindowRecord, now: int) -> UpdateWindowOut:
     """An update window, and whether the version before counts now."""
     return {
         "guid": guid_text(one.guid),
@@ -37,7 +42,7 @@ def shown_window(one: UpdateWindowRecord, now: int) -> JsonObject:
     }
 
 
-def shown_observation(one: ObservationRecord) -> JsonObject:
+def shown_observation(one: ObservationRecord) -> ObservationOut:
     """What a policy would have said of a device."""
     return {
         "cohort": one.cohort,

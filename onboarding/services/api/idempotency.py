@@ -25,7 +25,8 @@ from onboarding.store.errors import StoreError
 from onboarding.store.idempotency import IdempotencyStore
 
 HEADER = b"idempotency-key"
-_NAME = re.compile(rb'"([!#-~]{1,128})"|([!#-~]{1,128})')
+NAME_PATTERN = r'^(?:"([!#-~]{1,128})"|([!#-~]{1,128}))$'
+_NAME = re.compile(NAME_PATTERN.encode())
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +101,15 @@ class Idempotent:
             self._store.drop(*claim)
 
 
+def is_honoured(method: str, path: str) -> bool:
+    """Whether a repetition of such a request is known by its Idempotency-Key."""
+    return method == "POST" and path.startswith(PREFIX)
+
+
 def _asked_once(scope: Scope) -> bool:
     return (
         scope["type"] == "http"
-        and scope["method"] == "POST"
-        and scope["path"].startswith(PREFIX)
+        and is_honoured(scope["method"], scope["path"])
         and any(name == HEADER for name, _ in scope["headers"])
     )
 

@@ -5,17 +5,19 @@ from typing import Annotated
 from fastapi import Path, Response
 from pydantic import Field
 
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.rendezvous import KeyRuleOut, TaggedKeyRuleOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
     Fingerprint,
-    JsonObject,
     Limit,
     Line,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.context import Context
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
@@ -51,11 +53,10 @@ class QuotaIn(Body):
 @router.get("/key-rules/{holder}", **needs(Role.OPERATOR, Role.SECURITY))
 def list_key_rules(
     holder: Holder, context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
-) -> JsonObject:
+) -> Listed[TaggedKeyRuleOut]:
     """Rules for owners' keys, or for manufacturers', by fingerprint, with ETags."""
     page = context.stores.key_rules.page(holder, cursor, limit)
-    items = [{**_shown(one), "etag": _tag(one)} for one in page.items]
-    return {"items": items, "next": page.cursor}
+    return listed(page, lambda one: {**_shown(one), "etag": _tag(one)})
 
 
 @router.put("/key-rules/{holder}/{fingerprint}", **needs(Role.SECURITY))
@@ -66,7 +67,7 @@ def put_key_rule(
     context: Ctx,
     caller: Caller,
     when: When,
-) -> Response:
+) -> Tagged[KeyRuleOut]:
     """Allow, deny or limit a key from now on; devices registered before as well."""
     rule = KeyRule(
         holder,
@@ -107,7 +108,7 @@ def _tag(rule: KeyRule | None) -> str:
     return tag_of(rule and _shown(rule))
 
 
-def _shown(rule: KeyRule) -> JsonObject:
+def _shown(rule: KeyRule) -> KeyRuleOut:
     return {
         "holder": rule.holder.value,
         "fingerprint": rule.fingerprint,

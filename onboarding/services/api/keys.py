@@ -1,7 +1,14 @@
 """The public halves of this service's keys."""
 
+from typing import Annotated
+
+from fastapi import Query
+
+from onboarding.services.api.answers.keys import KeyOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import ANY, Ctx, needs
-from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.fields import Limit, NameCursor
+from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
@@ -10,18 +17,24 @@ from onboarding.services.key_store import KeyInfo, KeyKind
 
 router = api_router("keys")
 
+KindQuery = Annotated[KeyKind | None, Query()]
+
 
 @router.get("/keys", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
-def list_keys(context: Ctx) -> JsonObject:
+def list_keys(
+    context: Ctx, limit: Limit = 100, cursor: NameCursor = None, kind: KindQuery = None
+) -> Listed[KeyOut]:
     """Keys by kind and name; an owner's key is what a seller extends to."""
     rings = context.keyrings.values()
     for ring in rings:
         ring.refresh()
-    infos = [info for ring in rings for info in ring.infos()]
-    return {"items": [_shown(context, info) for info in infos]}
+    infos = (info for ring in rings for info in ring.infos())
+    found = (one for one in infos if kind is None or one.kind is kind)
+    page = paged(found, lambda one: f"{one.kind.value}/{one.name}", cursor, limit)
+    return listed(page, lambda one: _shown(context, one))
 
 
-def _shown(context: Context, info: KeyInfo) -> JsonObject:
+def _shown(context: Context, info: KeyInfo) -> KeyOut:
     standing = context.owner_keys.standing(info.fingerprint)
     return {
         "name": info.name,

@@ -9,8 +9,9 @@ from attestation.errors import PolicyError
 from attestation.learning import Shown, beside, draft
 from attestation.policy import AttestationPolicy
 from attestation.runtime_policy import read_runtime_policy
+from onboarding.services.api.answers.policies import DraftOut, LearningOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import GuidPath, JsonObject, Name, parse_guid
+from onboarding.services.api.fields import GuidPath, Name, parse_guid
 from onboarding.services.api.policies import stored
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
@@ -32,7 +33,7 @@ Pcrs = Annotated[list[Annotated[int, Query(ge=0, le=23)]] | None, Query(max_leng
     status_code=202,
     **needs(Role.SECURITY, labels=Reach.NAMED),
 )
-def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
+def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> LearningOut:
     """Have the device show what it is, with its next evidence."""
     raw = context.stores.devices.get(parse_guid(guid).raw).guid
     context.stores.learnings.ask(raw, actor(caller), context.now())
@@ -40,7 +41,7 @@ def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
 
 
 @router.get("/devices/{guid}/learning", **needs(Role.SECURITY, labels=Reach.NAMED))
-def get_learning(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_learning(guid: GuidPath, context: Ctx) -> LearningOut:
     """Whether the device was asked, and what it has shown."""
     return _shown(_learnt(context, guid))
 
@@ -55,7 +56,7 @@ def get_draft(
     pcrs: Pcrs = None,
     update: bool = False,
     ima: bool = False,
-) -> JsonObject:
+) -> DraftOut:
     """The next version of a policy as the device shows it; nothing is stored.
 
     With ``update`` the version before is allowed beside it. With ``ima`` what the
@@ -109,7 +110,7 @@ def _required(before: AttestationPolicy | None, name: str) -> AttestationPolicy:
     return before
 
 
-def _shown(one: LearningRecord) -> JsonObject:
+def _shown(one: LearningRecord) -> LearningOut:
     return {
         "asked_at": one.asked_at,
         "asked_by": one.asked_by,

@@ -1,14 +1,23 @@
 """Production lines, and the stations that may speak for them."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Path, Response
 
+from onboarding.services.api.answers.factory import (
+    LineOut,
+    LineWholeOut,
+    NewStationOut,
+    StationOut,
+)
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import Conditions, When, answered, tag_of
-from onboarding.services.api.fields import Body, JsonObject, Text
+from onboarding.services.api.fields import Body, Limit, NameCursor, Text
 from onboarding.services.api.keys import require_key
+from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import NAME, LineDocument, read_line
@@ -28,16 +37,19 @@ class StationIn(Body):
 
 
 @router.get("/lines", **needs(Role.MANUFACTURER, Role.SECURITY, lines=Reach.OWN))
-def list_lines(context: Ctx, caller: Caller) -> JsonObject:
+def list_lines(
+    context: Ctx, caller: Caller, limit: Limit = 100, cursor: NameCursor = None
+) -> Listed[LineOut]:
     """Every line that was set up, without its stations."""
     within, known = caller.limits.lines, context.stores.lines.list()
-    return {"items": [_shown(one) for one in known if not within or one.name in within]}
+    found = (one for one in known if not within or one.name in within)
+    return listed(paged(found, lambda one: one.name, cursor, limit), _shown)
 
 
 @router.get(
     "/lines/{name}", **needs(Role.MANUFACTURER, Role.SECURITY, lines=Reach.NAMED)
 )
-def get_line(name: LinePath, context: Ctx) -> Response:
+def get_line(name: LinePath, context: Ctx) -> Tagged[LineWholeOut]:
     """A line and its stations; keys of stations are not kept, so not shown.
 
     The ETag is that of the line without its stations.
@@ -51,7 +63,7 @@ def get_line(name: LinePath, context: Ctx) -> Response:
 @router.put("/lines/{name}", **needs(Role.MANUFACTURER, lines=Reach.NAMED))
 def put_line(
     name: LinePath, body: LineDocument, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[LineOut]:
     """Set a line up, or change it, for devices made from now on."""
     for kind, key in (
         (KeyKind.DEVICE_CA, body.device_ca),
@@ -82,7 +94,7 @@ def delete_line(name: LinePath, context: Ctx, caller: Caller) -> Response:
 )
 def post_station(
     name: LinePath, body: StationIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> NewStationOut:
     """Give a station a key of its own for this line, which is shown now only."""
     who, now = actor(caller), context.now()
     made, key = context.stores.lines.hire(name, body.name, who, now)
@@ -110,17 +122,18 @@ def _expected(record: LineRecord | None, when: Conditions) -> int | None:
     return 0 if seen.value is None else seen.value.version
 
 
-def _shown(record: LineRecord) -> JsonObject:
-    return {
+def _shown(record: LineRecord) -> LineOut:
+    said = {
         "name": record.name,
         "version": record.version,
         **read_line(record).document.model_dump(mode="json"),
         "updated_at": record.updated_at,
         "updated_by": record.updated_by,
     }
+    return cast(LineOut, said)
 
 
-def _station(one: Station) -> JsonObject:
+def _station(one: Station) -> StationOut:
     return {
         "id": one.id,
         "name": one.name,

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
+from onboarding.services.api.answers.factory import MadeOut, SettledOut
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    JsonObject,
     Limit,
     TimeCursor,
     guid_text,
@@ -40,23 +41,23 @@ def list_made(
     serial: SerialQuery = None,
     line: LineQuery = None,
     alarms: bool = False,
-) -> JsonObject:
+) -> Listed[MadeOut]:
     """Finished DI, the newest first; with ``alarms`` only what needs a look."""
     page = context.stores.made.page(
         cursor, limit, serial, line, alarms=alarms, within=caller.limits.lines
     )
-    return {"items": [shown_made(one) for one in page.items], "next": page.cursor}
+    return listed(page, shown_made)
 
 
 @router.post("/made/settle", **needs(Role.MANUFACTURER))
-def settle(body: SettleIn, context: Ctx, caller: Caller) -> JsonObject:
+def settle(body: SettleIn, context: Ctx, caller: Caller) -> SettledOut:
     """Say that all devices made so far under a serial number are as they should be."""
     store, now = context.stores.made, context.now()
     count = store.settle(body.serial, actor(caller), now)
     return {"serial": body.serial, "settled": count}
 
 
-def shown_made(one: MadeDevice) -> JsonObject:
+def shown_made(one: MadeDevice) -> MadeOut:
     """One finished DI as it is told."""
     return {
         "guid": guid_text(one.guid),

@@ -6,10 +6,11 @@ from fastapi import Response
 from pydantic import Field, StringConstraints
 
 from attestation.manifest import RELATIVE_PATH, Manifest, ManifestKind, sign_bundle
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.policies import ManifestOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    JsonObject,
     Limit,
     Name,
     Version,
@@ -58,16 +59,16 @@ class ManifestIn(Body):
 @router.get("/manifests", **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.OPEN))
 def list_manifests(
     context: Ctx, limit: Limit = 100, cursor: VersionCursor = None
-) -> JsonObject:
+) -> Listed[ManifestOut]:
     """Manifests by name and version, without their files."""
     page = context.stores.manifests.page(cursor, limit)
-    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+    return listed(page, _shown)
 
 
 @router.post("/manifests", **STORES, **needs(Role.OPERATOR))
 def post_manifest(
     body: ManifestIn, context: Ctx, caller: Caller, response: Response
-) -> JsonObject:
+) -> ManifestOut:
     """Sign and store a version; the same again is no change."""
     files = tuple((one.path, _content(one)) for one in body.files)
     manifest = Manifest(body.name, body.version, body.kind, files)
@@ -95,7 +96,7 @@ def _content(file: TextFileIn | BytesFileIn) -> bytes:
         raise Problem(422, "invalid", f"{file.path}: {error}.") from error
 
 
-def _shown(one: ManifestRecord) -> JsonObject:
+def _shown(one: ManifestRecord) -> ManifestOut:
     return {
         "name": one.name,
         "version": int(one.version),

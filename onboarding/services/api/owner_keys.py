@@ -5,13 +5,20 @@ from typing import Annotated
 from fastapi import Path
 
 from onboarding.services import key_match, key_report
+from onboarding.services.api.answers.keys import (
+    HeldVoucherOut,
+    MatchesOut,
+    MatchOut,
+    OurKeyOut,
+    OwnerKeyOut,
+)
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, Identity, RawBody, actor, needs
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
     Fingerprint,
     Flag,
-    JsonObject,
     Limit,
     Text,
     guid_text,
@@ -49,7 +56,7 @@ class RetireIn(ReasonIn):
 
 
 @router.get("/keys/{fingerprint:sha256}", **needs(*READERS))
-def get_key(fingerprint: KeyPath, context: Ctx) -> JsonObject:
+def get_key(fingerprint: KeyPath, context: Ctx) -> OwnerKeyOut:
     """An owner key's state, and how many vouchers hang on it, by how they do."""
     return _shown(context, fingerprint)
 
@@ -57,14 +64,14 @@ def get_key(fingerprint: KeyPath, context: Ctx) -> JsonObject:
 @router.get("/keys/{fingerprint:sha256}/vouchers", **needs(*READERS))
 def list_held(
     fingerprint: KeyPath, context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
-) -> JsonObject:
+) -> Listed[HeldVoucherOut]:
     """Vouchers that hang on an owner key, each verified anew from its bytes."""
     page = key_report.verdicts(context, fingerprint, cursor, limit)
-    return {"items": [_verdict(one) for one in page.items], "next": page.cursor}
+    return listed(page, _verdict)
 
 
 @router.post("/keys/match", **takes(VOUCHER_FILE, **needs(*READERS)))
-def match(body: RawBody, context: Ctx) -> JsonObject:
+def match(body: RawBody, context: Ctx) -> MatchesOut:
     """Which of our owner keys can take the vouchers of a file; nothing is stored."""
     found = key_match.matches(key_match.our_keys(context), body)
     return {"items": [_matched(one) for one in found]}
@@ -73,7 +80,7 @@ def match(body: RawBody, context: Ctx) -> JsonObject:
 @router.post("/keys/{fingerprint:sha256}/rotate", **needs(Role.SECURITY))
 def rotate(
     fingerprint: KeyPath, body: RotateIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> OwnerKeyOut:
     """Have another key take over: from now on TO2 gives devices to that one."""
     old, new = _ours(context, fingerprint), _ours(context, body.successor)
     if old.algorithm is not new.algorithm or old.fingerprint == new.fingerprint:
@@ -93,7 +100,7 @@ def rotate(
 @router.post("/keys/{fingerprint:sha256}/retire", **needs(Role.SECURITY))
 def retire(
     fingerprint: KeyPath, body: RetireIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> OwnerKeyOut:
     """Give a key up when nothing hangs on it any more: it signs nothing from now on."""
     _known(context, fingerprint)
     word = _word(context, body, caller)
@@ -104,7 +111,7 @@ def retire(
 @router.post("/keys/{fingerprint:sha256}/revoke", **needs(Role.SECURITY))
 def revoke(
     fingerprint: KeyPath, body: ReasonIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> OwnerKeyOut:
     """Block a key that was lost or stolen, whatever hangs on it."""
     _known(context, fingerprint)
     context.owner_keys.revoke(fingerprint, _word(context, body, caller))
@@ -114,7 +121,7 @@ def revoke(
 @router.post("/keys/{fingerprint:sha256}/reinstate", **needs(Role.SECURITY))
 def reinstate(
     fingerprint: KeyPath, body: ReasonIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> OwnerKeyOut:
     """Let a blocked key sign again, or take a rotation back."""
     context.owner_keys.reinstate(fingerprint, _word(context, body, caller))
     return _shown(context, fingerprint)
@@ -156,7 +163,7 @@ def _known(context: Context, fingerprint: str) -> None:
     raise Problem(404, "not-found", f"There is no owner key {fingerprint}.")
 
 
-def _shown(context: Context, fingerprint: str) -> JsonObject:
+def _shown(context: Context, fingerprint: str) -> OwnerKeyOut:
     _known(context, fingerprint)
     info = _info(context, fingerprint)
     standing = context.owner_keys.standing(fingerprint)
@@ -173,7 +180,7 @@ def _shown(context: Context, fingerprint: str) -> JsonObject:
     }
 
 
-def _verdict(one: key_report.Verdict) -> JsonObject:
+def _verdict(one: key_report.Verdict) -> HeldVoucherOut:
     return {
         "guid": guid_text(one.held.guid),
         "device": guid_text(one.held.device),
@@ -188,7 +195,7 @@ def _verdict(one: key_report.Verdict) -> JsonObject:
     }
 
 
-def _matched(one: key_match.Match) -> JsonObject:
+def _matched(one: key_match.Match) -> MatchOut:
     return {
         "index": one.index,
         "guid": None if one.guid is None else str(one.guid),
@@ -200,7 +207,7 @@ def _matched(one: key_match.Match) -> JsonObject:
     }
 
 
-def _named(one: key_match.OurKey) -> JsonObject:
+def _named(one: key_match.OurKey) -> OurKeyOut:
     return {
         "name": one.info.name,
         "fingerprint": one.info.fingerprint,

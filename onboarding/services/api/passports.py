@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import Field
 
+from onboarding.services.api.answers.vouchers import PassportOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Base64Text,
     Body,
     GuidText,
-    JsonObject,
     Serial,
     decode_bytes,
     encode_bytes,
@@ -37,7 +37,7 @@ class PassportIn(Body):
 @router.post("/passports", **STORES, **needs(Role.MANUFACTURER, lines=Reach.OWN))
 def post_passport(
     body: PassportIn, context: Ctx, caller: Caller, response: Response
-) -> JsonObject:
+) -> PassportOut:
     """Sign a device's passport and lay it beside its voucher."""
     lines, certificate = caller.limits.lines, body.ek_certificate
     if lines:

@@ -1,17 +1,32 @@
 """Policies: what devices' PCRs must be, and what a release asks for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Path, Query, Response
 from pydantic import ConfigDict
 
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from onboarding.services import rows
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.policies import (
+    PolicyDiffOut,
+    PolicyOut,
+    PolicyVersionsOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import ALWAYS, Conditions, When, answered
-from onboarding.services.api.fields import MAX_INT, Body, JsonObject, Name, Version
+from onboarding.services.api.fields import (
+    MAX_INT,
+    Body,
+    Limit,
+    Name,
+    NameCursor,
+    Version,
+)
+from onboarding.services.api.paging import paged
 from onboarding.services.api.policy_schema import POLICY
 from onboarding.services.api.routing import STORES, api_router
+from onboarding.services.api.tagged import ETAG, Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -24,12 +39,22 @@ router = api_router("policies")
 
 READERS = (Role.OPERATOR, Role.SECURITY)
 NamePath = Annotated[Name, Path()]
+KindQuery = Annotated[PolicyKind | None, Query()]
 VersionQuery = Annotated[int | None, Query(ge=1, le=MAX_INT)]
 
 
 def _schema(schema: dict[str, Any]) -> None:
     schema.clear()
     schema.update(POLICY, title="PolicyIn", description=PolicyIn.__doc__)
+
+
+_STORES = {
+    **STORES,
+    "responses": {
+        200: {**STORES["responses"][200], "headers": {"ETag": ETAG}},
+        201: {"headers": {"ETag": ETAG}},
+    },
+}
 
 
 class PolicyIn(Body):
@@ -48,15 +73,19 @@ class PolicyIn(Body):
 
 
 @router.get("/policies", **needs(*READERS, labels=Reach.OPEN))
-def list_policies(context: Ctx) -> JsonObject:
+def list_policies(
+    context: Ctx, limit: Limit = 100, cursor: NameCursor = None, kind: KindQuery = None
+) -> Listed[PolicyOut]:
     """Each policy in its newest version."""
-    return {"items": [_shown(one) for one in context.stores.policies.newest()]}
+    newest = context.stores.policies.newest()
+    found = (one for one in newest if kind is None or one.kind is kind)
+    return listed(paged(found, lambda one: one.name, cursor, limit), _shown)
 
 
-@router.post("/policies", **STORES, **needs(Role.SECURITY))
+@router.post("/policies", **_STORES, **needs(Role.SECURITY))
 def post_policy(
     body: PolicyIn, context: Ctx, caller: Caller, response: Response, when: When
-) -> JsonObject:
+) -> PolicyOut:
     """Store the next version; the same version and content again is no change.
 
     With If-Match: only after the version that has this ETag.
@@ -79,7 +108,7 @@ def post_policy(
 @router.get("/policies/{name}", **needs(*READERS, labels=Reach.OPEN))
 def get_policy(
     name: NamePath, context: Ctx, when: When, version: VersionQuery = None
-) -> Response:
+) -> Tagged[PolicyVersionsOut]:
     """One version, the newest unless told otherwise, and which there are."""
     shown, tag = shown_policy(context, name, version)
     # An older version's list of versions grows, and its tag does not.
@@ -88,7 +117,7 @@ def get_policy(
 
 def shown_policy(
     context: Context, name: str, version: int | None = None
-) -> tuple[JsonObject, str]:
+) -> tuple[PolicyVersionsOut, str]:
     """A version of a policy and its tag. Raises NotFound."""
     found = context.stores.policies.get(name, version)
     versions = [one.version for one in context.stores.policies.versions(name)]
@@ -101,7 +130,7 @@ def diff_policy(
     context: Ctx,
     version: VersionQuery = None,
     against: VersionQuery = None,
-) -> JsonObject:
+) -> PolicyDiffOut:
     """What changed between two versions as lines of text, the last two if not told."""
     after = context.stores.policies.get(name, version)
     other = against or after.version - 1
@@ -157,11 +186,12 @@ def _next(context: Context, name: str, when: Conditions, given: int | None) -> i
     return newest.version + 1
 
 
-def _shown(one: PolicyRecord) -> JsonObject:
-    return {
+def _shown(one: PolicyRecord) -> PolicyOut:
+    said = {
         **stored(one).to_json(),
         "kind": one.kind.value,
         "digest": one.digest.hex(),
         "created_at": one.created_at,
         "created_by": one.created_by,
     }
+    return cast(PolicyOut, said)

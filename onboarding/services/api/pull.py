@@ -7,12 +7,12 @@ from fastapi import Request
 from attestation.appraisal import Channel
 from onboarding.services import enrolment, reconcile
 from onboarding.services.adoption import Adoption, Reported
+from onboarding.services.api.answers.devices import AgentOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
     Fingerprint,
     GuidPath,
-    JsonObject,
     guid_text,
 )
 from onboarding.services.api.present import present
@@ -44,7 +44,7 @@ class AgentIn(Body):
 @router.put("/devices/{guid}/agent", **needs(Role.SECURITY, labels=Reach.NAMED))
 def put_agent(
     guid: GuidPath, body: AgentIn, request: Request, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> AgentOut:
     """Have the Keylime agent of that GUID speak for it, if it is on its TPM."""
     health: Health = request.app.state.health
     raw, who = present(context, guid), actor(caller)

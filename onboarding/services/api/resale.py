@@ -2,21 +2,27 @@
 
 from typing import Literal
 
-from fastapi import Response
-
 from onboarding.services import sale
+from onboarding.services.api.answers.kinds import Listed
+from onboarding.services.api.answers.vouchers import (
+    AncestorOut,
+    CredentialOut,
+    RecoveredOut,
+    SoldOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
     Fingerprint,
     GuidPath,
-    JsonObject,
     PublicPem,
     guid_text,
     parse_guid,
 )
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
+from onboarding.services.api.vouchers import shown_sale
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.credential_plan import CredentialPlan, Mode, planned
@@ -55,7 +61,7 @@ class ResellIn(Body):
 
 
 @router.get("/vouchers/{guid}/credential", **needs(*READERS, labels=Reach.NAMED))
-def get_credential(guid: GuidPath, context: Ctx, when: When) -> Response:
+def get_credential(guid: GuidPath, context: Ctx, when: When) -> Tagged[CredentialOut]:
     """What the next TO2 will make of the device's credential."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
     shown = _shown_plan(context, record, record.plan)
@@ -65,7 +71,7 @@ def get_credential(guid: GuidPath, context: Ctx, when: When) -> Response:
 @router.put("/vouchers/{guid}/credential", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_credential(
     guid: GuidPath, body: ReuseIn | ReplaceIn, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[CredentialOut]:
     """Have it reused or replaced in the next TO2, and by what."""
     record = context.stores.vouchers.get(parse_guid(guid).raw)
     plan = _plan(context, body, Voucher.from_cbor(record.cbor))
@@ -79,22 +85,22 @@ def put_credential(
 
 
 @router.post("/vouchers/{guid}/resell", **needs(Role.OPERATOR, labels=Reach.NAMED))
-def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> JsonObject:
+def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> SoldOut:
     """Sell a device on: its voucher goes to the buyer, and we are done with it."""
     pem, who = body.next_owner_pem, actor(caller)
     stored = sale.resold(context, parse_guid(guid).raw, pem, who)
-    return sale.shown(stored)
+    return shown_sale(stored)
 
 
 @router.get("/vouchers/{guid}/lineage", **needs(*READERS, labels=Reach.NAMED))
-def get_lineage(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_lineage(guid: GuidPath, context: Ctx) -> Listed[AncestorOut]:
     """Every voucher that is kept of a device, the live one first."""
     found = context.stores.lineage.of(parse_guid(guid).raw)
     return {"items": [_ancestor(one) for one in found], "next": None}
 
 
 @router.post("/vouchers/{guid}/recover", **needs(Role.OPERATOR, labels=Reach.NAMED))
-def recover(guid: GuidPath, context: Ctx, caller: Caller) -> JsonObject:
+def recover(guid: GuidPath, context: Ctx, caller: Caller) -> RecoveredOut:
     """Serve a replaced voucher again, for a device that still has its credential."""
     raw = parse_guid(guid).raw
     changed = context.stores.lineage.recover(raw, actor(caller), context.now())
@@ -124,19 +130,19 @@ def _plan(
 
 def _shown_plan(
     context: Context, record: VoucherRecord, encoded: bytes | None
-) -> JsonObject:
+) -> CredentialOut:
     plan = planned(context, encoded, record.key_fingerprint)
     info = plan.rv_info
     return {
         "guid": guid_text(record.guid),
         "mode": plan.mode.value,
         "set_for": "all" if encoded is None else "this device",
-        "directives": info and RendezvousInfo.from_cbor(info).describe(),
+        "directives": RendezvousInfo.from_cbor(info).describe() if info else None,
         "owner_fingerprint": plan.owner_fingerprint,
     }
 
 
-def _ancestor(one: Ancestor) -> JsonObject:
+def _ancestor(one: Ancestor) -> AncestorOut:
     return {
         "guid": guid_text(one.guid),
         "standing": one.standing.value,

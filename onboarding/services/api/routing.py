@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -10,6 +10,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from attestation.json_read import unique_members
+from onboarding.services.api.tagged import described
 
 PREFIX = "/api/v1"
 BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -81,7 +82,17 @@ def _no_number(name: str) -> NoReturn:
 
 
 class StrictRoute(APIRoute):
-    """A route that reads JSON as `StrictRequest` does."""
+    """A route that reads JSON as `StrictRequest` does, and tells what it answers."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        shape = get_type_hints(endpoint, include_extras=True).get("return")
+        tagged, said = described(shape), more.get("responses") or {}
+        if tagged:
+            more["response_model"] = None
+            more["responses"] = {**said, **tagged}
+        elif more.get("status_code") == 201 and 200 in said:  # as ``STORES``
+            more["responses"] = {**said, 200: {**said[200], "model": shape}}
+        super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -105,6 +116,15 @@ def gives(media_type: str) -> dict[str, Any]:
     return {"response_class": Response, "responses": {200: {"content": content}}}
 
 
+def gives_text(media_type: str, example: str) -> dict[str, Any]:
+    """Route arguments of an answer that people can read, and is no JSON."""
+    said = {"schema": {"type": "string"}, "examples": {"one": {"value": example}}}
+    return {
+        "response_class": Response,
+        "responses": {200: {"content": {media_type: said}}},
+    }
+
+
 def takes(
     content: Mapping[str, JsonSchema], *, needed: bool = True, **more: Any
 ) -> dict[str, Any]:
@@ -119,8 +139,6 @@ def takes(
 
 STORES: dict[str, Any] = {
     "status_code": 201,
-    "responses": {
-        200: {"description": "It was there already.", "model": dict[str, Any]}
-    },
+    "responses": {200: {"description": "It was there already."}},
 }
 """Route arguments of what is stored once, and told from what was stored before."""

@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import StringConstraints
 
+from onboarding.services.api.answers.kinds import Listed
+from onboarding.services.api.answers.rendezvous import RvServerOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.fields import Body, JsonObject, Limit
+from onboarding.services.api.fields import Body, Limit
 from onboarding.services.api.routing import api_router
 from onboarding.store.apikeys import Role
 from onboarding.store.rv_servers import RvServer
@@ -26,7 +28,7 @@ class ServerIn(Body):
 @router.get("/rendezvous-servers", **needs(Role.OPERATOR, Role.SECURITY))
 def list_servers(
     context: Ctx, limit: Limit = 100, cursor: AfterServer = None
-) -> JsonObject:
+) -> Listed[RvServerOut]:
     """Servers that were tried lately, and how they answered, all vouchers together."""
     now = context.now()
     page = context.stores.rv_servers.page(cursor, limit)
@@ -34,13 +36,13 @@ def list_servers(
 
 
 @router.post("/rendezvous-servers/reset", **needs(Role.OPERATOR))
-def reset_server(body: ServerIn, context: Ctx, caller: Caller) -> JsonObject:
+def reset_server(body: ServerIn, context: Ctx, caller: Caller) -> RvServerOut:
     """Try a server again that is left alone: its circuit is closed from now on."""
     now = context.now()
     return _shown(context.stores.rv_servers.reset(body.server, actor(caller), now), now)
 
 
-def _shown(one: RvServer, now: int) -> JsonObject:
+def _shown(one: RvServer, now: int) -> RvServerOut:
     return {
         "server": one.server,
         "circuit": one.circuit(now).value,

@@ -1,7 +1,6 @@
 """Rendezvous info: what new vouchers tell devices and owners to try."""
 
-from fastapi import Response
-
+from onboarding.services.api.answers.rendezvous import RvInfoOut
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import (
     When,
@@ -9,8 +8,9 @@ from onboarding.services.api.conditions import (
     expected_version,
     setting_tag,
 )
-from onboarding.services.api.fields import Body, JsonObject
+from onboarding.services.api.fields import Body
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.rv_schema import Directives
 from onboarding.services.site import rendezvous_info
@@ -29,7 +29,7 @@ class RvInfoIn(Body):
 
 
 @router.get("/rvinfo", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
-def get_rvinfo(context: Ctx, when: When) -> Response:
+def get_rvinfo(context: Ctx, when: When) -> Tagged[RvInfoOut]:
     """What new vouchers get."""
     settings = context.stores.settings
     tag = setting_tag(settings, RVINFO)
@@ -37,7 +37,9 @@ def get_rvinfo(context: Ctx, when: When) -> Response:
 
 
 @router.put("/rvinfo", **needs(Role.MANUFACTURER, Role.OPERATOR))
-def put_rvinfo(body: RvInfoIn, context: Ctx, caller: Caller, when: When) -> Response:
+def put_rvinfo(
+    body: RvInfoIn, context: Ctx, caller: Caller, when: When
+) -> Tagged[RvInfoOut]:
     """Set it for vouchers made from now on."""
     info = RendezvousInfo.build(body.directives)
     expected = expected_version(context.stores.settings, RVINFO, when)
@@ -46,5 +48,5 @@ def put_rvinfo(body: RvInfoIn, context: Ctx, caller: Caller, when: When) -> Resp
     return answered(_shown(info), f'"{done.version}"')
 
 
-def _shown(info: RendezvousInfo) -> JsonObject:
+def _shown(info: RendezvousInfo) -> RvInfoOut:
     return {"directives": info.describe(), "cbor_hex": info.raw.hex()}

@@ -1,10 +1,15 @@
 """What a security team asks first: what is not attested, and what that rests on."""
 
+from typing import cast
+
 from fastapi import Request
 
+from onboarding.services.api.answers.devices import DeviceLineOut
+from onboarding.services.api.answers.kinds import Listed
+from onboarding.services.api.answers.trust import SecurityOut, TrustOut
 from onboarding.services.api.auth import Caller, Ctx, needs
 from onboarding.services.api.device_view import summary
-from onboarding.services.api.fields import JsonObject, Limit, TimeCursor
+from onboarding.services.api.fields import Limit, TimeCursor
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.health import Health
@@ -17,11 +22,11 @@ READERS = (Role.OPERATOR, Role.SECURITY)
 
 
 @router.get("/security", **needs(*READERS))
-def get_overview(request: Request, context: Ctx) -> JsonObject:
+def get_overview(request: Request, context: Ctx) -> SecurityOut:
     """Counts over all owned devices, seconds old; and whom and what is trusted."""
     stores, health = context.stores, _health(request)
     found = health.overview.get()
-    trust = load_trust(stores.settings).to_json()
+    trust = cast(TrustOut, load_trust(stores.settings).to_json())
     keylime, ek_trust = health.keylime, stores.ek_trust.state()
     return {
         "states": {state.value: n for state, n in health.devices.get().items()},
@@ -46,7 +51,7 @@ def get_overview(request: Request, context: Ctx) -> JsonObject:
 @router.get("/unattested", **needs(*READERS, labels=Reach.OWN))
 def list_unattested(
     context: Ctx, caller: Caller, limit: Limit = 100, cursor: TimeCursor = None
-) -> JsonObject:
+) -> Listed[DeviceLineOut]:
     """Owned devices that are not freshly attested, the stalest first."""
     now, within = context.now(), caller.limits.labels
     page = context.stores.overview.unattested(now, cursor, limit, within)

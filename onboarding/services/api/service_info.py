@@ -1,25 +1,36 @@
 """ServiceInfo plans: what TO2 does with devices, and which device is given which."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Path, Query, Response
 from pydantic import Field
 
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.service_info import (
+    DevicePlanOut,
+    PlanOut,
+    PlanVersionsOut,
+    RuleOut,
+    RulesOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     MAX_INT,
     Body,
     GuidPath,
-    JsonObject,
+    Limit,
     Line,
     Name,
+    NameCursor,
     Version,
     guid_text,
 )
+from onboarding.services.api.paging import paged
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import STORES, api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -70,15 +81,18 @@ class DevicePlanIn(Body):
 
 
 @router.get("/service-info/plans", **needs(*READERS))
-def list_plans(context: Ctx) -> JsonObject:
+def list_plans(
+    context: Ctx, limit: Limit = 100, cursor: NameCursor = None
+) -> Listed[PlanOut]:
     """Each plan in its newest version."""
-    return {"items": [_shown(one) for one in context.stores.module_plans.newest()]}
+    newest = context.stores.module_plans.newest()
+    return listed(paged(newest, lambda one: one.name, cursor, limit), _shown)
 
 
 @router.post("/service-info/plans", **STORES, **needs(Role.OPERATOR))
 def post_plan(
     body: PlanIn, context: Ctx, caller: Caller, response: Response
-) -> JsonObject:
+) -> PlanOut:
     """Check and store the next version; the newest one again is no change."""
     plans, store = Plans(context), context.stores.module_plans
     document = PlanDocument(steps=body.steps).pinned(plans.files)
@@ -100,21 +114,25 @@ def post_plan(
 
 
 @router.get("/service-info/plans/{name}", **needs(*READERS))
-def get_plan(name: NamePath, context: Ctx, version: VersionQuery = None) -> JsonObject:
+def get_plan(
+    name: NamePath, context: Ctx, version: VersionQuery = None
+) -> PlanVersionsOut:
     """One version, the newest unless told otherwise, and which there are."""
     store = context.stores.module_plans
-    return {**_shown(store.get(name, version)), "versions": store.versions(name)}
+    return {**_shown(store.get(name, version)), "versions": list(store.versions(name))}
 
 
 @router.get("/service-info/rules", **needs(*READERS))
-def list_rules(context: Ctx, when: When) -> Response:
+def list_rules(context: Ctx, when: When) -> Tagged[RulesOut]:
     """Which devices are given which plan, in the order in which rules are tried."""
     shown = _shown_rules(context.stores.plan_rules.rules())
     return answered(shown, tag_of(shown), when)
 
 
 @router.put("/service-info/rules", **needs(Role.OPERATOR))
-def put_rule(body: RuleIn, context: Ctx, caller: Caller, when: When) -> Response:
+def put_rule(
+    body: RuleIn, context: Ctx, caller: Caller, when: When
+) -> Tagged[RulesOut]:
     """Set or take away the rule for devices with these labels, from the next TO2 on."""
     rules, who, now = context.stores.plan_rules, actor(caller), context.now()
     before = rules.rules()
@@ -130,7 +148,7 @@ def put_rule(body: RuleIn, context: Ctx, caller: Caller, when: When) -> Response
 
 
 @router.get("/devices/{guid}/service-info", **needs(*READERS, labels=Reach.NAMED))
-def get_device_plan(guid: GuidPath, context: Ctx, when: When) -> Response:
+def get_device_plan(guid: GuidPath, context: Ctx, when: When) -> Tagged[DevicePlanOut]:
     """Which plan the device's next TO2 runs, and why that one."""
     shown = _of_device(context, present(context, guid))
     return answered(shown, tag_of(shown), when)
@@ -139,7 +157,7 @@ def get_device_plan(guid: GuidPath, context: Ctx, when: When) -> Response:
 @router.put("/devices/{guid}/service-info", **needs(Role.OPERATOR, labels=Reach.NAMED))
 def put_device_plan(
     guid: GuidPath, body: DevicePlanIn, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[DevicePlanOut]:
     """Give the device a plan of its own, from the next TO2 on."""
     raw, rules = present(context, guid), context.stores.plan_rules
     seen = when.seen(rules.given(raw), tag_of(_of_device(context, raw)))
@@ -151,7 +169,7 @@ def put_device_plan(
     return answered(shown, tag_of(shown))
 
 
-def _of_device(context: Context, raw: bytes) -> JsonObject:
+def _of_device(context: Context, raw: bytes) -> DevicePlanOut:
     chosen = context.stores.plan_rules.choose(raw)
     if chosen is None:
         return {"guid": guid_text(raw), "plan": None, "version": None, "because": None}
@@ -176,16 +194,16 @@ def _newest(context: Context, name: str) -> PlanRecord | None:
         return None
 
 
-def _shown_rules(rules: Rules) -> JsonObject:
+def _shown_rules(rules: Rules) -> RulesOut:
     return {"items": [_shown_rule(one) for one in rules]}
 
 
-def _shown_rule(one: PlanRule) -> JsonObject:
+def _shown_rule(one: PlanRule) -> RuleOut:
     return {"labels": dict(one.labels), "plan": one.plan, "version": one.version}
 
 
-def _shown(one: PlanRecord) -> JsonObject:
-    return {
+def _shown(one: PlanRecord) -> PlanOut:
+    said = {
         "name": one.name,
         "version": one.version,
         **read_document(one).model_dump(mode="json"),
@@ -193,3 +211,4 @@ def _shown(one: PlanRecord) -> JsonObject:
         "created_at": one.created_at,
         "created_by": one.created_by,
     }
+    return cast(PlanOut, said)

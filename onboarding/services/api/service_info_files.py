@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import Path, Query, Response
 
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.service_info import FileOut
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
-from onboarding.services.api.fields import BytesCursor, JsonObject, Limit
+from onboarding.services.api.fields import BytesCursor, Limit
 from onboarding.services.api.routing import BYTES, api_router, takes
 from onboarding.services.errors import Problem
 from onboarding.services.serviceinfo.plans import read_document
@@ -25,10 +27,10 @@ _FILE = {"application/octet-stream": BYTES}
 @router.get("/service-info/files", **needs(Role.OPERATOR, Role.SECURITY))
 def list_files(
     context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
-) -> JsonObject:
+) -> Listed[FileOut]:
     """Files by the SHA-256 of their bytes."""
     page = context.stores.module_files.page(cursor, limit)
-    return {"items": [_shown(one) for one in page.items], "next": page.cursor}
+    return listed(page, _shown)
 
 
 @router.post(
@@ -36,9 +38,7 @@ def list_files(
     status_code=201,
     **takes(_FILE, needed=False, **needs(Role.OPERATOR)),
 )
-def post_file(
-    name: FileName, body: RawBody, context: Ctx, caller: Caller
-) -> JsonObject:
+def post_file(name: FileName, body: RawBody, context: Ctx, caller: Caller) -> FileOut:
     """Store the body; plans find it by its SHA-256, or as the newest of its name."""
     files = context.stores.module_files
     return _shown(files.add(name, body, actor(caller), context.now()))
@@ -60,7 +60,7 @@ def delete_file(digest: Digest, context: Ctx, caller: Caller) -> Response:
     return Response(status_code=204)
 
 
-def _shown(one: FileRecord) -> JsonObject:
+def _shown(one: FileRecord) -> FileOut:
     return {
         "name": one.name,
         "sha256": one.sha256.hex(),

@@ -1,13 +1,21 @@
 """TO0: which rendezvous server knows which device, and what came of each attempt."""
 
 from dataclasses import asdict
+from typing import cast
 
 from onboarding.services import to0
+from onboarding.services.api.answers.rendezvous import (
+    AnnouncedOut,
+    AttemptOut,
+    BacklogOut,
+    PlannedOut,
+    ServerAttemptOut,
+    To0Out,
+)
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
     BytesCursor,
     GuidPath,
-    JsonObject,
     Limit,
     parse_guid,
 )
@@ -28,7 +36,7 @@ router = api_router("rendezvous")
 @router.get("/to0", **needs(Role.OPERATOR, Role.SECURITY))
 def list_to0(
     context: Ctx, limit: Limit = 100, cursor: BytesCursor = None, failing: bool = False
-) -> JsonObject:
+) -> To0Out:
     """Devices that are announced, or are about to be, by GUID.
 
     With ``failing``: only those that some server did not take last time.
@@ -38,13 +46,13 @@ def list_to0(
     return {
         "items": [_shown(context, task, now) for task in page.items],
         "live": stores.devices.counts(now)[DeviceState.REGISTERED],
-        "backlog": asdict(stores.tasks.backlog(to0.KIND, now)),
+        "backlog": cast(BacklogOut, asdict(stores.tasks.backlog(to0.KIND, now))),
         "next": page.cursor,
     }
 
 
 @router.get("/to0/{guid}", **needs(Role.OPERATOR, Role.SECURITY, labels=Reach.NAMED))
-def get_to0(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_to0(guid: GuidPath, context: Ctx) -> AnnouncedOut:
     """One device: every server, what it said, until when, and when it is asked next."""
     raw = parse_guid(guid).raw
     task = context.stores.tasks.find(to0.KIND, raw.hex())
@@ -54,7 +62,7 @@ def get_to0(guid: GuidPath, context: Ctx) -> JsonObject:
 
 
 @router.post("/to0/{guid}", status_code=202, **needs(Role.OPERATOR, labels=Reach.NAMED))
-def register_now(guid: GuidPath, context: Ctx) -> JsonObject:
+def register_now(guid: GuidPath, context: Ctx) -> PlannedOut:
     """Register a device at all its rendezvous servers as soon as may be."""
     raw = parse_guid(guid).raw
     context.stores.vouchers.get(raw)
@@ -62,7 +70,7 @@ def register_now(guid: GuidPath, context: Ctx) -> JsonObject:
     return {"guid": str(Guid(raw)), "planned": True}
 
 
-def _shown(context: Context, task: Task, now: int) -> JsonObject:
+def _shown(context: Context, task: Task, now: int) -> AnnouncedOut:
     servers = attempts_of(task)
     live = any(one.until > now for one in servers)
     failing = any(one.error for one in servers) or task.last_error is not None
@@ -76,9 +84,14 @@ def _shown(context: Context, task: Task, now: int) -> JsonObject:
     }
 
 
-def _server(context: Context, one: Attempt, now: int) -> JsonObject:
+def _server(context: Context, one: Attempt, now: int) -> ServerAttemptOut:
     try:
         circuit = context.stores.rv_servers.get(one.server).circuit(now)
     except NotFound:
         circuit = Circuit.CLOSED
-    return {**asdict(one), "live": one.until > now, "circuit": circuit.value}
+    return {**shown_attempt(one, now), "circuit": circuit.value}
+
+
+def shown_attempt(one: Attempt, now: int) -> AttemptOut:
+    """How one rendezvous server answered last, and whether that still holds."""
+    return cast(AttemptOut, {**asdict(one), "live": one.until > now})

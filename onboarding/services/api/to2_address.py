@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Response
 from pydantic import Field, StringConstraints
 
+from onboarding.services.api.answers.rendezvous import AddressesOut
 from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import (
     When,
@@ -12,8 +12,9 @@ from onboarding.services.api.conditions import (
     expected_version,
     setting_tag,
 )
-from onboarding.services.api.fields import Body, JsonObject
+from onboarding.services.api.fields import Body
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.rv_schema import HOST
 from onboarding.services.site import to2_addresses
@@ -59,7 +60,7 @@ class AddressesIn(Body):
 
 
 @router.get("/to2-address", **needs(*ANY, labels=Reach.OPEN, lines=Reach.OPEN))
-def get_address(context: Ctx, when: When) -> Response:
+def get_address(context: Ctx, when: When) -> Tagged[AddressesOut]:
     """Where this owner's devices are sent."""
     settings = context.stores.settings
     tag = setting_tag(settings, TO2_ADDRESSES)
@@ -69,7 +70,7 @@ def get_address(context: Ctx, when: When) -> Response:
 @router.put("/to2-address", **needs(Role.OPERATOR))
 def put_address(
     body: AddressesIn, context: Ctx, caller: Caller, when: When
-) -> Response:
+) -> Tagged[AddressesOut]:
     """Set it, and register every device that is not onboarded yet anew."""
     addresses = tuple(
         To2Address(one.ip, one.dns, one.port, TransportProtocol[one.protocol.upper()])
@@ -81,7 +82,7 @@ def put_address(
     return answered(_shown(addresses), f'"{done.version}"')
 
 
-def _shown(addresses: tuple[To2Address, ...]) -> JsonObject:
+def _shown(addresses: tuple[To2Address, ...]) -> AddressesOut:
     return {
         "addresses": [
             {

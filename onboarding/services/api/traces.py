@@ -4,9 +4,15 @@ from typing import Annotated
 
 from fastapi import Query
 
+from onboarding.services.api.answers.diagnosis import (
+    ForgottenOut,
+    SightingOut,
+    StepOut,
+    TraceOut,
+)
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Ctx, needs
 from onboarding.services.api.fields import (
-    JsonObject,
     Limit,
     TimeCursor,
     guid_text,
@@ -25,15 +31,15 @@ Before = Annotated[int, Query(ge=0, le=2**53)]
 @router.get("/traces", **needs(*READERS))
 def list_traces(
     context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
-) -> JsonObject:
+) -> Listed[TraceOut]:
     """Runs of DI, TO0, TO1 and TO2, as far as each came, newest first."""
     context.tracer.flush()
     page = context.stores.traces.page(cursor, limit)
-    return {"items": [shown_trace(one) for one in page.items], "next": page.cursor}
+    return listed(page, shown_trace)
 
 
 @router.delete("/traces", **needs(Role.OPERATOR))
-def forget_traces(context: Ctx, before: Before) -> JsonObject:
+def forget_traces(context: Ctx, before: Before) -> ForgottenOut:
     """Forget runs, and GUIDs asked for in vain, not heard of since ``before``."""
     return {"forgotten": context.stores.traces.forget(before)}
 
@@ -41,14 +47,14 @@ def forget_traces(context: Ctx, before: Before) -> JsonObject:
 @router.get("/sightings", **needs(*READERS))
 def list_sightings(
     context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
-) -> JsonObject:
+) -> Listed[SightingOut]:
     """GUIDs that devices asked for and nothing is known of, the last first."""
     context.tracer.flush()
     page = context.stores.traces.sightings(cursor, limit)
-    return {"items": [shown_sighting(one) for one in page.items], "next": page.cursor}
+    return listed(page, shown_sighting)
 
 
-def shown_trace(one: Trace) -> JsonObject:
+def shown_trace(one: Trace) -> TraceOut:
     """One run; its steps in order, alike ones in a row as one."""
     return {
         "run": one.run.hex(),
@@ -72,18 +78,18 @@ def shown_trace(one: Trace) -> JsonObject:
     }
 
 
-def _steps(text: str) -> list[JsonObject]:
+def _steps(text: str) -> list[StepOut]:
     """In order of time: replicas that share a run write their parts in any."""
     found = [_step(one) for one in text.split(";") if one]
     return sorted(found, key=lambda one: int(one["at"]))
 
 
-def _step(text: str) -> JsonObject:
+def _step(text: str) -> StepOut:
     message, at, times, code = (int(part) for part in text.split(","))
     return {"message": message, "at": at, "times": times, "code": code or None}
 
 
-def shown_sighting(one: Sighting) -> JsonObject:
+def shown_sighting(one: Sighting) -> SightingOut:
     """A GUID, and who asked for it in vain: devices by 30 or 60."""
     return {
         "guid": guid_text(one.guid),

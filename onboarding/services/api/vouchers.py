@@ -7,17 +7,24 @@ from fastapi import Query, Response
 
 from attestation.errors import DocumentRefused
 from onboarding.services import sale
+from onboarding.services.api.answers.kinds import Listed, listed
+from onboarding.services.api.answers.vouchers import (
+    PassportReadOut,
+    SoldOut,
+    VoucherLineOut,
+    VoucherOut,
+)
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.examples import VOUCHER
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
     GuidPath,
-    JsonObject,
     Limit,
     PublicPem,
     parse_guid,
 )
-from onboarding.services.api.routing import api_router, gives
+from onboarding.services.api.routing import api_router, gives, gives_text
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -54,18 +61,18 @@ def list_vouchers(
     cursor: BytesCursor = None,
     owner_fingerprint: OwnerKey = None,
     serial: Serial = None,
-) -> JsonObject:
+) -> Listed[VoucherLineOut]:
     """Vouchers by GUID."""
     page = context.stores.vouchers.page(
         cursor, limit, owner_fingerprint, serial, caller.limits
     )
-    return {"items": [_line(one) for one in page.items], "next": page.cursor}
+    return listed(page, _line)
 
 
 @router.get(
     "/vouchers/{guid}", **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED)
 )
-def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
+def get_voucher(guid: GuidPath, context: Ctx) -> VoucherOut:
     """One voucher, with everything that can be read from it."""
     record = _record(context, guid)
     return {
@@ -86,7 +93,7 @@ def get_voucher(guid: GuidPath, context: Ctx) -> JsonObject:
 
 @router.get(
     "/vouchers/{guid}/pem",
-    **gives(PEM_TYPE),
+    **gives_text(PEM_TYPE, VOUCHER),
     **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED),
 )
 def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
@@ -115,7 +122,7 @@ def get_passport(guid: GuidPath, context: Ctx) -> Response:
 )
 def extend_voucher(
     guid: GuidPath, body: ExtendIn, context: Ctx, caller: Caller
-) -> JsonObject:
+) -> SoldOut:
     """Sign a voucher over to the next owner; what comes back goes to the buyer.
 
     One signed over to this very owner is announced: its device can be onboarded
@@ -123,7 +130,7 @@ def extend_voucher(
     """
     stored = sale.sold(context, _record(context, guid), body.next_owner_pem)
     sale.keep(context, stored, actor(caller))
-    return sale.shown(stored)
+    return shown_sale(stored)
 
 
 @router.delete(
@@ -139,7 +146,17 @@ def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
     return Response(status_code=204)
 
 
-def shown_passport(stored: bytes) -> JsonObject:
+def shown_sale(record: VoucherRecord) -> SoldOut:
+    """What the seller is told, the voucher for the buyer included."""
+    return {
+        "guid": str(Guid(record.guid)),
+        "entries": len(record.entry_digests),
+        "owner_fingerprint": record.key_fingerprint,
+        "pem": sale.pem(record),
+    }
+
+
+def shown_passport(stored: bytes) -> PassportReadOut:
     """What a passport says, and by whose key; ``error`` if it was altered since."""
     found = StoredPassport.decode(stored)
     issuer = hashlib.sha256(found.issuer).hexdigest()
@@ -163,7 +180,7 @@ def _record(context: Context, guid: str) -> VoucherRecord:
     return context.stores.lineage.get(parse_guid(guid).raw)
 
 
-def _line(one: VoucherSummary) -> JsonObject:
+def _line(one: VoucherSummary) -> VoucherLineOut:
     return {
         "guid": str(Guid(one.guid)),
         "serial": one.serial,

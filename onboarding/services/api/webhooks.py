@@ -6,13 +6,21 @@ from fastapi import Path, Response
 from pydantic import Field, StringConstraints
 
 from onboarding.services import webhooks
+from onboarding.services.api.answers.access import (
+    NewWebhookOut,
+    RedeliveredOut,
+    WebhookDeliveryOut,
+    WebhookOut,
+)
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import (
     Body,
-    JsonObject,
     Limit,
     NumberCursor,
+    TimeCursor,
 )
+from onboarding.services.api.paging import made_at, paged
 from onboarding.services.api.routing import api_router
 from onboarding.services.outgoing import URL_LIMIT, require_url
 from onboarding.services.webhook_signing import secret_text
@@ -46,13 +54,17 @@ class WebhookIn(Body):
 
 
 @router.get("/webhooks", **SECURITY)
-def list_webhooks(context: Ctx) -> JsonObject:
+def list_webhooks(
+    context: Ctx, limit: Limit = 100, cursor: TimeCursor = None
+) -> Listed[WebhookOut]:
     """Every webhook, without secrets."""
-    return {"items": [_shown(one) for one in context.stores.webhooks.list()]}
+    known = context.stores.webhooks.list()
+    page = paged(known, lambda one: made_at(one.created_at, one.id), cursor, limit)
+    return listed(page, _shown)
 
 
 @router.post("/webhooks", status_code=201, **SECURITY)
-def create_webhook(body: WebhookIn, context: Ctx, caller: Caller) -> JsonObject:
+def create_webhook(body: WebhookIn, context: Ctx, caller: Caller) -> NewWebhookOut:
     """Tell somebody of events from now on; its secret is in this answer only."""
     require_url(body.url)
     secret = webhooks.new_secret()
@@ -65,7 +77,7 @@ def create_webhook(body: WebhookIn, context: Ctx, caller: Caller) -> JsonObject:
 
 
 @router.get("/webhooks/{webhook}", **SECURITY)
-def get_webhook(webhook: HookId, context: Ctx) -> JsonObject:
+def get_webhook(webhook: HookId, context: Ctx) -> WebhookOut:
     """One webhook, without its secret."""
     return _shown(context.stores.webhooks.get(webhook))
 
@@ -78,7 +90,7 @@ def delete_webhook(webhook: HookId, context: Ctx, caller: Caller) -> Response:
 
 
 @router.post("/webhooks/{webhook}/rotate", **SECURITY)
-def rotate_secret(webhook: HookId, context: Ctx, caller: Caller) -> JsonObject:
+def rotate_secret(webhook: HookId, context: Ctx, caller: Caller) -> NewWebhookOut:
     """Sign by a new secret; for a day by the old one as well."""
     secret, now = webhooks.new_secret(), context.now()
     until = now + webhooks.OVERLAP_SECONDS
@@ -89,7 +101,7 @@ def rotate_secret(webhook: HookId, context: Ctx, caller: Caller) -> JsonObject:
 
 
 @router.post("/webhooks/{webhook}/resume", **SECURITY)
-def resume(webhook: HookId, context: Ctx, caller: Caller) -> JsonObject:
+def resume(webhook: HookId, context: Ctx, caller: Caller) -> WebhookOut:
     """Send again to a webhook that was stopped, what was kept for it included."""
     context.stores.webhooks.resume(webhook, actor(caller), context.now())
     return _shown(context.stores.webhooks.get(webhook))
@@ -102,27 +114,27 @@ def list_deliveries(
     limit: Limit = 100,
     cursor: NumberCursor = None,
     dead: bool = False,
-) -> JsonObject:
+) -> Listed[WebhookDeliveryOut]:
     """Events on their way, and dead letters; with ``dead`` these only."""
     page = context.stores.webhooks.page(webhook, cursor, limit, dead=dead)
-    return {"items": [_delivery(one) for one in page.items], "next": page.cursor}
+    return listed(page, _delivery)
 
 
 @router.post("/webhooks/{webhook}/redeliver", **SECURITY)
-def redeliver_all(webhook: HookId, context: Ctx) -> JsonObject:
+def redeliver_all(webhook: HookId, context: Ctx) -> RedeliveredOut:
     """Send every dead letter once more."""
     count = context.stores.webhooks.redeliver(webhook, context.now())
     return {"redelivered": count}
 
 
 @router.post("/webhooks/{webhook}/deliveries/{seq}/redeliver", **SECURITY)
-def redeliver(webhook: HookId, seq: Seq, context: Ctx) -> JsonObject:
+def redeliver(webhook: HookId, seq: Seq, context: Ctx) -> RedeliveredOut:
     """Send one dead letter once more."""
     count = context.stores.webhooks.redeliver(webhook, context.now(), seq)
     return {"redelivered": count}
 
 
-def _shown(one: Webhook) -> JsonObject:
+def _shown(one: Webhook) -> WebhookOut:
     return {
         "id": one.id,
         "url": one.url,
@@ -136,7 +148,7 @@ def _shown(one: Webhook) -> JsonObject:
     }
 
 
-def _delivery(one: Delivery) -> JsonObject:
+def _delivery(one: Delivery) -> WebhookDeliveryOut:
     return {
         "seq": one.seq,
         "state": "dead" if one.dead else "pending",

@@ -6,9 +6,8 @@ keep their shape.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.answers.devices import AppraisalOut
 
 LANES = {"passed": 30, "failed": 70, "not-checked": 110}  # y of each outcome
 _SHORTEST = 600  # seconds that a drawing spans at least
@@ -52,7 +51,7 @@ class Chart:
     counts: tuple[tuple[str, int], ...]
 
 
-def chart(appraisals: Sequence[JsonObject], now: int) -> Chart:
+def chart(appraisals: Sequence[AppraisalOut], now: int) -> Chart:
     """Draw appraisals, newest first, as the API shows them, up to ``now``."""
     first = min((one["at"] for one in appraisals), default=now)
     start = min(first, now - _SHORTEST)
@@ -76,7 +75,7 @@ def chart(appraisals: Sequence[JsonObject], now: int) -> Chart:
     return Chart(marks, leases, ticks, counts)
 
 
-def _mark(one: dict[str, Any], x: float) -> Mark:
+def _mark(one: AppraisalOut, x: float) -> Mark:
     outcome = str(one["verdict"])
     failures = "; ".join(str(each["message"]) for each in one["failures"])
     compared = ", ".join(one["compared"]) or "nothing"

@@ -15,15 +15,18 @@ from onboarding.services.api import (
     resale,
     vouchers,
 )
+from onboarding.services.api.answers.vouchers import AncestorOut
 from onboarding.services.api.auth import Ctx
 from onboarding.services.api.events import shown_event
-from onboarding.services.api.fields import GuidPath, JsonObject, parse_guid
+from onboarding.services.api.fields import GuidPath, parse_guid
+from onboarding.services.api.paging import EVERY
 from onboarding.services.console.chart import chart
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import pages_router, render
 from onboarding.services.console.way import way
 from onboarding.services.context import Context
 from onboarding.store.errors import NotFound
+from onboarding.store.policies import PolicyKind
 
 router = pages_router()
 
@@ -71,16 +74,13 @@ def _choices(context: Context) -> dict[str, Any]:
     return {
         "manifests": known,
         "named": {one["digest"]: f"{one['name']} {one['version']}" for one in known},
-        "policies": [
-            one
-            for one in policies.list_policies(context)["items"]
-            if one["kind"] == "attestation"
+        "policies": policies.list_policies(context, EVERY, kind=PolicyKind.ATTESTATION)[
+            "items"
         ],
     }
 
 
-def _lineage(context: Context, guid: str) -> list[JsonObject]:
+def _lineage(context: Context, guid: str) -> list[AncestorOut]:
     with suppress(NotFound):
-        items: list[JsonObject] = resale.get_lineage(guid, context)["items"]
-        return items
+        return resale.get_lineage(guid, context)["items"]
     return []

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from onboarding.services.api import device_actions, device_settings, to0
 from onboarding.services.api.auth import Ctx
 from onboarding.services.api.conditions import ALWAYS
-from onboarding.services.api.fields import GuidPath, JsonObject
+from onboarding.services.api.fields import GuidPath
 from onboarding.services.console.guard import Current, Form, FormFields, takes_form
 from onboarding.services.console.pages import pages_router, see_other
 from onboarding.services.context import Context
@@ -19,35 +19,35 @@ from onboarding.store.apikeys import ApiKey, Role
 router = pages_router()
 
 BOTH = (Role.OPERATOR, Role.SECURITY)
-Action = Callable[[str, Form, Context, ApiKey], JsonObject | Response]
+Action = Callable[[str, Form, Context, ApiKey], object]
 
 
-def _freeze(guid: str, form: Form, context: Context, key: ApiKey) -> JsonObject:
+def _freeze(guid: str, form: Form, context: Context, key: ApiKey) -> object:
     frozen = form.get("frozen") == "yes"
     body = device_actions.FreezeIn(frozen=frozen, reason=form.get("reason", ""))
     return device_actions.put_freeze(guid, body, context, key)
 
 
-def _withdraw(guid: str, form: Form, context: Context, key: ApiKey) -> JsonObject:
+def _withdraw(guid: str, form: Form, context: Context, key: ApiKey) -> object:
     body = device_actions.ReasonIn(reason=form.get("reason", ""))
     return device_actions.withdraw(guid, body, context, key)
 
 
-def _retire(guid: str, form: Form, context: Context, key: ApiKey) -> JsonObject:
+def _retire(guid: str, form: Form, context: Context, key: ApiKey) -> object:
     body = device_actions.ReasonIn(reason=form.get("reason", ""))
     return device_actions.retire(guid, body, context, key)
 
 
-def _register(guid: str, _form: Form, context: Context, _key: ApiKey) -> JsonObject:
+def _register(guid: str, _form: Form, context: Context, _key: ApiKey) -> object:
     return to0.register_now(guid, context)
 
 
-def _policy(guid: str, form: Form, context: Context, key: ApiKey) -> Response:
+def _policy(guid: str, form: Form, context: Context, key: ApiKey) -> object:
     body = device_settings.PolicyChoice(policy=form.get("policy", ""))
     return device_settings.put_policy(guid, body, context, key, ALWAYS)
 
 
-def _manifest(guid: str, form: Form, context: Context, key: ApiKey) -> Response:
+def _manifest(guid: str, form: Form, context: Context, key: ApiKey) -> object:
     name, _, version = form.get("manifest", "").partition("@")
     number = int(version) if version.isascii() and version.isdecimal() else None
     chosen: dict[str, Any] = {"manifest": name or None, "version": number}

@@ -1,13 +1,15 @@
 """Policies: each in its newest version, one version, and what changed between two."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import Request, Response
 
 from attestation.policy import AttestationPolicy, ReleasePolicy
 from onboarding.services.api import cohorts
 from onboarding.services.api import policies as api
+from onboarding.services.api.answers.policies import PolicyOut
 from onboarding.services.api.auth import Ctx
+from onboarding.services.api.paging import EVERY
 from onboarding.services.api.policies import NamePath, VersionQuery
 from onboarding.services.console.changes import changes, members
 from onboarding.services.console.guard import Current, allows
@@ -23,8 +25,8 @@ MOST = 500  # lines of what may run that a page shows; the API has them all
 @router.get("/policies", **allows(*api.READERS))
 def policy_list(request: Request, context: Ctx, session: Current) -> Response:
     """Every policy in its newest version, and the cohorts."""
-    found = api.list_policies(context)["items"]
-    known = cohorts.list_cohorts(context)["items"]
+    found = api.list_policies(context, EVERY)["items"]
+    known = cohorts.list_cohorts(context, EVERY)["items"]
     return render(request, "policies.html", session, policies=found, cohorts=known)
 
 
@@ -55,11 +57,9 @@ def policy_page(
     )
 
 
-def _policy(
-    context: Context, shown: dict[str, Any]
-) -> AttestationPolicy | ReleasePolicy:
+def _policy(context: Context, shown: PolicyOut) -> AttestationPolicy | ReleasePolicy:
     return api.stored(context.stores.policies.get(shown["name"], shown["version"]))
 
 
-def _content(shown: dict[str, object]) -> dict[str, object]:
+def _content(shown: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in shown.items() if name != "versions"}

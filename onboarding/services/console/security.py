@@ -6,6 +6,7 @@ from onboarding.services.api import ek_acceptances
 from onboarding.services.api import security as api
 from onboarding.services.api.auth import Ctx
 from onboarding.services.api.fields import TimeCursor
+from onboarding.services.api.paging import EVERY
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import pages_router, render
 from onboarding.services.console.query import link
@@ -29,7 +30,7 @@ def overview(
         session,
         overview=found,
         devices=stale["items"],
-        acceptances=ek_acceptances.list_acceptances(context)["items"],
+        acceptances=ek_acceptances.list_acceptances(context, EVERY)["items"],
         first=link("/security") if cursor else None,
         next=link("/security", cursor=next_page) if next_page else None,
     )

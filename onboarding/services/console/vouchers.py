@@ -9,6 +9,7 @@ from onboarding.services.api import vouchers as api
 from onboarding.services.api.auth import Ctx
 from onboarding.services.api.fields import BytesCursor, GuidPath
 from onboarding.services.api.keys import list_keys
+from onboarding.services.api.paging import EVERY
 from onboarding.services.console.guard import Current, allows
 from onboarding.services.console.pages import HEADERS, pages_router, render, see_other
 from onboarding.services.console.query import link
@@ -37,7 +38,7 @@ def voucher_list(
     page = api.list_vouchers(
         context, session.key, PAGE, cursor, None, q.strip() or None
     )
-    keys = {one["fingerprint"] for one in list_keys(context)["items"]}
+    keys = {one["fingerprint"] for one in list_keys(context, EVERY)["items"]}
     return render(
         request,
         "vouchers.html",
@@ -56,7 +57,7 @@ def voucher_page(
     request: Request, guid: GuidPath, context: Ctx, session: Current
 ) -> Response:
     """One voucher with all that can be read from it."""
-    keys = {one["fingerprint"] for one in list_keys(context)["items"]}
+    keys = {one["fingerprint"] for one in list_keys(context, EVERY)["items"]}
     sees_devices = session.key.role in (*devices.READERS, Role.ADMIN)
     lineage = resale.get_lineage(guid, context)["items"] if sees_devices else []
     shown = api.get_voucher(guid, context)

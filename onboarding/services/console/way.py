@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from onboarding.services.api.fields import JsonObject
+from onboarding.services.api.answers.devices import DeviceOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Milestone:
 
 
 def way(
-    device: JsonObject, entries: int, registered_at: int | None, now: int
+    device: DeviceOut, entries: int, registered_at: int | None, now: int
 ) -> tuple[Milestone, ...]:
     """Return the steps in order, also those that are still to come.
 
@@ -46,7 +46,7 @@ def _step(name: str, at: int | None, said: str) -> Milestone:
     return Milestone(name, "todo" if at is None else "good", at, said)
 
 
-def _registered(device: JsonObject, at: int | None, now: int) -> Milestone:
+def _registered(device: DeviceOut, at: int | None, now: int) -> Milestone:
     owned, until = device["owned_at"] is not None, device["registered_until"]
     if at is None:
         said = "came by itself" if owned else "at no rendezvous server"
@@ -56,7 +56,7 @@ def _registered(device: JsonObject, at: int | None, now: int) -> Milestone:
     return Milestone("Registered", "warn", at, "ran out")
 
 
-def _attested(device: JsonObject) -> Milestone:
+def _attested(device: DeviceOut) -> Milestone:
     at, state = device["appraised_at"], device["state"]
     if at is None:
         return Milestone("Attested", "todo", None, "no appraisal yet")
@@ -67,7 +67,7 @@ def _attested(device: JsonObject) -> Milestone:
     return Milestone("Attested", "good", at, "the last appraisal passed")
 
 
-def _released(device: JsonObject) -> Milestone:
+def _released(device: DeviceOut) -> Milestone:
     withdrawn = device["withdrawn_at"]
     if withdrawn is not None:
         removal = f"taken back; removal {device['removal']}"

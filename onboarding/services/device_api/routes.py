@@ -5,22 +5,24 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from typing_extensions import TypedDict
 
 from attestation.device_auth import Purpose
+from onboarding.services.api.answers.kinds import Seconds
 from onboarding.services.api.auth import RawBody
 from onboarding.services.api.fields import (
     Body,
     GuidText,
-    JsonObject,
     encode_bytes,
     parse_guid,
 )
-from onboarding.services.api.routing import BYTES, REFUSALS, StrictRoute, takes
+from onboarding.services.api.routing import BYTES, REFUSALS, StrictRoute, gives, takes
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
 from onboarding.services.device_api.proxy import PREFIX as KEYLIME
 from onboarding.services.device_api.proxy import KeylimeProxy, bounded_body
 from onboarding.services.device_api.requests import (
+    CBOR,
     DeviceCall,
     DeviceRequests,
     answer,
@@ -36,6 +38,13 @@ class ChallengeIn(Body):
     """Who wants to make a request."""
 
     guid: GuidText
+
+
+class ChallengeOut(TypedDict):
+    """A challenge, base64url, and when it is no longer good."""
+
+    challenge: str
+    expires: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class DeviceCalls:
             "/report": DeviceRoute(Purpose.REPORT, desk.report),
         }
 
-    def challenge(self, guid: Guid) -> JsonObject:
+    def challenge(self, guid: Guid) -> ChallengeOut:
         """A challenge for one signed request; nothing is stored for it."""
         made, expires = self._requests.challenge(guid)
         return {"challenge": encode_bytes(made), "expires": expires}
@@ -99,7 +108,7 @@ def device_router(calls: DeviceCalls) -> APIRouter:
     )
 
     @router.post("/challenge")
-    def challenge(body: ChallengeIn) -> JsonObject:
+    def challenge(body: ChallengeIn) -> ChallengeOut:
         """A challenge for one signed request; nothing is stored for it."""
         return calls.challenge(parse_guid(body.guid))
 
@@ -114,7 +123,7 @@ def device_router(calls: DeviceCalls) -> APIRouter:
             name=path.strip("/").replace("/", "_"),
             summary=(known.act.__doc__ or "").split("\n")[0],
             **_COSE,
-            response_class=Response,
+            **gives(CBOR),
         )
 
     for path, known in calls.routes.items():

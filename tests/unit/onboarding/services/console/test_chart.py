@@ -1,24 +1,26 @@
 """Appraisals as a drawing: in order, inside it, and said in words, too."""
 
-from typing import Any
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onboarding.services.api.answers.devices import AppraisalOut
 from onboarding.services.console.chart import LANES, chart
 
 NOW = 1_800_000_000
 
 
-def appraisal(at: int, verdict: str, lease: int | None) -> dict[str, Any]:
+def appraisal(at: int, verdict: str, lease: int | None) -> AppraisalOut:
     failed = verdict == "failed"
-    return {
+    shown = {
         "at": at,
         "verdict": verdict,
         "lease_expires": None if lease is None else at + lease,
         "compared": ["pcr:sha256:7"],
         "failures": [{"message": "PCR 7 differs"}] if failed else [],
     }
+    return cast(AppraisalOut, shown)
 
 
 APPRAISALS = st.lists(
@@ -39,7 +41,7 @@ def share(text: str) -> float:
 
 @given(APPRAISALS)
 def test_everything_is_drawn_inside_and_in_the_order_of_time(
-    appraisals: list[dict[str, Any]],
+    appraisals: list[AppraisalOut],
 ) -> None:
     drawn = chart(appraisals, NOW)
     places = [share(one.x) for one in drawn.marks]

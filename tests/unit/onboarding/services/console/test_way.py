@@ -1,9 +1,10 @@
 """The way of a device, step by step."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from onboarding.services.api.answers.devices import DeviceOut
 from onboarding.services.console.way import way
 
 NOW = 1_800_000_000
@@ -26,7 +27,7 @@ GOOD = {**TAKEN, "appraised_at": NOW - 60, "lease_expires": NOW + 60}
 
 
 def reached(entries: int = 1, at: int | None = None, **facts: Any) -> dict[str, str]:
-    steps = way({**NOTHING, **facts}, entries, at, NOW)
+    steps = way(cast(DeviceOut, {**NOTHING, **facts}), entries, at, NOW)
     return {one.name: one.reached for one in steps}
 
 
