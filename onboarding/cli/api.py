@@ -22,6 +22,7 @@ LIMIT = 64 * 1024 * 1024
 QUIET_SECONDS = 60.0  # a stream says something every 15
 TRIES, AGAIN_SECONDS = 3, 1.0
 MAX_CA = 4 * 1024 * 1024
+LINES = "application/x-ndjson"
 
 
 class Api:
@@ -93,7 +94,7 @@ class Api:
             try:
                 for sent in self._stream(path, asked, headers):
                     last, failures = sent.id, 0
-                    yield _event(sent.data)
+                    yield _object(sent.data)
             except httpx.HTTPError as error:
                 failures += 1
                 if failures == TRIES:
@@ -108,10 +109,30 @@ class Api:
         with self._client.stream(
             "GET", url, params=query, headers=headers, timeout=waits
         ) as answer:
-            if answer.status_code != 200:
-                body = b"".join(islice(answer.iter_bytes(65536), 4))
-                raise read_problem(Reply(answer.status_code, answer.headers, body))
+            _require_good(answer)
             yield from events_of(answer.iter_bytes())
+
+    def lines(self, path: str, content: bytes, kind: str) -> Iterator[dict[str, Any]]:
+        """POST; yield each line of the answer, as JSON, when it is there.
+
+        Raises:
+            Problem: The service refuses, and says why.
+            Unreachable: No answer, one that broke off, or one that is none.
+        """
+        sent = {**self._headers, "Accept": LINES, "Content-Type": kind}
+        waits = httpx.Timeout(30.0, read=QUIET_SECONDS)
+        try:
+            with self._client.stream(
+                "POST",
+                f"{self._base}/{path}",
+                headers=sent,
+                content=content,
+                timeout=waits,
+            ) as answer:
+                _require_good(answer)
+                yield from map(_object, answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{path} broke off: {error}") from error
 
     @staticmethod
     def read(reply: Reply) -> object:
@@ -124,13 +145,19 @@ class Api:
             raise Unreachable("the service answered with no JSON") from error
 
 
-def _event(data: str) -> dict[str, Any]:
+def _require_good(answer: httpx.Response) -> None:
+    if answer.status_code != 200:
+        body = b"".join(islice(answer.iter_bytes(65536), 4))
+        raise read_problem(Reply(answer.status_code, answer.headers, body))
+
+
+def _object(data: str) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except ValueError as error:
-        raise Unreachable("an event is no JSON") from error
+        raise Unreachable("a part of the answer is no JSON") from error
     if not isinstance(found, dict):
-        raise Unreachable("an event is no object")
+        raise Unreachable("a part of the answer is no object")
     return found
 
 

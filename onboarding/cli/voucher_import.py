@@ -1,5 +1,6 @@
 """``vouchgate voucher import``: a file of any size, part by part, and how far it is."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from onboarding.cli.api import Api, connected
-from onboarding.cli.bulk import Part, post_once, send_parts
+from onboarding.cli.api import AGAIN_SECONDS, TRIES, Api, connected
+from onboarding.cli.bulk import cut
 from onboarding.cli.files import read_file
 from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import (
@@ -21,15 +22,14 @@ from onboarding.cli.output import (
     unusable,
 )
 from onboarding.cli.progress import progress
-from onboarding.device.errors import Problem
+from onboarding.device.errors import Problem, Unreachable
 from ownership_vouchers.errors import CheckFailed, VoucherError
 from ownership_vouchers.pem import load_voucher, split_vouchers
 
 app = typer.Typer()
 
-TOGETHER = 100  # vouchers of one request, which has at most 16 MiB
+TOGETHER, MOST = 500, 8 * 1024 * 1024  # vouchers of one request, and bytes
 PEM_TYPE = "application/x-pem-file"
-ALL_REFUSED = "vouchers-refused"
 AGAIN = "Run it again: what is there already stays unchanged."
 COUNTS = ("imported", "extended", "unchanged", "refused")
 
@@ -64,18 +64,22 @@ def import_(
 
 def parts(
     blocks: list[bytes], passports: dict[bytes, bytes], together: int = TOGETHER
-) -> Iterator[Part]:
-    """Yield what goes in each request.
+) -> Iterator[list[bytes]]:
+    """Yield the vouchers of each request.
 
     Args:
         blocks: Vouchers, each PEM or CBOR.
-        passports: PEM, by the GUID of the device; each goes with its voucher.
+        passports: PEM, by the GUID of the device; each goes behind its voucher.
     """
-    for start in range(0, len(blocks), together):
-        some = blocks[start : start + together]
-        glue = b"\n" if some[0].startswith(b"-----") else b""
-        with_them = (passports.get(_guid(one), b"") for one in some)
-        yield Part(len(some), glue.join([*some, *filter(None, with_them)]))
+    with_them = (_beside(one, passports) for one in blocks)
+    return cut(with_them, len, MOST, together)
+
+
+def _beside(block: bytes, passports: dict[bytes, bytes]) -> bytes:
+    """A voucher with its passport, if it has one and is text, too."""
+    if not block.startswith(b"-----"):
+        return block
+    return b"\n".join([block, passports.get(_guid(block), b"")])
 
 
 def _read(file: Path) -> tuple[list[bytes], dict[bytes, bytes]]:
@@ -107,40 +111,56 @@ def _guid(block: bytes) -> bytes:
 
 
 def _import(
-    api: Api, bodies: Sequence[Part], tell: Callable[[int], None]
+    api: Api, bodies: Sequence[list[bytes]], tell: Callable[[int], None]
 ) -> dict[str, Any]:
     """One report of all parts. Raises CliError: some parts are not dealt with."""
-    counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
     results: list[dict[str, Any]] = []
-
-    def send(part: Part) -> None:
-        report = _send(api, part.body)
-        for one in report["results"]:
-            results.append({**one, "index": len(results)})
-        counts.update({name: report[name] for name in COUNTS})
-
-    send_parts(send, bodies, tell, AGAIN)
-    return {**counts, "results": results}
-
-
-def _send(api: Api, body: bytes) -> dict[str, Any]:
-    """A part's report, also when all were refused: then it is a problem document."""
-    try:
-        report = post_once(api, "vouchers", body, PEM_TYPE)
-    except Problem as problem:
-        if problem.code != ALL_REFUSED:
-            raise
-        report = problem.document
-    if not isinstance(report, dict) or not _whole(report):
-        raise CliError("the service's answer is not an import report")
-    return report
+    total = sum(map(len, bodies))
+    for part in bodies:
+        try:
+            for one in _told(api, part):
+                results.append({**one, "index": len(results)})
+                tell(1)
+        except (Problem, Unreachable) as error:
+            if not results:
+                raise
+            done = f"{len(results)} of {total} were done before"
+            raise CliError(f"{error}\n{done}", AGAIN) from error
+    counts = Counter(str(one.get("status")) for one in results)
+    return {**{name: counts[name] for name in COUNTS}, "results": results}
 
 
-def _whole(report: dict[str, Any]) -> bool:
-    results = report.get("results")
-    counted = all(isinstance(report.get(name), int) for name in COUNTS)
-    return (
-        counted
-        and isinstance(results, list)
-        and all(isinstance(one, dict) for one in results)
-    )
+def _told(api: Api, part: list[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield what became of each; where the answer breaks off, the rest is sent again.
+
+    Raises:
+        Problem: The service refuses, and says why.
+        Unreachable: No answer, not even to the last try.
+    """
+    done, failures = 0, 0
+    while done < len(part):
+        try:
+            for one in _items(api, b"".join(part[done:])):
+                done, failures = done + 1, 0
+                yield one
+        except Unreachable:
+            failures += 1
+            if failures == TRIES:
+                raise
+            time.sleep(AGAIN_SECONDS)
+        else:
+            return
+
+
+def _items(api: Api, body: bytes) -> Iterator[dict[str, Any]]:
+    for line in api.lines("vouchers", body, PEM_TYPE):
+        match line:
+            case {"item": dict(one)}:
+                yield one
+            case {"problem": dict(told)}:
+                raise Unreachable(str(told.get("detail")))
+            case {"counts": _}:
+                return
+            case _:
+                raise Unreachable("the service's answer is not an import report")
+    raise Unreachable("the service's answer broke off")

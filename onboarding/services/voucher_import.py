@@ -69,7 +69,9 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Import:
+class Work:
+    """What an import goes by, as of its beginning; ``passports`` may grow."""
+
     context: Context
     actor: str
     trust: Trust
@@ -118,28 +120,38 @@ def begin_import(context: Context, data: bytes, actor: str) -> Import:
         VoucherError: The file as a whole is none of vouchers.
     """
     blocks = split_vouchers(data)
+    work = begun(context, actor)
+    work.passports.update(passports_of(data))
+    parts = range(0, len(blocks), TOGETHER)
+    found = (deal(work, blocks[at : at + TOGETHER], at) for at in parts)
+    return Import(len(blocks), (one for part in found for one in part))
+
+
+def begun(context: Context, actor: str) -> Work:
+    """Whom vouchers are taken from and whose they may be, just now."""
     ring = context.keyrings[KeyKind.OWNER]
     ring.refresh()
-    work = _Import(
-        context,
-        actor,
-        load_trust(context.stores.settings),
-        ring.public_keys(),
-        _passports(data),
-    )
-    parts = range(0, len(blocks), TOGETHER)
-    found = (_part(work, blocks[start : start + TOGETHER]) for start in parts)
-    told = (one for part in found for one in part)
-    results = (_result(index, one) for index, one in enumerate(told))
-    return Import(len(blocks), results)
+    trust = load_trust(context.stores.settings)
+    return Work(context, actor, trust, ring.public_keys(), {})
 
 
-def _passports(data: bytes) -> dict[Guid, bytes]:
+def deal(work: Work, blocks: Sequence[bytes], first: int) -> list[ItemResult]:
+    """Take some vouchers in one commit; ``first`` is the number of the first."""
+    found = enumerate(_part(work, blocks), first)
+    return [_result(number, one) for number, one in found]
+
+
+def passports_of(data: bytes) -> dict[Guid, bytes]:
+    """The passports in a file, or in the text between vouchers, by device.
+
+    Raises:
+        MalformedError: A block that is not base64.
+    """
     found = ((claimed_guid(one), one) for one in passport_pem.load(data))
     return {guid: document for guid, document in found if guid is not None}
 
 
-def _part(work: _Import, blocks: Sequence[bytes]) -> list[_Arrival | _Refusal]:
+def _part(work: Work, blocks: Sequence[bytes]) -> list[_Arrival | _Refusal]:
     """Check some vouchers, then store those that hold in one commit."""
     found = [_checked(work, block) for block in blocks]
     good = [one for one in found if isinstance(one, _Arrival)]
@@ -152,7 +164,7 @@ def _part(work: _Import, blocks: Sequence[bytes]) -> list[_Arrival | _Refusal]:
     return found
 
 
-def _checked(work: _Import, block: bytes) -> _Arrival | _Refusal:
+def _checked(work: Work, block: bytes) -> _Arrival | _Refusal:
     time.sleep(YIELD_SECONDS)
     guid: Guid | None = None
     try:
@@ -163,7 +175,7 @@ def _checked(work: _Import, block: bytes) -> _Arrival | _Refusal:
         return _Refusal(guid, error)
 
 
-def _arrival(work: _Import, voucher: Voucher) -> _Arrival:
+def _arrival(work: Work, voucher: Voucher) -> _Arrival:
     _require_usable(work.context, voucher)
     verify(voucher, device_roots=work.trust.roots, owner_keys=work.owner_keys)
     if not work.trust.admits(voucher.header.manufacturer_key):
@@ -175,7 +187,7 @@ def _arrival(work: _Import, voucher: Voucher) -> _Arrival:
     return _Arrival(voucher.guid, record, passport, how)
 
 
-def _settled(work: _Import, good: Sequence[_Arrival]) -> list[_Arrival | _Refusal]:
+def _settled(work: Work, good: Sequence[_Arrival]) -> list[_Arrival | _Refusal]:
     """Store them together; by themselves, if one of them cannot be."""
     if not good:
         return []
@@ -187,7 +199,7 @@ def _settled(work: _Import, good: Sequence[_Arrival]) -> list[_Arrival | _Refusa
     return [done for one in good for done in _settled(work, [one])]
 
 
-def _stored(work: _Import, good: Sequence[_Arrival]) -> list[_Arrival | _Refusal]:
+def _stored(work: Work, good: Sequence[_Arrival]) -> list[_Arrival | _Refusal]:
     stores = work.context.stores
     records = [one.record for one in good]
     done = stores.vouchers.add_all(records, work.actor, bought=True, begins=to0.KIND)
@@ -211,7 +223,7 @@ def _result(index: int, one: _Arrival | _Refusal) -> ItemResult:
 
 
 def _passport(
-    work: _Import, voucher: Voucher
+    work: Work, voucher: Voucher
 ) -> tuple[StoredPassport | None, Passport | None, str]:
     document = work.passports.get(voucher.guid)
     if document is None:
@@ -259,7 +271,7 @@ def _code(error: Exception) -> str:
             return "malformed"
 
 
-def _refused(work: _Import, one: _Refusal) -> Event:
+def _refused(work: Work, one: _Refusal) -> Event:
     raw = None if one.guid is None else one.guid.raw
     told = {"code": _code(one.error), "detail": str(one.error)[:500]}
     return Event("voucher.refused", work.actor, work.context.now(), raw, None, told)

@@ -63,7 +63,7 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
             in it than MAX_ITEMS or MAX_PAIRS.
     """
     if len(data) > _SMALL:
-        _survey(data)
+        survey(data)
     try:
         item, end = cbor2.loads(
             b"".join((_PAIR, data, _AT_END)),
@@ -79,7 +79,7 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
     return cast(object, item)
 
 
-def _survey(data: bytes, start: int = 0) -> int:
+def survey(data: bytes, start: int = 0) -> int:
     """Return where the item at ``start`` ends; nothing is built from it.
 
     A map whose keys are chosen to hash alike takes time by the square of their
@@ -111,7 +111,7 @@ def split_sequence(data: bytes, limit: int, item_limit: int) -> tuple[bytes, ...
     items: list[bytes] = []
     start = 0
     while start < len(data) and len(items) < limit:
-        end = _survey(data, start)
+        end = survey(data, start)
         if end - start > item_limit:
             raise MalformedError(f"an item over {item_limit} bytes")
         items.append(data[start:end])
@@ -160,7 +160,7 @@ def parts(
 ) -> tuple[tuple[bytes, object], ...]:
     """As ``split``, each item's bytes with what ``decode`` makes of them."""
     if len(data) > _SMALL:
-        _survey(data)
+        survey(data)
     start = 0
     if tag is not None:
         if data[:1] != bytes([0xC0 | tag]):

@@ -25,8 +25,8 @@ from ownership_vouchers.voucher import MAX_VOUCHER, Voucher
 MAX_VOUCHERS = 10_000
 MAX_FILE = 64 * 1024 * 1024
 
-_BEGIN = b"-----BEGIN OWNERSHIP VOUCHER-----"
-_END = b"-----END OWNERSHIP VOUCHER-----"
+BEGIN = b"-----BEGIN OWNERSHIP VOUCHER-----"
+END = b"-----END OWNERSHIP VOUCHER-----"
 _COLUMNS = 64
 _SPACE = b" \t\r\n"
 
@@ -53,7 +53,7 @@ def split_vouchers(data: bytes, limit: int = MAX_VOUCHERS) -> list[bytes]:
     """
     if len(data) > MAX_FILE:
         raise CheckFailed(Check.LIMITS, f"file over {MAX_FILE} bytes")
-    if _BEGIN in data:
+    if BEGIN in data:
         blocks = _split_pem(data)
     else:
         blocks = list(cbor.split_sequence(data, limit + 1, MAX_VOUCHER))
@@ -86,7 +86,7 @@ def load_buyer(data: bytes) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
 
 def load_voucher(block: bytes) -> Voucher:
     """Read one voucher, PEM or CBOR. Errors as for ``load_vouchers``."""
-    if block.startswith(_BEGIN):
+    if block.startswith(BEGIN):
         return Voucher.from_cbor(_unarmour(block))
     return Voucher.from_cbor(block)
 
@@ -95,21 +95,21 @@ def dump_pem(voucher: Voucher) -> str:
     """Write one PEM block, lines of 64 columns, with a newline at its end."""
     text = base64.b64encode(voucher.raw).decode()
     lines = [text[i : i + _COLUMNS] for i in range(0, len(text), _COLUMNS)]
-    return "\n".join([_BEGIN.decode(), *lines, _END.decode(), ""])
+    return "\n".join([BEGIN.decode(), *lines, END.decode(), ""])
 
 
 def _split_pem(data: bytes) -> list[bytes]:
     blocks = []
-    for part in data.split(_BEGIN)[1:]:
-        body, end, _ = part.partition(_END)
+    for part in data.split(BEGIN)[1:]:
+        body, end, _ = part.partition(END)
         if not end:
             raise MalformedError("a PEM block without its end")
-        blocks.append(_BEGIN + body + _END)
+        blocks.append(BEGIN + body + END)
     return blocks
 
 
 def _unarmour(block: bytes) -> bytes:
-    body = block.removeprefix(_BEGIN).removesuffix(_END)
+    body = block.removeprefix(BEGIN).removesuffix(END)
     if len(body) > 2 * MAX_VOUCHER:
         raise CheckFailed(Check.LIMITS, f"voucher over {MAX_VOUCHER} bytes")
     try:

@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from onboarding.services.api import problems
 from onboarding.services.api.auth import Ctx, RawBody, actor
 from onboarding.services.api.fields import JsonObject
-from onboarding.services.api.voucher_import import shown_item
+from onboarding.services.api.voucher_import import LINES, shown_item
 from onboarding.services.console.guard import (
     Current,
     FormFields,
@@ -34,7 +34,7 @@ from onboarding.store.errors import StoreError
 router = APIRouter(include_in_schema=False)  # refuses a script in JSON
 pages = pages_router()
 
-LINES = "application/x-ndjson"
+
 # A file is read whole by the script's request; a form's text is held to 1 MiB.
 
 
