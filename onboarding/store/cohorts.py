@@ -100,14 +100,19 @@ class CohortStore:
             writing.session.exec(seen)
             return _changed(writing, row, "cohort.enforced", actor, at)
 
-    def remove(self, name: str, actor: str, at: int) -> None:
+    def remove(
+        self, name: str, actor: str, at: int, seen: Seen[CohortRecord] | None = None
+    ) -> None:
         """End a cohort: its devices are held to what else is assigned to them.
 
         Raises:
             NotFound: There is no such cohort.
+            Conflict: It is not as it was seen.
         """
         with self._database.transaction() as writing:
             row = _row(writing.session, name, locked=True)
+            if seen is not None:
+                seen.require(_record(row))
             detail = _detail(row)
             writing.session.delete(row)
             writing.log(Event("cohort.removed", actor, at, None, None, detail))

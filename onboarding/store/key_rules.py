@@ -123,14 +123,24 @@ class KeyRuleStore:
                 seen.require(_rule(found[0]) if found else None)
             connection.count(_PUT, values)
 
-    def remove(self, holder: Holder, fingerprint: str, actor: str, at: int) -> None:
-        """Say nothing of a key any more. Raises NotFound."""
+    def remove(
+        self,
+        holder: Holder,
+        fingerprint: str,
+        actor: str,
+        at: int,
+        seen: Seen[KeyRule] | None = None,
+    ) -> None:
+        """Say nothing of a key any more. Raises NotFound, and Conflict as ``put``."""
         detail = {"holder": holder.value}
         digest = bytes.fromhex(fingerprint)
         with self._direct.transaction() as connection:
             append(
                 connection, Event("key_rule.removed", actor, at, None, digest, detail)
             )
+            if seen is not None:
+                found = connection.rows(_GET, (holder.value, fingerprint))
+                seen.require(_rule(found[0]) if found else None)
             if not connection.count(_REMOVE, (holder.value, fingerprint)):
                 raise NotFound(f"there is no rule for that {holder.value}'s key")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from onboarding.store import bearer
 from onboarding.store.database import Database
-from onboarding.store.direct import Sql
+from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import ApiKeyRefused, Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 
@@ -33,7 +33,10 @@ _PUT = Sql(
     "version = production_lines.version + 1, body = excluded.body, "
     "updated_at = excluded.updated_at, updated_by = excluded.updated_by"
 )
-_DELETE = Sql("DELETE FROM production_lines WHERE name = ?")
+_DELETE = Sql(
+    "DELETE FROM production_lines WHERE name = ? "
+    "AND (CAST(? AS INTEGER) IS NULL OR version = CAST(? AS INTEGER))"
+)
 _STATIONS = Sql(
     "SELECT id, line, name, created_at, created_by, revoked_at FROM line_stations "
     "WHERE line = ? ORDER BY created_at, id"
@@ -134,15 +137,18 @@ class LineStore:
                 raise Conflict("the line was changed meanwhile")
             return done
 
-    def delete(self, name: str, actor: str, at: int) -> None:
+    def delete(
+        self, name: str, actor: str, at: int, expected: int | None = None
+    ) -> None:
         """Take a line away, and dismiss its stations.
 
         Raises:
             NotFound: There is no such line.
+            Conflict: Its version is not ``expected``.
         """
         with self._direct.transaction() as connection:
-            if connection.count(_DELETE, (name,)) == 0:
-                raise NotFound(f"there is no production line {name}")
+            if connection.count(_DELETE, (name, expected, expected)) == 0:
+                raise _missing(connection, name)
             connection.count(_DISMISS_ALL, (at, name))
             append(connection, Event("line.removed", actor, at, detail={"line": name}))
 
@@ -194,3 +200,10 @@ class LineStore:
         if not hmac.compare_digest(stored, found[1]) or row is None:
             raise ApiKeyRefused(_REFUSED)
         return str(row[1])
+
+
+def _missing(connection: Connection, name: str) -> NotFound | Conflict:
+    """Why no line of that name and version was there to delete."""
+    if connection.rows(_GET, (name,)):
+        return Conflict("the line was changed meanwhile")
+    return NotFound(f"there is no production line {name}")

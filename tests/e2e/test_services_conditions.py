@@ -173,6 +173,26 @@ def test_what_has_a_name_is_changed_only_from_the_state_that_was_seen(
     assert put_body(fresh, path, one).status_code == 200
 
 
+@pytest.mark.parametrize("path", NAMED)
+def test_what_has_a_name_is_deleted_only_as_it_was_seen(fresh: Api, path: str) -> None:
+    fresh.call("POST", "/policies", json={**BODIES["POST /policies"], "name": "boot"})
+    one, other = NAMED[path]
+    key, http = {"X-API-Key": fresh.keys[Role.ADMIN]}, fresh.service.http
+
+    def delete(tag: str) -> httpx.Response:
+        return http.delete(f"/api/v1{path}", headers={**key, "If-Match": tag})
+
+    seen = put_body(fresh, path, one).headers["etag"]
+    assert put_body(fresh, path, other).status_code == 200
+    assert refused(delete(seen))
+    now = tag_now(fresh, path)
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(delete, now) for _ in range(2)]
+    first, second = sorted(each.result().status_code for each in tries)
+    assert (first, second in (404, 412)) == (204, True)
+    assert refused(put_body(fresh, path, one, if_match="*"))
+
+
 def test_plans_and_credentials_are_changed_only_as_they_were_seen(
     console: Console,
 ) -> None:

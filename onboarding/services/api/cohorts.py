@@ -173,11 +173,13 @@ def update_cohort(
 
 
 @router.delete("/cohorts/{name}", status_code=204, **needs(Role.SECURITY))
-def delete_cohort(name: NamePath, context: Ctx, caller: Caller) -> Response:
+def delete_cohort(name: NamePath, context: Ctx, caller: Caller, when: When) -> Response:
     """End a cohort: its devices are held to what else is assigned to them."""
-    found = context.stores.cohorts.get(name).cohort
-    context.stores.cohorts.remove(name, actor(caller), context.now())
-    _plan_for_all(context, found)
+    found = context.stores.cohorts.get(name)
+    seen = when.seen(found, tag_of(_shown(found)))
+    with when.held():
+        context.stores.cohorts.remove(name, actor(caller), context.now(), seen)
+    _plan_for_all(context, found.cohort)
     return Response(status_code=204)
 
 

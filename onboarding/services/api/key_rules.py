@@ -89,11 +89,13 @@ def put_key_rule(
     "/key-rules/{holder}/{fingerprint}", status_code=204, **needs(Role.SECURITY)
 )
 def forget_key_rule(
-    holder: Holder, fingerprint: KeyPath, context: Ctx, caller: Caller
+    holder: Holder, fingerprint: KeyPath, context: Ctx, caller: Caller, when: When
 ) -> Response:
     """Treat a key like any other again."""
-    now = context.now()
-    context.stores.key_rules.remove(holder, fingerprint, actor(caller), now)
+    rules, before = context.stores.key_rules, _found(context, holder, fingerprint)
+    seen = when.seen(before, _tag(before))
+    with when.held():
+        rules.remove(holder, fingerprint, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 

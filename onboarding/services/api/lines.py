@@ -81,9 +81,12 @@ def put_line(
 @router.delete(
     "/lines/{name}", status_code=204, **needs(Role.MANUFACTURER, lines=Reach.NAMED)
 )
-def delete_line(name: LinePath, context: Ctx, caller: Caller) -> Response:
+def delete_line(name: LinePath, context: Ctx, caller: Caller, when: When) -> Response:
     """Take a line away and dismiss its stations; what it made stays on record."""
-    context.stores.lines.delete(name, actor(caller), context.now())
+    lines, now = context.stores.lines, context.now()
+    expected = _expected(lines.find(name), when)
+    with when.held():
+        lines.delete(name, actor(caller), now, expected)
     return Response(status_code=204)
 
 
