@@ -79,6 +79,8 @@ class Source:
                 yield "GET", path
             case ast.Call(func=ast.Attribute(attr="follow"), args=[path, *_]):
                 yield "GET", path
+            case ast.Call(func=ast.Attribute(attr="lines"), args=[path, _, _]):
+                yield "POST", path
 
     def values(
         self, node: ast.expr, function: ast.FunctionDef, depth: int = 0

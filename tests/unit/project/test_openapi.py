@@ -9,7 +9,7 @@ from jsonschema_rs import Draft202012Validator
 from onboarding.services.api.openapi import SCHEMES
 from onboarding.services.api.samples import UNSAID
 from onboarding.services.settings import Role
-from tests.unit.project.test_docs import openapi_of
+from tests.reference.api import openapi_of
 
 # Bytes: no example of these can stand in a document that is text.
 BYTES = {
