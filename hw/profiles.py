@@ -1,8 +1,9 @@
 """Board profiles: what kind of machine a device is, and what it can show of its boot.
 
 Each is a file in ``hw/boards``, of the form that ``schema.json`` there gives: a new
-board is a new file. Found by what the machine says of itself, declared by its
-manufacturer, and never more than a claim: what a device shows is in its quotes.
+board is a new file, there or in the directory that ``VOUCHGATE_BOARDS`` names. Found by
+what the machine says of itself, declared by its manufacturer, and never more than a
+claim: what a device shows is in its quotes.
 """
 
 import json
@@ -10,15 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import cache
-from importlib import resources
 from itertools import chain
 from typing import Any, Literal
 
+from hw import board_files
 from hw.errors import HwError
 from hw.evidence import AkAlg
 from hw.machine_facts import DMI_FIELDS, MachineFacts
 
-_MAX_FILE = 64 * 1024
 _NEVER_PINNED = frozenset({10, 16, 23})
 
 
@@ -134,15 +134,16 @@ def profile(name: str) -> BoardProfile:
 
 @cache
 def profiles() -> tuple[BoardProfile, ...]:
-    """All profiles, by name; raises HwError when a file is not one."""
-    files = resources.files("hw").joinpath("boards").iterdir()
-    named = sorted((file.name, file) for file in files)
-    boards = [(name, file) for name, file in named if name.endswith(".json")]
-    return tuple(
-        read_profile(name.removesuffix(".json"), file.read_bytes()[: _MAX_FILE + 1])
-        for name, file in boards
-        if name != "schema.json"
-    )
+    """All profiles, by name: those that come along, then the operator's own.
+
+    Raises:
+        HwError: A file is none, or has the name of one that comes along.
+    """
+    come = {name: read_profile(name, data) for name, data in board_files.shipped()}
+    own = {name: read_profile(name, data) for name, data in board_files.own()}
+    if both := sorted(come.keys() & own.keys()):
+        raise HwError(f"board {both[0]} comes along: name your own another way")
+    return (*come.values(), *own.values())
 
 
 def read_profile(name: str, data: bytes) -> BoardProfile:
@@ -157,7 +158,7 @@ def read_profile(name: str, data: bytes) -> BoardProfile:
         raise HwError(f"board {name} is no profile: {error!r}") from error
     except RecursionError as error:
         raise HwError(f"board {name} is no profile: too deep") from error
-    if found.name != name or len(data) > _MAX_FILE:
+    if found.name != name or len(data) > board_files.MAX_FILE:
         raise HwError(f"board {name} calls itself {found.name}, or is too large")
     _check(found)
     return found

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hw.profiles import profiles
 from onboarding.cli.output import CliError, Json, print_json
 from onboarding.cli.settings import (
     DatabaseUrl,
@@ -48,6 +49,7 @@ def serve(
     Options go before the environment (VOUCHGATE_…), which has every setting.
     """
     level = _level(log_level)
+    profiles()  # so that a board's file that is none ends it now
     settings = load_settings(
         role=role,
         host=host,

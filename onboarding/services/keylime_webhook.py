@@ -1,11 +1,11 @@
 """Keylime's notification of failures: over TLS, from whoever has its certificate.
 
-A notification is a hint to look now, and nothing else: what is stored is what the
-verifier says when it is asked. One that is lost is made up for by the next look.
+A notification is a hint to look now, and words for a failure that the verifier owns up
+to: what is stored is what it says when it is asked. One that is lost is made up for by
+the next look, but for its words.
 """
 
 import asyncio
-import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from attestation.json_read import unique_members
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.notification import read_notification
 from onboarding.services import reconcile
 from onboarding.services.context import Context
 from onboarding.services.settings import Settings
@@ -23,6 +24,7 @@ from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
 MAX_BODY = 64 * 1024
+_SAYS_NOTHING = (ValueError, RecursionError, KeylimeError, VoucherError, StoreError)
 log = logging.getLogger(__name__)
 
 
@@ -50,19 +52,15 @@ class Webhook:
         if body is None:
             return 413
         try:
-            guid = _agent(body)
+            told = read_notification(body)
+            guid = Guid.parse(told.agent)
             # Only what is watched is looked at: this plans nothing for a stranger.
             binding = self._context.stores.bindings.get(guid.raw)
-            reconcile.plan(self._context.stores, binding.guid, self._context.now())
-        except (ValueError, RecursionError, VoucherError, StoreError) as error:
+            stores, now = self._context.stores, self._context.now()
+            reconcile.plan_told(stores, binding.guid, now, told.failure)
+        except _SAYS_NOTHING as error:
             log.warning("a notification that says nothing to us: %s", error)
         return 200
-
-
-def _agent(body: bytes) -> Guid:
-    outer = json.loads(body, object_pairs_hook=unique_members)
-    inner = json.loads(outer["msg"], object_pairs_hook=unique_members)
-    return Guid.parse(inner["agent_id"])
 
 
 async def _bounded(receive: Receive) -> bytes | None:

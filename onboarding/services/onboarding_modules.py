@@ -19,8 +19,6 @@ from onboarding.services.settings import Download
 
 MAX_FILE = 1024 * 1024  # bytes
 
-_AK_ALGS = {one.name: one.ak_alg for one in profiles()}
-
 
 class OnboardingModules:
     """A device's modules in the order they run, the same for each of its messages.
@@ -92,7 +90,8 @@ class OnboardingModules:
         if passport is None:
             accepted = self._accepted
             return BindingModule(None, trust, accepted, required=False, refused=refused)
-        alg = _AK_ALGS.get(passport.profile)
+        algs = {one.name: one.ak_alg for one in profiles()}
+        alg = algs.get(passport.profile)
         if alg is None:
             return BindingModule(passport, trust, refused=refused)
         return BindingModule(passport, trust, ak_algs=(alg,), refused=refused)

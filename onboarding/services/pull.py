@@ -69,8 +69,13 @@ class PullWatch:
         self._context = context
         self._link = link
 
-    def look(self, situation: Situation) -> AppraisalRecord | None:
+    def look(
+        self, situation: Situation, told: AppraisalFailure | None = None
+    ) -> AppraisalRecord | None:
         """Store what is new; None where nothing is, and the lease runs on.
+
+        ``told`` is what a notification said: the verifier itself tells a failure's kind
+        alone, so the words count where the kind is the same.
 
         Raises:
             KeylimeError: No answer.
@@ -92,8 +97,10 @@ class PullWatch:
             raise KeylimeError(f"{agent} is not enrolled under its policy")
         mark = repr((status.failed, status.passed, status.last_received)).encode()
         if status.failed:
-            failure = (_why(status),)
-            return self._store(situation, failure, self._context.now(), mark)
+            failure = _why(status)
+            if told is not None and failure.type == told.type == status.event:
+                failure = _named(failure, told)
+            return self._store(situation, (failure,), self._context.now(), mark)
         if status.passed == 0 or status.last_passed is None:
             return None  # Keylime calls it PASS from its enrolment on
         at = min(self._context.now(), int(status.last_passed.timestamp()))
@@ -110,7 +117,7 @@ class PullWatch:
         assert policy is not None  # noqa: S101 - looked at before
         said = json.dumps([policy.digest(), bool(failures), mark.hex()]).encode()
         evidence = hashlib.sha256(situation.guid.raw + said).hexdigest()
-        if self._known(situation, evidence):
+        if self._known(situation, evidence, failures):
             return None
         appraisal = Appraisal(
             secrets.token_hex(16),
@@ -133,12 +140,23 @@ class PullWatch:
         self._context.meters.appraisals.labels(*told).inc()
         return record
 
-    def _known(self, situation: Situation, evidence: str) -> bool:
+    def _known(
+        self,
+        situation: Situation,
+        evidence: str,
+        failures: tuple[AppraisalFailure, ...],
+    ) -> bool:
+        """Whether it is stored, in these words or in better ones."""
         try:
             last = self._context.stores.appraisals.latest(situation.guid.raw)
         except NotFound:
             return False
-        return last.evidence_digest.hex() == evidence
+        if last.evidence_digest.hex() != evidence:
+            return False
+        said = [one.message for one in last.failures]
+        return all(
+            one.message in said or _OF_THE_KIND in one.message for one in failures
+        )
 
 
 def _why(status: PullStatus) -> AppraisalFailure:
@@ -149,6 +167,7 @@ def _why(status: PullStatus) -> AppraisalFailure:
     return AppraisalFailure(failure.type, said)
 
 
+_OF_THE_KIND = "Keylime says no more of it, and calls the agent no more"
 _EVENTS = (
     ("ima.pcr_mismatch", "the IMA list does not give PCR 10 as it was quoted"),
     ("ima.", "the IMA list holds a file that the runtime policy does not allow"),
@@ -161,5 +180,12 @@ def _words(event: str) -> str:
     """What a verifier that tells an event's name alone has found, for people."""
     for beginning, said in _EVENTS:
         if event.startswith(beginning):
-            return f"{said}; Keylime calls the agent no more"
-    return "Keylime failed it and calls it no more"
+            return f"{said}; {_OF_THE_KIND}"
+    return f"Keylime failed it; {_OF_THE_KIND}"
+
+
+def _named(failure: AppraisalFailure, told: AppraisalFailure) -> AppraisalFailure:
+    """The same failure in the words of a notification; a PCR is named as it is."""
+    if Failure(failure.type, "", "").pcr is not None:
+        return failure
+    return AppraisalFailure(failure.type, told.message)

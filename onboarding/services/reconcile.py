@@ -4,12 +4,13 @@ One look at one device, when there is news of it: ``reconcile_round`` finds out.
 is not good news, it lets the lease run out.
 """
 
+import json
 import logging
 
-from attestation.appraisal import Channel
+from attestation.appraisal import AppraisalFailure, Channel
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence
-from attestation.keylime.results import PushAttestation, QuoteParts
+from attestation.keylime.results import Failure, PushAttestation, QuoteParts
 from attestation.policy import AttestationPolicy
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
@@ -30,6 +31,7 @@ from ownership_vouchers.types import Guid
 
 KIND = "reconcile"
 ACTOR = "task:reconcile"
+TOLD = b"told:"  # begins a payload that is words of a notification
 LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
 
 log = logging.getLogger(__name__)
@@ -37,14 +39,29 @@ log = logging.getLogger(__name__)
 
 def plan(stores: Stores, guid: bytes, now: int) -> None:
     """Look at a device of these channels, whatever was seen of it before."""
-    stores.tasks.enqueue(KIND, guid.hex(), now)
+    stores.tasks.urge(KIND, guid.hex(), now)
+
+
+def plan_told(stores: Stores, guid: bytes, now: int, failure: Failure | None) -> None:
+    """The same, and keep what a notification says of a failure until then."""
+    if failure is None:
+        return plan(stores, guid, now)
+    told = TOLD + json.dumps([failure.type, failure.message]).encode()
+    stores.tasks.enqueue(KIND, guid.hex(), now, told)
+
+
+def _told(payload: bytes) -> AppraisalFailure | None:
+    if not payload.startswith(TOLD):
+        return None
+    kind, message = json.loads(payload.removeprefix(TOLD))
+    return AppraisalFailure(kind, message)
 
 
 class ReconcileWork:
     """Does one reconcile task: one look at one device.
 
     A task's payload is the mark of what Keylime had heard when there was news: it is
-    noted once that has been seen to.
+    noted once that has been seen to. Or it is what a notification said.
     """
 
     def __init__(self, context: Context, gate: Gate, link: KeylimeLink) -> None:
@@ -59,18 +76,19 @@ class ReconcileWork:
         guid = Guid.parse(task.subject)
         try:
             with self._context.spans.span("reconcile", guid.raw) as note:
-                channel = self._look(guid)
+                told = _told(task.payload)
+                channel = self._look(guid, told)
                 note(channel=channel or "none")
         except (KeylimeError, Problem) as error:
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             log.warning("no verdict on %s: %s", guid, error)
             stores.tasks.again(task, worker, now + pause, str(error))
             return
-        if channel is not None and task.payload:
+        if channel is not None and task.payload and told is None:
             stores.bindings.mark(guid.raw, channel, task.payload)
         stores.tasks.done(task, worker)
 
-    def _look(self, guid: Guid) -> str | None:
+    def _look(self, guid: Guid, told: AppraisalFailure | None) -> str | None:
         """Store what is new; return the channel on which nothing else is to be seen."""
         try:
             situation = self._gate.situation(guid.raw)
@@ -81,7 +99,7 @@ class ReconcileWork:
         if gone or binding is None or facts.enrolled_at is None:
             return None
         if binding.channel == Channel.PULL.value:
-            seen = PullWatch(self._context, self._link).look(situation)
+            seen = PullWatch(self._context, self._link).look(situation, told)
             if seen is not None and seen.outcome is Outcome.FAILED:
                 self._withdrawals.review(guid.raw, ACTOR)
             return binding.channel

@@ -25,8 +25,6 @@ from onboarding.store.events import Event
 from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
 
-_CHANNELS = {one.name: Channel(one.channel) for one in profiles()}
-
 
 class TakingOver:
     """Commits finished runs, and writes down why others did not finish."""
@@ -175,5 +173,6 @@ def _bound(facts: Mapping[str, object], owned: Owned | None, now: int) -> Bindin
     binding = Binding.from_cbor(cbor.bstr(facts["binding"]))
     if owned is None or owned.passport is None:
         return rows.binding_record(binding, Channel.EVIDENCE, None, now)
-    channel = _CHANNELS.get(owned.passport.profile, Channel.EVIDENCE)
+    channels = {one.name: Channel(one.channel) for one in profiles()}
+    channel = channels.get(owned.passport.profile, Channel.EVIDENCE)
     return rows.binding_record(binding, channel, owned.passport_digest, now)

@@ -38,7 +38,7 @@ from tests.support.ima_lists import Measured
 from tests.support.keylime_stack import QUOTE_INTERVAL, require_keylime
 from tests.support.owner_bench import Clock, OwnerBench
 from tests.support.pull_agent import PullAgent
-from tests.support.pull_site import PullSite, pull_site
+from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
 from tests.support.pushing import Pushing, pushing_device
 from tests.support.running import hold_to_list, run, runtime_policy
 from tests.support.swtpm import MakeSoftwareTpm
@@ -206,12 +206,18 @@ def passes_by_pull(site: PullSite, agent: PullAgent, attester: Attester) -> None
     for version, allowed in enumerate((RAN, RAN[:1], RAN), 1):
         hold_to_list(bench, pinned, runtime_policy(allowed), version)
         site.adopt()
+        deadline = time.monotonic() + WAIT_SECONDS
         if allowed == RAN:
-            site.watch(Outcome.PASSED, at_once=True)
+            # Of a pass and a failure in one second the failure counts.
+            while state(bench.context, raw) is not DeviceState.ATTESTED:
+                assert time.monotonic() < deadline
+                site.watch(Outcome.PASSED, at_once=True)
             continue
         failed = site.watch(Outcome.FAILED, at_once=True)
+        while "/usr/bin/app" not in failed.failures[0].message:  # as it is notified
+            assert time.monotonic() < deadline, failed
+            failed = site.watch(Outcome.FAILED, at_once=True)
         assert failed.failures[0].kind == "ima.validation.ima-ng.not_in_allowlist"
-        assert "IMA list" in failed.failures[0].message
 
 
 def not_answered(site: PullSite, kind: str) -> str:

@@ -18,7 +18,6 @@ from onboarding.store.bindings import BindingRecord
 from onboarding.store.devices import DeviceRecord
 from ownership_vouchers.errors import VoucherError
 
-_LEVELS = {one.name: one.assurance for one in profiles()}
 _NOT_VOUCHED = (EkClass.NO_CERTIFICATE.value, EkClass.REFUSED.value)
 
 
@@ -74,7 +73,7 @@ def _board(binding: BindingRecord, stored: bytes | None) -> _Board:
     name = _bound_profile(binding.passport_digest, stored)
     if name is None:
         return _unmeasured("The passport that it was bound by is not with its voucher.")
-    level = _LEVELS.get(name)
+    level = {one.name: one.assurance for one in profiles()}.get(name)
     if level is None:
         return _unmeasured(f"Its passport names a board not known here: {name}.")
     if level is Assurance.NO_TPM:

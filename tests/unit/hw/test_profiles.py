@@ -1,6 +1,7 @@
 """Board profiles: files held to their schema, found by what a machine says it is."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hw.board_files import VARIABLE
 from hw.errors import HwError
 from hw.machine_facts import MachineFacts, read_facts
 from hw.profiles import (
@@ -132,3 +134,64 @@ def test_a_machine_that_fits_no_board_is_said_so() -> None:
     only_measured = MachineFacts(dmi={}, tpm=True, measured=True)
     with pytest.raises(HwError, match="name one"):
         find_profile(only_measured)
+
+
+OWN = {
+    "name": "acme-edge",
+    "description": "Acme Edge 2",
+    "kind": "sbc",
+    "assurance": "pcrs-only",
+    "ak_alg": "ecc",
+    "channel": "evidence",
+    "pcrs": [0, 4, 7],
+    "match": [{"device_tree": ["acme,edge-2"], "tpm": True, "measured": True}],
+}
+
+
+@pytest.fixture
+def own_boards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory of an operator's own boards."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    profiles.cache_clear()
+    yield tmp_path
+    monkeypatch.undo()
+    profiles.cache_clear()
+
+
+def test_a_board_of_an_operators_own_is_a_file_beside_those_that_come_along(
+    own_boards: Path,
+) -> None:
+    (own_boards / "acme-edge.json").write_text(json.dumps(OWN))
+    (own_boards / "schema.json").write_bytes((BOARDS / "schema.json").read_bytes())
+    (own_boards / "README").write_text("not a board")
+    assert profile("acme-edge").pcrs == (0, 4, 7)
+    facts = MachineFacts(("acme,edge-2",), {}, True, "IFX", True, False)
+    assert find_profile(facts).name == "acme-edge"
+    assert profile("raspberry-pi").assurance is Assurance.NO_TPM
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("acme-edge", json.dumps({**OWN, "more": 1}), "acme-edge is no profile"),
+        ("acme-edge", json.dumps({**OWN, "pcrs": [10]}), "change while running"),
+        ("other", json.dumps(OWN), "calls itself acme-edge"),
+        ("acme-edge", "{", "acme-edge is no profile"),
+        ("acme-edge", json.dumps(OWN) + " " * 65536, "too large"),
+        ("qemu-swtpm", json.dumps({**OWN, "name": "qemu-swtpm"}), "comes along"),
+    ],
+)
+def test_a_file_that_is_no_board_is_refused_with_its_name_and_why(
+    own_boards: Path, name: str, text: str, said: str
+) -> None:
+    (own_boards / f"{name}.json").write_text(text)
+    with pytest.raises(HwError, match=said):
+        profiles()
+
+
+def test_a_directory_that_is_not_there_is_said(
+    own_boards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(own_boards / "none"))
+    with pytest.raises(HwError, match="VOUCHGATE_BOARDS"):
+        profiles()

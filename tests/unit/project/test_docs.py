@@ -32,6 +32,7 @@ REFERENCE = ROOT / "docs/reference"
 FOR_COMMANDS = {
     "VOUCHGATE_API_KEY",
     "VOUCHGATE_API_KEY_FILE",
+    "VOUCHGATE_BOARDS",  # by hw, which knows no settings
     "VOUCHGATE_CA",
     "VOUCHGATE_CLIENT_CERTIFICATE",
     "VOUCHGATE_CLIENT_KEY",
