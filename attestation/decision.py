@@ -15,6 +15,7 @@ class DenyCode(StrEnum):
     RETIRED = "retired"
     EK_UNKNOWN = "ek-not-judged"
     EK_NOT_ACCEPTED = "ek-class-not-accepted"
+    NO_IDENTITY = "no-factory-identity"
     BINDING_UNKNOWN = "not-bound"
     BINDING_NOT_ACCEPTED = "binding-class-not-accepted"
     NO_POLICY = "no-attestation-policy"

@@ -22,7 +22,7 @@ _KEYS = (
     "guid", "ownership", "ek_class", "binding_class", "appraisal", "policy",
     "labels", "manifest_digest", "freezes", "withdrawn",
 )  # fmt: skip
-_OPTIONAL_KEYS = ("update",)
+_OPTIONAL_KEYS = ("update", "factory_identity")
 
 
 @unique
@@ -103,6 +103,7 @@ class Facts:
     that there are none. ``withdrawn``: the workload was taken back and the device is
     not cleared since. ``manifest_digest`` is 64 hexadecimal digits. ``update`` is the
     update window that the device is in; None is that it is in none.
+    ``factory_identity``: whether a maker that is trusted has certified its IAK.
     """
 
     guid: Guid
@@ -116,6 +117,7 @@ class Facts:
     freezes: tuple[str, ...] | None = None
     withdrawn: bool | None = None
     update: UpdateWindow | None = None
+    factory_identity: bool | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None:
@@ -133,8 +135,10 @@ class Facts:
         return next((one for one in known if one.digest == digest), None)
 
     def to_json(self) -> dict[str, object]:
-        """An update window is left out where there is none: older records stand."""
-        update = {} if self.update is None else {"update": self.update.to_json()}
+        """What older records had not is left out where there is none: they stand."""
+        late = {} if self.update is None else {"update": self.update.to_json()}
+        known = self.factory_identity is not None
+        identity = {"factory_identity": self.factory_identity} if known else {}
         return {
             "guid": str(self.guid),
             "ownership": self.ownership,
@@ -146,7 +150,8 @@ class Facts:
             "manifest_digest": self.manifest_digest,
             "freezes": None if self.freezes is None else list(self.freezes),
             "withdrawn": self.withdrawn,
-            **update,
+            **late,
+            **identity,
         }
 
     @classmethod
@@ -172,6 +177,7 @@ class Facts:
             fields.texts("freezes") if known("freezes") else None,
             fields.boolean("withdrawn") if known("withdrawn") else None,
             None if update is None else UpdateWindow.from_json(update),
+            fields.boolean("factory_identity") if known("factory_identity") else None,
         )
 
 

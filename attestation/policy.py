@@ -29,6 +29,7 @@ _MAX_LABEL = 256  # characters of a label's name or value
 _NOT_PINNABLE = frozenset({10, 16, 23})  # IMA's, and those that software can reset
 _ATTESTATION_KEYS = ("name", "version", "bank", "pcrs", "lease_seconds")
 _OPTIONAL_KEYS = ("measured_boot", "runtime_policy")
+_IDENTITY = ("factory_identity",)
 _RUNTIME = re.compile(r"[0-9a-f]{64}")
 _IMA_PCR = 10
 _RELEASE_KEYS = (
@@ -203,6 +204,7 @@ class ReleasePolicy:
 
     The defaults accept only what was proven: one TPM, known by its vendor or by the
     manufacturer's passport, and a good appraisal not older than 15 minutes.
+    ``factory_identity`` asks for an IAK certificate of a maker that is trusted, too.
     """
 
     name: str = "default"
@@ -213,6 +215,7 @@ class ReleasePolicy:
     accepted_binding: frozenset[BindingClass] = frozenset({BindingClass.TPM_BOUND})
     max_age_seconds: int = 900
     required_labels: Mapping[str, str] = field(default_factory=dict)
+    factory_identity: bool = False
 
     def __post_init__(self) -> None:
         require_name(self.name)
@@ -232,7 +235,10 @@ class ReleasePolicy:
         object.__setattr__(self, "required_labels", labels)
 
     def to_json(self) -> dict[str, object]:
+        """What is not asked for is left out: so digests of older policies stand."""
+        identity = {"factory_identity": True} if self.factory_identity else {}
         return {
+            **identity,
             "name": self.name,
             "version": self.version,
             "accepted_ek": sorted(self.accepted_ek),
@@ -244,7 +250,8 @@ class ReleasePolicy:
     @classmethod
     def from_json(cls, document: object) -> Self:
         """Raises PolicyError on any other shape or value."""
-        fields = JsonObject(document, _RELEASE_KEYS, "release policy")
+        fields = JsonObject(document, _RELEASE_KEYS, "release policy", _IDENTITY)
+        asked = fields.known("factory_identity")
         try:
             ek = frozenset(EkClass(one) for one in fields.texts("accepted_ek"))
             names = fields.texts("accepted_binding")
@@ -258,6 +265,7 @@ class ReleasePolicy:
             binding,
             fields.integer("max_age_seconds"),
             fields.text_map("required_labels"),
+            fields.boolean("factory_identity") if asked else False,
         )
 
     def digest(self) -> str:

@@ -11,7 +11,8 @@ from attestation.ek_verdict import EkClass
 from attestation.facts import Facts, Ownership
 from attestation.policy import ReleasePolicy
 
-Rule = Callable[[Facts, ReleasePolicy, int], str | Reason]
+# None: the policy does not ask for it.
+Rule = Callable[[Facts, ReleasePolicy, int], str | Reason | None]
 
 
 def _ownership(facts: Facts, _policy: ReleasePolicy, _now: int) -> str | Reason:
@@ -61,6 +62,19 @@ def _ek_remedy(klass: EkClass) -> str:
             return "let the release policy accept this class, if that is meant"
         case other:
             assert_never(other)
+
+
+def _identity(facts: Facts, policy: ReleasePolicy, _now: int) -> str | Reason | None:
+    if not policy.factory_identity:
+        return None
+    if facts.factory_identity:
+        return "its factory identity is of a trusted maker"
+    return Reason(
+        DenyCode.NO_IDENTITY,
+        "no maker that is trusted has certified the TPM's attestation identity (IAK)",
+        "name the maker's CA in the trust store's identity_cas_pem, then onboard the"
+        " device again; or ask for no factory identity where TPMs have none",
+    )
 
 
 def _binding(facts: Facts, policy: ReleasePolicy, _now: int) -> str | Reason:
@@ -224,6 +238,7 @@ def _withdrawn(facts: Facts, _policy: ReleasePolicy, _now: int) -> str | Reason:
 RULES: tuple[Rule, ...] = (
     _ownership,
     _ek,
+    _identity,
     _binding,
     _verdict,
     _compared,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from attestation.binding import BindingClass
 from attestation.decision import Allow
+from attestation.device_identity import BoundIdentity, IdentityClass
 from attestation.ek_trust import REFUSED_BY_HAND
 from attestation.ek_verdict import EkClass
 from attestation.errors import DocumentRefused
@@ -75,6 +76,7 @@ class Situation(Standing):
             ("device",) if self.device.frozen else (),
             not self._cleared(),
             None if held.update is None else held.update.window,
+            None if binding is None else _certified(binding),
         )
 
     def _cleared(self) -> bool:
@@ -85,6 +87,14 @@ class Situation(Standing):
         proven = self.device.removal is Removal.PROVEN
         good = self.appraisal is not None and self.appraisal.at >= withdrawn
         return proven and good and self.device.facts.appraisal_passed
+
+
+def _certified(binding: BindingRecord) -> bool:
+    """Whether a maker that is trusted has certified the TPM's IAK."""
+    if binding.identity is None:
+        return False
+    bound = BoundIdentity.decode(binding.identity)
+    return bound.klass is IdentityClass.FACTORY_TRUSTED
 
 
 def _ownership(device: DeviceRecord) -> Ownership:

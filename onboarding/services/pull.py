@@ -78,7 +78,7 @@ class PullWatch:
         alone, so the words count where the kind is the same.
 
         Raises:
-            KeylimeError: No answer.
+            KeylimeError: No answer, or none yet of the failure that it was told of.
         """
         policy, agent = situation.policy, str(situation.guid)
         if situation.binding is None or policy is None:
@@ -95,6 +95,8 @@ class PullWatch:
             or not same_policy(policy.pcrs, status.tpm_policy)
         ):
             raise KeylimeError(f"{agent} is not enrolled under its policy")
+        if told is not None and not status.failed:
+            raise KeylimeError(f"{agent} is said to have failed, and has not yet")
         mark = repr((status.failed, status.passed, status.last_received)).encode()
         if status.failed:
             failure = _why(status)
@@ -117,8 +119,11 @@ class PullWatch:
         assert policy is not None  # noqa: S101 - looked at before
         said = json.dumps([policy.digest(), bool(failures), mark.hex()]).encode()
         evidence = hashlib.sha256(situation.guid.raw + said).hexdigest()
-        if self._known(situation, evidence, failures):
-            return None
+        last = self._last(situation, evidence)
+        if last is not None:
+            if not _better(failures, last):
+                return None
+            at = max(at, last.at + 1)  # of two in one second neither is the newest
         appraisal = Appraisal(
             secrets.token_hex(16),
             situation.guid,
@@ -140,23 +145,21 @@ class PullWatch:
         self._context.meters.appraisals.labels(*told).inc()
         return record
 
-    def _known(
-        self,
-        situation: Situation,
-        evidence: str,
-        failures: tuple[AppraisalFailure, ...],
-    ) -> bool:
-        """Whether it is stored, in these words or in better ones."""
+    def _last(self, situation: Situation, evidence: str) -> AppraisalRecord | None:
+        """The newest, if it is of the same evidence."""
         try:
             last = self._context.stores.appraisals.latest(situation.guid.raw)
         except NotFound:
-            return False
-        if last.evidence_digest.hex() != evidence:
-            return False
-        said = [one.message for one in last.failures]
-        return all(
-            one.message in said or _OF_THE_KIND in one.message for one in failures
-        )
+            return None
+        return last if last.evidence_digest.hex() == evidence else None
+
+
+def _better(failures: tuple[AppraisalFailure, ...], last: AppraisalRecord) -> bool:
+    """Whether these words say more than those that are stored."""
+    said = [one.message for one in last.failures]
+    return any(
+        one.message not in said and _OF_THE_KIND not in one.message for one in failures
+    )
 
 
 def _why(status: PullStatus) -> AppraisalFailure:

@@ -32,6 +32,7 @@ from ownership_vouchers.types import Guid
 KIND = "reconcile"
 ACTOR = "task:reconcile"
 TOLD = b"told:"  # begins a payload that is words of a notification
+TELLINGS = 5  # looks in which a notification's failure is waited for
 LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class ReconcileWork:
         guid = Guid.parse(task.subject)
         try:
             with self._context.spans.span("reconcile", guid.raw) as note:
-                told = _told(task.payload)
+                told = _told(task.payload) if task.attempts < TELLINGS else None
                 channel = self._look(guid, told)
                 note(channel=channel or "none")
         except (KeylimeError, Problem) as error:
@@ -84,7 +85,8 @@ class ReconcileWork:
             log.warning("no verdict on %s: %s", guid, error)
             stores.tasks.again(task, worker, now + pause, str(error))
             return
-        if channel is not None and task.payload and told is None:
+        marked = task.payload and not task.payload.startswith(TOLD)
+        if channel is not None and marked:
             stores.bindings.mark(guid.raw, channel, task.payload)
         stores.tasks.done(task, worker)
 

@@ -160,8 +160,9 @@ def test_no_altered_certificate_is_the_vendors(
 
 NAMES = [one.name for one in fields(Facts) if one.name != "guid"]
 OPTIONAL = st.sampled_from(NAMES)
-# All but the update window: a device is in none as a rule, and that is known.
-NEEDED = st.sampled_from([one for one in NAMES if one != "update"])
+# All but the update window: a device is in none as a rule, and that is known. And but
+# the factory identity, which few policies ask for.
+NEEDED = st.sampled_from(sorted(set(NAMES) - {"update", "factory_identity"}))
 
 
 def appraisal_of(verdict: Verdict, at: int) -> Appraisal | None:
@@ -189,6 +190,7 @@ ANY_FACTS = st.builds(
     manifest_digest=st.sampled_from([None, "", "cd" * 32]),
     freezes=st.sampled_from([None, (), ("fleet",)]),
     withdrawn=st.sampled_from([None, False, True]),
+    factory_identity=st.sampled_from([None, False, True]),
 )
 POLICIES = st.builds(
     ReleasePolicy,
@@ -200,6 +202,7 @@ POLICIES = st.builds(
     ),
     max_age_seconds=st.integers(1, 2000),
     required_labels=st.sampled_from([{}, {"site": "berlin"}]),
+    factory_identity=st.booleans(),
 )
 
 

@@ -62,7 +62,7 @@ class PolicyIn(Body):
 
     Kind attestation: name, bank, pcrs {"7": ["hex", …]}, lease_seconds.
     Kind release: name, accepted_ek, accepted_binding, max_age_seconds,
-    required_labels.
+    required_labels, factory_identity.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_schema)

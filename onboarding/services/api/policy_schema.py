@@ -121,6 +121,7 @@ _RELEASE: dict[str, Any] = {
         ),
         "accepted_binding": _classes("tpm-bound"),
         "max_age_seconds": _SECONDS,
+        "factory_identity": {"type": "boolean"},
         "required_labels": {
             "type": "object",
             "maxProperties": 64,

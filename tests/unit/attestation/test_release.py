@@ -142,7 +142,8 @@ def test_every_reason_there_is_has_a_case() -> None:
     shown = {code for _, expected in DENIED.values() for code in expected}
     unknown = codes(Facts(GUID))
     labels = codes(FACTS, ReleasePolicy(required_labels={"site": "oslo"}))
-    assert shown.union(unknown, labels) == set(DenyCode)
+    identity = codes(FACTS, ReleasePolicy(factory_identity=True))
+    assert shown.union(unknown, labels, identity) == set(DenyCode)
 
 
 def test_a_device_of_which_nothing_is_known_is_told_all_that_is_missing() -> None:
@@ -297,3 +298,25 @@ def test_a_decision_in_a_window_is_made_again_from_what_is_stored() -> None:
     again = DecisionRecord.from_json(made.to_json())
     assert (again.facts, replay(again)) == (UPDATING, made.decision)
     assert "update" not in FACTS.to_json()
+
+
+ASKING = ReleasePolicy(factory_identity=True)
+
+
+@pytest.mark.parametrize("identity", [None, False])
+def test_a_factory_identity_that_is_asked_for_is_needed(identity: bool | None) -> None:
+    facts = replace(FACTS, factory_identity=identity)
+    assert codes(facts, ASKING) == [DenyCode.NO_IDENTITY]
+    assert isinstance(decide(facts, ReleasePolicy(), NOW), Allow)
+
+
+def test_a_trusted_makers_identity_is_told_where_it_was_asked_for() -> None:
+    facts = replace(FACTS, factory_identity=True)
+    asked, plain = (decide(facts, one, NOW) for one in (ASKING, ReleasePolicy()))
+    assert isinstance(asked, Allow)
+    assert isinstance(plain, Allow)
+    (told,) = set(asked.reasons) - set(plain.reasons)
+    assert told == "its factory identity is of a trusted maker"
+    assert Facts.from_json(facts.to_json()) == facts
+    assert ReleasePolicy.from_json(ASKING.to_json()) == ASKING
+    assert "factory_identity" not in ReleasePolicy().to_json()
