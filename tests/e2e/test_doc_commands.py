@@ -40,6 +40,7 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
     (DEVICES, "From the factory", "vouchgate device attest", "Keylime: make demo"),
     (DEVICES, "From the factory", "vouchgate device run", "Keylime: make demo"),
     (DEVICES, "Finding the owner", "vouchgate device onboard", "it has its owner"),
+    (DEVICES, "Boards of your own", "", "the reader's board: unit/hw/test_profiles.py"),
     (DEVICES, "What the boot", "", "a machine with an event log: make e2e-boot"),
     (OPERATORS, "Client certificates", "", "test_services_client_certificates.py"),
     (OPERATORS, "2. Keylime", "python -m attestation.keylime r", "Keylime: make demo"),
