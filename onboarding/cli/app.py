@@ -83,6 +83,9 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(help=HELP)(_common)  # keeps a lone command from losing its name
+    # None there is Python's way to say that a module is not to be had: httpx does
+    # without its own command line then, and devices and servers without 3 MiB of it.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     called = arguments[0] if arguments else ""
     for name in [called] if called in COMMANDS else COMMANDS:
         module = import_module(COMMANDS[name])

@@ -3,7 +3,6 @@
 A device has little memory: of its commands only the one that is called is imported.
 """
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -24,9 +23,6 @@ COMMANDS = {
 
 def group(arguments: Sequence[str]) -> typer.Typer:
     """Return the device's commands: the one that ``arguments`` call, or all of them."""
-    # None there is Python's way to say that a module is not to be had: httpx does
-    # without its own command line then, and a device without 3 MiB of it.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     app = typer.Typer(no_args_is_help=True, help="The device's own side, and why not.")
     called = arguments[0] if arguments else ""
     for name in [called] if called in COMMANDS else COMMANDS:
