@@ -25,7 +25,6 @@ from onboarding.services.errors import Problem
 from onboarding.services.reconcile import ReconcileWork
 from onboarding.services.rollout import Standing, preview
 from onboarding.store.appraisals import AppraisalRecord, Outcome
-from onboarding.store.errors import NotFound
 from onboarding.store.update_windows import REPORTED
 from tests.support.attester import WAIT_SECONDS, Attester, attest
 from tests.support.pushing import Nearby, Pushing, pushing_device
@@ -116,17 +115,19 @@ def drift(pushing: Pushing) -> list[str]:
 
 def appraised(pushing: Pushing) -> AppraisalRecord:
     """Attest, and look as the worker does until that is judged."""
-    context, bench = pushing.bench.context, pushing.bench
-    stores = context.stores
-    try:
-        before = stores.appraisals.latest(bench.guid.raw).id
-    except NotFound:
-        before = ""
+    before = known(pushing)
     attest(pushing.push_agent())
     return looked(pushing, before)
 
 
-def looked(pushing: Pushing, before: str) -> AppraisalRecord:
+def known(pushing: Pushing) -> set[str]:
+    """The appraisals there are: those of one second have no order."""
+    bench = pushing.bench
+    items = bench.context.stores.appraisals.page(bench.guid.raw).items
+    return {one.id for one in items}
+
+
+def looked(pushing: Pushing, before: set[str]) -> AppraisalRecord:
     """Look as the worker does, until there is another appraisal."""
     bench, stores = pushing.bench, pushing.bench.context.stores
     worker = ReconcileWork(bench.context, bench.gate, pushing.link)
@@ -135,12 +136,9 @@ def looked(pushing: Pushing, before: str) -> AppraisalRecord:
         stores.tasks.enqueue(reconcile.KIND, bench.guid.raw.hex(), bench.context.now())
         for task in stores.tasks.claim(reconcile.KIND, "test", bench.context.now(), 60):
             worker.run(task, "test")
-        try:
-            found = stores.appraisals.latest(bench.guid.raw)
-        except NotFound:
-            found = None
-        if found is not None and found.id != before:
-            return found
+        for one in stores.appraisals.page(bench.guid.raw).items:
+            if one.id not in before:
+                return one
         time.sleep(0.05)
     raise AssertionError("no appraisal in time")
 
@@ -241,7 +239,7 @@ def test_after_the_window_the_old_image_fails_here_and_then_in_keylime(
     with pytest.raises(Problem, match="under image version 1, assigned is image"):
         bench.ask()
     assert drift(pushing) == ["other-policy"]  # it has both, until it is told
-    failed = looked(pushing, passed.id)
+    failed = looked(pushing, known(pushing))
     assert (failed.outcome, failed.policy_version) == (Outcome.FAILED, 2)
     assert (work(pushing), drift(pushing)) == (1, [])
     assert appraised(pushing).outcome is Outcome.FAILED
