@@ -5,7 +5,6 @@ rendezvous information keeps a device from ever talking to anybody else.
 """
 
 import ssl
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +13,8 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from onboarding.shown_chain import shown_by
 from ownership_vouchers.types import Hash
-
-MAX_SHOWN = 10  # certificates of a server that are looked at
-_DER = 2  # of what OpenSSL calls a file type
 
 
 class TrustError(Exception):
@@ -184,16 +181,8 @@ class _LookingSocket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         super().do_handshake(block)
         if isinstance(self.context, _LookingContext):
-            self.context.seen += _shown_by(self)[:MAX_SHOWN]
+            self.context.seen += shown_by(self)
         raise ssl.SSLError("its certificates were looked at")
-
-
-def _shown_by(connection: ssl.SSLSocket) -> list[bytes]:
-    """The whole chain, as DER; before Python 3.13 there is no public way to it."""
-    if sys.version_info >= (3, 13):
-        return connection.get_unverified_chain()
-    found = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-    return [one.public_bytes(_DER) for one in found]
 
 
 class _LookingContext(ssl.SSLContext):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from onboarding.device.errors import DeviceError, Garbled, Problem, Unreachable
-from onboarding.device.interfaces import Through
+from onboarding.http_client import client, pieces, within
 from onboarding.protocol.clients import answer_type
 from onboarding.tls import PUBLIC, ClientCertificate, Trust, TrustError, context_of
 from onboarding.wire.message import MsgType
@@ -23,6 +23,8 @@ CBOR = "application/cbor"
 LINE_KEY = "Vouchgate-Line-Key"
 OWN_KDF = "x-non-interoperable-kdf"  # a server that cannot follow FDO says so
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+PATIENCE = 120.0  # seconds that any exchange may take, and then for each byte of it:
+SLOWEST = 16 * 1024  # bytes a second; a server that is slower is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +53,8 @@ def new_client(
 
 
 def client_of(context: ssl.SSLContext, through: str | None = None) -> httpx.Client:
-    """Return a client that follows no redirect and reads no proxy from outside.
-
-    Args:
-        through: The network interface that all goes through; None for any.
-    """
-    return httpx.Client(
-        verify=context,
-        timeout=TIMEOUT,
-        follow_redirects=False,
-        trust_env=False,
-        transport=None if through is None else Through(through, context),
-    )
+    """Return the device's client; see ``http_client.client``."""
+    return client(context, through, TIMEOUT)
 
 
 def send(
@@ -76,7 +68,7 @@ def send(
     address: str | None = None,
     seconds: float | None = None,
 ) -> Reply:
-    """Ask once, reading at most ``limit`` bytes of the answer.
+    """Ask once, reading at most ``limit`` bytes of the answer, and not for ever.
 
     Args:
         seconds: How long may pass without a byte of it; None for the client's time.
@@ -91,20 +83,24 @@ def send(
         target = httpx.URL(url)
         sent, extensions = dict(headers or {}), {}
         waits = client.timeout if seconds is None else httpx.Timeout(30.0, read=seconds)
+        in_all = PATIENCE + (limit + len(content or b"")) / SLOWEST + (seconds or 0)
         if address is not None:
             sent["Host"] = target.netloc.decode("ascii")
             extensions["sni_hostname"] = target.host
             target = target.copy_with(host=address)
-        with client.stream(
-            method,
-            target,
-            headers=sent,
-            content=content,
-            extensions=extensions,
-            timeout=waits,
-        ) as answer:
+        with (
+            within(in_all),
+            client.stream(
+                method,
+                target,
+                headers=sent,
+                content=content,
+                extensions=extensions,
+                timeout=waits,
+            ) as answer,
+        ):
             body = bytearray()
-            for chunk in answer.iter_bytes():
+            for chunk in pieces(answer):
                 body += chunk
                 if len(body) > limit:
                     raise Garbled(f"{url} answered with more than {limit} bytes")

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import httpx
 
+from onboarding.http_client import client, pieces, within
 from onboarding.protocol.clients import Role, answer_type, drive
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import ServicesError, SettingsError
@@ -65,14 +66,14 @@ class FdoClients:
             raise FdoClientError("the certificate is pinned, and the server no HTTPS")
         known = Trust(self._trust.authorities, trust.server, trust.authority)
         try:
-            client = _client(known)
+            own = _client(known)
         except TrustError as error:
             raise FdoClientError(
                 "the voucher pins a CA whose certificate is not here: name a file"
                 " with it in VOUCHGATE_TO0_CA"
             ) from error
-        with client:
-            yield client
+        with own:
+            yield own
 
     def close(self) -> None:
         """Close kept connections."""
@@ -80,7 +81,7 @@ class FdoClients:
 
 
 def _client(trust: Trust) -> httpx.Client:
-    return httpx.Client(verify=_context(trust), follow_redirects=False, trust_env=False)
+    return client(_context(trust))
 
 
 class Deadline:
@@ -184,21 +185,24 @@ class FdoChannel:
         )
         url = f"{self._base}/fdo/101/msg/{int(kind)}"
         try:
-            with self._http.stream(
-                "POST", url, content=body, headers=headers, timeout=timeout
-            ) as reply:
-                return reply, self._read(reply)
+            with (
+                within(left),
+                self._http.stream(
+                    "POST", url, content=body, headers=headers, timeout=timeout
+                ) as reply,
+            ):
+                return reply, _read(reply)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise FdoClientError(_words(error)) from error
 
-    def _read(self, reply: httpx.Response) -> bytes:
-        answer = bytearray()
-        for chunk in reply.iter_bytes():
-            self._deadline.left()  # one that sends drop by drop is slow, too
-            answer += chunk
-            if len(answer) > MAX_BODY:
-                raise NotFdo(f"an answer over {MAX_BODY} bytes")
-        return bytes(answer)
+
+def _read(reply: httpx.Response) -> bytes:
+    answer = bytearray()
+    for chunk in pieces(reply):
+        answer += chunk
+        if len(answer) > MAX_BODY:
+            raise NotFdo(f"an answer over {MAX_BODY} bytes")
+    return bytes(answer)
 
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (

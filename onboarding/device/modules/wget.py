@@ -3,8 +3,7 @@
 Source: FIDO FDO ServiceInfo modules, fdo.wget.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from posixpath import basename, normpath
 from urllib.parse import SplitResult, urlsplit
@@ -14,6 +13,7 @@ import httpx
 from onboarding.device.errors import ApplyError
 from onboarding.device.modules.journal import Journal
 from onboarding.device.modules.landing import Landing
+from onboarding.http_client import pieces, within
 from onboarding.protocol.modules import Message
 from ownership_vouchers import cbor
 
@@ -40,7 +40,6 @@ class WgetModule:
         limit: int = MAX_FILE,
         seconds: float = SECONDS,
         journal: Journal | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
         self._permitted = tuple(permitted)
@@ -48,7 +47,6 @@ class WgetModule:
         self._limit = limit
         self._seconds = seconds
         self._journal = journal or Journal()
-        self._monotonic = monotonic
         self._received: list[str] = []
         self._reset()
 
@@ -108,16 +106,11 @@ class WgetModule:
         return landing.size
 
     def _stream(self, url: str, landing: Landing) -> None:
-        deadline = self._monotonic() + self._seconds
-        with self._client.stream(
-            "GET", url, headers={"Accept-Encoding": "identity"}
-        ) as answer:
+        with within(self._seconds), self._client.stream("GET", url) as answer:
             if answer.status_code != httpx.codes.OK:
                 raise ApplyError(f"the server answered with HTTP {answer.status_code}")
-            for chunk in answer.iter_raw():
+            for chunk in pieces(answer):
                 landing.write(chunk)
-                if self._monotonic() > deadline:
-                    raise ApplyError(f"it takes longer than {self._seconds:.0f} s")
             length = answer.headers.get("content-length", str(landing.size))
             if length != str(landing.size):
                 raise ApplyError(f"{landing.size} of {length} bytes came")

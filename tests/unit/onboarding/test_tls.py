@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from onboarding.tls import Trust, TrustError, context_of
+from onboarding.tls import Trust, TrustError, context_of, looking
 from ownership_vouchers.types import Hash, HashType
 from tests.support.server_tls import Authority
 
@@ -43,7 +43,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     key, certificate = authority.issue("127.0.0.1")
     chain = tmp_path / "chain.pem"
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    chain.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    shown = certificate.public_bytes(Encoding.PEM) + authority.pem
+    chain.write_bytes(private + shown)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     with create_server(("127.0.0.1", 0)) as listening:
@@ -82,6 +83,19 @@ def test_a_private_authority_vouches_for_its_server(server: Server) -> None:
 @pytest.mark.parametrize("kind", [HashType.SHA256, HashType.SHA384])
 def test_a_pinned_server_needs_no_authority(server: Server, kind: HashType) -> None:
     assert server.get(Trust(server=pin(server.certificate, kind))) == 204
+
+
+def test_what_a_server_shows_is_looked_at_and_it_is_told_nothing(
+    server: Server,
+) -> None:
+    """Fails if Python's `ssl` has its chains elsewhere than ``shown_chain`` looks."""
+    context, shown = looking()
+    with httpx.Client(verify=context, trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError, match="looked at"):
+            client.get(f"https://127.0.0.1:{server.port}/")
+    whole = (server.certificate, server.authority.certificate)
+    assert shown == [one.public_bytes(Encoding.DER) for one in whole]
+    assert server.asked == []
 
 
 def test_a_pinned_authority_is_found_among_the_known(server: Server) -> None:

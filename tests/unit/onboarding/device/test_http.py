@@ -1,14 +1,18 @@
 """The FDO binding as a client: headers, tokens, errors, bounds."""
 
+import gzip
 from collections.abc import Callable
+from contextlib import closing
 
 import httpx
 import pytest
 
+from onboarding.device import http
 from onboarding.device.errors import Garbled, Problem, Unreachable
 from onboarding.device.http import FDO_LIMIT, DeviceApi, FdoChannel
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
+from tests.support.dripping import ANSWER_HEAD, dripping
 
 ERROR = ErrorMessage(6, 30, "not found", 1_800_000_000, None).encode()
 HELLO, ACK = MsgType.TO1_HELLO_RV, MsgType.TO1_HELLO_RV_ACK
@@ -92,6 +96,24 @@ def test_what_fdo_does_not_know_is_unreachable(
 def test_a_longer_answer_than_fdo_allows_is_not_read_to_its_end() -> None:
     with pytest.raises(Unreachable, match="more than"):
         channel(answering(200, "31", bytes(FDO_LIMIT + 1))).exchange(HELLO, b"\x80")
+
+
+def test_an_answer_that_is_compressed_is_not_unpacked() -> None:
+    headers = {"Message-Type": "31", "Content-Encoding": "gzip"}
+    packed = gzip.compress(b"\x80")
+    odd = channel(lambda _r: httpx.Response(200, headers=headers, content=packed))
+    with pytest.raises(Unreachable, match="encoded as 'gzip'"):
+        odd.exchange(HELLO, b"\x80")
+
+
+def test_a_server_that_sends_drop_by_drop_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE", 0.3)
+    monkeypatch.setattr(http, "SLOWEST", 1 << 30)
+    with dripping(ANSWER_HEAD) as url, closing(http.new_client()) as client:
+        with pytest.raises(Unreachable, match=r"timed out|too long in all"):
+            FdoChannel(client, url).exchange(HELLO, b"\x80")
 
 
 def test_a_server_that_is_not_there_is_unreachable() -> None:

@@ -162,8 +162,3 @@ def test_a_pin_counts_on_that_way_too(
             return
         with pytest.raises(Unreachable, match="not the one the device was told of"):
             channel.exchange(MsgType.TO1_HELLO_RV, b"\x80")
-
-
-def test_without_a_name_it_is_the_usual_client() -> None:
-    with closing(client_of(context_of(PUBLIC))) as client:
-        assert type(client._transport) is httpx.HTTPTransport

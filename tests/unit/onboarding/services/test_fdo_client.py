@@ -1,5 +1,6 @@
 """FDO as a client: what a server does wrong is told in words, and ends in time."""
 
+import gzip
 from collections.abc import Callable
 from contextlib import closing
 
@@ -21,6 +22,7 @@ from onboarding.tls import Trust
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Hash, HashType
+from tests.support.dripping import ANSWER_HEAD, dripping
 
 URL, OTHER = "http://rv.example.test:8040", "http://192.0.2.7:8040"
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -80,6 +82,12 @@ WRONG: dict[str, tuple[Handler, str]] = {
     "a redirect": (
         lambda _request: httpx.Response(302, headers={"Location": OTHER}),
         "with HTTP 302 and nothing",
+    ),
+    "what unpacks to more than was sent": (
+        lambda _request: httpx.Response(
+            200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"\x80")
+        ),
+        "its answer is encoded as 'gzip'",
     ),
     "too much": (
         lambda _request: httpx.Response(200, content=bytes(MAX_BODY + 1)),
@@ -142,6 +150,13 @@ def test_a_deadline_is_for_all_of_a_run() -> None:
         pytest.raises(FdoClientError, match="longer than 10 s"),
     ):
         run_protocol(http, (URL,), Hello, deadline)
+
+
+def test_a_server_that_sends_drop_by_drop_takes_no_more_than_its_time() -> None:
+    with dripping(ANSWER_HEAD) as url, closing(FdoClients()) as clients:
+        with clients.pinned(Trust(), (url,)) as http:
+            with pytest.raises(FdoClientError, match="too long"):
+                run_protocol(http, (url,), Hello, Deadline(0.3))
 
 
 def test_a_useless_ca_file_is_said_at_the_start() -> None:

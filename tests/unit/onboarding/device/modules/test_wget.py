@@ -80,7 +80,7 @@ def test_without_a_name_the_last_part_of_the_url_is_one(
 REFUSED: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
     "another digest": ({"digest": bytes(48)}, {}, "not what its SHA-384 says"),
     "too long": ({}, {"limit": 100}, "over 100 bytes"),
-    "too slow": ({}, {"seconds": -1.0}, "takes longer"),
+    "too slow": ({}, {"seconds": -1.0}, "took too long"),
     "a name that leads outside": ({"path": "../agent"}, {}, "no name"),
 }
 
