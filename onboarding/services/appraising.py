@@ -5,7 +5,6 @@ know is ours: that the quote answers our nonce, that the TPM's counters and
 clock went on from the last time, and what the event log of the boot says.
 """
 
-import secrets
 from dataclasses import dataclass
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, conclude
@@ -19,7 +18,7 @@ from onboarding.services import rows
 from onboarding.services.context import Context
 from onboarding.services.holding import Updating
 from onboarding.services.judging import Judge, Judged, Seen
-from onboarding.store.appraisals import AppraisalRecord, Outcome
+from onboarding.store.appraisals import AppraisalRecord, Outcome, new_id
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
 
@@ -80,7 +79,7 @@ class Appraiser:
             )
         verdict, said = conclude(judged.valid, judged.compared, failures)
         appraisal = Appraisal(
-            secrets.token_hex(16),
+            new_id(),
             case.seen.guid,
             case.channel,
             verdict,

@@ -19,7 +19,7 @@ from onboarding.services import reconcile
 from onboarding.services.context import Context
 from onboarding.services.settings import Settings
 from onboarding.services.transport import Receive, Scope, Send
-from onboarding.store.errors import StoreError
+from onboarding.store.errors import StoreError, StoreUnavailable
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
@@ -58,6 +58,9 @@ class Webhook:
             binding = self._context.stores.bindings.get(guid.raw)
             stores, now = self._context.stores, self._context.now()
             reconcile.plan_told(stores, binding.guid, now, told.failure)
+        except StoreUnavailable as error:
+            log.warning("a notification that cannot be kept just now: %s", error)
+            return 503  # Keylime comes again after a pause
         except _SAYS_NOTHING as error:
             log.warning("a notification that says nothing to us: %s", error)
         return 200

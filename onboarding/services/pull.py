@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import secrets
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.keylime.client import KeylimeClient
@@ -19,7 +18,7 @@ from onboarding.services.gate import Situation
 from onboarding.services.holding import carried, held_under, told
 from onboarding.services.keylime_link import KeylimeLink, require_pull
 from onboarding.services.stores import Stores
-from onboarding.store.appraisals import AppraisalRecord
+from onboarding.store.appraisals import AppraisalRecord, new_id
 from onboarding.store.errors import NotFound
 
 
@@ -120,12 +119,10 @@ class PullWatch:
         said = json.dumps([policy.digest(), bool(failures), mark.hex()]).encode()
         evidence = hashlib.sha256(situation.guid.raw + said).hexdigest()
         last = self._last(situation, evidence)
-        if last is not None:
-            if not _better(failures, last):
-                return None
-            at = max(at, last.at + 1)  # of two in one second neither is the newest
+        if last is not None and not _better(failures, last):
+            return None
         appraisal = Appraisal(
-            secrets.token_hex(16),
+            new_id(),
             situation.guid,
             Channel.PULL,
             Verdict.FAILED if failures else Verdict.PASSED,

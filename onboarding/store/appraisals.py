@@ -1,6 +1,8 @@
 """Appraisals: every verdict, with what was compared to reach it."""
 
 import json
+import secrets
+import time
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
@@ -85,6 +87,14 @@ class AppraisalRecord:
     reset_count: int | None = None
     restart_count: int | None = None
     firmware: int | None = None
+
+
+def new_id() -> str:
+    """A name for a verdict: 32 hexadecimal digits that sort as they were given out.
+
+    Times are in seconds, so of two verdicts in one second the names say which is newer.
+    """
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 class AppraisalStore:

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from onboarding.store.appraisals import AppraisalRecord, AppraisalStore, Outcome
+from onboarding.store.appraisals import (
+    AppraisalRecord,
+    AppraisalStore,
+    Outcome,
+    new_id,
+)
 from onboarding.store.bindings import BindingStore
 from onboarding.store.database import Database
 from onboarding.store.decisions import DecisionRecord, DecisionStore, ReasonRecord
@@ -116,6 +121,18 @@ def test_an_appraisal_keeps_what_was_compared(database: Database) -> None:
     assert appraisals.get("a1") == appraisal()
     assert appraisals.latest(GUID) == failed
     assert appraisals.latest(GUID, Outcome.PASSED) == appraisal()
+
+
+def test_of_appraisals_in_one_second_the_one_that_was_named_last_is_the_newest(
+    database: Database,
+) -> None:
+    enrolled_device(database)
+    appraisals = AppraisalStore(database)
+    made = [appraisal(new_id(), Outcome.FAILED) for _ in range(20)]
+    for one in made:
+        appraisals.add(one, ACTOR)
+        assert appraisals.latest(GUID) == one
+    assert appraisals.page(GUID).items == tuple(reversed(made))
 
 
 def test_a_lease_runs_out_by_itself(database: Database) -> None:
