@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from onboarding.cli.answers import every_page
-from onboarding.cli.api import LIMIT, Api, connected
+from onboarding.cli.api import LIMIT, connected
 from onboarding.cli.files import read_file
 from onboarding.cli.options import Ca, KeyFile, Url
 from onboarding.cli.output import print_json, unusable
@@ -39,6 +39,12 @@ def api(
     pages: Annotated[
         bool, typer.Option("--all", help="Every page of a list, as one.")
     ] = False,
+    if_match: Annotated[
+        str | None, typer.Option(help="Only if it still has this ETag.")
+    ] = None,
+    etag: Annotated[
+        bool, typer.Option("--etag", help="Its ETag, on standard error.")
+    ] = False,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Annotated[
@@ -54,7 +60,11 @@ def api(
     with connected(url, api_key_file, ca) as service:
         if pages:
             return print_json({"items": list(every_page(service, asked))})
-        _print(_answer(service, method, asked, content, content_type))
+        held = {} if if_match is None else {"If-Match": if_match}
+        reply = service.request(method.value, asked, content, content_type, held)
+    if etag:
+        typer.echo(reply.headers.get("etag", ""), err=True)
+    _print(reply.body)
 
 
 def _content(path: Path) -> bytes:
@@ -64,12 +74,6 @@ def _content(path: Path) -> bytes:
     if len(found) > LIMIT:
         raise unusable(f"standard input has over {LIMIT} bytes", "Send less at once.")
     return found
-
-
-def _answer(
-    service: Api, method: Method, path: str, content: bytes | None, kind: str
-) -> bytes:
-    return service.request(method.value, path, content, kind).body
 
 
 def _print(body: bytes) -> None:

@@ -22,7 +22,7 @@ from onboarding.services.outages import tell
 from onboarding.services.outgoing import SECONDS, NotSent, Outgoing, post
 from onboarding.services.webhook_signing import SECRET_BYTES, headers
 from onboarding.store.errors import NotFound, StoreError
-from onboarding.store.webhooks import Claim, Webhook
+from onboarding.store.webhook_records import Claim, Webhook
 
 ACTOR = "task:webhook"
 LOOK_SECONDS = 1.0

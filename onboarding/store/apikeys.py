@@ -4,7 +4,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, unique
 
 from sqlmodel import col, select
@@ -16,6 +16,7 @@ from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import ApiKeyRefused, InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.key_limits import UNLIMITED, Limits
+from onboarding.store.seen import Seen
 
 _PREFIX = "vg"
 MOST_SCOPES = 32
@@ -56,7 +57,7 @@ class ApiKey:
     created_by: str
     expires_at: int | None
     revoked_at: int | None
-    last_used_at: int | None = None  # to the minute
+    last_used_at: int | None = field(default=None, compare=False)  # to the minute
     scopes: tuple[str, ...] = ()  # groups of routes, `:read` to look only; all if none
     limits: Limits = UNLIMITED
 
@@ -180,16 +181,29 @@ class ApiKeyStore:
             rows = session.exec(select(ApiKeyRow).order_by(*order)).all()
             return tuple(_record(row) for row in rows)
 
-    def revoke(self, key_id: str, actor: str, at: int) -> None:
+    def get(self, key_id: str) -> ApiKey:
+        """Raises NotFound when there never was such a key."""
+        with self._database.session() as session:
+            row = session.get(ApiKeyRow, key_id)
+            if row is None:
+                raise NotFound(f"there is no API key {key_id}")
+            return _record(row)
+
+    def revoke(
+        self, key_id: str, actor: str, at: int, seen: Seen[ApiKey] | None = None
+    ) -> None:
         """End a key now; ending it again changes nothing.
 
         Raises:
             NotFound: There is no such key.
+            Conflict: It is not as it was seen.
         """
         with self._database.transaction() as writing:
             row = writing.session.get(ApiKeyRow, key_id, with_for_update=True)
             if row is None:
                 raise NotFound(f"there is no API key {key_id}")
+            if seen is not None:
+                seen.require(_record(row))
             if row.revoked_at is not None:
                 return
             row.revoked_at = at

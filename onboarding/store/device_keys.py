@@ -15,6 +15,7 @@ from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.factory_tables import DeviceKeyRow
 from onboarding.store.pages import Page, clamp
+from onboarding.store.seen import Seen
 
 KEY_LIMIT = 2048
 NAME_LIMIT = 128
@@ -30,6 +31,11 @@ _HOLDER = Sql("SELECT name FROM device_keys WHERE public_key = ? AND name <> ?")
 _USE = Sql(
     "UPDATE device_keys SET used_by = ?, used_at = ? WHERE name = ? AND used_by IS NULL"
 )
+_GET = Sql(
+    "SELECT name, public_key, created_at, created_by, used_by, used_at "
+    "FROM device_keys WHERE name = ?"
+)
+_LOCKED = Sql(_GET.sqlite, " FOR UPDATE")
 _DELETE = Sql("DELETE FROM device_keys WHERE name = ?")
 
 
@@ -97,9 +103,26 @@ class DeviceKeyStore:
         )
         return Page(found, found[-1].name if len(rows) > size else None)
 
-    def delete(self, name: str, actor: str, at: int) -> None:
-        """Raises NotFound when there is none of that name."""
+    def get(self, name: str) -> KnownKey:
+        """The key of that name, used or not. Raises NotFound."""
+        row = self._database.direct.one(_GET, (name,))
+        if row is None:
+            raise NotFound("no device key is known by that name")
+        return KnownKey(*row)
+
+    def delete(
+        self, name: str, actor: str, at: int, seen: Seen[KnownKey] | None = None
+    ) -> None:
+        """Forget a key.
+
+        Raises:
+            NotFound: There is none of that name.
+            Conflict: It is not as it was seen.
+        """
         with self._database.direct.transaction() as connection:
+            found = connection.rows(_LOCKED, (name,))
+            if seen is not None and found:
+                seen.require(KnownKey(*found[0]))
             if connection.count(_DELETE, (name,)) == 0:
                 raise NotFound("no device key is known by that name")
             event = Event("device_key.forgotten", actor, at, detail={"name": name})

@@ -9,6 +9,7 @@ from onboarding.store.direct import Sql
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import EkAcceptanceRow
+from onboarding.store.seen import Seen
 
 _HAS = Sql("SELECT 1 FROM ek_acceptances WHERE digest = ?")
 
@@ -72,16 +73,21 @@ class EkAcceptanceStore:
                 raise NotFound(f"EK {digest.hex()} is not accepted by hand")
             return _record(row)
 
-    def remove(self, digest: bytes, actor: str, at: int) -> None:
+    def remove(
+        self, digest: bytes, actor: str, at: int, seen: Seen[EkAcceptance] | None = None
+    ) -> None:
         """Accept the key no longer.
 
         Raises:
             NotFound: It is not accepted.
+            Conflict: It is not as it was seen.
         """
         with self._database.transaction() as writing:
-            row = writing.session.get(EkAcceptanceRow, digest)
+            row = writing.session.get(EkAcceptanceRow, digest, with_for_update=True)
             if row is None:
                 raise NotFound(f"EK {digest.hex()} is not accepted by hand")
+            if seen is not None:
+                seen.require(_record(row))
             writing.session.delete(row)
             writing.log(Event("ek_acceptance.removed", actor, at, None, digest))
 

@@ -9,6 +9,7 @@ from onboarding.store.direct import Sql
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import EkRefusalRow
+from onboarding.store.seen import Seen
 
 _HAS = Sql("SELECT 1 FROM ek_refusals WHERE digest = ?")
 
@@ -61,20 +62,34 @@ class EkRefusalStore:
         """Every refused key, by digest."""
         query = select(EkRefusalRow).order_by(col(EkRefusalRow.digest))
         with self._database.session() as session:
-            return tuple(
-                EkRefusal(row.digest, row.reason, row.refused_at, row.refused_by)
-                for row in session.exec(query)
-            )
+            return tuple(_record(row) for row in session.exec(query))
 
-    def remove(self, digest: bytes, actor: str, at: int) -> None:
+    def get(self, digest: bytes) -> EkRefusal:
+        """Raises NotFound when the key is not refused."""
+        with self._database.session() as session:
+            row = session.get(EkRefusalRow, digest)
+            if row is None:
+                raise NotFound(f"EK {digest.hex()} is not refused by hand")
+            return _record(row)
+
+    def remove(
+        self, digest: bytes, actor: str, at: int, seen: Seen[EkRefusal] | None = None
+    ) -> None:
         """Refuse the key no longer.
 
         Raises:
             NotFound: It is not refused.
+            Conflict: It is not as it was seen.
         """
         with self._database.transaction() as writing:
-            row = writing.session.get(EkRefusalRow, digest)
+            row = writing.session.get(EkRefusalRow, digest, with_for_update=True)
             if row is None:
                 raise NotFound(f"EK {digest.hex()} is not refused by hand")
+            if seen is not None:
+                seen.require(_record(row))
             writing.session.delete(row)
             writing.log(Event("ek_refusal.removed", actor, at, None, digest))
+
+
+def _record(row: EkRefusalRow) -> EkRefusal:
+    return EkRefusal(row.digest, row.reason, row.refused_at, row.refused_by)

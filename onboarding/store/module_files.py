@@ -11,6 +11,7 @@ from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.plan_tables import ModuleFileRow
+from onboarding.store.seen import Seen
 
 MAX_FILE = 8 * 1024 * 1024
 _CONTENT = Sql("SELECT content, sha384 FROM module_files WHERE sha256 = ?")
@@ -101,10 +102,19 @@ class ModuleFileStore:
         last = rows[size - 1].sha256.hex() if more else None
         return Page(tuple(rows[:size]), last)
 
-    def remove(self, sha256: bytes, actor: str, at: int) -> None:
-        """Raises NotFound."""
+    def remove(
+        self, sha256: bytes, actor: str, at: int, seen: Seen[FileRecord] | None = None
+    ) -> None:
+        """Forget a file.
+
+        Raises:
+            NotFound: There is none of that digest.
+            Conflict: It is not as it was seen.
+        """
         with self._database.transaction() as writing:
-            row = _row(writing.session, sha256)
+            row = _row(writing.session, sha256, locked=True)
+            if seen is not None:
+                seen.require(_record(row))
             detail = {"name": row.name}
             writing.session.delete(row)
             writing.log(Event("module_file.removed", actor, at, None, sha256, detail))
@@ -114,8 +124,8 @@ def _last(session: Session) -> int:
     return session.exec(select(func.max(ModuleFileRow.number))).one() or 0
 
 
-def _row(session: Session, sha256: bytes) -> ModuleFileRow:
-    row = session.get(ModuleFileRow, sha256)
+def _row(session: Session, sha256: bytes, *, locked: bool = False) -> ModuleFileRow:
+    row = session.get(ModuleFileRow, sha256, with_for_update=locked or None)
     if row is None:
         raise NotFound(f"there is no file {sha256.hex()}")
     return row

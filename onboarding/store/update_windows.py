@@ -12,6 +12,7 @@ from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
+from onboarding.store.seen import Seen
 
 _COLUMNS = (
     "guid, policy_name, old_version, new_version, image, opened_at, opened_by,"
@@ -79,17 +80,27 @@ class UpdateWindowStore:
         more = len(found) > size
         return Page(found[:size], found[size - 1].guid.hex() if more else None)
 
-    def close(self, guid: bytes, cause: str, actor: str, at: int) -> bool:
+    def close(
+        self,
+        guid: bytes,
+        cause: str,
+        actor: str,
+        at: int,
+        seen: Seen[UpdateWindowRecord] | None = None,
+    ) -> bool:
         """End a window before its time; False when none was open.
 
         Raises:
             NotFound: The device has none.
+            Conflict: It is not as it was seen.
         """
         with self._database.transaction() as writing:
             lock(writing, guid)
             row = writing.session.get(UpdateWindowRow, guid)
             if row is None:
                 raise NotFound(f"device {guid.hex()} has no update window")
+            if seen is not None:
+                seen.require(_record(row))
             if not _record(row).open_at(at):
                 return False
             row.closed_at, row.closed_by = at, cause

@@ -11,6 +11,7 @@ from onboarding.store.errors import DuplicateVoucher, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.key_limits import UNLIMITED, Limits
 from onboarding.store.pages import Page
+from onboarding.store.seen import Seen
 from onboarding.store.voucher_list import NewestVoucher, VoucherSummary
 from onboarding.store.voucher_rows import VoucherRecord
 
@@ -21,6 +22,7 @@ _CONFIRM = Sql(
     "UPDATE voucher_history SET confirmed = 1 WHERE replaced_by = ? AND confirmed = 0"
 )
 _PASSPORT = Sql("UPDATE vouchers SET passport = ? WHERE guid = ?")
+_LOCK = Sql("SELECT 1 FROM vouchers WHERE guid = ?", " FOR UPDATE")
 _DELETE = Sql("DELETE FROM vouchers WHERE guid = ?")
 _FORGET = Sql("DELETE FROM devices WHERE guid = ? AND owned_at IS NULL")
 _RETIRE = Sql("UPDATE devices SET retired_at = ? WHERE guid = ?")
@@ -111,13 +113,19 @@ class VoucherStore:
         """Vouchers, the newest first; see ``voucher_list.newest``."""
         return voucher_list.newest(self._database, limit, guid, device_info)
 
-    def delete(self, guid: bytes, actor: str, at: int) -> None:
+    def delete(
+        self, guid: bytes, actor: str, at: int, seen: Seen[VoucherRecord] | None = None
+    ) -> None:
         """Drop a voucher; an owned device stays, as retired.
 
         Raises:
             NotFound: There is no such voucher.
+            Conflict: It is not as it was seen.
         """
         with self._database.direct.transaction() as connection:
+            if seen is not None and connection.rows(_LOCK, (guid,)):
+                (row,) = connection.rows(voucher_rows.LIVE, (guid,))
+                seen.require(voucher_rows.read(guid, row))
             drop(connection, guid, at)
             append(connection, Event("voucher.deleted", actor, at, guid))
 

@@ -6,13 +6,20 @@ and whatever makes a change knows nothing of webhooks.
 """
 
 import secrets
-from dataclasses import dataclass, field
 
 from onboarding.store.database import Database
-from onboarding.store.direct import Connection, Row, Sql
+from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.pages import Page, clamp, number_cursor
+from onboarding.store.seen import Seen
+from onboarding.store.webhook_records import (
+    Claim,
+    Delivery,
+    Webhook,
+    delivery_of,
+    webhook_of,
+)
 
 MOST = 64  # webhooks of one service
 BACKLOG = 10_000  # deliveries of one webhook; what comes after them waits in the log
@@ -26,6 +33,7 @@ _COLUMNS = (
 )
 _ALL = Sql(f"SELECT {_COLUMNS} FROM webhooks ORDER BY created_at, id")  # noqa: S608
 _GET = Sql(f"SELECT {_COLUMNS} FROM webhooks WHERE id = ?")  # noqa: S608
+_LOCKED = Sql(_GET.sqlite, " FOR UPDATE")
 _COUNT = Sql("SELECT COUNT(*) FROM webhooks")
 _ADD = Sql(
     f"INSERT INTO webhooks ({_COLUMNS}) "  # noqa: S608
@@ -87,51 +95,6 @@ _COUNTS = Sql(
 _PRUNE = Sql("DELETE FROM webhook_deliveries WHERE dead = 1 AND tried_at < ?")
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """Who is told of events whose cause begins with one of ``causes``.
-
-    ``secret`` is sealed, as is ``previous``, which signs as well until a time.
-    ``disabled`` says why nothing is sent. Events up to ``cursor`` were looked at.
-    """
-
-    id: str
-    url: str = field(repr=False)
-    causes: tuple[str, ...]
-    secret: bytes = field(repr=False)
-    previous: bytes | None = field(repr=False)
-    previous_until: int | None
-    cursor: int
-    disabled: str | None
-    delivered_at: int | None
-    created_at: int
-    created_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that is this worker's until ``until``; ``attempt`` counts from 1."""
-
-    webhook: str
-    seq: int
-    attempt: int
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An event on its way, or ``dead``: given up; ``due`` is when it is tried next."""
-
-    webhook: str
-    seq: int
-    dead: bool
-    attempts: int
-    due: int
-    tried_at: int | None
-    status: int | None
-    error: str | None
-
-
 class WebhookStore:
     """Webhooks by id, and the outbox that all replicas empty together."""
 
@@ -166,15 +129,23 @@ class WebhookStore:
         row = self._direct.one(_GET, (name,))
         if row is None:
             raise NotFound(f"there is no webhook {name}")
-        return _webhook(row)
+        return webhook_of(row)
 
     def list(self) -> tuple[Webhook, ...]:
         """Every webhook, oldest first."""
-        return tuple(map(_webhook, self._direct.rows(_ALL)))
+        return tuple(map(webhook_of, self._direct.rows(_ALL)))
 
-    def remove(self, name: str, actor: str, now: int) -> None:
-        """Tell it nothing more, not even what is on its way. Raises NotFound."""
-        self._change(_REMOVE, (name,), Event("webhook.removed", actor, now), name)
+    def remove(
+        self, name: str, actor: str, now: int, seen: Seen[Webhook] | None = None
+    ) -> None:
+        """Tell it nothing more, not even what is on its way.
+
+        Raises:
+            NotFound: There is no such webhook.
+            Conflict: It is not as it was seen.
+        """
+        event = Event("webhook.removed", actor, now)
+        self._change(_REMOVE, (name,), event, name, seen)
 
     def rotate(
         self, name: str, sealed: bytes, until: int, actor: str, now: int
@@ -198,10 +169,18 @@ class WebhookStore:
         self._change(_RESUME, (name,), Event("webhook.resumed", actor, now), name)
 
     def _change(
-        self, sql: Sql, values: tuple[str | int | bytes, ...], event: Event, name: str
+        self,
+        sql: Sql,
+        values: tuple[str | int | bytes, ...],
+        event: Event,
+        name: str,
+        seen: Seen[Webhook] | None = None,
     ) -> None:
         told = Event(event.cause, event.actor, event.at, detail={"id": name})
         with self._direct.transaction() as connection:
+            found = connection.rows(_LOCKED, (name,))
+            if seen is not None and found:
+                seen.require(webhook_of(found[0]))
             if connection.count(sql, values) == 0:
                 raise NotFound(f"there is no webhook {name}")
             append(connection, told)
@@ -254,7 +233,7 @@ class WebhookStore:
         size = clamp(limit)
         before = 2**62 if cursor is None else number_cursor(cursor)
         rows = self._direct.rows(_PAGE, (name, int(dead), before, size + 1))
-        found = tuple(_delivery(row) for row in rows[:size])
+        found = tuple(delivery_of(row) for row in rows[:size])
         return Page(found, str(found[-1].seq) if len(rows) > size else None)
 
     def counts(self) -> tuple[int, int]:
@@ -279,11 +258,3 @@ def _spread(
             connection.count(_MADE, (name, seq, now))
     connection.count(_SEEN, (events[-1][0], name))
     return True
-
-
-def _webhook(row: Row) -> Webhook:
-    return Webhook(row[0], row[1], tuple(row[2].split()), *row[3:])
-
-
-def _delivery(row: Row) -> Delivery:
-    return Delivery(row[0], row[1], bool(row[2]), *row[3:])

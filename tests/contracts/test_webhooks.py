@@ -6,7 +6,8 @@ from onboarding.store.database import Database
 from onboarding.store.errors import NotFound
 from onboarding.store.event_log import EventLog
 from onboarding.store.events import Event
-from onboarding.store.webhooks import Claim, WebhookStore
+from onboarding.store.webhook_records import Claim
+from onboarding.store.webhooks import WebhookStore
 from tests.support.store_records import NOW, race
 
 URL = "https://receiver.example/events"

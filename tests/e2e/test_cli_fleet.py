@@ -165,6 +165,20 @@ def test_any_call_can_be_made_and_any_list_read_whole(
     )
 
 
+def test_a_call_can_be_made_only_while_nothing_has_changed(
+    site: Site, guids: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    path = f"devices/{guids[2]}/labels"
+    assert run(["api", "get", path, "--etag", *at(site)]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)
+    body = tmp_path / "labels.json"
+    body.write_text('{"labels": {"seen": "once"}}')
+    put = ["api", "put", path, "--data", str(body), "--if-match", said.err.strip()]
+    told(capsys, *put, *at(site))
+    assert "It is not what it was" in told(capsys, *put, *at(site), code=1)
+
+
 def test_a_profile_stands_for_address_and_key(
     site: Site, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from onboarding.services.api.answers.access import ApiKeyOut, NewApiKeyOut
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, record_tag
 from onboarding.services.api.fields import Body, Limit, Line, Name, TimeCursor
 from onboarding.services.api.paging import made_at, paged
 from onboarding.services.api.routing import api_router
@@ -69,9 +70,12 @@ def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> NewApiKeyOut:
 
 
 @router.delete("/apikeys/{key_id}", status_code=204, **needs())
-def revoke_key(key_id: KeyId, context: Ctx, caller: Caller) -> Response:
+def revoke_key(key_id: KeyId, context: Ctx, caller: Caller, when: When) -> Response:
     """End a key now."""
-    context.stores.api_keys.revoke(key_id, actor(caller), context.now())
+    keys = context.stores.api_keys
+    before = keys.get(key_id)
+    with when.meeting(before, record_tag(before)) as seen:
+        keys.revoke(key_id, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 
@@ -88,4 +92,5 @@ def _shown(key: ApiKey) -> ApiKeyOut:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
+        "etag": record_tag(key),
     }

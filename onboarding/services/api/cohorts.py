@@ -19,7 +19,7 @@ from onboarding.services.api.answers.policies import (
     MemberOut,
 )
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.conditions import When, answered, tag_of
+from onboarding.services.api.conditions import When, answered, record_tag, tag_of
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
@@ -195,10 +195,15 @@ def list_updates(
 
 
 @router.delete("/devices/{guid}/update", **needs(Role.SECURITY, labels=Reach.NAMED))
-def end_update(guid: GuidPath, context: Ctx, caller: Caller) -> UpdateWindowOut:
+def end_update(
+    guid: GuidPath, context: Ctx, caller: Caller, when: When
+) -> UpdateWindowOut:
     """End a device's update window before its time: only the new version counts."""
     raw, windows = present(context, guid), context.stores.update_windows
-    windows.close(raw, CANCELLED, actor(caller), context.now())
+    before = windows.find(raw)
+    tag = tag_of(None) if before is None else record_tag(before)
+    with when.meeting(before, tag) as seen:
+        windows.close(raw, CANCELLED, actor(caller), context.now(), seen)
     enrolment.plan_for(context, (raw,))
     window = windows.find(raw)
     assert window is not None  # noqa: S101 - it was closed a line above

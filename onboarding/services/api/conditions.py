@@ -10,8 +10,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Depends, Header
 
@@ -20,6 +20,9 @@ from onboarding.services.errors import Problem
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.seen import Seen
 from onboarding.store.settings_rows import SettingStore
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 _Tags = Annotated[str | None, Header(max_length=1024)]
@@ -72,6 +75,13 @@ class Conditions:
         return given is not None and _names(given.replace("W/", ""), tag, exists=True)
 
     @contextmanager
+    def meeting(self, value: T | None, tag: str) -> Iterator[Seen[T] | None]:
+        """What a change inside is to meet, as ``seen``; and as ``held``."""
+        seen = self.seen(value, tag)
+        with self.held():
+            yield seen
+
+    @contextmanager
     def held(self) -> Iterator[None]:
         """A conflict inside means that somebody else was faster. Raises Problem."""
         try:
@@ -97,8 +107,23 @@ When = Annotated[Conditions, Depends(_conditions)]
 
 def tag_of(state: object) -> str:
     """The tag of what can be written as JSON."""
-    text = json.dumps(state, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(state, sort_keys=True, separators=(",", ":"), default=_plain)
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def record_tag(record: "DataclassInstance") -> str:
+    """The tag of a store's record: of all by which two of them are told apart."""
+    told = (one.name for one in fields(record) if one.compare)
+    return tag_of({name: getattr(record, name) for name in told})
+
+
+def _plain(value: object) -> object:
+    """Bytes by their digest, parts of a record by their members."""
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    assert is_dataclass(value)  # noqa: S101 - no other kinds
+    assert not isinstance(value, type)  # noqa: S101
+    return asdict(value)
 
 
 def answered(content: T, tag: str, when: Conditions = ALWAYS) -> Tagged[T]:

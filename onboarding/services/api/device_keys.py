@@ -10,6 +10,7 @@ from onboarding.services import sale
 from onboarding.services.api.answers.factory import DeviceKeyOut, StoredKeysOut
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, record_tag
 from onboarding.services.api.fields import (
     Body,
     Limit,
@@ -62,9 +63,13 @@ def delete_device_key(
     name: Annotated[str, Query(min_length=1, max_length=128)],
     context: Ctx,
     caller: Caller,
+    when: When,
 ) -> Response:
     """Forget the key of one name."""
-    context.stores.device_keys.delete(name, actor(caller), context.now())
+    known = context.stores.device_keys
+    before = known.get(name)
+    with when.meeting(before, record_tag(before)) as seen:
+        known.delete(name, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 
@@ -83,4 +88,5 @@ def _shown(one: KnownKey) -> DeviceKeyOut:
         "created_by": one.created_by,
         "used_by": guid_text(one.used_by),
         "used_at": one.used_at,
+        "etag": record_tag(one),
     }

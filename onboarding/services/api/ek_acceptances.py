@@ -7,6 +7,7 @@ from fastapi import Path, Response
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.answers.trust import EkAcceptanceOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, record_tag
 from onboarding.services.api.fields import Body, BytesCursor, Fingerprint, Limit, Text
 from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import STORES, api_router
@@ -51,10 +52,14 @@ def accept(
 
 
 @router.delete("/ek-acceptances/{digest}", status_code=204, **needs(Role.SECURITY))
-def end_acceptance(digest: Digest, context: Ctx, caller: Caller) -> Response:
+def end_acceptance(
+    digest: Digest, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Accept a key no longer; bindings made under it stay as judged."""
-    raw = bytes.fromhex(digest)
-    context.stores.ek_acceptances.remove(raw, actor(caller), context.now())
+    known, raw = context.stores.ek_acceptances, bytes.fromhex(digest)
+    before = known.get(raw)
+    with when.meeting(before, record_tag(before)) as seen:
+        known.remove(raw, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 
@@ -64,4 +69,5 @@ def _shown(one: EkAcceptance) -> EkAcceptanceOut:
         "reason": one.reason,
         "accepted_at": one.accepted_at,
         "accepted_by": one.accepted_by,
+        "etag": record_tag(one),
     }

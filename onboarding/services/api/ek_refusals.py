@@ -7,6 +7,7 @@ from fastapi import Path, Response
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.answers.trust import EkRefusalOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, record_tag
 from onboarding.services.api.fields import Body, BytesCursor, Fingerprint, Limit, Text
 from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import STORES, api_router
@@ -51,10 +52,12 @@ def refuse(
 
 
 @router.delete("/ek-refusals/{digest}", status_code=204, **needs(Role.SECURITY))
-def end_refusal(digest: Digest, context: Ctx, caller: Caller) -> Response:
+def end_refusal(digest: Digest, context: Ctx, caller: Caller, when: When) -> Response:
     """Refuse a key no longer: what vouches for it counts again."""
-    raw = bytes.fromhex(digest)
-    context.stores.ek_refusals.remove(raw, actor(caller), context.now())
+    known, raw = context.stores.ek_refusals, bytes.fromhex(digest)
+    before = known.get(raw)
+    with when.meeting(before, record_tag(before)) as seen:
+        known.remove(raw, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 
@@ -64,4 +67,5 @@ def _shown(one: EkRefusal) -> EkRefusalOut:
         "reason": one.reason,
         "refused_at": one.refused_at,
         "refused_by": one.refused_by,
+        "etag": record_tag(one),
     }

@@ -21,6 +21,7 @@ from onboarding.services.api.answers.trust import (
     EkVersionWholeOut,
 )
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.conditions import Conditions, When, record_tag, tag_of
 from onboarding.services.api.fields import BytesCursor, Fingerprint, Limit, NumberCursor
 from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import api_router, takes
@@ -88,10 +89,10 @@ def add_roots(body: RawBody, context: Ctx, caller: Caller) -> EkRootsAddedOut:
 
 
 @router.delete("/ek-roots/{digest}", status_code=204, **needs(Role.SECURITY))
-def remove_root(digest: Digest, context: Ctx, caller: Caller) -> Response:
+def remove_root(digest: Digest, context: Ctx, caller: Caller, when: When) -> Response:
     """Trust a certificate no longer; bindings made under it stay as judged."""
     raw = bytes.fromhex(digest)
-    _change(context, caller, lambda state, _who, _at: distrusting(state, raw))
+    _remove(context, caller, when, raw, lambda state, *_: distrusting(state, raw))
     return Response(status_code=204)
 
 
@@ -117,10 +118,10 @@ def add_crls(body: RawBody, context: Ctx, caller: Caller) -> EkCrlsAddedOut:
 
 
 @router.delete("/ek-crls/{digest}", status_code=204, **needs(Role.SECURITY))
-def remove_crl(digest: Digest, context: Ctx, caller: Caller) -> Response:
+def remove_crl(digest: Digest, context: Ctx, caller: Caller, when: When) -> Response:
     """Ask a CRL no longer."""
     raw = bytes.fromhex(digest)
-    _change(context, caller, lambda state, _who, _at: dropping_crl(state, raw))
+    _remove(context, caller, when, raw, lambda state, *_: dropping_crl(state, raw))
     return Response(status_code=204)
 
 
@@ -186,6 +187,21 @@ def _change(
     return change, _applied(context, caller, state, change)
 
 
+def _remove(
+    context: Context, caller: Caller, when: Conditions, digest: bytes, plan: Plan
+) -> None:
+    """As ``_change``, if that part of the store is what the caller saw."""
+
+    def planned(state: EkTrustState, who: str, at: int) -> EkTrustChange:
+        found = next((one for one in state.all if one.digest == digest), None)
+        tag = tag_of(None) if found is None else record_tag(found)
+        when.require(tag, exists=found is not None)
+        return plan(state, who, at)
+
+    with when.held():
+        _change(context, caller, planned)
+
+
 def _applied(
     context: Context, caller: Caller, state: EkTrustState, change: EkTrustChange
 ) -> EkTrustVersion | None:
@@ -232,6 +248,7 @@ def _root(one: EkRootRecord) -> EkRootOut:
         "added_at": one.added_at,
         "added_by": one.added_by,
         "bundle": one.bundle,
+        "etag": record_tag(one),
     }
 
 
@@ -244,6 +261,7 @@ def _crl(one: EkCrlRecord) -> EkCrlOut:
         "added_at": one.added_at,
         "added_by": one.added_by,
         "bundle": one.bundle,
+        "etag": record_tag(one),
     }
 
 

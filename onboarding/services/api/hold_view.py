@@ -5,6 +5,7 @@ from onboarding.services.api.answers.devices import (
     ObservationOut,
     UpdateWindowOut,
 )
+from onboarding.services.api.conditions import record_tag
 from onboarding.services.api.fields import guid_text
 from onboarding.services.holding import Held
 from onboarding.store.observations import ObservationRecord
@@ -39,6 +40,7 @@ def shown_window(one: UpdateWindowRecord, now: int) -> UpdateWindowOut:
         "ends_at": one.ends_at,
         "closed_at": one.closed_at,
         "closed_by": one.closed_by,
+        "etag": record_tag(one),
     }
 
 

@@ -79,8 +79,7 @@ def put_key_rule(
         actor(caller),
     )
     before = _found(context, holder, fingerprint)
-    seen = when.seen(before, _tag(before))
-    with when.held():
+    with when.meeting(before, _tag(before)) as seen:
         context.stores.key_rules.put(rule, seen)
     return answered(_shown(rule), _tag(rule))
 
@@ -93,8 +92,7 @@ def forget_key_rule(
 ) -> Response:
     """Treat a key like any other again."""
     rules, before = context.stores.key_rules, _found(context, holder, fingerprint)
-    seen = when.seen(before, _tag(before))
-    with when.held():
+    with when.meeting(before, _tag(before)) as seen:
         rules.remove(holder, fingerprint, actor(caller), context.now(), seen)
     return Response(status_code=204)
 

@@ -12,7 +12,13 @@ from onboarding.services.api.answers.factory import (
 )
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
-from onboarding.services.api.conditions import Conditions, When, answered, tag_of
+from onboarding.services.api.conditions import (
+    Conditions,
+    When,
+    answered,
+    record_tag,
+    tag_of,
+)
 from onboarding.services.api.fields import Body, Limit, NameCursor, Text
 from onboarding.services.api.keys import require_key
 from onboarding.services.api.paging import paged
@@ -110,10 +116,17 @@ def post_station(
     **needs(Role.MANUFACTURER, lines=Reach.NAMED),
 )
 def delete_station(
-    name: LinePath, station: StationPath, context: Ctx, caller: Caller
+    name: LinePath, station: StationPath, context: Ctx, caller: Caller, when: When
 ) -> Response:
-    """Dismiss a station: its key is refused from now on."""
-    context.stores.lines.dismiss(name, station, actor(caller), context.now())
+    """Dismiss a station: its key is refused from now on.
+
+    Nothing else can change of a station, so what was seen of a live one holds.
+    """
+    lines = context.stores.lines
+    for one in lines.stations(name):
+        if one.id == station:
+            when.require(record_tag(one))
+    lines.dismiss(name, station, actor(caller), context.now())
     return Response(status_code=204)
 
 
@@ -143,4 +156,5 @@ def _station(one: Station) -> StationOut:
         "created_at": one.created_at,
         "created_by": one.created_by,
         "revoked_at": one.revoked_at,
+        "etag": record_tag(one),
     }

@@ -7,6 +7,7 @@ from fastapi import Path, Query, Response
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.answers.service_info import FileOut
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
+from onboarding.services.api.conditions import When, record_tag
 from onboarding.services.api.fields import BytesCursor, Limit
 from onboarding.services.api.routing import BYTES, api_router, takes
 from onboarding.services.errors import Problem
@@ -45,7 +46,7 @@ def post_file(name: FileName, body: RawBody, context: Ctx, caller: Caller) -> Fi
 
 
 @router.delete("/service-info/files/{digest}", status_code=204, **needs(Role.OPERATOR))
-def delete_file(digest: Digest, context: Ctx, caller: Caller) -> Response:
+def delete_file(digest: Digest, context: Ctx, caller: Caller, when: When) -> Response:
     """Forget a file that no plan sends in its newest version."""
     for plan in context.stores.module_plans.newest():
         if digest in read_document(plan).digests:
@@ -55,8 +56,10 @@ def delete_file(digest: Digest, context: Ctx, caller: Caller) -> Response:
                 f"Plan {plan.name}@{plan.version} sends this file.",
                 remedy="Store a version of the plan without it first.",
             )
-    raw = bytes.fromhex(digest)
-    context.stores.module_files.remove(raw, actor(caller), context.now())
+    files, raw = context.stores.module_files, bytes.fromhex(digest)
+    before = files.get(raw)
+    with when.meeting(before, record_tag(before)) as seen:
+        files.remove(raw, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 
@@ -68,4 +71,5 @@ def _shown(one: FileRecord) -> FileOut:
         "size": one.size,
         "added_at": one.added_at,
         "added_by": one.added_by,
+        "etag": record_tag(one),
     }

@@ -15,6 +15,7 @@ from onboarding.services.api.answers.vouchers import (
     VoucherOut,
 )
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, answered, record_tag
 from onboarding.services.api.examples import VOUCHER
 from onboarding.services.api.fields import (
     Body,
@@ -25,6 +26,7 @@ from onboarding.services.api.fields import (
     parse_guid,
 )
 from onboarding.services.api.routing import api_router, gives, gives_text
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -72,23 +74,10 @@ def list_vouchers(
 @router.get(
     "/vouchers/{guid}", **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED)
 )
-def get_voucher(guid: GuidPath, context: Ctx) -> VoucherOut:
+def get_voucher(guid: GuidPath, context: Ctx, when: When) -> Tagged[VoucherOut]:
     """One voucher, with everything that can be read from it."""
-    record = _record(context, guid)
-    return {
-        "guid": str(Guid(record.guid)),
-        "serial": record.serial,
-        "device_info": record.device_info,
-        "owner_fingerprint": record.key_fingerprint,
-        "entries": len(record.entry_digests),
-        "has_passport": record.passport is not None,
-        "passport": None
-        if record.passport is None
-        else shown_passport(record.passport),
-        "added_at": record.added_at,
-        "superseded": record.superseded,
-        "voucher": describe(Voucher.from_cbor(record.cbor)),
-    }
+    record = record_of(context, guid)
+    return answered(shown_voucher(record), record_tag(record), when)
 
 
 @router.get(
@@ -98,7 +87,7 @@ def get_voucher(guid: GuidPath, context: Ctx) -> VoucherOut:
 )
 def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
     """The voucher as PEM, its passport after it if there is one."""
-    record = _record(context, guid)
+    record = record_of(context, guid)
     text = sale.pem(record) if passport else dump_pem(Voucher.from_cbor(record.cbor))
     return Response(text, media_type=PEM_TYPE)
 
@@ -110,7 +99,7 @@ def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
 )
 def get_passport(guid: GuidPath, context: Ctx) -> Response:
     """The passport as the manufacturer signed it."""
-    record = _record(context, guid)
+    record = record_of(context, guid)
     if record.passport is None:
         raise Problem(404, "no-passport", "There is no passport for this device.")
     document = StoredPassport.decode(record.passport).document
@@ -128,7 +117,7 @@ def extend_voucher(
     One signed over to this very owner is announced: its device can be onboarded
     again, and stays what it is until then.
     """
-    stored = sale.sold(context, _record(context, guid), body.next_owner_pem)
+    stored = sale.sold(context, record_of(context, guid), body.next_owner_pem)
     sale.keep(context, stored, actor(caller))
     return shown_sale(stored)
 
@@ -138,12 +127,33 @@ def extend_voucher(
     status_code=204,
     **needs(*WRITERS, labels=Reach.NAMED, lines=Reach.NAMED),
 )
-def delete_voucher(guid: GuidPath, context: Ctx, caller: Caller) -> Response:
+def delete_voucher(
+    guid: GuidPath, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Forget a voucher; an owned device stays on record, as retired."""
-    raw = parse_guid(guid).raw
-    context.stores.vouchers.delete(raw, actor(caller), context.now())
+    raw, before = parse_guid(guid).raw, record_of(context, guid)
+    with when.meeting(before, record_tag(before)) as seen:
+        context.stores.vouchers.delete(raw, actor(caller), context.now(), seen)
     context.stores.tasks.cancel("to0", raw.hex())
     return Response(status_code=204)
+
+
+def shown_voucher(record: VoucherRecord) -> VoucherOut:
+    """Everything that can be read from a voucher."""
+    return {
+        "guid": str(Guid(record.guid)),
+        "serial": record.serial,
+        "device_info": record.device_info,
+        "owner_fingerprint": record.key_fingerprint,
+        "entries": len(record.entry_digests),
+        "has_passport": record.passport is not None,
+        "passport": None
+        if record.passport is None
+        else shown_passport(record.passport),
+        "added_at": record.added_at,
+        "superseded": record.superseded,
+        "voucher": describe(Voucher.from_cbor(record.cbor)),
+    }
 
 
 def shown_sale(record: VoucherRecord) -> SoldOut:
@@ -176,7 +186,8 @@ def shown_passport(stored: bytes) -> PassportReadOut:
     }
 
 
-def _record(context: Context, guid: str) -> VoucherRecord:
+def record_of(context: Context, guid: str) -> VoucherRecord:
+    """The voucher of exactly that GUID. Raises Problem, NotFound."""
     return context.stores.lineage.get(parse_guid(guid).raw)
 
 

@@ -14,6 +14,7 @@ from onboarding.services.api.answers.access import (
 )
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
+from onboarding.services.api.conditions import When, answered, record_tag
 from onboarding.services.api.fields import (
     Body,
     Limit,
@@ -22,10 +23,11 @@ from onboarding.services.api.fields import (
 )
 from onboarding.services.api.paging import made_at, paged
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.tagged import Tagged
 from onboarding.services.outgoing import URL_LIMIT, require_url
 from onboarding.services.webhook_signing import secret_text
 from onboarding.store.apikeys import Role
-from onboarding.store.webhooks import Delivery, Webhook
+from onboarding.store.webhook_records import Delivery, Webhook
 
 router = api_router("webhooks")
 
@@ -77,15 +79,21 @@ def create_webhook(body: WebhookIn, context: Ctx, caller: Caller) -> NewWebhookO
 
 
 @router.get("/webhooks/{webhook}", **SECURITY)
-def get_webhook(webhook: HookId, context: Ctx) -> WebhookOut:
-    """One webhook, without its secret."""
-    return _shown(context.stores.webhooks.get(webhook))
+def get_webhook(webhook: HookId, context: Ctx) -> Tagged[WebhookOut]:
+    """One webhook, without its secret; its ETag leaves out how far it was told."""
+    found = context.stores.webhooks.get(webhook)
+    return answered(_shown(found), record_tag(found))
 
 
 @router.delete("/webhooks/{webhook}", status_code=204, **SECURITY)
-def delete_webhook(webhook: HookId, context: Ctx, caller: Caller) -> Response:
+def delete_webhook(
+    webhook: HookId, context: Ctx, caller: Caller, when: When
+) -> Response:
     """Tell it nothing more, not even what is on its way."""
-    context.stores.webhooks.remove(webhook, actor(caller), context.now())
+    hooks = context.stores.webhooks
+    before = hooks.get(webhook)
+    with when.meeting(before, record_tag(before)) as seen:
+        hooks.remove(webhook, actor(caller), context.now(), seen)
     return Response(status_code=204)
 
 

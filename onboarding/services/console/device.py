@@ -43,7 +43,11 @@ def device_page(
     appraisals = devices.get_appraisals(guid, context, APPRAISALS)["items"]
     lineage = _lineage(context, present)
     # The oldest that is kept came from the factory.
-    origin = vouchers.get_voucher(lineage[-1]["guid"], context) if lineage else None
+    origin = (
+        vouchers.shown_voucher(vouchers.record_of(context, lineage[-1]["guid"]))
+        if lineage
+        else None
+    )
     entries = len(origin["voucher"]["entries"]) if origin else 0
     told = context.stores.events.story(parse_guid(guid).raw, EVENTS)[::-1]
     events = [shown_event(one) for one in told]

@@ -60,7 +60,7 @@ def voucher_page(
     keys = {one["fingerprint"] for one in list_keys(context, EVERY)["items"]}
     sees_devices = session.key.role in (*devices.READERS, Role.ADMIN)
     lineage = resale.get_lineage(guid, context)["items"] if sees_devices else []
-    shown = api.get_voucher(guid, context)
+    shown = api.shown_voucher(api.record_of(context, guid))
     return render(
         request,
         "voucher.html",
@@ -76,7 +76,7 @@ def voucher_page(
 def voucher_file(guid: GuidPath, context: Ctx, session: Current) -> Response:
     """The voucher as a file, its passport after it if there is one."""
     answer = api.get_pem(guid, context)
-    name = f"{api.get_voucher(guid, context)['guid']}.pem"
+    name = f"{Guid(api.record_of(context, guid).guid)}.pem"
     answer.headers.update(HEADERS)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

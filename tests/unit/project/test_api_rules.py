@@ -54,21 +54,23 @@ def test_the_reference_names_every_list_without_a_cursor(
 
 
 # To stop a device is never refused; the registrar decides on an agent; a chain must
-# fit its key. None of them replaces what one could have read.
+# fit its key; runs are forgotten by the day. None of them replaces what one could
+# have read.
 UNCONDITIONAL = {
     "PUT /api/v1/devices/{guid}/freeze",
     "PUT /api/v1/devices/{guid}/agent",
     "PUT /api/v1/device-ca/{name}/chain",
+    "DELETE /api/v1/traces",
 }
 
 
-def test_every_put_can_be_told_what_it_is_to_replace(
+def test_whatever_replaces_or_deletes_can_be_told_what_it_is_to_meet(
     operations: dict[str, Any],
 ) -> None:
     bare = {
         route
         for route, operation in operations.items()
-        if route.startswith("PUT ")
+        if route.startswith(("PUT ", "DELETE ", "PATCH "))
         and not {"if-match", "if-none-match"} <= named(operation, "header")
     }
     assert bare == UNCONDITIONAL

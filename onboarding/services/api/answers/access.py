@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from onboarding.services.api.answers.kinds import Seconds
+from onboarding.services.api.answers.kinds import Etag, Seconds
 
 
 class ApiKeyOut(TypedDict):
@@ -19,6 +19,7 @@ class ApiKeyOut(TypedDict):
     expires_at: Seconds | None
     revoked_at: Seconds | None
     last_used_at: Seconds | None
+    etag: Etag
 
 
 class NewApiKeyOut(ApiKeyOut):

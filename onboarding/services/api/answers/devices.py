@@ -5,6 +5,7 @@ from typing_extensions import TypedDict
 from onboarding.services.api.answers.kinds import (
     Digest,
     Document,
+    Etag,
     Guid,
     Reason,
     Seconds,
@@ -162,6 +163,7 @@ class UpdateWindowOut(TypedDict):
     ends_at: Seconds
     closed_at: Seconds | None
     closed_by: str | None
+    etag: Etag
 
 
 class ReleaseOut(TypedDict):

@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from onboarding.services.api.answers.kinds import Digest, Document, Guid, Seconds
+from onboarding.services.api.answers.kinds import Digest, Document, Etag, Guid, Seconds
 
 
 class LineOut(TypedDict):
@@ -29,6 +29,7 @@ class StationOut(TypedDict):
     created_at: Seconds
     created_by: str
     revoked_at: Seconds | None
+    etag: Etag
 
 
 class LineWholeOut(LineOut):
@@ -76,6 +77,7 @@ class DeviceKeyOut(TypedDict):
     created_by: str
     used_by: Guid | None
     used_at: Seconds | None
+    etag: Etag
 
 
 class StoredKeysOut(TypedDict):

@@ -14,6 +14,7 @@ R = TypeVar("R")
 Guid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Digest = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{64,96}$"})]
 Seconds = Annotated[int, Field(description="Seconds since 1970, UTC.")]
+Etag = Annotated[str, Field(description="Send it as If-Match to change only this.")]
 Document = dict[str, Any]
 """JSON in a language of its own, which is described elsewhere."""
 

@@ -3,7 +3,7 @@
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from onboarding.services.api.answers.kinds import Digest, Document, Guid, Seconds
+from onboarding.services.api.answers.kinds import Digest, Document, Etag, Guid, Seconds
 
 
 class PlanStepOut(TypedDict):
@@ -64,6 +64,7 @@ class FileOut(TypedDict):
     size: int
     added_at: Seconds
     added_by: str
+    etag: Etag
 
 
 @with_config(extra="allow")

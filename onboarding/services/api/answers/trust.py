@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from onboarding.services.api.answers.kinds import Digest, Named, Seconds
+from onboarding.services.api.answers.kinds import Digest, Etag, Named, Seconds
 
 
 class EkAcceptanceOut(TypedDict):
@@ -12,6 +12,7 @@ class EkAcceptanceOut(TypedDict):
     reason: str
     accepted_at: Seconds
     accepted_by: str
+    etag: Etag
 
 
 class EkRefusalOut(TypedDict):
@@ -21,6 +22,7 @@ class EkRefusalOut(TypedDict):
     reason: str
     refused_at: Seconds
     refused_by: str
+    etag: Etag
 
 
 class EkRootOut(TypedDict):
@@ -31,6 +33,7 @@ class EkRootOut(TypedDict):
     added_at: Seconds
     added_by: str
     bundle: str | None
+    etag: Etag
 
 
 class EkRootsAddedOut(TypedDict):
@@ -51,6 +54,7 @@ class EkCrlOut(TypedDict):
     added_at: Seconds
     added_by: str
     bundle: str | None
+    etag: Etag
 
 
 class EkCrlsAddedOut(TypedDict):
