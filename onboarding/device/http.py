@@ -1,7 +1,7 @@
 """The device's two conversations over HTTP: FDO runs, and the owner's device API.
 
-Source: FDO 1.1, section 4.1 for the FDO binding. A run's token is opaque: the first
-one is sent back byte for byte and no later one replaces it.
+Source: FDO 1.1, section 4.1 for the FDO binding. A run's token is opaque: the last one
+that came is sent back byte for byte: most servers keep to one, some make new ones.
 """
 
 import json
@@ -23,7 +23,7 @@ CBOR = "application/cbor"
 LINE_KEY = "Vouchgate-Line-Key"
 OWN_KDF = "x-non-interoperable-kdf"  # a server that cannot follow FDO says so
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-PATIENCE = 120.0  # seconds that any exchange may take, and then for each byte of it:
+PATIENCE = 60.0  # seconds that any exchange may take, and then for each byte of it:
 SLOWEST = 16 * 1024  # bytes a second; a server that is slower is not there
 
 
@@ -139,8 +139,7 @@ class FdoChannel:
             Garbled: None that FDO allows.
         """
         reply = self._post(kind, body)
-        if self._token is None:
-            self._token = reply.headers.get("authorization")
+        self._token = reply.headers.get("authorization", self._token)
         return self._answered(kind, reply), reply.body
 
     def report(self, body: bytes) -> None:

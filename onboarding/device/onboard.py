@@ -44,6 +44,7 @@ Look = Callable[[], Sequence[Interface] | None]
 
 MAX_DELAY = 3600.0  # seconds, whatever the rendezvous information says
 MAX_FAILURES = 32  # that are remembered
+FOLLOWED = 600.0  # seconds for what a rendezvous server names, which nobody vouches for
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Patience:
     rounds: int | None = 1
     max_delay: float = MAX_DELAY
     sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
 
 
@@ -142,7 +144,8 @@ class _Attempt:
         self._network = Network(
             onboarder.client, onboarder.trust, onboarder.resolve, onboarder.connect
         )
-        self._clock = Clock(onboarder.patience.sleep)
+        patience = onboarder.patience
+        self._clock = Clock(patience.sleep, patience.monotonic)
         self._tell = onboarder.tell
         self._suites = onboarder.suites
         self._credential = credential
@@ -182,12 +185,20 @@ class _Attempt:
     def _follow(
         self, to1d: bytes, owners: Sequence[str], through: str | None
     ) -> Taken | None:
-        """Try the owner at each address of to1d; once, if many servers say the same."""
+        """Try the owner at each address of to1d; once, if many servers say the same.
+
+        Nothing of to1d is proved yet: it must not keep us from other servers for long.
+        """
         if (to1d, through) in self._believed:
             return None
         self._believed.add((to1d, through))
+        latest = self._clock.monotonic() + FOLLOWED
         for url in owners:
             for route in self._routes(url, through):
+                if self._clock.monotonic() > latest:
+                    late = Unreachable("not tried: those before it took too long")
+                    self._failed(f"owner {route}", late)
+                    return None
                 taken = self._meet(route, to1d, None)
                 if taken is not None:
                     return taken

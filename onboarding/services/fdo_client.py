@@ -142,8 +142,7 @@ def _lost(error: Exception) -> bool:
 class FdoChannel:
     """One run against one server, all of it within ``deadline``.
 
-    The run's token is opaque: the first one is sent back as it came, and no later one
-    replaces it.
+    The run's token is opaque: the last one that came is sent back as it is.
     """
 
     def __init__(self, http: httpx.Client, base: str, deadline: Deadline) -> None:
@@ -162,8 +161,7 @@ class FdoChannel:
             NotFdo: None that FDO allows.
         """
         reply, answer = self._post(kind, body)
-        if self._token is None:
-            self._token = reply.headers.get("Authorization")
+        self._token = reply.headers.get("Authorization", self._token)
         named = reply.headers.get("Message-Type", "")
         try:
             return answer_type(reply.status_code, named, answer), answer

@@ -22,6 +22,7 @@ _ARGUMENT = {24: 1, 25: 2, 26: 4, 27: 8}  # bytes that follow a head
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG = 2, 3, 4, 5, 6  # major types
 
 _ARRAYS = (list, tuple)
+_NO_KEYS = frozenset({bool, float})
 _MAPS = (dict, cbor2.frozendict)  # what cbor2 builds, and no abstract class: it is slow
 
 # Tags that cbor2 would turn into dates, patterns, shared references and such.
@@ -275,9 +276,15 @@ def boolean(item: object) -> bool:
 
 
 def mapping(item: object, limit: int = 32) -> dict[object, object]:
-    """Return ``item`` if it is a map of at most ``limit`` pairs."""
+    """Return ``item`` if it is a map of at most ``limit`` pairs.
+
+    Keys that Python takes for equal, and CBOR does not, are refused: true and 1.0 are
+    no label 1.
+    """
     if not isinstance(item, _MAPS):
         raise MalformedError(f"{_kind(item)} where a map belongs")
+    if not _NO_KEYS.isdisjoint(map(type, item)):
+        raise MalformedError("a map with a key that is no label")
     if len(item) > limit:
         raise MalformedError(f"map of {len(item)} pairs, at most {limit} taken")
     return dict(item)

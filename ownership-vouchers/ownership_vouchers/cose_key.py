@@ -28,9 +28,10 @@ def read_cose_key(curve_name: str, body: object) -> ec.EllipticCurvePublicKey:
         raise UnsupportedKeyError("COSE_Key is taken for EC keys only")
     curve, number, size = _CURVES[curve_name]
     fields = cbor.mapping(body)
-    if fields.pop(_KTY, _EC2) != _EC2 or set(fields) != {_CRV, _X, _Y}:
+    kind = cbor.integer(fields.pop(_KTY, _EC2))
+    if kind != _EC2 or set(fields) != {_CRV, _X, _Y}:
         raise MalformedError("COSE_Key is not an EC2 key of crv, x, y")
-    if fields[_CRV] != number:
+    if cbor.integer(fields[_CRV]) != number:
         raise UnsupportedKeyError(f"COSE_Key curve is not {curve_name}")
     x = cbor.bstr(fields[_X], limit=size).rjust(size, b"\0")
     y = cbor.bstr(fields[_Y], limit=size).rjust(size, b"\0")

@@ -73,6 +73,10 @@ class DownloadModule:
                 return self._data(cbor.bstr(item, limit=MAX_CHUNK))
         return []
 
+    def close(self) -> None:
+        """Leave nothing behind of a file that will not come to its end."""
+        self._abandon()
+
     def _reset(self) -> None:
         self._landing = self._name = None
         self._length = self._digest = None

@@ -80,6 +80,7 @@ class DeviceModules:
         return None if self.binding is None else self.binding.verdict
 
     def close(self) -> None:
+        self.download.close()
         if self.client is not None:
             self.client.close()
 

@@ -142,6 +142,8 @@ SHAPES = {
     "256 for 8 bits": lambda: cbor.uint(256, 8),
     "one for a truth": lambda: cbor.boolean(1),
     "array for a map of pairs": lambda: cbor.mapping([]),
+    "truth for a label": lambda: cbor.mapping(cbor.decode(b"\xa1\xf5\x00")),
+    "float for a label": lambda: cbor.mapping(cbor.decode(b"\xa1\xf9\x3c\x00\x00")),
     "map over its limit": lambda: cbor.mapping({1: 1, 2: 2}, limit=1),
     "another tag": lambda: cbor.untag(CBORTag(17, 0), 18),
     "no tag where one must be": lambda: cbor.untag(0, 18, required=True),

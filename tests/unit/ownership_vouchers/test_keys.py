@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ownership_vouchers import cbor
+from ownership_vouchers.cose_key import write_cose_key
 from ownership_vouchers.errors import MalformedError, UnsupportedKeyError
 from ownership_vouchers.keys import (
     KeyEncoding,
@@ -102,6 +103,7 @@ ED = ed25519.Ed25519PrivateKey.generate().public_key()
 ED_DER = ED.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 WEAK = new_key("RSA-1024").public_key()
 P521 = ec.generate_private_key(ec.SECP521R1()).public_key()
+COSE_KEY = write_cose_key(EC)
 REFUSED: dict[str, object] = {
     "two items": [10, 1],
     "no array": b"x",
@@ -124,6 +126,8 @@ REFUSED: dict[str, object] = {
     "COSE key with a fifth field": [10, 3, {1: 2, -1: 1, -2: b"", -3: b"", 3: -7}],
     "COSE key with long x": [10, 3, {1: 2, -1: 1, -2: bytes(33), -3: bytes(32)}],
     "COSE key at infinity": [10, 3, {1: 2, -1: 1, -2: b"", -3: b""}],
+    "COSE key whose curve is true": [10, 3, {**COSE_KEY, -1: True}],
+    "COSE key whose kty is 2.0": [10, 3, {**COSE_KEY, 1: 2.0}],
     "RSA key as COSE key": [1, 3, {1: 2, -1: 1, -2: b"", -3: b""}],
 }
 

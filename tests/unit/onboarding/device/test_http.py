@@ -51,19 +51,21 @@ def test_a_server_with_a_key_derivation_of_its_own_is_not_gone_along_with() -> N
 
 
 @pytest.mark.parametrize("first", ["Bearer abc", "no-prefix-at-all"])
-def test_the_first_token_is_echoed_and_a_later_one_ignored(first: str) -> None:
-    offered = iter([first, "Bearer later", "Bearer last"])
+def test_the_last_token_that_came_is_sent_back(first: str) -> None:
+    offered = iter([first, None, "Bearer later", "Bearer last"])
     sent: list[str | None] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers.get("authorization"))
-        headers = {"Message-Type": "31", "Authorization": next(offered)}
+        offer = next(offered)
+        told = {} if offer is None else {"Authorization": offer}
+        headers = {"Message-Type": "31", **told}
         return httpx.Response(200, headers=headers, content=b"\x80")
 
     run = channel(handle)
-    for _ in range(3):
+    for _ in range(4):
         run.exchange(HELLO, b"\x80")
-    assert sent == [None, first, first]
+    assert sent == [None, first, first, "Bearer later"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity
 from onboarding.device.errors import NobodyThere, NotOnboarded
 from onboarding.device.machine import Machine
-from onboarding.device.onboard import Onboarder, Patience
+from onboarding.device.onboard import FOLLOWED, Onboarder, Patience
 from onboarding.device.progress import Kind, Progress
 from onboarding.protocol.device_env import To0OwnerEnv
 from onboarding.protocol.env import To0RendezvousEnv
@@ -288,6 +288,28 @@ def test_every_address_of_to1d_is_tried(tmp_path: Path) -> None:
     hosts = [host for host, kind in net.asked if kind == MsgType.TO2_HELLO_DEVICE]
     assert hosts == ["192.0.2.3:8042", OWNER]
     assert taken.owner_url == "http://owner.example:8042"  # the name, not its address
+
+
+def test_what_a_rendezvous_server_names_holds_nobody_up_for_long(
+    tmp_path: Path,
+) -> None:
+    """Whoever sits there could name addresses where nothing ever ends."""
+    roles = Roles(sold(THROUGH_RV))
+    dead = [
+        To2Address(f"192.0.2.{number}", None, 1, TransportProtocol.HTTP)
+        for number in range(60, 70)
+    ]
+    net = network(roles, registration(roles.chain, addresses=dead))
+
+    def tried() -> int:
+        return [kind for _, kind in net.asked].count(MsgType.TO2_HELLO_DEVICE)
+
+    patient = Patience(monotonic=lambda: tried() * FOLLOWED * 0.6)
+    with pytest.raises(NobodyThere) as ended:
+        Onboarder(machine_of(roles, tmp_path), net.client(), patient).run()
+    assert tried() == 2
+    where, why = ended.value.failures[-1]
+    assert (where, "not tried" in str(why)) == ("owner http://192.0.2.62:1", True)
 
 
 def test_servers_that_say_the_same_are_followed_once(tmp_path: Path) -> None:

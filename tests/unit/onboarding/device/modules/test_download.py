@@ -72,6 +72,17 @@ def test_a_file_that_pauses_is_not_ended_by_silence(tmp_path: Path) -> None:
     assert module.receive("data", cbor.encode(b"c")) == [("done", cbor.encode(3))]
 
 
+def test_a_run_that_ends_in_the_middle_of_a_file_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    module = DownloadModule(tmp_path)
+    for message, value in (("name", "a"), ("length", 3), ("data", b"ab")):
+        module.receive(message, cbor.encode(value))
+    assert len(list(tmp_path.iterdir())) == 1
+    module.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_files_arrive_one_after_the_other(tmp_path: Path) -> None:
     module = DownloadModule(tmp_path)
     assert push(module, "a") + push(module, "b") == [len(CONTENT)] * 2
