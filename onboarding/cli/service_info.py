@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from onboarding.cli.answers import first_of
 from onboarding.cli.api import connected
 from onboarding.cli.files import read_file, read_json, write_file
 from onboarding.cli.guids import guid_of
@@ -117,18 +118,17 @@ def rule(
 def deliveries(
     device: Device,
     url: Url,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Newest runs.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, help="Newest runs.")] = 5,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
 ) -> None:
     """Print what each run of TO2 delivered to a device, or failed to."""
     with connected(url, api_key_file, ca) as api:
-        where = f"devices/{guid_of(device)}/deliveries?limit={limit}"
-        found = _map(api.json("GET", where))
+        found = first_of(api, f"devices/{guid_of(device)}/deliveries", limit)
     if json:
-        return print_json(found)
-    for run in _maps(found.get("items")):
+        return print_json({"items": found})
+    for run in found:
         print_facts({key: run.get(key) for key in ("run", "at", "plan")})
         how = "done" if run.get("completed") else f"stopped at {run.get('stopped_at')}"
         print_facts({"ended": how, "error": run.get("error")})

@@ -90,7 +90,7 @@ def rules(
 ) -> None:
     """List which devices are given which plan, as rules are tried."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", "service-info/rules"))
+        found = whole_list(api, "service-info/rules")
     print_rules(found, json)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onboarding.cli.answers import first_of, object_of
+from onboarding.cli.answers import first_of, object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.files import read_json, write_file
 from onboarding.cli.guids import guid_of
@@ -84,7 +84,7 @@ def lineage(
 ) -> None:
     """List every voucher that an owner keeps of a device, the live one first."""
     with connected(url, api_key_file, ca) as api:
-        found = object_of(api.json("GET", f"vouchers/{guid_of(guid)}/lineage"))
+        found = whole_list(api, f"vouchers/{guid_of(guid)}/lineage")
     if json:
         return print_json(found)
     print_table(

@@ -7,14 +7,14 @@ anyway; when the next run ends well they are laid aside here, beside the failed 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete, select, tuple_
 
 from onboarding.store.database import Database
 from onboarding.store.devices import find, guids_of
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event, append
-from onboarding.store.pages import clamp
+from onboarding.store.pages import Page, bytes_cursor, clamp, time_cursor
 from onboarding.store.plan_tables import DeliveryRow, UploadRow
 
 KEPT_FAILURES = 20  # of one GUID
@@ -81,17 +81,30 @@ class DeliveryStore:
             connection.count(_FORGET_UPLOADS, (guid, guid, guid))
             append(connection, *events)
 
-    def of_device(self, guid: bytes, limit: int = 50) -> tuple[DeliveryRecord, ...]:
-        """The newest runs, newest first. Raises NotFound: no such device."""
-        at = col(DeliveryRow.at)
+    def of_device(
+        self, guid: bytes, cursor: str | None = None, limit: int = 50
+    ) -> Page[DeliveryRecord]:
+        """The newest runs first.
+
+        Raises:
+            NotFound: There is no such device.
+            InvalidCursor: The cursor is not one of ours.
+        """
+        size, run = clamp(limit), col(DeliveryRow.run)
+        number = col(DeliveryRow.at) * 2 + col(DeliveryRow.completed)
         query = select(DeliveryRow).where(col(DeliveryRow.guid).in_(guids_of(guid)))
-        query = query.order_by(at.desc(), col(DeliveryRow.run)).limit(clamp(limit))
+        before = _place(cursor)
+        if before is not None:
+            query = query.where(tuple_(number, run) < tuple_(*before))
+        query = query.order_by(number.desc(), run.desc()).limit(size + 1)
         with self._database.session() as session:
             found = [_record(row) for row in session.exec(query)]
             last = _last(session, guid)
-        found += [last] if last is not None else []
-        found.sort(key=lambda one: (one.at, one.completed), reverse=True)
-        return tuple(found[: clamp(limit)])
+        if last is not None and (before is None or _order(last) < before):
+            found.append(last)
+        found.sort(key=_order, reverse=True)
+        end = found[size - 1] if len(found) > size else None
+        return Page(tuple(found[:size]), None if end is None else _mark(end))
 
     def content(self, guid: bytes, run: bytes, position: int) -> bytes:
         """A file that the device gave in that run. Raises NotFound."""
@@ -132,6 +145,26 @@ def upload(
     """Keep files by their place in the run's plan."""
     for position, content in contents.items():
         connection.count(_UPLOAD, (run, position, guid, at, content))
+
+
+def _order(one: DeliveryRecord) -> tuple[int, bytes]:
+    """What runs are sorted by: in one second the good one, which ends a device's
+    tries, comes last; no two have the same.
+    """
+    return one.at * 2 + one.completed, one.run
+
+
+def _mark(one: DeliveryRecord) -> str:
+    number, run = _order(one)
+    return f"{number}:{run.hex()}"
+
+
+def _place(cursor: str | None) -> tuple[int, bytes] | None:
+    """Where the page before ended. Raises InvalidCursor."""
+    if cursor is None:
+        return None
+    number, run = time_cursor(cursor)
+    return number, bytes_cursor(run)
 
 
 def _last(session: Session, guid: bytes) -> DeliveryRecord | None:

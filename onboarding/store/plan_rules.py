@@ -4,6 +4,7 @@ Asked once in each TO2. What goes for many is kept for a second, so that a servi
 without any rule pays nothing, and one with rules a single statement.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,11 @@ class PlanRule:
     labels: Mapping[str, str]
     plan: str
     version: int | None = None
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of its labels (hex): no two rules have the same."""
+        return hashlib.sha256(_selector(self.labels).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

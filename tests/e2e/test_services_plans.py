@@ -146,6 +146,9 @@ def test_rules_hold_from_the_next_to2_on_without_a_restart(
     ask(chain, "PUT", "/service-info/rules", json={"plan": "everyone"})
     rule = {"labels": {"site": "berlin"}, "plan": "berlin"}
     listed = ask(chain, "PUT", "/service-info/rules", json=rule)["items"]
+    first = ask(chain, "GET", "/service-info/rules?limit=1")
+    where = f"/service-info/rules?limit=1&cursor={first['next']}"
+    assert first["items"] + ask(chain, "GET", where)["items"] == listed[:2]
     assert [one["plan"] for one in listed] == ["berlin", "everyone"]
     device = chain.bought()
     onboard(chain, device, tmp_path)

@@ -2,12 +2,18 @@
 
 from typing import Annotated, cast
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Response
 
-from onboarding.services.api.answers.kinds import Listed
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.answers.service_info import DeliveryOut, ReceiptsOut
 from onboarding.services.api.auth import Ctx, needs
-from onboarding.services.api.fields import GuidPath, guid_text, parse_guid
+from onboarding.services.api.fields import (
+    GuidPath,
+    Limit,
+    TimeCursor,
+    guid_text,
+    parse_guid,
+)
 from onboarding.services.api.routing import api_router, gives
 from onboarding.services.api.within import Reach
 from onboarding.services.serviceinfo import receipts
@@ -19,16 +25,15 @@ router = api_router("service-info")
 READERS = (Role.OPERATOR, Role.SECURITY)
 Run = Annotated[str, Path(pattern=r"^([0-9a-f]{2}){1,64}$")]
 Position = Annotated[int, Path(ge=0, le=255)]
-Newest = Annotated[int, Query(ge=1, le=200)]
 
 
 @router.get("/devices/{guid}/deliveries", **needs(*READERS, labels=Reach.NAMED))
 def list_deliveries(
-    guid: GuidPath, context: Ctx, limit: Newest = 20
+    guid: GuidPath, context: Ctx, limit: Limit = 20, cursor: TimeCursor = None
 ) -> Listed[DeliveryOut]:
     """What each run of TO2 delivered, the newest first, the failed ones too."""
-    found = context.stores.deliveries.of_device(parse_guid(guid).raw, limit)
-    return {"items": [_shown(one) for one in found], "next": None}
+    raw = parse_guid(guid).raw
+    return listed(context.stores.deliveries.of_device(raw, cursor, limit), _shown)
 
 
 @router.get(

@@ -1,8 +1,9 @@
 """Pages of a list that its store gives whole: the shape that all lists have."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from onboarding.store.errors import InvalidCursor
 from onboarding.store.pages import Page
 
 T = TypeVar("T")
@@ -22,6 +23,28 @@ def paged(
     rest = [one for one in marked if cursor is None or one[0] > cursor]
     last = rest[limit - 1][0] if len(rest) > limit else None
     return Page(tuple(row for _, row in rest[:limit]), last)
+
+
+def after(
+    rows: Sequence[T], name: Callable[[T], str], cursor: str | None, limit: int
+) -> Page[T]:
+    """Return the ``limit`` rows behind the one that ``cursor`` names, as they stand.
+
+    For an order that no mark gives, such as one in which rules are tried.
+
+    Args:
+        name: What tells a row from all others.
+
+    Raises:
+        InvalidCursor: The row that the page before ended with is gone.
+    """
+    names = [name(one) for one in rows]
+    if cursor is not None and cursor not in names:
+        raise InvalidCursor("the cursor names nothing that is in the list any more")
+    begin = 0 if cursor is None else names.index(cursor) + 1
+    end = begin + limit
+    last = names[end - 1] if end < len(rows) else None
+    return Page(tuple(rows[begin:end]), last)
 
 
 def made_at(at: int, name: str) -> str:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from onboarding.services import sale
-from onboarding.services.api.answers.kinds import Listed
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.answers.vouchers import (
     AncestorOut,
     CredentialOut,
@@ -14,12 +14,15 @@ from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     Body,
+    BytesCursor,
     Fingerprint,
     GuidPath,
+    Limit,
     PublicPem,
     guid_text,
     parse_guid,
 )
+from onboarding.services.api.paging import after
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.vouchers import shown_sale
@@ -93,10 +96,12 @@ def resell(guid: GuidPath, body: ResellIn, context: Ctx, caller: Caller) -> Sold
 
 
 @router.get("/vouchers/{guid}/lineage", **needs(*READERS, labels=Reach.NAMED))
-def get_lineage(guid: GuidPath, context: Ctx) -> Listed[AncestorOut]:
+def get_lineage(
+    guid: GuidPath, context: Ctx, limit: Limit = 100, cursor: BytesCursor = None
+) -> Listed[AncestorOut]:
     """Every voucher that is kept of a device, the live one first."""
     found = context.stores.lineage.of(parse_guid(guid).raw)
-    return {"items": [_ancestor(one) for one in found], "next": None}
+    return listed(after(found, lambda one: one.guid.hex(), cursor, limit), _ancestor)
 
 
 @router.post("/vouchers/{guid}/recover", **needs(Role.OPERATOR, labels=Reach.NAMED))

@@ -12,13 +12,13 @@ from onboarding.services.api.answers.service_info import (
     PlanOut,
     PlanVersionsOut,
     RuleOut,
-    RulesOut,
 )
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, tag_of
 from onboarding.services.api.fields import (
     MAX_INT,
     Body,
+    BytesCursor,
     GuidPath,
     Limit,
     Line,
@@ -27,7 +27,7 @@ from onboarding.services.api.fields import (
     Version,
     guid_text,
 )
-from onboarding.services.api.paging import paged
+from onboarding.services.api.paging import after, paged
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import STORES, api_router
 from onboarding.services.api.tagged import Tagged
@@ -39,6 +39,7 @@ from onboarding.services.serviceinfo.plans import Plans, read_document
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 from onboarding.store.module_plans import PlanRecord
+from onboarding.store.pages import Page
 from onboarding.store.plan_rules import MAX_LABELS, PlanRule, Rules
 
 router = api_router("service-info")
@@ -123,28 +124,37 @@ def get_plan(
 
 
 @router.get("/service-info/rules", **needs(*READERS))
-def list_rules(context: Ctx, when: When) -> Tagged[RulesOut]:
-    """Which devices are given which plan, in the order in which rules are tried."""
-    shown = _shown_rules(context.stores.plan_rules.rules())
-    return answered(shown, tag_of(shown), when)
+def list_rules(
+    context: Ctx, when: When, limit: Limit = 100, cursor: BytesCursor = None
+) -> Tagged[Listed[RuleOut]]:
+    """Which devices are given which plan, in the order in which rules are tried.
+
+    The ETag is that of all rules, whichever page it is.
+    """
+    rules = context.stores.plan_rules.rules()
+    page = after(rules, lambda one: one.key, cursor, limit)
+    return answered(listed(page, _shown_rule), _rules_tag(rules), when)
 
 
 @router.put("/service-info/rules", **needs(Role.OPERATOR))
 def put_rule(
     body: RuleIn, context: Ctx, caller: Caller, when: When
-) -> Tagged[RulesOut]:
-    """Set or take away the rule for devices with these labels, from the next TO2 on."""
+) -> Tagged[Listed[RuleOut]]:
+    """Set or take away the rule for devices with these labels, from the next TO2 on.
+
+    Answers with the rules as they are then, all of them.
+    """
     rules, who, now = context.stores.plan_rules, actor(caller), context.now()
     before = rules.rules()
-    seen = when.seen(before, tag_of(_shown_rules(before)))
-    with when.held():
+    with when.meeting(before, _rules_tag(before)) as seen:
         if body.plan is None:
             rules.drop_rule(body.labels, who, now, seen)
         else:
             rule = PlanRule(body.labels, body.plan, body.version)
             rules.set_rule(rule, who, now, seen)
-    shown = _shown_rules(rules.rules())
-    return answered(shown, tag_of(shown))
+    stored = rules.rules()
+    shown = listed(Page(stored, None), _shown_rule)
+    return answered(shown, _rules_tag(stored))
 
 
 @router.get("/devices/{guid}/service-info", **needs(*READERS, labels=Reach.NAMED))
@@ -194,8 +204,8 @@ def _newest(context: Context, name: str) -> PlanRecord | None:
         return None
 
 
-def _shown_rules(rules: Rules) -> RulesOut:
-    return {"items": [_shown_rule(one) for one in rules]}
+def _rules_tag(rules: Rules) -> str:
+    return tag_of([_shown_rule(one) for one in rules])
 
 
 def _shown_rule(one: PlanRule) -> RuleOut:

@@ -86,5 +86,5 @@ def _choices(context: Context) -> dict[str, Any]:
 
 def _lineage(context: Context, guid: str) -> list[AncestorOut]:
     with suppress(NotFound):
-        return resale.get_lineage(guid, context)["items"]
+        return resale.get_lineage(guid, context, EVERY)["items"]
     return []

@@ -59,7 +59,7 @@ def voucher_page(
     """One voucher with all that can be read from it."""
     keys = {one["fingerprint"] for one in list_keys(context, EVERY)["items"]}
     sees_devices = session.key.role in (*devices.READERS, Role.ADMIN)
-    lineage = resale.get_lineage(guid, context)["items"] if sees_devices else []
+    lineage = resale.get_lineage(guid, context, EVERY)["items"] if sees_devices else []
     shown = api.shown_voucher(api.record_of(context, guid))
     return render(
         request,

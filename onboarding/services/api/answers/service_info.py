@@ -40,12 +40,6 @@ class RuleOut(TypedDict):
     version: int | None
 
 
-class RulesOut(TypedDict):
-    """All rules, in the order in which they are tried."""
-
-    items: list[RuleOut]
-
-
 class DevicePlanOut(TypedDict):
     """Which plan a device's next TO2 runs, and why that one."""
 
