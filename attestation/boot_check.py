@@ -1,8 +1,9 @@
 """Hold the event log of a boot against a quote and against a policy's references.
 
-Keylime's measured-boot engine is not asked: with its built-in policies it compares
-either no content at all or one fixed set of fields, and it needs programs beside the
-verifier. It still judges the quote: the PCRs that the log gives are pinned for it.
+Keylime's built-in measured-boot policies are not asked: they compare either no content
+at all or one fixed set of fields, and need programs beside the verifier. Keylime still
+judges the quote: the PCRs that the log gives are pinned for it. Where its verifier is
+the only one to see a log, ``nearest_boot`` is what it runs.
 """
 
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ def check_boot(
         compared = compare(read, bank, covered)
     except HwError as error:
         return _failed("boot.unreadable", f"the event log is not one: {error}")
-    return _replayed(compared) or _closest(policy, bank, read)
+    return _replayed(compared) or nearest_boot(policy, bank, read)
 
 
 def _failed(kind: str, message: str) -> BootCheck:
@@ -64,8 +65,11 @@ def _replayed(found: Comparison) -> BootCheck | None:
     return None
 
 
-def _closest(policy: MeasuredBoot, bank: str, log: EventLog) -> BootCheck:
-    """The boot that it is; if it is none, what is between it and the nearest."""
+def nearest_boot(policy: MeasuredBoot, bank: str, log: EventLog) -> BootCheck:
+    """The boot that it is; if it is none, what is between it and the nearest.
+
+    The log has to be true, and to have a digest of ``bank`` for each event.
+    """
     judged = [(boot, _differences(boot, bank, log)) for boot in policy.boots]
     boot, differences = min(judged, key=lambda one: len(one[1]))
     events = sum(len(log.of_pcr(pcr)) for pcr in policy.pcrs)

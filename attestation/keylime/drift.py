@@ -40,15 +40,16 @@ class Drift:
 class Expected:
     """One agent as we have it; ``policy`` None: the verifier should not know it.
 
-    ``held_to`` is the digest of a policy of ours that says more than PCRs do, and
-    ``runtime`` what its part for the IMA list is called.
+    ``held_to`` is the digest of a policy of ours that says more than PCRs do;
+    ``runtime`` and ``boots`` are what its parts for the logs are called, if it has any.
     """
 
     policy: PcrPolicy | None
     ek_public: bytes = field(repr=False)
     ak_public: bytes = field(repr=False)
     held_to: str = ""
-    runtime: str = ""
+    runtime: frozenset[str] = frozenset()
+    boots: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,11 @@ class Found:
 def compare(expected: Mapping[str, Expected], found: Found) -> tuple[Drift, ...]:
     """Every difference, those of our own agents first.
 
-    Of policies we name those of IMA lists in Keylime: what else is told by name there
-    is somebody else's.
+    Policies that ours need are there by the names that they were told by: what else
+    is there is somebody else's.
     """
-    ours = {one.runtime for one in expected.values()}
+    ours = {name for one in expected.values() for name in one.runtime}
+    boots = {name for one in expected.values() for name in one.boots}
     return (
         *(
             one
@@ -86,7 +88,7 @@ def compare(expected: Mapping[str, Expected], found: Found) -> tuple[Drift, ...]
         ),
         *_strange(
             DriftKind.STRANGE_MEASURED_BOOT,
-            found.measured_boot_policies - found.enrolled.keys(),
+            found.measured_boot_policies - found.enrolled.keys() - boots,
         ),
     )
 
@@ -102,7 +104,7 @@ def _of_ours(
     elif there is None:
         yield Drift(DriftKind.NOT_ENROLLED, agent, "the verifier does not know it")
     else:
-        said = _differs(ours, ours.policy, there, found.runtime_policies)
+        said = _differs(ours, ours.policy, there, found)
         if said:
             yield Drift(DriftKind.OTHER_POLICY, agent, said)
     if agent not in found.registered:
@@ -114,17 +116,16 @@ def _of_ours(
         yield Drift(DriftKind.OTHER_KEYS, agent, said)
 
 
-def _differs(
-    ours: Expected, policy: PcrPolicy, there: Enrolment, kept: frozenset[str]
-) -> str:
+def _differs(ours: Expected, policy: PcrPolicy, there: Enrolment, found: Found) -> str:
     """How an agent is held to another policy than ours; "" if it is to the same."""
     if not same_policy(policy, there.tpm_policy):
         return f"the verifier has {there.tpm_policy[:300]}"
     if ours.held_to and ours.held_to != there.held_to:
-        return "the verifier was not told of what may run under the policy in force"
-    if ours.runtime and ours.runtime not in kept:
-        return f"the verifier does not keep {ours.runtime}"
-    return ""
+        return "the verifier was not told what may boot and run by the policy in force"
+    absent = (ours.runtime - found.runtime_policies) | (
+        ours.boots - found.measured_boot_policies
+    )
+    return f"the verifier does not keep {min(absent)}" if absent else ""
 
 
 def same_policy(policy: PcrPolicy, text: str) -> bool:

@@ -56,9 +56,14 @@ class Evidence:
 
     @classmethod
     def of_push(
-        cls, quote: QuoteParts, ak_public: bytes, ek_public: bytes, pcrs: PcrPolicy
+        cls,
+        quote: QuoteParts,
+        ak_public: bytes,
+        ek_public: bytes,
+        pcrs: PcrPolicy,
+        uefi_log: bytes = b"",
     ) -> "Evidence":
-        """Return a push attestation's quote as evidence, to learn why it failed."""
+        """Return what a push attestation brought as evidence, to be judged anew."""
         return cls(
             quote.challenge,
             ak_public,
@@ -67,6 +72,7 @@ class Evidence:
             quote.signature,
             quote.pcr_blob,
             pcrs,
+            uefi_log=uefi_log,
         )
 
     @property

@@ -1,8 +1,9 @@
 """What a verifier that keeps its agents' state is told to hold one to.
 
-The IMA list's policy is stored in the verifier once, under its digest, and named by
-every agent that is held to it. The digest of our own policy goes into the agent's
-metadata, so that a verdict is counted only under the policy that it was made by.
+The IMA list's policy and the boots that are allowed are stored in the verifier once,
+each under its digest, and named by every agent that is held to them. The digest of our
+own policy goes into the agent's metadata, so that a verdict is counted only under the
+policy that it was made by.
 """
 
 import json
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from attestation.keylime.answers import Answer, base64_text
+from attestation.keylime.boot_reference import BootReference
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.tpm_policy import PcrPolicy, bank_of, policy_text
 
 PREFIX = "vouchgate-"
 STORED_LIMIT = 32 * 1024 * 1024  # bytes of an answer that holds a runtime policy
 IMA_PCR = 10
+_LOGGED = 0  # stock pull agents bring the log of the boot only where it is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class HeldTo:
 
     policy: str = ""
     runtime: str = ""  # "": the list is not looked at
+    boot: BootReference | None = None  # None: the event log is not looked at
 
     @property
     def runtime_name(self) -> str:
@@ -32,9 +36,23 @@ class HeldTo:
         return f"{PREFIX}{self.runtime}" if self.runtime else ""
 
     @property
+    def boot_name(self) -> str:
+        """What the boots that are allowed are called in Keylime."""
+        return "" if self.boot is None else f"{PREFIX}{self.boot.digest}"
+
+    @property
     def quoted(self) -> frozenset[int]:
         """PCRs that the verifier has to ask for besides those pinned."""
-        return frozenset({IMA_PCR} if self.runtime else ())
+        boot = frozenset[int]() if self.boot is None else self.boot.pcrs | {_LOGGED}
+        return boot | ({IMA_PCR} if self.runtime else set())
+
+    def bank(self, tpm_policy: PcrPolicy) -> str:
+        """The bank to be quoted. Raises KeylimeError: there are none, or two."""
+        if self.boot is None:
+            return bank_of(tpm_policy)
+        if tpm_policy and bank_of(tpm_policy) != self.boot.bank:
+            raise KeylimeError("PCRs and events are of different banks")
+        return self.boot.bank
 
     def members(self) -> dict[str, object]:
         """Members of an enrolment."""
@@ -42,6 +60,7 @@ class HeldTo:
         return {
             "metadata": json.dumps(metadata),
             "runtime_policy_name": self.runtime_name,
+            "mb_policy_name": self.boot_name,
         }
 
 
@@ -77,25 +96,42 @@ def store_runtime_policy(verifier: Administrator, held: HeldTo, body: bytes) -> 
     Raises:
         KeylimeError: It does not keep it, or keeps another under that name.
     """
+    said = {"runtime_policy": base64_text(body), "runtime_policy_key": ""}
     path = f"/v2.6/allowlists/{held.runtime_name}"
+    _store(verifier, path, "runtime_policy", said, body.decode())
+
+
+def store_boots(verifier: Administrator, held: HeldTo) -> None:
+    """The same for the boots that are allowed, if there are any to be told."""
+    if held.boot is not None:
+        text, path = held.boot.text, f"/v2.6/mbpolicies/{held.boot_name}"
+        _store(verifier, path, "mb_policy", {"mb_policy": text}, text)
+
+
+def _store(
+    verifier: Administrator,
+    path: str,
+    member: str,
+    said: Mapping[str, object],
+    text: str,
+) -> None:
     status, answer = verifier.verifier("GET", path, {200, 404}, limit=STORED_LIMIT)
-    if status == 200 and _same(answer, body):
+    if status == 200 and _same(answer, member, text):
         return
     method, accepted = ("POST", {201, 409}) if status == 404 else ("PUT", {201})
-    said = {"runtime_policy": base64_text(body), "runtime_policy_key": ""}
     verifier.verifier(method, path, accepted, said)
     _, answer = verifier.verifier("GET", path, {200}, limit=STORED_LIMIT)
-    if not _same(answer, body):
-        raise KeylimeError(f"the verifier keeps another policy as {held.runtime_name}")
+    if not _same(answer, member, text):
+        raise KeylimeError(f"the verifier keeps another policy at {path}")
 
 
-def _same(answer: bytes, body: bytes) -> bool:
-    """Whether what is kept says the same; Keylime writes its JSON anew."""
-    found = Answer.parse("runtime policy", answer).at("results", "runtime_policy")
+def _same(answer: bytes, member: str, text: str) -> bool:
+    """Whether what is kept says the same; Keylime writes some JSON anew."""
+    found = Answer.parse("stored policy", answer).at("results", member)
     try:
         kept = found.value
         return bool(
-            (json.loads(kept) if isinstance(kept, str) else kept) == json.loads(body)
+            (json.loads(kept) if isinstance(kept, str) else kept) == json.loads(text)
         )
     except ValueError:
         return False
@@ -104,7 +140,6 @@ def _same(answer: bytes, body: bytes) -> bool:
 _UNUSED = (
     "runtime_policy",
     "runtime_policy_key",
-    "mb_policy_name",
     "ima_sign_verification_keys",
     "revocation_key",
 )
@@ -113,13 +148,18 @@ _UNUSED = (
 def enrolment_body(
     ak_public: bytes, tpm_policy: PcrPolicy, held: HeldTo
 ) -> dict[str, object]:
-    """What the verifier is told of an agent; a missing member is refused there."""
+    """What the verifier is told of an agent; a missing member is refused there.
+
+    Raises:
+        KeylimeError: Neither PCRs nor events are told, so nothing would be compared.
+    """
+    bank = held.bank(tpm_policy)
     return {
         "v": None,
         "cloudagent_ip": None,
         "cloudagent_port": None,
-        "tpm_policy": policy_text(tpm_policy),
-        "accept_tpm_hash_algs": [bank_of(tpm_policy)],
+        "tpm_policy": policy_text(tpm_policy) if tpm_policy else "{}",
+        "accept_tpm_hash_algs": [bank],
         "accept_tpm_encryption_algs": ["ecc", "rsa"],
         "accept_tpm_signing_algs": ["ecdsa", "rsassa"],
         "ak_tpm": base64_text(ak_public),

@@ -13,13 +13,12 @@ from datetime import datetime
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer, base64_text
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.proxy import EVIDENCE_LIMIT, JSON_API
+from attestation.keylime.proxy import JSON_API
+from attestation.keylime.push_logs import PushLogs
 from attestation.keylime.push_ports import AttestationPort, Reply, Transport
-from hw.errors import LogUnavailableError
 from hw.kernel_logs import KernelLogs
 
 REPLY_LIMIT = 1024 * 1024
-LIST_LIMIT = EVIDENCE_LIMIT - 64 * 1024  # bytes of lines in one attestation
 NONCE_BYTES = range(8, 65)
 BANKS = ("sha256", "sha384")
 ALL_PCRS = tuple(range(24))
@@ -48,7 +47,7 @@ class _Asked:
     nonce: bytes
     bank: str
     pcrs: tuple[int, ...]
-    list_from: int | None  # entry of the IMA list; None: the list is not asked for
+    logs: tuple[Answer, ...]  # asked for besides, in this order
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class PushAgent:
     port: AttestationPort
     agent_id: str
     boot_time: datetime  # with offset; the same all through one boot
-    logs: KernelLogs | None = None  # None: the IMA list is not offered
+    logs: KernelLogs | None = None  # None: no log is offered
     _token: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,8 +104,8 @@ class PushAgent:
         Raises:
             PushRefused: With status 429 if it is too early; ``retry_after`` then says
                 for how long.
-            KeylimeError: An answer that cannot be read, or a request for more than a
-                quote.
+            KeylimeError: An answer that cannot be read, or a request for more than
+                quote and logs.
         """
         if self._token is None:
             self.login()
@@ -129,11 +128,8 @@ class PushAgent:
             "signature": base64_text(quote.signature),
             "subject_data": base64_text(quote.pcr_blob),
         }
-        evidence: list[object] = [{**_QUOTE, "data": data}]
-        if asked.list_from is not None:
-            # Read after the quote: so the list has all that the quote covers.
-            evidence.append({**_LIST, "data": self._lines(asked.list_from)})
-        collected = {"evidence_collected": evidence}
+        logs = PushLogs(self.logs).sent(asked.logs)
+        collected = {"evidence_collected": [{**_QUOTE, "data": data}, *logs]}
         body = _resource("attestation", collected)
         taken = self._call("PATCH", f"{base}/latest", body, {202})
         wait = taken.at("meta", "seconds_to_next_attestation").natural()
@@ -157,38 +153,11 @@ class PushAgent:
             "signature_schemes": ["rsassa"],
             "certification_keys": [key],
         }
-        offered: list[object] = [{**_QUOTE, "capabilities": quote}]
-        if (count := self._entries()) is not None:
-            offered.append({**_LIST, "capabilities": {**_PARTS, "entry_count": count}})
+        logs = PushLogs(self.logs).offered()
         return {
-            "evidence_supported": offered,
+            "evidence_supported": [{**_QUOTE, "capabilities": quote}, *logs],
             "system_info": {"boot_time": self.boot_time.isoformat()},
         }
-
-    def _entries(self) -> int | None:
-        """How many entries the IMA list has now; None where there is no list."""
-        if self.logs is None:
-            return None
-        try:
-            return max(part.following for part in self.logs.ima_parts())
-        except LogUnavailableError:
-            return None
-
-    def _lines(self, first: int) -> dict[str, object]:
-        """The list from an entry on, as the verifier takes it."""
-        assert self.logs is not None  # noqa: S101 - offered, or it is not asked for
-        size, kept = 0, list[bytes]()
-        for part in self.logs.ima_parts():
-            lines = [one + b"\n" for one in part.lines.split(b"\n")[:-1]]
-            lines = lines[max(first - part.first, 0) :]
-            size += sum(map(len, lines))
-            if size > LIST_LIMIT:
-                raise KeylimeError(
-                    f"what is new of the IMA list is over {LIST_LIMIT} bytes, which"
-                    " the push channel does not carry"
-                )
-            kept += lines
-        return {"entry_count": len(kept), "entries": _text(b"".join(kept))}
 
     def _call(
         self, method: str, path: str, body: Mapping[str, object], accepted: set[int]
@@ -209,12 +178,7 @@ class PushAgent:
 
 _POP = {"authentication_class": "pop", "authentication_type": "tpm_pop"}
 _QUOTE = {"evidence_class": "certification", "evidence_type": "tpm_quote"}
-_LIST = {"evidence_class": "log", "evidence_type": "ima_log"}
-_PARTS = {
-    "supports_partial_access": True,
-    "appendable": True,
-    "formats": ["text/plain"],
-}
+_LOGS: tuple[list[str], ...] = ([], ["ima_log"], ["uefi_log"], ["uefi_log", "ima_log"])
 
 
 def _resource(
@@ -228,12 +192,9 @@ def _asked(requested: Answer) -> _Asked:
     """Read what is to be quoted. A restricted key signs nothing but what it quotes."""
     items = tuple(requested.items(8))
     kinds = [one.at("evidence_type").text() for one in items]
-    if kinds not in (["tpm_quote"], ["tpm_quote", "ima_log"]):
-        raise KeylimeError(f"{requested.where}: asks for more than quote and IMA list")
-    item, *lists = items
-    list_from = None
-    for one in lists:
-        list_from = one.at("chosen_parameters", "starting_offset").natural()
+    if kinds[:1] != ["tpm_quote"] or kinds[1:] not in _LOGS:
+        raise KeylimeError(f"{requested.where}: asks for other than quote and logs")
+    item, *logs = items
     chosen = item.at("chosen_parameters")
     bank = chosen.at("hash_algorithm").text()
     if bank not in BANKS:
@@ -242,14 +203,7 @@ def _asked(requested: Answer) -> _Asked:
     numbers = tuple(pcr.natural() for pcr in pcrs)
     if not numbers or not set(numbers) <= set(ALL_PCRS):
         raise KeylimeError(f"{chosen.where}: asks for no PCRs, or ones not there")
-    return _Asked(_nonce(chosen.at("challenge")), bank, numbers, list_from)
-
-
-def _text(lines: bytes) -> str:
-    try:
-        return lines.decode()
-    except UnicodeDecodeError as error:
-        raise KeylimeError("the IMA list names a file not in UTF-8") from error
+    return _Asked(_nonce(chosen.at("challenge")), bank, numbers, tuple(logs))
 
 
 def _single(answer: Answer) -> tuple[Answer]:

@@ -41,9 +41,9 @@ def _sentence(failure: Failure, context: object) -> str:
     match context:
         case {"got": str(got), "expected": expected} if failure.pcr is not None:
             allowed = expected if isinstance(expected, list) else [expected]
-            return (
-                f"PCR {failure.pcr} is {got}, allowed: {', '.join(map(str, allowed))}"
-            )
+            logged = failure.type.startswith("measured_boot.")
+            rule = "the event log gives" if logged else "allowed:"
+            return f"PCR {failure.pcr} is {got}, {rule} {', '.join(map(str, allowed))}"
         case {"context": str(what), "data": list(data)}:
             return f"{what}: {', '.join(map(str, data))}"
         case {"message": str(message), "error": str(error)}:
@@ -110,10 +110,13 @@ def read_attestation(answer: Answer) -> PushAttestation:
     received = None
     if "evidence_received_at" in members:
         received = attributes.at("evidence_received_at").iso_moment()
-    quote = None if stage is Stage.AWAITING else _quote(attributes)
-    listed = None if stage is Stage.AWAITING else _listed(attributes)
     evaluation = _word(Evaluation, attributes.at("evaluation"))
-    return PushAttestation(_index(answer), stage, evaluation, received, quote, listed)
+    index = _index(answer)
+    if stage is Stage.AWAITING:
+        return PushAttestation(index, stage, evaluation, received, None)
+    quote, listed = _quote(attributes), _listed(attributes)
+    log = _event_log(attributes)
+    return PushAttestation(index, stage, evaluation, received, quote, listed, log)
 
 
 def _listed(attributes: Answer) -> PushedList | None:
@@ -123,6 +126,12 @@ def _listed(attributes: Answer) -> PushedList | None:
     first = lists[0].at("chosen_parameters", "starting_offset")
     entries = lists[0].at("data", "entries")
     return PushedList(first.natural(), entries.text() if entries.value else "")
+
+
+def _event_log(attributes: Answer) -> bytes:
+    logs = _evidence(attributes, "uefi_log")
+    entries = logs[0].at("data", "entries") if logs else None
+    return entries.octets() if entries is not None and entries.value else b""
 
 
 def _evidence(attributes: Answer, kind: str) -> list[Answer]:

@@ -184,6 +184,7 @@ class PushAttestation:
     evidence_received: datetime | None
     quote: QuoteParts | None  # None until the evidence has been received
     listed: PushedList | None = None  # None where no IMA list was asked for
+    uefi_log: bytes = field(default=b"", repr=False)  # empty where none was asked for
 
     @property
     def passed(self) -> bool:

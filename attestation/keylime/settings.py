@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from attestation.keylime.boot_reference import ENGINE_MODULE, ENGINE_NAME
 from attestation.keylime.pki import Pki
 from attestation.keylime.results import VerifierMode
 
@@ -191,8 +192,8 @@ def _push_pace(options: StackOptions) -> Mapping[str, object]:
 
 def _measured_boot() -> Mapping[str, object]:
     return {
-        "measured_boot_policy_name": "accept-all",
-        "measured_boot_imports": "[]",
+        "measured_boot_policy_name": ENGINE_NAME,
+        "measured_boot_imports": json.dumps([ENGINE_MODULE]),
         "measured_boot_evaluate": "always",
         "severity_labels": json.dumps(["info", "warning", "error", "emergency"]),
         "severity_policy": json.dumps(

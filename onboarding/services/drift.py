@@ -18,11 +18,12 @@ from attestation.keylime.drift import (
     compare,
 )
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.held import NO_LOGS
 from attestation.keylime.listing import KeylimeListing
 from onboarding.services import enrolment
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate
-from onboarding.services.holding import carried, told
+from onboarding.services.holding import not_carried, told
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
@@ -132,14 +133,18 @@ class DriftDesk:
             binding, policy = situation.binding, situation.policy
             if binding is None:
                 continue
-            pcrs, more = None, ("", "")
-            if policy is not None and carried(policy, Channel(binding.channel)):
-                if policy.runtime_policy is not None:
-                    more = policy.digest(), told(policy).runtime_name
-                windows = binding.channel == Channel.PUSH.value
-                pcrs = situation.held.verifier_pcrs if windows else policy.pcrs
+            pcrs, more = None, NO_LOGS
+            channel = Channel(binding.channel)
+            if policy is not None and not not_carried(policy, channel):
+                held, windows = situation.held, channel is Channel.PUSH
+                pcrs = held.verifier_pcrs if windows else policy.pcrs
+                if policy.needs_logs:
+                    more = told(policy, held.update if windows else None)
+            names = frozenset({more.runtime_name}), frozenset({more.boot_name})
             keys = binding.ek_public, binding.ak_public
-            found[str(Guid(guid))] = Expected(pcrs, *keys, *more)
+            found[str(Guid(guid))] = Expected(
+                pcrs, *keys, more.policy, *(one - {""} for one in names)
+            )
         return found
 
     def _keys(self, agents: Iterable[str]) -> Iterator[tuple[str, tuple[bytes, bytes]]]:

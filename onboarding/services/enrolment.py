@@ -14,9 +14,9 @@ from onboarding.services import reconcile
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate, Situation
-from onboarding.services.holding import Held, carried, told
+from onboarding.services.holding import Held, told
 from onboarding.services.keylime_link import KeylimeLink
-from onboarding.services.pull import enrol_pull, keep_runtime
+from onboarding.services.pull import enrol_pull, keep_named
 from onboarding.services.stores import Stores
 from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
@@ -84,7 +84,7 @@ class EnrolWork:
 def enrol_push(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     """Have the verifier take the device's evidence, under what it is held to now.
 
-    Under no policy that the channel carries it is taken out there, to become stale.
+    Under no policy it is taken out there, to become stale.
 
     Raises:
         KeylimeError: It is not enrolled now; try again.
@@ -92,7 +92,7 @@ def enrol_push(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     agent, client = str(situation.guid), link.client
     client.unenrol(agent)
     binding, policy = situation.binding, situation.policy
-    if binding is None or policy is None or not carried(policy, Channel.PUSH):
+    if binding is None or policy is None:
         return
     hold_push(stores, client, agent, binding.ak_public, situation.held)
 
@@ -106,5 +106,6 @@ def hold_push(
         KeylimeError: It is not enrolled now; try again.
     """
     assert held.policy is not None  # noqa: S101 - looked at before
-    keep_runtime(stores, client, held.policy)
-    client.enrol(agent, ak_public, held.verifier_pcrs, told(held.policy))
+    said = told(held.policy, held.update)
+    keep_named(stores, client, said)
+    client.enrol(agent, ak_public, held.verifier_pcrs, said)

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from attestation.appraisal import Channel
 from attestation.asking import Asking
 from attestation.cohort import Claims, claims
+from attestation.errors import PolicyError
 from attestation.facts import AssignedPolicy, UpdateWindow
+from attestation.keylime.boot_reference import REPLAYED, BootReference
 from attestation.keylime.held import HeldTo
 from attestation.keylime.tpm_policy import MAX_VALUES, PcrPolicy
+from attestation.measured_boot import MeasuredBoot
 from attestation.policy import AttestationPolicy
 from onboarding.services import rows
 from onboarding.services.stores import Stores
@@ -15,23 +18,24 @@ from onboarding.store.assignments import AssignmentRecord
 from onboarding.store.devices import DeviceRecord
 
 
-def carried(policy: AttestationPolicy, channel: Channel) -> bool:
-    """Whether evidence on a channel can show what a policy compares.
+def not_carried(policy: AttestationPolicy, channel: Channel) -> str:
+    """What of a policy evidence on a channel cannot show, in words; "" if nothing.
 
-    Push and pull have the IMA list, but no event log that we could look into: their
-    verifier replays one, and does not tell what is in it.
+    On pull the verifier alone sees the log, and holds those PCRs to it that firmware
+    and boot loader extend. Push brings us the log itself, and its verdict is ours.
     """
-    return channel is Channel.EVIDENCE or policy.measured_boot is None
+    if channel is not Channel.PULL or policy.measured_boot is None:
+        return ""
+    beyond = sorted(set(policy.measured_boot.pcrs) - REPLAYED)
+    if not beyond:
+        return ""
+    numbers = ", ".join(map(str, beyond))
+    return f"events of PCR {numbers}, which Keylime's verifier does not hold to the log"
 
 
 def held_under(policy: AttestationPolicy, digest: str) -> bool:
     """Whether the policy of that digest is this one, where PCRs do not say it all."""
-    return policy.runtime_policy is None or policy.digest() == digest
-
-
-def told(policy: AttestationPolicy) -> HeldTo:
-    """What Keylime's verifier is told of a policy besides the PCRs."""
-    return HeldTo(policy.digest(), policy.runtime_policy or "")
+    return not policy.needs_logs or policy.digest() == digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,29 @@ class Updating:
     @property
     def window(self) -> UpdateWindow:
         return UpdateWindow(AssignedPolicy.of(self.policy), self.until)
+
+
+def told(policy: AttestationPolicy, update: Updating | None = None) -> HeldTo:
+    """What Keylime's verifier is told of a policy besides the PCRs.
+
+    In an update window either version's boots, as ``Held.verifier_pcrs``.
+    """
+    boot, reference = policy.measured_boot, None
+    if boot is not None:
+        old = None if update is None else update.policy.measured_boot
+        reference = BootReference(policy.bank, _either(boot, old))
+    return HeldTo(policy.digest(), policy.runtime_policy or "", reference)
+
+
+def _either(new: MeasuredBoot, old: MeasuredBoot | None) -> MeasuredBoot:
+    """Both versions' boots where that is one reference, else the new ones alone."""
+    if old is None:
+        return new
+    more = tuple(one for one in old.boots if one not in new.boots)
+    try:
+        return MeasuredBoot((*new.boots, *more))
+    except PolicyError:
+        return new
 
 
 @dataclass(frozen=True, slots=True)

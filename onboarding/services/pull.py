@@ -4,10 +4,12 @@ import hashlib
 import json
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
+from attestation.keylime.boot_probe import require_engine
+from attestation.keylime.boot_reference import NOT_JUDGED, NOT_LISTED, UNREADABLE
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.drift import same_policy
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.held import store_runtime_policy
+from attestation.keylime.held import HeldTo, store_boots, store_runtime_policy
 from attestation.keylime.results import Failure, PullStatus
 from attestation.policy import AttestationPolicy
 from onboarding.services import rows
@@ -15,20 +17,29 @@ from onboarding.services.adoption import is_bound, refused, registered
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
-from onboarding.services.holding import carried, held_under, told
+from onboarding.services.holding import held_under, not_carried, told
 from onboarding.services.keylime_link import KeylimeLink, require_pull
 from onboarding.services.stores import Stores
 from onboarding.store.appraisals import AppraisalRecord, new_id
 from onboarding.store.errors import NotFound
 
 
-def keep_runtime(
-    stores: Stores, client: KeylimeClient, policy: AttestationPolicy
-) -> None:
-    """Have the verifier keep what may run under a policy. Raises KeylimeError."""
-    if policy.runtime_policy is not None:
-        body = stores.runtime_policies.get(bytes.fromhex(policy.runtime_policy))
-        store_runtime_policy(client, told(policy), body)
+def keep_named(stores: Stores, client: KeylimeClient, held: HeldTo) -> None:
+    """Have the verifier keep what may boot and run. Raises KeylimeError."""
+    store_boots(client, held)
+    if held.runtime:
+        body = stores.runtime_policies.get(bytes.fromhex(held.runtime))
+        store_runtime_policy(client, held, body)
+
+
+def require_judging(policy: AttestationPolicy, link: KeylimeLink) -> None:
+    """Have the verifier show that it judges event logs as we do, where that counts.
+
+    Raises:
+        KeylimeError: It does not.
+    """
+    if policy.measured_boot is not None:
+        require_engine(require_pull(link).client)
 
 
 def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
@@ -44,7 +55,7 @@ def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     pull.unenrol(agent)
     if situation.binding is None or situation.policy is None:
         return
-    if not carried(situation.policy, Channel.PULL):
+    if not_carried(situation.policy, Channel.PULL):
         return  # left to become stale
     entry = registered(link.client, agent)
     if not is_bound(situation.binding, entry):
@@ -57,8 +68,10 @@ def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
             remedy="Let it run in pull mode, with contact_ip and enable_agent_mtls.",
         )
     policy, ak = situation.policy, situation.binding.ak_public
-    keep_runtime(stores, pull.client, policy)
-    pull.enrol(agent, ak, policy.pcrs, entry.contact, told(policy))
+    require_judging(policy, link)
+    said = told(policy)
+    keep_named(stores, pull.client, said)
+    pull.enrol(agent, ak, policy.pcrs, entry.contact, said)
 
 
 class PullWatch:
@@ -104,6 +117,7 @@ class PullWatch:
             return self._store(situation, (failure,), self._context.now(), mark)
         if status.passed == 0 or status.last_passed is None:
             return None  # Keylime calls it PASS from its enrolment on
+        require_judging(policy, self._link)
         at = min(self._context.now(), int(status.last_passed.timestamp()))
         return self._store(situation, (), at, mark)
 
@@ -161,17 +175,21 @@ def _better(failures: tuple[AppraisalFailure, ...], last: AppraisalRecord) -> bo
 
 def _why(status: PullStatus) -> AppraisalFailure:
     failure = Failure(status.event or "pull.failed", "", "")
-    if failure.pcr is None:
+    if failure.pcr is None or failure.type.startswith(_LOG_EVENT):
         return AppraisalFailure(failure.type, _words(failure.type))
     said = f"PCR {failure.pcr} holds another value than the policy allows"
     return AppraisalFailure(failure.type, said)
 
 
 _OF_THE_KIND = "Keylime says no more of it, and calls the agent no more"
+_LOG_EVENT = "measured_boot."
 _EVENTS = (
+    (NOT_LISTED, "what was measured while it booted is not what the policy lists"),
+    (NOT_JUDGED, "the event log of the boot is missing, or not of the policy's PCRs"),
+    (UNREADABLE, "the event log of the boot cannot be read"),
     ("ima.pcr_mismatch", "the IMA list does not give PCR 10 as it was quoted"),
     ("ima.", "the IMA list holds a file that the runtime policy does not allow"),
-    ("measured_boot.", "the event log of the boot does not give the PCRs quoted"),
+    (_LOG_EVENT, "the event log of the boot does not give the PCRs quoted"),
     ("qoute_validation.", "the quote is not one by the bound key, over its nonce"),
 )
 
@@ -186,6 +204,7 @@ def _words(event: str) -> str:
 
 def _named(failure: AppraisalFailure, told: AppraisalFailure) -> AppraisalFailure:
     """The same failure in the words of a notification; a PCR is named as it is."""
-    if Failure(failure.type, "", "").pcr is not None:
+    quoted = not failure.type.startswith(_LOG_EVENT)
+    if quoted and Failure(failure.type, "", "").pcr is not None:
         return failure
     return AppraisalFailure(failure.type, told.message)

@@ -10,7 +10,7 @@ import logging
 from attestation.appraisal import AppraisalFailure, Channel
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence
-from attestation.keylime.results import Failure, PushAttestation, QuoteParts
+from attestation.keylime.results import Failure, PushAttestation
 from attestation.policy import AttestationPolicy
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
@@ -116,11 +116,12 @@ class ReconcileWork:
     def _latest(self, guid: Guid, policy: AttestationPolicy) -> PushAttestation | None:
         """The newest, if the verifier judged it by the policy; None if not.
 
-        PCRs we judge anew, the IMA list not: so it is asked what it holds the list to,
-        before and after.
+        PCRs and event log we judge anew, the IMA list not, and no log comes that it was
+        not told to ask for: so it is asked what it holds the agent to, before and
+        after.
         """
         client, agent = self._link.client, str(guid)
-        if policy.runtime_policy is None:
+        if not policy.needs_logs:
             return client.latest_attestation(agent)
         before = client.status(agent)
         found = client.latest_attestation(agent)
@@ -138,7 +139,13 @@ class ReconcileWork:
         policy = held.policy
         if found.quote is None or policy is None:
             return
-        evidence = _evidence(found.quote, binding, policy)
+        evidence = Evidence.of_push(
+            found.quote,
+            binding.ak_public,
+            binding.ek_public,
+            policy.pcrs,
+            found.uefi_log,
+        )
         listed = _listed(found, policy)
         seen = Seen(guid, evidence, self._received_at(found), listed=listed)
         case = Case(seen, binding, policy, Channel.PUSH, held.update, found.passed)
@@ -172,9 +179,3 @@ def _listed(found: PushAttestation, policy: AttestationPolicy) -> ListVerdict | 
         return None
     listed = found.listed
     return ListVerdict(policy.runtime_policy, found.passed, listed.first, listed.lines)
-
-
-def _evidence(
-    quote: QuoteParts, binding: BindingRecord, policy: AttestationPolicy
-) -> Evidence:
-    return Evidence.of_push(quote, binding.ak_public, binding.ek_public, policy.pcrs)

@@ -2,25 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from attestation.appraisal import Channel
-from attestation.boot_learn import learn_boot
 from attestation.keylime.stack import KeylimeStack
 from attestation.learning import Shown, draft
-from attestation.measured_boot import MeasuredBoot, ReferenceBoot
-from attestation.policy import AttestationPolicy
 from hw.kernel_logs import KernelLogs
 from onboarding.device.attest import Verdict, attest
 from onboarding.device.errors import DeviceError
 from onboarding.services.device_api.attest import KEPT, NOT_KEPT
-from onboarding.services.device_api.readiness import ready
-from onboarding.services.enrolment import KIND, EnrolWork, plan
 from onboarding.services.errors import Problem
-from onboarding.services.keylime_link import KeylimeLink
 from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
 from tests.support.attester import Attester
@@ -31,11 +23,10 @@ from tests.support.attesting import (
     failures,
     hold_to,
 )
-from tests.support.boot_logs import recorded_log, recorded_pcrs
+from tests.support.boot_logs import recorded_log
+from tests.support.booted import BOOT, learnt_policy, with_another_command_line
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
-
-NAME = "secure-boot"
 
 
 @pytest.fixture
@@ -47,35 +38,13 @@ def booted(
 
     software = make_software_tpm(tmp_path.name)
     with Tpm(software.start()) as tpm:
-        measure(tpm, recorded_log(NAME))
+        measure(tpm, recorded_log(BOOT))
         attester = Attester(tpm, tpm.create_attestation_key("ecc"))
         with attesting_device(tmp_path, keylime_stack, attester) as device:
-            device.uefi_log = recorded_log(NAME)
-            hold_to(device.bench, _policy())
+            device.uefi_log = recorded_log(BOOT)
+            hold_to(device.bench, learnt_policy())
             yield device
     software.stop()
-
-
-def _policy() -> AttestationPolicy:
-    values = {pcr: one.hex() for pcr, one in recorded_pcrs(NAME).items()}
-    boot = learn_boot(NAME, "sha256", recorded_log(NAME), values)
-    return AttestationPolicy(
-        "measured", 1, {1: (values[1],)}, measured_boot=MeasuredBoot((boot,))
-    )
-
-
-def _with_another_command_line() -> AttestationPolicy:
-    measured = _policy().measured_boot
-    assert measured is not None
-    pcrs = dict(measured.boots[0].pcrs)
-    pcrs[8] = tuple(
-        replace(one, digest="ab" * 32, says='kernel command line: "quiet"')
-        if one.says.startswith("kernel command line")
-        else one
-        for one in pcrs[8]
-    )
-    boots = (ReferenceBoot("quiet", pcrs),)
-    return AttestationPolicy("measured", 2, {}, measured_boot=MeasuredBoot(boots))
 
 
 def test_a_boot_that_the_policy_knows_passes_and_tells_what_was_compared(
@@ -111,7 +80,7 @@ def test_another_boot_is_refused_and_takes_the_workload_back(
     bench.assign()
     booted.attest()
     bench.ask()
-    hold_to(bench, _with_another_command_line())
+    hold_to(bench, with_another_command_line())
     answer = booted.attest()
     assert "boot.event" in failures(answer)
     assert 'kernel command line: "/vmlinuz console=ttyS0' in failures(answer)
@@ -141,7 +110,7 @@ def test_a_policy_is_learnt_from_a_device_under_another_one(booted: Attesting) -
     assert asked["pcrs"] == [*range(11), 14]
     assert booted.attest()["verdict"] == "passed"
     learnt = learnings.get(bench.guid.raw)
-    assert learnt.boot_log == recorded_log(NAME)
+    assert learnt.boot_log == recorded_log(BOOT)
     assert booted.asked()["pcrs"] == [0, 1, 2, 3, 4, 7, 8, 9, 14]
     policy = draft("learnt", 1, Shown(learnt.bank, learnt.pcrs, learnt.boot_log))
     hold_to(bench, policy)
@@ -162,7 +131,7 @@ def test_a_device_under_no_policy_shows_itself_and_is_judged_by_nobody(
     answer = booted.attest()
     assert (answer["verdict"], answer["compared"]) == ("not-checked", [])
     assert KEPT in failures(answer)
-    assert stores.learnings.get(raw).boot_log == recorded_log(NAME)
+    assert stores.learnings.get(raw).boot_log == recorded_log(BOOT)
     with pytest.raises(NotFound):
         stores.appraisals.latest(raw)
 
@@ -177,7 +146,7 @@ def test_the_devices_agent_sends_its_log_where_it_is_asked_for(
     booted: Attesting, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    log.write_bytes(recorded_log(NAME))
+    log.write_bytes(recorded_log(BOOT))
     verdict = agent_attests(booted, KernelLogs(uefi=log))
     assert verdict.passed
     assert verdict.noted("boot-events") == "38"
@@ -189,13 +158,13 @@ def test_the_devices_agent_sends_its_log_once(
     booted: Attesting, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    log.write_bytes(recorded_log(NAME))
+    log.write_bytes(recorded_log(BOOT))
     nearby = Nearby(booted)
     for _ in range(2):
         assert agent_attests(booted, KernelLogs(uefi=log), nearby).passed
     first, second = nearby.sent("attest")
-    assert (first["uefi_log"], "uefi_digest" in first) == (recorded_log(NAME), False)
-    assert second["uefi_digest"] == hashlib.sha256(recorded_log(NAME)).digest()
+    assert (first["uefi_log"], "uefi_digest" in first) == (recorded_log(BOOT), False)
+    assert second["uefi_digest"] == hashlib.sha256(recorded_log(BOOT)).digest()
     assert "uefi_log" not in second
 
     booted.attester.tpm.extend(8, b"another command")
@@ -207,7 +176,7 @@ def test_a_log_that_the_owner_has_lost_is_sent_again(
     booted: Attesting, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    log.write_bytes(recorded_log(NAME))
+    log.write_bytes(recorded_log(BOOT))
     nearby = Nearby(booted)
     assert agent_attests(booted, KernelLogs(uefi=log), nearby).passed
     database, raw = booted.bench.context.database, booted.bench.guid.raw
@@ -229,39 +198,10 @@ def test_the_devices_agent_shows_what_log_it_has_to_be_learnt_from(
     learnings = bench.context.stores.learnings
     learnings.ask(bench.guid.raw, "test", bench.context.now())
     if logged:
-        log.write_bytes(recorded_log(NAME))
+        log.write_bytes(recorded_log(BOOT))
     verdict = agent_attests(booted, KernelLogs(uefi=log))
     assert not verdict.passed
     assert KEPT in verdict.failures[0]
     shown = learnings.get(bench.guid.raw)
-    assert shown.boot_log == (recorded_log(NAME) if logged else b"")
+    assert shown.boot_log == (recorded_log(BOOT) if logged else b"")
     assert len(shown.pcrs) == 12
-
-
-def test_the_push_channel_does_not_take_a_policy_that_needs_a_log(
-    booted: Attesting,
-) -> None:
-    bench = booted.bench
-    bindings = bench.context.stores.bindings
-    bindings.put(replace(bindings.get(bench.guid.raw), channel="push"), "test")
-    with pytest.raises(Problem, match="event log of the boot") as refused:
-        ready(bench.gate.situation(bench.guid.raw), Channel.PUSH)
-    assert refused.value.code == "no-policy"
-
-
-def test_keylime_forgets_a_device_of_the_push_channel_whose_policy_needs_a_log(
-    booted: Attesting,
-) -> None:
-    bench, attester = booted.bench, booted.attester
-    link = KeylimeLink.open(bench.context)
-    assert link is not None
-    client, agent = link.client, str(bench.guid)
-    client.enrol(agent, attester.ak.public, attester.allow(8))
-    assert client.status(agent) is not None
-    tasks, now = bench.context.stores.tasks, bench.context.now()
-    plan(bench.context.stores, bench.guid.raw, now)
-    (task,) = tasks.claim(KIND, "test", now, 60)
-    EnrolWork(bench.context, bench.gate, link).run(task, "test")
-    assert client.status(agent) is None
-    assert tasks.claim(KIND, "test", now + 3600, 60) == ()
-    link.close()

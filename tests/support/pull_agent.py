@@ -37,10 +37,11 @@ class QuoteServer(ABC):
     """Serves quotes until closed.
 
     ``certificate`` is what verifiers pin, ``public`` its key: PCR 16 has to hold that.
-    ``ran`` are the lines of the IMA list.
+    ``ran`` are the lines of the IMA list, ``booted`` is the log of the boot.
     """
 
     ran: Sequence[bytes] = ()
+    booted: bytes = b""
 
     def __init__(self, client_ca: Path, directory: Path) -> None:
         key = rsa.generate_private_key(65537, 2048)
@@ -93,6 +94,8 @@ class QuoteServer(ABC):
             first = int(query.get("ima_ml_entry", "0"))
             found["ima_measurement_list"] = b"".join(self.ran[first:]).decode()
             found["ima_measurement_list_entry"] = first
+        if self.booted and mask & 1:  # as the stock agent does
+            found["mb_measurement_list"] = base64_text(self.booted)
         if query.get("partial", "0") == "0":
             found["pubkey"] = self.public.decode()
         return found

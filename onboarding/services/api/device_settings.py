@@ -26,6 +26,7 @@ from onboarding.services.api.routing import api_router
 from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
+from onboarding.services.device_api.readiness import require_shown
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.assignments import NOTHING, Choice
@@ -110,6 +111,7 @@ def put_policy(
     raw, now = present(context, guid), context.now()
     expected = _expected(context, raw, when)
     version = body.version or context.stores.policies.get(body.policy).version
+    require_shown(context.stores, raw, body.policy, version)
     with when.held():
         done = context.stores.assignments.assign_policy(
             raw, body.policy, version, actor(caller), now, expected

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from attestation.appraisal import Channel
 from attestation.policy import AttestationPolicy
+from onboarding.services import rows
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Standing
-from onboarding.services.holding import carried
+from onboarding.services.holding import not_carried
+from onboarding.services.stores import Stores
 from onboarding.store.bindings import BindingRecord
+from onboarding.store.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +31,39 @@ def ready(standing: Standing, channel: Channel) -> Attesting:
     binding = bound(standing, channel)
     if standing.policy is None:
         raise _no_policy(standing)
-    if not carried(standing.policy, channel):
+    require_carried(standing.policy, channel)
+    return Attesting(standing, binding, standing.policy)
+
+
+def require_carried(policy: AttestationPolicy, channel: Channel) -> None:
+    """Refuse a policy that a channel cannot show all of.
+
+    Raises:
+        Problem: 409; says what of it.
+    """
+    lacking = not_carried(policy, channel)
+    if lacking:
         raise Problem(
             409,
-            "no-policy",
-            f"Policy {standing.policy.name} looks into the event log of the boot,"
-            f" which the {channel.value} channel does not carry.",
-            remedy="Assign a policy of PCR values and, if it is to say what may run, a"
-            " runtime policy; or use the evidence channel.",
+            "not-carried",
+            f"Policy {policy.name} covers {lacking} on the {channel.value} channel: a"
+            " device there would never be fresh.",
+            remedy="Assign a policy without these events, or use the evidence channel.",
         )
-    return Attesting(standing, binding, standing.policy)
+
+
+def require_shown(stores: Stores, guid: bytes, name: str, version: int) -> None:
+    """Refuse to assign a policy that the device's channel cannot show all of.
+
+    Raises:
+        Problem: 409; says what of it.
+    """
+    try:
+        channel = Channel(stores.bindings.get(guid).channel)
+        policy = rows.attestation_policy(stores.policies.get(name, version))
+    except NotFound:
+        return  # it has no channel yet; or there is no policy, which the store says
+    require_carried(policy, channel)
 
 
 def _no_policy(standing: Standing) -> Problem:

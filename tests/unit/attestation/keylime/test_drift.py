@@ -101,19 +101,24 @@ def test_the_same_on_both_sides_is_no_drift() -> None:
     assert compare(EXPECTED, FOUND) == ()
 
 
-LISTED = {OURS: replace(EXPECTED[OURS], held_to="ab" * 32, runtime="vouchgate-cd")}
+CD, EF = frozenset({"vouchgate-cd"}), frozenset({"vouchgate-ef"})
+LISTED = {OURS: replace(EXPECTED[OURS], held_to="ab" * 32, runtime=CD, boots=EF)}
 KEPT = replace(
     FOUND,
     enrolled={OURS: replace(HELD, held_to="ab" * 32)},
     registered=frozenset({OURS}),
-    runtime_policies=frozenset({"vouchgate-cd"}),
+    runtime_policies=CD,
+    measured_boot_policies=EF,
 )
 
 
-def test_a_policy_for_lists_that_a_device_is_held_to_is_no_stranger() -> None:
+def test_a_policy_for_logs_that_a_device_is_held_to_is_no_stranger() -> None:
     assert compare(LISTED, KEPT) == ()
-    (left,) = compare({OURS: EXPECTED[OURS]}, KEPT)
-    assert (left.kind, left.name) == (DriftKind.STRANGE_RUNTIME_POLICY, "vouchgate-cd")
+    left = compare({OURS: EXPECTED[OURS]}, KEPT)
+    assert [(one.kind, one.name) for one in left] == [
+        (DriftKind.STRANGE_RUNTIME_POLICY, "vouchgate-cd"),
+        (DriftKind.STRANGE_MEASURED_BOOT, "vouchgate-ef"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +127,9 @@ def test_a_policy_for_lists_that_a_device_is_held_to_is_no_stranger() -> None:
         replace(KEPT, enrolled={OURS: HELD}),
         replace(KEPT, enrolled={OURS: replace(HELD, held_to="ff" * 32)}),
         replace(KEPT, runtime_policies=frozenset()),
+        replace(KEPT, measured_boot_policies=frozenset()),
     ],
-    ids=["not told", "told another", "not kept"],
+    ids=["not told", "told another", "list not kept", "boots not kept"],
 )
 def test_a_list_that_is_held_to_something_else_is_another_policy(found: Found) -> None:
     (drift,) = compare(LISTED, found)

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -12,11 +13,15 @@ from attestation.keylime.held import (
     HeldTo,
     enrolment_body,
     read_policy,
+    store_boots,
     store_runtime_policy,
 )
 from attestation.keylime.results import NO_SUCH_LIST, EvidenceVerdict, Failure
+from tests.support.booted import learnt_policy, of_pcr_11, reference
 
 HELD = HeldTo("ab" * 32, "cd" * 32)
+BOOT = reference(learnt_policy())
+BOOTED = HeldTo("ab" * 32, boot=BOOT)
 BODY = b'{"meta": {"generator": 3}, "digests": {"/a": ["00"]}}'
 
 
@@ -39,12 +44,14 @@ class Kept:
         self.calls.append(method)
         status = 200 if method == "GET" else 201
         if body is not None and not self._deaf:
-            text = base64.b64decode(str(body["runtime_policy"]))
+            text = str(body.get("mb_policy", ""))
+            text = text or base64.b64decode(str(body["runtime_policy"])).decode()
             self.kept[path] = json.dumps(json.loads(text), sort_keys=True)
         if path not in self.kept:
             status = 404 if method == "GET" else 201
         assert status in accepted or self._deaf
-        results = {"runtime_policy": self.kept.get(path, "{}")}
+        member = "mb_policy" if "/mbpolicies/" in path else "runtime_policy"
+        results = {member: self.kept.get(path, "{}")}
         return status, json.dumps({"results": results}).encode()
 
 
@@ -67,6 +74,30 @@ def test_one_that_was_changed_there_is_put_right() -> None:
 def test_one_that_is_not_kept_is_an_error() -> None:
     with pytest.raises(KeylimeError, match="keeps another"):
         store_runtime_policy(Kept(deaf=True), HELD, BODY)
+
+
+def test_boots_are_kept_likewise_and_none_are_not() -> None:
+    keylime = Kept()
+    store_boots(keylime, BOOTED)
+    assert list(keylime.kept) == [f"/v2.6/mbpolicies/{BOOTED.boot_name}"]
+    store_boots(keylime, BOOTED)
+    store_boots(keylime, HELD)
+    assert keylime.calls == ["GET", "POST", "GET", "GET"]
+    with pytest.raises(KeylimeError, match="keeps another"):
+        store_boots(Kept(deaf=True), BOOTED)
+
+
+def test_an_enrolment_by_events_alone_names_its_bank_and_its_boots() -> None:
+    body = enrolment_body(b"ak", {}, BOOTED)
+    assert body["mb_policy_name"] == f"vouchgate-{BOOT.digest}"
+    assert (body["tpm_policy"], body["accept_tpm_hash_algs"]) == ("{}", ["sha256"])
+    assert BOOTED.quoted == BOOT.pcrs
+    without_0 = replace(BOOTED, boot=reference(of_pcr_11()))
+    assert without_0.quoted == {0, 11}  # or a stock agent would bring no log
+    with pytest.raises(KeylimeError, match="different banks"):
+        enrolment_body(b"ak", {7: ("ab" * 48,)}, BOOTED)
+    with pytest.raises(KeylimeError, match="pins no PCR"):
+        enrolment_body(b"ak", {}, HELD)
 
 
 def test_an_enrolment_names_both_policies_and_the_digest_comes_back() -> None:

@@ -1,0 +1,171 @@
+"""Event logs over the pull channel: the real verifier judges them by our engine."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from attestation.appraisal import Channel
+from attestation.keylime import settings
+from attestation.keylime.boot_probe import require_engine
+from attestation.keylime.boot_reference import NOT_LISTED
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.http import admin_http
+from attestation.keylime.stack import KeylimeStack
+from attestation.passport import key_digest
+from attestation.policy import AttestationPolicy
+from hw.public_area import PublicArea
+from onboarding.services.api.conditions import ALWAYS
+from onboarding.services.api.device_settings import PolicyChoice, put_policy
+from onboarding.services.device_api.readiness import ready
+from onboarding.services.drift import DriftDesk
+from onboarding.services.errors import Problem
+from onboarding.services.keylime_link import require_pull
+from onboarding.services.pull import enrol_pull
+from onboarding.store.apikeys import ApiKey, Role
+from onboarding.store.appraisals import AppraisalRecord, Outcome
+from tests.support.attester import Attester
+from tests.support.attesting import hold_to
+from tests.support.boot_logs import recorded_log
+from tests.support.booted import (
+    BOOT,
+    NAME,
+    learnt_policy,
+    of_pcr_11,
+    with_another_command_line,
+)
+from tests.support.keylime_stack import require_keylime
+from tests.support.pull_agent import PullAgent
+from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
+from tests.support.replayed_boot import measure
+from tests.support.swtpm import MakeSoftwareTpm
+
+
+@dataclass
+class Pulled(PullSite):
+    """The agent of a machine that booted as recorded, and its TPM."""
+
+    agent: PullAgent
+    attester: Attester
+
+    def hold_to(self, policy: AttestationPolicy) -> None:
+        """Enrol it anew under another policy."""
+        hold_to(self.bench, policy)
+        situation = self.bench.gate.situation(self.bench.guid.raw)
+        enrol_pull(self.bench.context.stores, self.link, situation)
+
+    def fails(self, kind: str, words: str = "") -> AppraisalRecord:
+        """Watch until it is told of such a failure, in those words.
+
+        The verifier notifies each failure once, and a word that is lost is lost: then
+        it is enrolled anew.
+        """
+        begun = again = time.monotonic()
+        while True:
+            (failure, *_) = (found := self.watch(Outcome.FAILED)).failures
+            if failure.kind == kind and words in failure.message:
+                return found
+            now = time.monotonic()
+            assert now < begun + WAIT_SECONDS, failure
+            if now > again + 5:
+                self.adopt()
+                again = now
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def pulled(
+    tmp_path_factory: pytest.TempPathFactory, make_software_tpm: MakeSoftwareTpm
+) -> Iterator[Pulled]:
+    from hw.tpm import Tpm
+
+    require_keylime()
+    directory = tmp_path_factory.mktemp("pull")
+    software = make_software_tpm("pull-boot")
+    with Tpm(software.start()) as tpm, pull_site(directory) as site:
+        measure(tpm, recorded_log(BOOT))
+        attester = Attester(tpm, tpm.create_attestation_key("rsa"))
+        agent = PullAgent(attester, site.pki.ca, directory)
+        agent.booted = recorded_log(BOOT)
+        agent.register(site.registrar, site.name)
+        hold_to(site.bench, learnt_policy())
+        _bound_to(site, attester)
+        yield Pulled(
+            site.bench, site.link, site.hook, site.pki, site.stack, agent, attester
+        )
+        agent.close()
+    software.stop()
+
+
+def _bound_to(site: PullSite, attester: Attester) -> None:
+    """Have the bench's record name the EK that the TPM has."""
+    bindings, raw = site.bench.context.stores.bindings, site.bench.guid.raw
+    ek = attester.tpm.endorsement_key().public
+    digest = key_digest(PublicArea.from_bytes(ek).key)
+    record = replace(bindings.get(raw), ek_public=ek, ek_digest=digest)
+    bindings.put(record, "test")
+
+
+def test_a_boot_passes_and_another_is_refused_by_its_event(pulled: Pulled) -> None:
+    bench = pulled.bench
+    pulled.adopt()
+    bench.assign()
+    passed = pulled.watch(Outcome.PASSED)
+    assert (passed.channel, passed.compared) == ("pull", learnt_policy().required)
+    assert "boot:sha256:8" in passed.compared
+    assert "ticket" in bench.ask()
+    assert DriftDesk(bench.context, pulled.link).look().drifts == ()
+
+    pulled.hold_to(with_another_command_line())
+    failed = pulled.fails(NOT_LISTED, 'kernel command line: "/vmlinuz console=ttyS0')
+    assert (failed.policy_version, failed.compared) == (2, ())
+    assert 'the policy has kernel command line: "quiet"' in failed.failures[0].message
+    assert "removal_order" in bench.ask()
+
+
+def test_a_log_that_leaves_an_event_out_does_not_pass(pulled: Pulled) -> None:
+    pulled.adopt()
+    with pulled.agent.lock:
+        pulled.attester.tpm.extend(8, b"another command")
+    pulled.hold_to(learnt_policy())
+    pulled.fails("measured_boot.invalid_pcr_8", "the event log gives")
+
+
+def test_no_log_does_not_pass(pulled: Pulled) -> None:
+    pulled.adopt()
+    pulled.agent.booted = b""
+    pulled.hold_to(learnt_policy())
+    pulled.fails("pcr_validation.unused_pcr_0")
+
+
+def test_events_that_the_verifier_holds_to_no_log_are_not_carried(
+    pulled: Pulled,
+) -> None:
+    pulled.hold_to(of_pcr_11())
+    assert require_pull(pulled.link).status(pulled.name) is None
+    situation = pulled.bench.gate.situation(pulled.bench.guid.raw)
+    with pytest.raises(Problem, match="events of PCR 11") as refused:
+        ready(situation, Channel.PULL)
+    assert refused.value.code == "not-carried"
+
+    context, body = pulled.bench.context, PolicyChoice(policy=NAME, version=3)
+    key = ApiKey("1", "one", Role.SECURITY, 0, "test", None, None)
+    with pytest.raises(Problem, match="would never be fresh"):  # and when it is said
+        put_policy(pulled.name, body, context, key, ALWAYS)
+    good = PolicyChoice(policy=NAME, version=2)
+    assert put_policy(pulled.name, good, context, key, ALWAYS)
+
+
+def test_a_verifier_that_judges_otherwise_is_not_believed(
+    tmp_path: Path, pulled: Pulled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_engine(require_pull(pulled.link).client)
+    monkeypatch.setattr(settings, "ENGINE_NAME", "accept-all")
+    monkeypatch.setattr(settings, "ENGINE_MODULE", "keylime.mba.elchecking.example")
+    with KeylimeStack(tmp_path) as stack:
+        found = stack.client_settings()
+        with admin_http(found) as http, pytest.raises(KeylimeError, match="engine"):
+            require_engine(KeylimeClient(http, found))

@@ -1,0 +1,135 @@
+"""Event logs over the push channel: a recorded boot, and the real verifier."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from attestation.keylime.push_agent import PushAgent, PushRefused
+from attestation.keylime.stack import KeylimeStack
+from attestation.policy import AttestationPolicy
+from hw.kernel_logs import KernelLogs
+from onboarding.services.drift import DriftDesk
+from onboarding.services.enrolment import enrol_push
+from onboarding.services.holding import told
+from onboarding.services.reconcile import KIND, ReconcileWork, plan
+from onboarding.store.appraisals import AppraisalRecord, Outcome
+from tests.support.attester import Attester, attest, completed
+from tests.support.attesting import hold_to
+from tests.support.boot_logs import recorded_log
+from tests.support.booted import BOOT, learnt_policy, with_another_command_line
+from tests.support.pushing import Pushing, pushing_device
+from tests.support.replayed_boot import measure
+from tests.support.swtpm import MakeSoftwareTpm
+
+
+@dataclass
+class Booted:
+    """A device that booted as recorded and pushes, enrolled under its policy."""
+
+    pushing: Pushing
+    agent: PushAgent
+
+    def hold_to(self, policy: AttestationPolicy) -> None:
+        bench = self.pushing.bench
+        hold_to(bench, policy)
+        situation = bench.gate.situation(bench.guid.raw)
+        enrol_push(bench.context.stores, self.pushing.link, situation)
+
+    def attests(self, index: int = 0) -> AppraisalRecord:
+        attest(self.agent)
+        completed(self.pushing.client, self.pushing.agent, index)
+        (made,) = self.looked()
+        return made
+
+    def looked(self) -> tuple[AppraisalRecord, ...]:
+        """Have the owner look; return what is new."""
+        bench = self.pushing.bench
+        stores = bench.context.stores
+        known = {one.id for one in stores.appraisals.page(bench.guid.raw).items}
+        bench.clock.now = max(bench.clock.now + 1, time.time())
+        plan(stores, bench.guid.raw, bench.context.now())
+        for task in stores.tasks.claim(KIND, "test", bench.context.now(), 60):
+            ReconcileWork(bench.context, bench.gate, self.pushing.link).run(
+                task, "test"
+            )
+        found = stores.appraisals.page(bench.guid.raw).items
+        return tuple(one for one in found if one.id not in known)
+
+
+@pytest.fixture
+def booted(
+    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+) -> Iterator[Booted]:
+    from hw.tpm import Tpm
+
+    software = make_software_tpm(tmp_path.name)
+    with Tpm(software.start()) as tpm:
+        measure(tpm, recorded_log(BOOT))
+        attester = Attester(tpm, tpm.create_attestation_key("rsa"))
+        with pushing_device(tmp_path, keylime_stack, attester) as pushing:
+            bench = pushing.bench
+            bench.clock.now = time.time()
+            bindings = bench.context.stores.bindings
+            bound = bindings.get(bench.guid.raw)
+            bindings.put(replace(bound, bound_at=bench.context.now() - 60), "test")
+            hold_to(bench, learnt_policy())
+            pushing.enrol()
+            log = tmp_path / "log"
+            log.write_bytes(recorded_log(BOOT))
+            agent = pushing.push_agent(logs=KernelLogs(root=tmp_path, uefi=log))
+            yield Booted(pushing, agent)
+    software.stop()
+
+
+def test_a_boot_passes_and_another_is_refused_by_its_event(booted: Booted) -> None:
+    passed = booted.attests()
+    assert (passed.channel, passed.failures) == ("push", ())
+    assert passed.compared[:2] == ("pcr:sha256:1", "boot:sha256:0")
+    assert passed.compared[-2:] == ("boot-events:38", f"boot-is:{BOOT}")
+    bench = booted.pushing.bench
+    bench.assign()
+    assert "ticket" in bench.ask()
+
+    other = with_another_command_line()
+    hold_to(bench, other)
+    assert booted.looked() == ()  # nothing is told under the new one
+    booted.hold_to(other)
+    failed = booted.attests()
+    assert (failed.outcome, failed.compared) == (Outcome.FAILED, ())
+    (failure, *_) = failed.failures
+    assert failure.kind == "boot.event"
+    assert 'kernel command line: "/vmlinuz console=ttyS0' in failure.message
+    assert 'the policy has kernel command line: "quiet"' in failure.message
+    assert "removal_order" in bench.ask()
+
+
+def test_an_event_that_the_log_leaves_out_is_a_log_that_is_not_true(
+    booted: Booted,
+) -> None:
+    booted.pushing.attester.tpm.extend(8, b"another command")
+    failed = booted.attests()
+    (failure,) = failed.failures
+    assert failure.kind == "boot.not-replayed"
+    assert "PCR 8" in failure.message
+
+
+def test_the_verifier_keeps_the_boots_and_without_them_it_is_drift(
+    booted: Booted,
+) -> None:
+    bench, ours = booted.pushing.bench, booted.pushing.agent
+    desk = DriftDesk(bench.context, booted.pushing.link)
+    kept = told(learnt_policy()).boot_name
+    assert not [one for one in desk.look().drifts if one.name in (ours, kept)]
+    hold_to(bench, with_another_command_line())
+    found = {(one.kind.value, one.name) for one in desk.look().drifts}
+    assert ("other-policy", ours) in found
+    assert ("strange-measured-boot-policy", kept) in found
+
+
+def test_a_device_that_offers_no_log_is_not_heard(booted: Booted) -> None:
+    with pytest.raises(PushRefused) as refused:
+        attest(booted.pushing.push_agent())
+    assert refused.value.status == 422
