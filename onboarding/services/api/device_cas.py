@@ -11,7 +11,7 @@ from onboarding.services.api.auth import ANY, Caller, Ctx, actor, needs
 from onboarding.services.api.examples import CERTIFICATE
 from onboarding.services.api.fields import Body, CertificatesPem
 from onboarding.services.api.keys import require_key
-from onboarding.services.api.routing import api_router, gives, gives_text
+from onboarding.services.api.routing import api_router, gives_text
 from onboarding.services.api.within import Reach
 from onboarding.services.key_store import KeyKind
 from onboarding.services.lines import NAME
@@ -45,7 +45,7 @@ def get_device_ca(context: Ctx) -> Response:
 
 @router.get(
     "/device-ca/{name}/request",
-    **gives("application/pkcs10"),
+    **gives_text("application/pkcs10"),
     **needs(Role.MANUFACTURER),
 )
 def get_request(name: CaPath, context: Ctx) -> Response:

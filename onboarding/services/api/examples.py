@@ -5,6 +5,8 @@ Tests send every one of them.
 
 from typing import Any
 
+from onboarding.services.api.specimens import of_request
+
 GUID = "0d1a7c4e-6f0b-4c7e-9a53-7c1f2a9b6e10"
 FINGERPRINT = "4f9b2d6c" * 8
 PCR = "3d458cfe55cc03ea1f443f1562beec8df51c75e14a9fcf9a7234a13f198e7969"
@@ -26,7 +28,7 @@ N/gOP//AyE0Ik6TfeFLrvp+Gz9ZWyjd3irMLU9AsAiEAmfNsCwEu+a+l3uaYx2A/
 dnfcetJYMnnkIyKpFt1/rAI=
 -----END CERTIFICATE-----
 """
-# Cut off: a whole one is some kilobytes.
+# Cut off where it is one member among others: a whole one is some kilobytes.
 VOUCHER = """\
 -----BEGIN OWNERSHIP VOUCHER-----
 hRhlWOyGGGVQDRp8Tm8LTH6aU3wfKptuEIGEggVqcnYuZXhhbXBsZYIMAYICRQA
@@ -141,7 +143,11 @@ EXAMPLES: dict[str, Any] = {
 
 def illustrate(method: str, path: str, operation: dict[str, Any]) -> None:
     """Put the example of a route, if there is one, into what OpenAPI says of it."""
-    name = f"{method.upper()} {path.removeprefix('/api/v1')}"
-    for media in operation.get("requestBody", {}).get("content", {}).values():
+    route = f"{method.upper()} {path}"
+    name = route.replace(" /api/v1", " ")
+    for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+        shown = of_request(route, kind)
         if name in EXAMPLES:
-            media["examples"] = {"one": {"value": EXAMPLES[name]}}
+            shown = {"value": EXAMPLES[name]}
+        if shown is not None:
+            media["examples"] = {"one": shown}

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from onboarding.services.api.examples import illustrate
 from onboarding.services.api.idempotency import NAME_PATTERN, is_honoured
 from onboarding.services.api.samples import sample
+from onboarding.services.api.specimens import of_answer
 from onboarding.services.rate_limit import FREE
 
 PROBLEM: dict[str, Any] = {
@@ -107,7 +108,7 @@ class DescribedApp(FastAPI):
                 _refusals(path, operation)
                 if is_honoured(method.upper(), path):
                     operation.setdefault("parameters", []).append(REPEATABLE)
-                _answers(operation, schemas)
+                _answers(f"{method.upper()} {path}", operation, schemas)
         return document
 
 
@@ -127,10 +128,11 @@ def _refusals(path: str, operation: dict[str, Any]) -> None:
             said.setdefault("304", {"description": "It is the one that you have."})
 
 
-def _answers(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """An example for each answer that has a schema of its own."""
+def _answers(route: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """An example for each answer that has a schema of its own, or is no JSON."""
     for status, said in operation["responses"].items():
-        for media in said.get("content", {}).values() if status[0] == "2" else ():
+        for kind, media in said.get("content", {}).items() if status[0] == "2" else ():
             if "$ref" in media.get("schema", {}):
-                shown = sample(media["schema"], schemas)
-                media["examples"] = {"one": {"value": shown}}
+                media["examples"] = {"one": {"value": sample(media["schema"], schemas)}}
+            elif (shown := of_answer(route, kind)) is not None:
+                media["examples"] = {"one": shown}

@@ -116,9 +116,11 @@ def gives(media_type: str) -> dict[str, Any]:
     return {"response_class": Response, "responses": {200: {"content": content}}}
 
 
-def gives_text(media_type: str, example: str) -> dict[str, Any]:
+def gives_text(media_type: str, example: str | None = None) -> dict[str, Any]:
     """Route arguments of an answer that people can read, and is no JSON."""
-    said = {"schema": {"type": "string"}, "examples": {"one": {"value": example}}}
+    said: dict[str, Any] = {"schema": {"type": "string"}}
+    if example is not None:
+        said["examples"] = {"one": {"value": example}}
     return {
         "response_class": Response,
         "responses": {200: {"content": {media_type: said}}},

@@ -16,7 +16,6 @@ from onboarding.services.api.answers.vouchers import (
 )
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.conditions import When, answered, record_tag
-from onboarding.services.api.examples import VOUCHER
 from onboarding.services.api.fields import (
     Body,
     BytesCursor,
@@ -82,7 +81,7 @@ def get_voucher(guid: GuidPath, context: Ctx, when: When) -> Tagged[VoucherOut]:
 
 @router.get(
     "/vouchers/{guid}/pem",
-    **gives_text(PEM_TYPE, VOUCHER),
+    **gives_text(PEM_TYPE),
     **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED),
 )
 def get_pem(guid: GuidPath, context: Ctx, passport: bool = True) -> Response:
