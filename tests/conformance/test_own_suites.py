@@ -18,7 +18,7 @@ from onboarding.protocol.kex import (
 )
 from onboarding.protocol.tunnel import Tunnel
 from onboarding.wire.message import KexSuite
-from tests.support.own_suites import KINDS, draw
+from tests.support.own_suites import KINDS, draw, suites
 from tests.support.refusals import code_of
 from tests.support.supply_chain import new_key
 
@@ -33,6 +33,11 @@ def data(one: dict[str, Any], name: str) -> bytes:
 def half_of(suite: KexSuite, private: bytes, sent: bytes) -> OwnerHalf:
     """Put a half together from what is written of it."""
     return half_from_item([suite.value, private, sent])
+
+
+def test_the_file_is_what_its_generator_writes() -> None:
+    written = json.dumps(suites(), indent=1) + "\n"
+    assert FILE.read_text() == written, "run python -m tests.support.own_vectors"
 
 
 def test_every_cipher_and_every_exchange_without_chance_is_there() -> None:

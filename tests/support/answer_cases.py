@@ -10,7 +10,7 @@ from ownership_vouchers import cbor
 from ownership_vouchers.keys import PublicKey
 from tests.support.alterations import Alteration, change, flipped, put, resigned
 from tests.support.cases import Case, Cast, Change, Wrong, by_owner, just
-from tests.support.request_cases import in_item, off_the_curve
+from tests.support.request_cases import in_item, keyed, off_the_curve
 from tests.support.to2_request_cases import ENVELOPES
 
 W = Wrong
@@ -88,7 +88,7 @@ PROOF: Mapping[str, Case] = {
         _61, W.NONCE, by_owner(lambda d: d, h256=None), 100
     ),
     "61 hash of another hello": Case(_61, W.HASH, _owned(6, 1), 101),
-    "61 hash of the hello keyed": Case(_61, W.HASH, _owned(6, 0, value=5), 101),
+    "61 hash of the hello keyed": Case(_61, W.HASH, by_owner(change(keyed, 6, 0)), 101),
     "61 HMAC changed": Case(_61, W.HASH, _owned(2, 1), 101),
     "61 HMAC is a hash": Case(_61, W.HASH, _owned(2, 0, value=-16), 100),
     "61 header changed": Case(_61, W.VOUCHER, _owned(0), 101),

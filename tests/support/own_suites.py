@@ -10,12 +10,12 @@ from onboarding.protocol.ciphers import EVERY, CipherSuite
 from onboarding.protocol.errors import ProtocolError, error_code
 from onboarding.protocol.kex import Draw, answer, new_half, session_key
 from onboarding.protocol.kex.ecdh import CURVES
-from onboarding.protocol.kex.group import GROUPS, DhKey
+from onboarding.protocol.kex.group import GROUPS
 from onboarding.protocol.tunnel import Tunnel
 from onboarding.wire.message import KexSuite
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import VoucherError
-from tests.support.fixed_roles import Steady
+from tests.support.fixed_keys import Steady
 from tests.support.supply_chain import new_key
 
 ABOUT = (
@@ -42,12 +42,7 @@ def _flip(at: int) -> Change:
 def draw(suite: KexSuite, side: str) -> Draw:
     """Return what one side of an exchange draws."""
     steady = Steady(f"{suite} {side}")
-
-    def dh_key(_parameters: object) -> DhKey:
-        exponent, group = int.from_bytes(steady(32), "big"), GROUPS[suite]
-        return group.private_key(exponent, pow(2, exponent, group.prime))
-
-    return Draw(steady, steady.key, dh_key)
+    return Draw(steady, steady.key, steady.dh_key)
 
 
 def _exchange(suite: KexSuite) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Our own vectors: a run of every protocol, and every wrong message there is.
 
-``python -m tests.support.own_vectors tests/vectors/own`` writes them.
+Once with keys of each kind. ``python -m tests.support.own_vectors tests/vectors/own``
+writes them.
 """
 
 import json
@@ -11,11 +12,12 @@ from typing import Any
 
 from onboarding.protocol.errors import ProtocolError, error_code
 from ownership_vouchers.errors import VoucherError
-from tests.support import answer_cases, request_cases, to2_request_cases
 from tests.support.alterations import NO_CBOR
+from tests.support.answer_profiles import answers_of
+from tests.support.byte_patch import patch
 from tests.support.cases import Case, Wrong, just
+from tests.support.fixed_keys import KINDS
 from tests.support.fixed_roles import (
-    BASE,
     DEALER,
     DEVICE,
     MAKER,
@@ -26,6 +28,7 @@ from tests.support.fixed_roles import (
     chain,
 )
 from tests.support.own_suites import suites
+from tests.support.profile_cases import cases_of
 from tests.support.wire_pair import Passed, WirePair
 
 ABOUT = (
@@ -33,36 +36,54 @@ ABOUT = (
     " to 5.5: both roles are Vouchgate's, with the keys of tests/vectors/fdo, and"
     " deterministic signatures and draws. TEST KEYS."
 )
-CASES: Mapping[str, Mapping[str, Case]] = {
-    "DI": {**request_cases.DI, **answer_cases.DI},
-    "TO0": {**request_cases.TO0, **answer_cases.TO0},
-    "TO1": {**request_cases.TO1, **answer_cases.TO1},
-    "TO2": {**to2_request_cases.TO2, **answer_cases.TO2},
-}
+_PROTOCOLS = {1: "DI", 2: "TO0", 3: "TO1", 6: "TO2", 7: "TO2"}
 
 
-def vectors(protocol: str) -> dict[str, Any]:
-    """Return what is written for one protocol; the same each time."""
-    pair = RUNS[protocol]()
-    pair.run()
-    cases = {**CASES[protocol], **_unreadable(pair)}
-    found: dict[str, Any] = {
-        "about": ABOUT,
-        "keys": {
-            "manufacturer": MAKER,
-            "dealer": DEALER,
-            "owner": OWNER,
-            "device": DEVICE,
-            "stranger": STRANGER.to_bytes(32, "big").hex(),
-        },
-        "hmac_secret": chain().hmac_secret.hex(),
-        "voucher": chain().voucher.raw.hex(),
-        "voucher_made_from": BASE,
+def cases(kind: str, protocol: str) -> Mapping[str, Case]:
+    """Return the tables' cases of one protocol, with keys of that kind."""
+    profile = KINDS[kind].profile
+    found = {**cases_of(profile), **answers_of(profile.kex)}
+    return {
+        name: case
+        for name, case in found.items()
+        if _PROTOCOLS[int(case.message) // 10] == protocol
     }
+
+
+def vectors(kind: str) -> dict[str, Any]:
+    """Return what is written for keys of one kind; the same each time."""
+    fixed, made = KINDS[kind], chain(kind)
+    parties = {
+        "manufacturer": MAKER,
+        "dealer": DEALER,
+        "owner": OWNER,
+        "device": DEVICE,
+        "stranger": STRANGER,
+    }
+    return {
+        "about": ABOUT,
+        "keys": {who: fixed.key(whose) for who, whose in parties.items()},
+        "key_exchange": fixed.profile.kex.value,
+        "cipher": int(fixed.profile.cipher),
+        "hmac_secret": made.hmac_secret.hex(),
+        "voucher": made.voucher.raw.hex(),
+        "voucher_made_from": fixed.base,
+        "protocols": {name: _protocol(kind, name) for name in RUNS},
+    }
+
+
+def _protocol(kind: str, protocol: str) -> dict[str, Any]:
+    pair = RUNS[protocol](kind)
+    pair.run()
+    found: dict[str, Any] = {}
     if pair.tunnel is not None:
         found["session_key"] = pair.tunnel.key.hex()
     found["run"] = [_message(one) for one in pair.passed]
-    found["cases"] = [_case(protocol, name, case) for name, case in cases.items()]
+    every = {**cases(kind, protocol), **_unreadable(pair)}
+    right = pair.passed
+    found["cases"] = [
+        _case(kind, protocol, name, case, right) for name, case in every.items()
+    ]
     return found
 
 
@@ -82,21 +103,22 @@ def _message(one: Passed) -> dict[str, Any]:
     return {"type": int(one.type), "wire": one.body.hex(), **sealed, "verdict": "ok"}
 
 
-def _case(protocol: str, name: str, case: Case) -> dict[str, Any]:
-    """Run with the one change; write down what came over the wire, and its end."""
-    pair = RUNS[protocol]()
-    changes = {case.message: case.change(cast())}
+def _case(
+    kind: str, protocol: str, name: str, case: Case, right: list[Passed]
+) -> dict[str, Any]:
+    """Run with the one change; write down what changed on the wire, and its end."""
+    pair = RUNS[protocol](kind)
+    changes = {case.message: case.change(cast(kind))}
     pair.alter, pair.alter_wire = ({}, changes) if case.envelope else (changes, {})
     code = _code(pair)
     after = [one.type for one in pair.passed].index(case.message)
-    changed = pair.passed[after]
-    where = " after it was sealed" if case.envelope else ""
     return {
         "name": name,
-        "origin": f"message {after} of the run with one change{where}: {name}",
         "wrong": case.wrong.value,
-        **_message(changed),
+        "type": int(case.message),
         "after": after,
+        "sealed_first": case.envelope,
+        "patch": patch(right[after].body, pair.passed[after].body),
         "shows_in": int(pair.passed[-1].type),
         "verdict": code,
     }
@@ -110,13 +132,33 @@ def _code(pair: WirePair[Any]) -> int:
     raise AssertionError("a wrong message was taken")
 
 
+def _text(value: object, depth: int = 0) -> str:
+    """JSON with a line for each message and each case."""
+    if not isinstance(value, dict | list) or depth > 3:
+        return json.dumps(value)
+    if isinstance(value, list):
+        lines = [_text(one, depth + 1) for one in value]
+        return "[\n" + ",\n".join(lines) + "\n]"
+    lines = [
+        f"{json.dumps(name)}: {_text(one, depth + 1)}" for name, one in value.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def file_of(kind: str) -> str:
+    """Return the name of the file for keys of that kind."""
+    return f"{kind.lower()}.json"
+
+
+def text_of(kind: str) -> str:
+    """Return the content of that file."""
+    return _text(vectors(kind)) + "\n"
+
+
 def files() -> dict[str, str]:
-    """Return every file by name."""
-    found = {protocol.lower(): vectors(protocol) for protocol in RUNS}
-    found["suites"] = suites()
-    return {
-        f"{name}.json": json.dumps(one, indent=1) + "\n" for name, one in found.items()
-    }
+    """Return every file by name, but for the keys, which are given."""
+    found = {file_of(kind): text_of(kind) for kind in KINDS}
+    return {**found, "suites.json": json.dumps(suites(), indent=1) + "\n"}
 
 
 def main(folder: Path) -> None:

@@ -12,7 +12,16 @@ from onboarding.wire.message import MsgType as M
 from ownership_vouchers import cbor
 from tests.support.alterations import change, flip, put
 from tests.support.cases import Case, Wrong, by_device, just
-from tests.support.profiles import P256, P384, PSS2048, RSA, RSA3072, Profile
+from tests.support.profiles import (
+    P256,
+    P384,
+    PSS2048,
+    PSS3072_DH,
+    RSA,
+    RSA3072,
+    RSA_DH,
+    Profile,
+)
 from tests.support.request_cases import DI, TO0, TO1
 from tests.support.to2_request_cases import TO2
 
@@ -123,12 +132,29 @@ _PSS2048: Mapping[str, Case | None] = {
     "64 claims RS256": _RSA3072["64 claims RS256"],
     **_in_a_field(GROUPS[KexSuite.DHKEXID14].prime),
 }
+_RSA_DH: Mapping[str, Case | None] = {
+    "60 key exchange by RSA": None,
+    "60 key exchange in a finite field": None,
+    "60 key exchange on P-256": _RSA["60 key exchange on P-256"],
+    "64 claims RS384": Case(
+        M.TO2_PROVE_DEVICE, W.SUITE, just(put(cbor.encode({1: -258}), 0)), 101
+    ),
+    **_in_a_field(GROUPS[KexSuite.DHKEXID14].prime),
+}
+_PSS3072_DH: Mapping[str, Case | None] = {
+    **_RSA3072,
+    "key type we lack": _PSS2048["key type we lack"],
+    "64 claims PS384": None,
+    "64 claims RS384": _RSA_DH["64 claims RS384"],
+}
 _INSTEAD: Mapping[str, Mapping[str, Case | None]] = {
     P256.name: {},
     P384.name: _P384,
     RSA.name: _RSA,
     RSA3072.name: _RSA3072,
     PSS2048.name: _PSS2048,
+    RSA_DH.name: _RSA_DH,
+    PSS3072_DH.name: _PSS3072_DH,
 }
 
 

@@ -67,6 +67,21 @@ PSS3072 = Profile(
     KexSuite.ASYMKEX3072,
     Aead.A192GCM,
 )
+# With key exchanges whose every part can be fixed, for vectors.
+RSA_DH = Profile(
+    "RSA-2048",
+    KeyEncoding.X509,
+    KeyType.RSA2048RESTR,
+    KexSuite.DHKEXID14,
+    Aead.A128GCM,
+)
+PSS3072_DH = Profile(
+    "RSA-3072-PSS",
+    KeyEncoding.X509,
+    KeyType.RSAPSS,
+    KexSuite.DHKEXID15,
+    Aead.A256GCM,
+)
 OF_KIND: Mapping[str, Profile] = {
     one.kind: one for one in (P256, P384, RSA, RSA3072, PSS2048, PSS3072)
 }

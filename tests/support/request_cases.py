@@ -79,7 +79,10 @@ def _mfg_info(position: int, value: object) -> Change:
     return just(change(put(value, position), 0))
 
 
-KEYED = change(lambda kind: int(HashType(kind).keyed), 1, 0)  # calls a hash an HMAC
+def keyed(kind: int) -> int:
+    """Call a hash of that type an HMAC."""
+    return int(HashType(kind).keyed)
+
 
 DI: Mapping[str, Case] = {
     "serial as bytes": Case(M.DI_APP_START, W.ENCODING, _mfg_info(2, b"\x01"), 100),
@@ -134,7 +137,7 @@ TO0: Mapping[str, Case] = {
     ),
     "to0d changed": Case(_22, W.HASH, just(change(put(1, 1), 0)), 101),
     "to1d hash changed": Case(_22, W.HASH, in_to1d(flipped(1, 1)), 101),
-    "to1d hash is an HMAC": Case(_22, W.HASH, in_to1d(KEYED), 101),
+    "to1d hash is an HMAC": Case(_22, W.HASH, in_to1d(change(keyed, 1, 0)), 101),
     "to1d signature wrong": Case(_22, W.SIGNATURE, just(flipped(1, 3)), 3),
     "to1d of a stranger": Case(
         _22, W.SIGNATURE, lambda cast: in_item(1, by_stranger()(cast)), 3
