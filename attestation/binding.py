@@ -28,7 +28,7 @@ from attestation.binding_messages import (
     PendingBinding,
     qualifying_data,
 )
-from attestation.device_identity import IdentityEvidence, identity_data
+from attestation.device_identity import IdentityEvidence
 from attestation.ek_store import EkTrust
 from attestation.ek_trust import EkEvidence, judge
 from attestation.ek_verdict import EkClass, EkVerdict
@@ -114,14 +114,14 @@ def check_evidence(
         _alg(ak),
         verdict,
         klass,
-        _identity(evidence, ak, identity_data(nonce, guid), trust.makers, now),
+        _identity(evidence, ak, (nonce, guid), trust.makers, now),
     )
 
 
 def _identity(
     evidence: BindingEvidence,
     ak: PublicArea,
-    qualifying: bytes,
+    asked: tuple[bytes, Guid],
     makers: Sequence[x509.Certificate],
     now: int,
 ) -> bytes:
@@ -129,7 +129,7 @@ def _identity(
     if not evidence.identity:
         return b""
     shown = IdentityEvidence.from_cbor(evidence.identity)
-    return check_identity(shown, ak, qualifying, makers, now).encode()
+    return check_identity(shown, ak, *asked, makers, now).encode()
 
 
 def challenge(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from attestation.binding_codes import BindingClass, malformed
+from attestation.device_identity import MAX_IDENTITY
 from attestation.documents import guid_of, texts
 from attestation.ek_verdict import (
     MAX_CERTIFICATE,
@@ -218,7 +219,7 @@ class _Bound:
                 _ak_alg(alg),
                 _verdict(verdict),
                 BindingClass(cbor.tstr(klass)),
-                cbor.bstr(identity, limit=_MAX_IDENTITY),
+                cbor.bstr(identity, limit=MAX_IDENTITY),
             )
         except (VoucherError, ValueError) as error:
             raise malformed(error) from error

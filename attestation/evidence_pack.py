@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from attestation.audit_log import LoggedEvent
+from attestation.device_identity import MAX_IDENTITY
 from attestation.documents import (
     ContentType,
     malformed,
@@ -34,7 +35,8 @@ class BoundKeys:
     """The TPM a device was last bound to: keys as TPM2B_PUBLIC, digests SHA-256.
 
     ``ek_notes`` are codes and sentences in turn; ``ek_trust`` is the digest of the
-    trust store that judged the EK, empty where none is known.
+    trust store that judged the EK, empty where none is known. ``identity`` is a
+    BoundIdentity, encoded, with the IAK's statement; empty where there is none.
     """
 
     ek_public: bytes
@@ -46,6 +48,7 @@ class BoundKeys:
     bound_at: int
     ek_notes: tuple[str, ...] = ()
     ek_trust: bytes = b""
+    identity: bytes = field(default=b"", repr=False)
 
     def to_item(self) -> list[object]:
         return [
@@ -58,15 +61,17 @@ class BoundKeys:
             self.bound_at,
             list(self.ek_notes),
             self.ek_trust,
+            self.identity,
         ]
 
     @classmethod
     def from_item(cls, item: object) -> Self:
-        """Raises MalformedError. Older packs lack the last two parts."""
-        parts = cbor.array(item, limit=9)
-        given = parts if len(parts) == 9 else [*parts, [], b""]
-        ek, certificate, ek_class, klass, ak, passport, at, notes, trust = cbor.array(
-            given, 9
+        """Raises MalformedError. Older packs lack the last part, or the last three."""
+        parts = cbor.array(item, limit=10)
+        newer: tuple[object, ...] = ([], b"", b"")
+        given = (*parts, *newer[len(parts) - 7 :]) if len(parts) in (7, 9) else parts
+        ek, certificate, ek_class, klass, ak, passport, at, notes, trust, identity = (
+            cbor.array(given, 10)
         )
         return cls(
             cbor.bstr(ek, limit=4096),
@@ -78,6 +83,7 @@ class BoundKeys:
             cbor.uint(at, 63),
             texts(notes, 128, 1024),
             cbor.bstr(trust, limit=32),
+            cbor.bstr(identity, limit=MAX_IDENTITY),
         )
 
 

@@ -14,6 +14,7 @@ from attestation.appraisal import Appraisal, Verdict
 from attestation.audit_log import open_checkpoint
 from attestation.errors import AttestationError
 from attestation.evidence_pack import EvidencePack, Quote
+from attestation.pack_identity import identity_found
 from attestation.pack_reports import ABSENT, Broken, PackReports
 from attestation.passport import key_digest, open_passport, require_device_key
 from attestation.policy import AttestationPolicy, canonical
@@ -65,6 +66,7 @@ class PackChecker:
             "vouchers": self._check_vouchers,
             "passport": self._check_passport,
             "binding": self._check_binding,
+            "identity": self._check_identity,
             "policies": self._check_policies,
             "quotes": self._check_quotes,
             "appraisals": self._check_appraisals,
@@ -140,6 +142,13 @@ class PackChecker:
         if binding.passport_digest:
             self._check_named(ek, binding.passport_digest)
         return f"{binding.klass}, EK {ek.hex()} {binding.ek_class}"
+
+    def _check_identity(self) -> str:
+        binding = self._pack.binding
+        if binding is None or not binding.identity:
+            return ABSENT
+        guids = (self._pack.guid, *(one.guid for one in self._vouchers))
+        return identity_found(binding, guids)
 
     def _check_named(self, ek: bytes, digest: bytes) -> None:
         if hashlib.sha256(self._pack.passport).digest() != digest:

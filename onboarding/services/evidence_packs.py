@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from attestation.appraisal import Appraisal
+from attestation.device_identity import BoundIdentity
 from attestation.evidence_pack import (
     MAX_ITEMS,
     BoundKeys,
@@ -105,7 +106,15 @@ def _binding(context: Context, guid: bytes) -> BoundKeys | None:
         found.bound_at,
         tuple(word for note in found.ek_notes for word in note),
         found.ek_trust_digest or b"",
+        _identity(found.identity),
     )
+
+
+def _identity(kept: bytes | None) -> bytes:
+    """With what the IAK signed: without that nobody else could check anything."""
+    if kept is None or BoundIdentity.decode(kept).said is None:
+        return b""
+    return kept
 
 
 def _appraisals(context: Context, known: Iterable[bytes]) -> tuple[Appraisal, ...]:
