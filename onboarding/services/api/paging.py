@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from onboarding.store.errors import InvalidCursor
+from onboarding.store.errors import Conflict
 from onboarding.store.pages import Page
 
 T = TypeVar("T")
@@ -36,11 +36,11 @@ def after(
         name: What tells a row from all others.
 
     Raises:
-        InvalidCursor: The row that the page before ended with is gone.
+        Conflict: The row that the page before ended with is gone.
     """
     names = [name(one) for one in rows]
     if cursor is not None and cursor not in names:
-        raise InvalidCursor("the cursor names nothing that is in the list any more")
+        raise Conflict("the list was changed meanwhile; begin again without a cursor")
     begin = 0 if cursor is None else names.index(cursor) + 1
     end = begin + limit
     last = names[end - 1] if end < len(rows) else None

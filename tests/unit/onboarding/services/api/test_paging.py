@@ -3,7 +3,7 @@
 import pytest
 
 from onboarding.services.api.paging import after
-from onboarding.store.errors import InvalidCursor
+from onboarding.store.errors import Conflict
 
 ROWS = ("c", "a", "d", "b")
 
@@ -24,5 +24,5 @@ def test_pages_follow_the_order_of_the_rows_and_end_with_the_last() -> None:
 
 
 def test_a_row_that_is_gone_names_no_page() -> None:
-    with pytest.raises(InvalidCursor):
+    with pytest.raises(Conflict):
         after(ROWS, str, "e", 2)
