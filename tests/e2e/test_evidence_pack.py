@@ -30,6 +30,7 @@ from onboarding.cli.app import run
 from onboarding.services import audit, evidence_packs
 from ownership_vouchers.algorithms import SoftSigner
 from tests.support.attesting import PCR, Attesting, attesting_device, measured
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import FILES, OwnerBench
 from tests.support.supply_chain import SupplyChain
 
@@ -41,9 +42,11 @@ PATHS = tuple(path for path, _ in FILES)
 
 @pytest.fixture
 def attesting(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
-    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+    with attesting_device(
+        tmp_path, keylime_stack, measured(tpm), databases=databases
+    ) as device:
         yield device
 
 

@@ -14,6 +14,7 @@ from hw.swtpm import SoftwareTpm
 from onboarding.store.appraisals import Outcome
 from tests.support.attester import Attester
 from tests.support.attesting import PCR, Attesting, attesting_device, failures, measured
+from tests.support.databases import NewDatabase
 from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def attesting(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
-    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+    with attesting_device(
+        tmp_path, keylime_stack, measured(tpm), databases=databases
+    ) as device:
         yield device
 
 

@@ -17,6 +17,7 @@ from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import KIND, EnrolWork
 from tests.support.attester import Attester, register
 from tests.support.attesting import Attesting, attesting_device, measured
+from tests.support.databases import NewDatabase
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
@@ -35,11 +36,13 @@ RUNTIME = {
 
 @pytest.fixture
 def pushing(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
     """A device on the push channel, registered and enrolled as it should be."""
     attester = measured(tpm)
-    with attesting_device(tmp_path, keylime_stack, attester) as device:
+    with attesting_device(
+        tmp_path, keylime_stack, attester, databases=databases
+    ) as device:
         bench = device.bench
         stores, raw = bench.context.stores, bench.guid.raw
         stores.bindings.put(replace(stores.bindings.get(raw), channel="push"), "test")

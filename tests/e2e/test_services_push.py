@@ -21,6 +21,7 @@ from onboarding.services.enrolment import enrol_push
 from onboarding.services.errors import Problem
 from tests.support.attester import Attester, completed, register
 from tests.support.attesting import PCR
+from tests.support.databases import NewDatabase
 from tests.support.pushing import Pushing, outsider, pushing_device, request
 from tests.support.swtpm import MakeSoftwareTpm
 
@@ -29,10 +30,13 @@ WRONG = "00" * 48
 
 @pytest.fixture
 def pushing(
-    tmp_path: Path, keylime_stack: KeylimeStack, pusher: Attester
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    pusher: Attester,
+    databases: NewDatabase,
 ) -> Iterator[Pushing]:
     pusher.tpm.extend(PCR, b"what booted")
-    with pushing_device(tmp_path, keylime_stack, pusher) as device:
+    with pushing_device(tmp_path, keylime_stack, pusher, databases=databases) as device:
         yield device
 
 

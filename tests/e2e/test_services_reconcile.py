@@ -18,6 +18,7 @@ from onboarding.store.appraisals import Outcome
 from onboarding.store.tasks import Task
 from tests.support.attester import Attester, attest, completed
 from tests.support.attesting import PCR
+from tests.support.databases import NewDatabase
 from tests.support.pushing import Pushing, pushing_device
 
 
@@ -30,10 +31,13 @@ class Hesitant(TpmPort):
 
 @pytest.fixture
 def pushing(
-    tmp_path: Path, keylime_stack: KeylimeStack, pusher: Attester
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    pusher: Attester,
+    databases: NewDatabase,
 ) -> Iterator[Pushing]:
     pusher.tpm.extend(PCR, b"what booted")
-    with pushing_device(tmp_path, keylime_stack, pusher) as device:
+    with pushing_device(tmp_path, keylime_stack, pusher, databases=databases) as device:
         bench = device.bench
         bench.clock.now = time.time()  # Keylime's own clock says when it took it
         bindings = bench.context.stores.bindings
