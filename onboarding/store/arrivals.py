@@ -7,6 +7,7 @@ from typing import assert_never
 
 from onboarding.store import bindings, voucher_rows
 from onboarding.store.chains import Relation, join, relation
+from onboarding.store.device_names import by_guid
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import Conflict, DuplicateVoucher, OlderVoucher
 from onboarding.store.events import Event
@@ -15,21 +16,24 @@ from onboarding.store.voucher_rows import VoucherRecord
 _LOCK = Sql(
     "SELECT header_digest, entry_digests FROM vouchers WHERE guid = ?", " FOR UPDATE"
 )
-_DEVICE = Sql("SELECT device FROM device_guids WHERE guid = ?")
+_NOW = Sql(
+    "SELECT d.guid FROM device_guids g JOIN devices d ON d.device = g.device "
+    "WHERE g.guid = ?"
+)
 _EXTEND = Sql(
     "UPDATE vouchers SET cbor = ?, entry_digests = ?, key_fingerprint = ?, "
     "passport = COALESCE(?, passport) WHERE guid = ?"
 )
 _NEW_DEVICE = Sql(
-    "INSERT INTO devices (guid, serial, device_info, profile, labels, frozen, "
-    "imported_at, appraisal_passed) VALUES (?, ?, ?, '', '{}', 0, ?, 0) "
+    "INSERT INTO devices (device, guid, serial, device_info, profile, labels, frozen, "
+    "imported_at, appraisal_passed) VALUES (?, ?, ?, ?, '', '{}', 0, ?, 0) "
     "ON CONFLICT (guid) DO UPDATE SET retired_at = NULL, registered_until = NULL, "
     "owned_at = NULL, bound_at = NULL, enrolled_at = NULL, appraised_at = NULL, "
     "lease_expires = NULL, released_at = NULL, withdrawn_at = NULL, removal = NULL, "
     "credential = NULL, owner_key = NULL"
 )
-_NEW_GUID = Sql(
-    "INSERT INTO device_guids (guid, device) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_NEW_GUID = by_guid(
+    "INSERT INTO device_guids (guid, device) VALUES (?, @device) ON CONFLICT DO NOTHING"
 )
 _RETIRED = Sql(
     "SELECT 1 FROM devices WHERE guid = ? AND retired_at IS NOT NULL", " FOR UPDATE"
@@ -102,13 +106,13 @@ def insert_new(connection: Connection, record: VoucherRecord) -> bool:
 
 
 def _is_renamed(connection: Connection, guid: bytes) -> bool:
-    rows = connection.rows(_DEVICE, (guid,))
+    rows = connection.rows(_NOW, (guid,))
     return bool(rows) and rows[0][0] != guid
 
 
 def _add_device(connection: Connection, record: VoucherRecord) -> None:
-    values = (record.guid, record.serial, record.device_info, record.added_at)
-    connection.count(_NEW_DEVICE, values)
+    said = (record.serial, record.device_info, record.added_at)
+    connection.count(_NEW_DEVICE, (record.guid, record.guid, *said))
     bindings.drop(connection, record.guid)
     connection.count(_NEW_GUID, (record.guid, record.guid))
 

@@ -14,8 +14,9 @@ Choice = tuple[str | None, str | None, str | None, int | None]
 """Manifest and its version, policy and its version."""
 
 _GET = Sql(
-    "SELECT guid, manifest_name, manifest_version, policy_name, policy_version, "
-    "assigned_at, assigned_by FROM assignments WHERE guid = ?"
+    "SELECT d.guid, manifest_name, manifest_version, policy_name, policy_version, "
+    "assigned_at, assigned_by FROM devices d "
+    "JOIN assignments a ON a.device = d.device WHERE d.guid = ?"
 )
 
 NOTHING: Choice = (None, None, None, None)
@@ -86,7 +87,7 @@ class AssignmentStore:
             detail = {"name": name, "version": version}
             digest = manifest.digest
             writing.log(Event("manifest.assigned", actor, at, guid, digest, detail))
-            return _record(row)
+            return _record(row, guid)
 
     def assign_policy(
         self,
@@ -115,7 +116,7 @@ class AssignmentStore:
             writing.log(
                 Event("policy.assigned", actor, at, guid, policy.digest, detail)
             )
-            return _record(row)
+            return _record(row, guid)
 
     def clear_manifest(
         self, guid: bytes, actor: str, at: int, instead_of: Choice | None = None
@@ -129,27 +130,27 @@ class AssignmentStore:
             row = _row(writing, guid, actor, at, instead_of)
             row.manifest_name = row.manifest_version = None
             writing.log(Event("manifest.unassigned", actor, at, guid))
-            return _record(row)
+            return _record(row, guid)
 
 
 def _row(
     writing: Writing, guid: bytes, actor: str, at: int, instead_of: Choice | None
 ) -> AssignmentRow:
-    lock(writing, guid)
-    row = writing.session.get(AssignmentRow, guid)
-    there = NOTHING if row is None else _record(row).choice
+    device = lock(writing, guid).device
+    row = writing.session.get(AssignmentRow, device)
+    there = NOTHING if row is None else _record(row, guid).choice
     if instead_of is not None and there != instead_of:
         raise Conflict("the assignment was changed meanwhile")
     if row is None:
-        row = AssignmentRow(guid=guid, assigned_at=at, assigned_by=actor)
+        row = AssignmentRow(device=device, assigned_at=at, assigned_by=actor)
         writing.session.add(row)
     row.assigned_at, row.assigned_by = at, actor
     return row
 
 
-def _record(row: AssignmentRow) -> AssignmentRecord:
+def _record(row: AssignmentRow, guid: bytes) -> AssignmentRecord:
     return AssignmentRecord(
-        row.guid,
+        guid,
         row.manifest_name,
         row.manifest_version,
         row.policy_name,

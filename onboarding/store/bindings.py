@@ -8,38 +8,43 @@ from sqlmodel import col, select
 
 from onboarding.store import boot_logs, ima_lists
 from onboarding.store.database import Database
+from onboarding.store.device_names import by_guid
 from onboarding.store.device_tables import DeviceRow
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import EkInUse, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.gate_tables import BindingRow
 
-_INSERT = Sql(
-    "INSERT INTO bindings (guid, ek_public, ek_certificate, ek_digest, ek_class, "
+_INSERT = by_guid(
+    "INSERT INTO bindings (device, ek_public, ek_certificate, ek_digest, ek_class, "
     "ek_reasons, ak_public, ak_alg, channel, klass, passport_digest, bound_at, "
     "ek_notes, ek_trust_digest, identity) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (@device, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GET = Sql(
-    "SELECT guid, ek_public, ek_certificate, ek_digest, ek_class, ek_reasons, "
-    "ak_public, ak_alg, channel, klass, passport_digest, bound_at, ek_notes, "
-    "ek_trust_digest, identity FROM bindings WHERE guid = ?"
+    "SELECT d.guid, b.ek_public, b.ek_certificate, b.ek_digest, b.ek_class, "
+    "b.ek_reasons, b.ak_public, b.ak_alg, b.channel, b.klass, b.passport_digest, "
+    "b.bound_at, b.ek_notes, b.ek_trust_digest, b.identity FROM devices d "
+    "JOIN bindings b ON b.device = d.device WHERE d.guid = ?"
 )
-_DROP = Sql("DELETE FROM bindings WHERE guid = ?")
+_DROP = by_guid("DELETE FROM bindings WHERE device = @device")
 _ENROLLED = Sql(
-    "SELECT b.guid FROM bindings b JOIN devices d ON d.guid = b.guid "
+    "SELECT d.guid FROM bindings b JOIN devices d ON d.device = b.device "
     "WHERE b.channel = ? AND d.enrolled_at IS NOT NULL AND d.retired_at IS NULL "
-    "ORDER BY b.guid"
+    "ORDER BY d.guid"
 )
 _WATCHED = Sql(
-    "SELECT b.guid, b.keylime_mark FROM bindings b JOIN devices d ON d.guid = b.guid "
+    "SELECT d.guid, b.keylime_mark FROM bindings b "
+    "JOIN devices d ON d.device = b.device "
     "WHERE b.channel = ? AND d.enrolled_at IS NOT NULL AND d.retired_at IS NULL"
 )
-_MARK = Sql("UPDATE bindings SET keylime_mark = ? WHERE guid = ? AND channel = ?")
+_MARK = by_guid(
+    "UPDATE bindings SET keylime_mark = ? WHERE device = @device AND channel = ?"
+)
 _OTHERS = Sql(
-    "SELECT b.guid FROM bindings b JOIN devices d ON d.guid = b.guid "
-    "WHERE b.ek_digest = ? AND d.retired_at IS NULL AND b.guid <> ? AND b.guid "
-    "NOT IN (SELECT device FROM device_guids WHERE guid = ?) ORDER BY b.guid"
+    "SELECT d.guid FROM bindings b JOIN devices d ON d.device = b.device "
+    "WHERE b.ek_digest = ? AND d.retired_at IS NULL AND b.device "
+    "NOT IN (SELECT device FROM device_guids WHERE guid = ?) ORDER BY d.guid"
 )
 _BOUND = Sql(
     "UPDATE devices SET bound_at = ?, enrolled_at = NULL, appraised_at = NULL, "
@@ -111,7 +116,7 @@ def others(connection: Connection, ek_digest: bytes, guid: bytes) -> tuple[bytes
 
     ``guid`` may be any GUID the device ever had.
     """
-    rows = connection.rows(_OTHERS, (ek_digest, guid, guid))
+    rows = connection.rows(_OTHERS, (ek_digest, guid))
     return tuple(row[0] for row in rows)
 
 
@@ -188,14 +193,14 @@ class BindingStore:
     ) -> tuple[bytes, ...]:
         """Those of some devices that are expected to attest over such a channel."""
         query = (
-            select(BindingRow.guid)
-            .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
+            select(DeviceRow.guid)
+            .join(BindingRow, col(DeviceRow.device) == col(BindingRow.device))
             .where(
-                col(BindingRow.guid).in_(guids),
+                col(DeviceRow.guid).in_(guids),
                 col(BindingRow.channel).in_(channels),
                 col(DeviceRow.enrolled_at).is_not(None),
             )
-            .order_by(col(BindingRow.guid))
+            .order_by(col(DeviceRow.guid))
         )
         with self._database.session() as session:
             return tuple(session.exec(query))

@@ -8,18 +8,20 @@ import hashlib
 import zlib
 
 from onboarding.store.database import Database
+from onboarding.store.device_names import by_guid
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import InvalidRecord, NotFound
 
 _LIMIT = 2 * 1024 * 1024  # bytes, as they come
-_DIGEST = Sql("SELECT digest FROM boot_logs WHERE guid = ?")
-_GET = Sql("SELECT size, body FROM boot_logs WHERE guid = ? AND digest = ?")
-_PUT = Sql(
-    "INSERT INTO boot_logs (guid, digest, size, body, at) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (guid) DO UPDATE SET digest = excluded.digest, size = excluded.size, "
+_DIGEST = by_guid("SELECT digest FROM boot_logs WHERE device = @device")
+_GET = by_guid("SELECT size, body FROM boot_logs WHERE device = @device AND digest = ?")
+_PUT = by_guid(
+    "INSERT INTO boot_logs (device, digest, size, body, at) "
+    "VALUES (@device, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE "
+    "SET digest = excluded.digest, size = excluded.size, "
     "body = excluded.body, at = excluded.at"
 )
-_FORGET = Sql("DELETE FROM boot_logs WHERE guid = ?")
+_FORGET = by_guid("DELETE FROM boot_logs WHERE device = @device")
 _PRUNE = Sql("DELETE FROM boot_logs WHERE at < ?")
 
 

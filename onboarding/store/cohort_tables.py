@@ -30,8 +30,8 @@ class ObservationRow(Base, table=True):
     """What a cohort's policy would have said of a device, the last time it attested."""
 
     __tablename__ = "observations"
-    __table_args__ = (Index("ix_observations_cohort", "cohort", "guid"),)
-    guid: bytes = device_key()
+    __table_args__ = (Index("ix_observations_cohort", "cohort", "device"),)
+    device: bytes = device_key()
     cohort: str = Field(
         primary_key=True,
         sa_column_args=[ForeignKey("cohorts.name", ondelete="CASCADE")],
@@ -50,7 +50,7 @@ class UpdateWindowRow(Base, table=True):
     """A device that is getting another image: the version before counts as well."""
 
     __tablename__ = "update_windows"
-    guid: bytes = device_key()
+    device: bytes = device_key()
     policy_name: str
     old_version: int
     new_version: int

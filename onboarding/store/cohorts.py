@@ -140,10 +140,10 @@ class CohortStore:
             if _record(row).cohort != instead_of or row.mode != Mode.ENFORCE.value:
                 raise Conflict(f"cohort {row.name} does not enforce what was expected")
             _require_policy(writing.session, row.policy_name, version)
-            guids = members_of(writing.session, instead_of)
-            for guid in guids:
+            devices = _members_of(writing.session, instead_of)
+            for device in devices:
                 window = UpdateWindowRow(
-                    guid=guid,
+                    device=device,
                     policy_name=row.policy_name,
                     old_version=row.policy_version,
                     new_version=version,
@@ -157,18 +157,18 @@ class CohortStore:
                 "old_version": row.policy_version,
                 "image": image.hex(),
                 "ends_at": ends_at,
-                "devices": len(guids),
+                "devices": len(devices),
             }
             row.policy_version = version
             _changed(writing, row, "cohort.updating", actor, at, more)
-            return len(guids)
+            return len(devices)
 
 
-def members_of(session: Session, cohort: Cohort) -> tuple[bytes, ...]:
-    """The GUIDs of a cohort's owned devices."""
-    query = select(DeviceRow.guid, DeviceRow.labels).where(*members(cohort.labels))
-    found = session.exec(query.order_by(col(DeviceRow.guid)))
-    return tuple(guid for guid, text in found if cohort.has(json.loads(text)))
+def _members_of(session: Session, cohort: Cohort) -> tuple[bytes, ...]:
+    """The names of a cohort's owned devices."""
+    query = select(DeviceRow.device, DeviceRow.labels).where(*members(cohort.labels))
+    found = session.exec(query.order_by(col(DeviceRow.device)))
+    return tuple(device for device, text in found if cohort.has(json.loads(text)))
 
 
 def members(labels: Mapping[str, str]) -> Iterator[ColumnElement[bool]]:

@@ -104,7 +104,7 @@ def _says(text: str) -> ColumnElement[bool]:
         known = select(DeviceGuidRow.device).where(
             col(DeviceGuidRow.guid).between(*span)
         )
-        found.append(col(DeviceRow.guid).in_(known))
+        found.append(col(DeviceRow.device).in_(known))
     return or_(*found)
 
 
@@ -149,7 +149,7 @@ def of_labelled(guid: Any, labels: Labels) -> Iterator[ColumnElement[bool]]:
             exists()
             .where(
                 col(DeviceGuidRow.guid) == guid,
-                col(DeviceRow.guid) == col(DeviceGuidRow.device),
+                col(DeviceRow.device) == col(DeviceGuidRow.device),
                 *all_labelled(labels),
             )
             .correlate_except(DeviceGuidRow, DeviceRow)

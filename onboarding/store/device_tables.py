@@ -15,33 +15,37 @@ _BY_TIME = ("lease_expires", "appraised_at", "registered_until")
 
 
 class DeviceRow(Base, table=True):
-    """A device by the GUID it has now, and the facts its state follows from."""
+    """A device, and the facts its state follows from.
+
+    ``device`` is the GUID that it came with, and names it for good: what belongs to it
+    and the order of lists stay as they are when TO2 gives it another ``guid``.
+    """
 
     __tablename__ = "devices"
-    # Not in one tree: its GUID changes with each TO2, and the row would move with it.
     __table_args__: Any = (
         Index("ix_devices_owner_key", "owner_key", "guid"),
-        Index("ix_devices_stage", "stage", "guid", *_BY_TIME),
+        Index("ix_devices_stage", "stage", "device", *_BY_TIME),
         Index(
             "ix_devices_seen",
-            *("appraised_at", "guid", "lease_expires", "stage"),
+            *("appraised_at", "device", "lease_expires", "stage"),
             sqlite_where=_OURS,
             postgresql_where=_OURS,
         ),
         Index(
             "ix_devices_frozen",
-            *("guid", "stage"),
+            *("device", "stage"),
             sqlite_where=FROZEN,
             postgresql_where=FROZEN,
         ),
         # PostgreSQL takes no entry of more than 2.7 KiB, and reads rows in parallel.
         Index(
             "ix_devices_words",
-            *("guid", "serial", "device_info", "profile", "stage"),
+            *("device", "serial", "device_info", "profile", "stage"),
             *_BY_TIME,
         ).ddl_if(dialect="sqlite"),
     )
-    guid: bytes = guid_key()
+    device: bytes = guid_key()
+    guid: bytes = Field(unique=True, index=True)  # that it has now
     previous_guid: bytes | None = None
     serial: str = Field(default="", index=True)
     device_info: str = ""
@@ -84,6 +88,6 @@ class DeviceGuidRow(Base, table=True):
     device: bytes = Field(
         index=True,
         sa_column_args=[
-            ForeignKey("devices.guid", onupdate="CASCADE", ondelete="CASCADE")
+            ForeignKey("devices.device", onupdate="CASCADE", ondelete="CASCADE")
         ],
     )

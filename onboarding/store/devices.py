@@ -24,7 +24,7 @@ _GET = Sql(
     "d.frozen, d.imported_at, d.removal, d.registered_until, d.owned_at, d.bound_at, "
     "d.enrolled_at, d.appraised_at, d.appraisal_passed, d.lease_expires, "
     "d.released_at, d.withdrawn_at, d.retired_at, d.devmod, d.module_results, "
-    "d.credential FROM device_guids g JOIN devices d ON d.guid = g.device "
+    "d.credential FROM device_guids g JOIN devices d ON d.device = g.device "
     "WHERE g.guid = ?"
 )
 
@@ -93,23 +93,25 @@ class DeviceStore:
         state: DeviceState | None = None,
         matching: DeviceFilter | None = None,
     ) -> Page[DeviceRecord]:
-        """Devices by GUID, only those in ``state`` at ``now`` if one is given.
+        """Devices, only those in ``state`` at ``now`` if one is given.
 
-        Or those that match a whole filter, which has a state of its own.
+        Or those that match a whole filter, which has a state of its own. They stand by
+        the GUID that they came with, so each keeps its place.
         """
         size = clamp(limit)
         wanted = matching or DeviceFilter(state)
-        guid = col(DeviceRow.guid)
-        # GUIDs first, which an index has: of whole rows there are few in the end.
-        chosen = select(DeviceRow.guid).where(*wanted.conditions(now))
+        device = col(DeviceRow.device)
+        # Names first, which an index has: of whole rows there are few in the end.
+        chosen = select(DeviceRow.device).where(*wanted.conditions(now))
         if cursor is not None:
-            chosen = chosen.where(guid > bytes_cursor(cursor))
-        chosen = chosen.order_by(guid).limit(size + 1)
-        query = select(DeviceRow).where(guid.in_(chosen)).order_by(guid)
+            chosen = chosen.where(device > bytes_cursor(cursor))
+        chosen = chosen.order_by(device).limit(size + 1)
+        query = select(DeviceRow).where(device.in_(chosen)).order_by(device)
         with self._database.session() as session:
-            found = tuple(read(row) for row in session.exec(query))
-        more = len(found) > size
-        return Page(found[:size], found[size - 1].guid.hex() if more else None)
+            rows = session.exec(query).all()
+            found = tuple(read(row) for row in rows[:size])
+            last = rows[size - 1].device.hex() if len(rows) > size else None
+        return Page(found, last)
 
     def counts(
         self, now: int, matching: DeviceFilter | None = None
@@ -238,7 +240,8 @@ def lock(writing: Writing, guid: bytes) -> DeviceRow:
     Raises:
         NotFound: There is none.
     """
-    row = writing.session.get(DeviceRow, guid, with_for_update=True)
+    query = select(DeviceRow).where(DeviceRow.guid == guid).with_for_update()
+    row = writing.session.exec(query).first()
     if row is None:
         raise NotFound(f"there is no device with GUID {guid.hex()}")
     return row

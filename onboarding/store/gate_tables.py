@@ -1,7 +1,7 @@
 """Rows of the integrity side: bindings, policies, appraisals, releases.
 
 What is history (appraisals, decisions, releases, reports) keeps the GUID it
-was recorded under; what describes the present follows the device's GUID.
+was recorded under; what describes the present names the device itself.
 """
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index
@@ -15,7 +15,7 @@ class BindingRow(Base, table=True):
 
     __tablename__ = "bindings"
     __table_args__ = (Index("ix_bindings_classes", "ek_class", "klass"),)
-    guid: bytes = device_key()
+    device: bytes = device_key()
     ek_public: bytes
     ek_certificate: bytes | None = None
     ek_digest: bytes = Field(index=True)
@@ -80,7 +80,7 @@ class LearningRow(Base, table=True):
     """What a golden device was asked to show, and has shown."""
 
     __tablename__ = "learnings"
-    guid: bytes = device_key()
+    device: bytes = device_key()
     asked_at: int = seconds()
     asked_by: str
     at: int | None = maybe_seconds()
@@ -93,7 +93,7 @@ class ImaListRow(Base, table=True):
     """How far the kernel's list of one device goes."""
 
     __tablename__ = "ima_lists"
-    guid: bytes = device_key()
+    device: bytes = device_key()
     generation: int
     bank: str
     entries: int = seconds()
@@ -110,7 +110,7 @@ class ImaPartRow(Base, table=True):
     """Some lines of it, compressed; ``first`` is the number of the first entry."""
 
     __tablename__ = "ima_parts"
-    guid: bytes = device_key()
+    device: bytes = device_key()
     generation: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     first: int = Field(primary_key=True, sa_type=BigInteger)
     size: int = seconds()
@@ -121,7 +121,7 @@ class BootLogRow(Base, table=True):
     """The event log of one device's last boot, compressed."""
 
     __tablename__ = "boot_logs"
-    guid: bytes = device_key()
+    device: bytes = device_key()
     digest: bytes
     size: int = seconds()
     body: bytes
@@ -157,7 +157,7 @@ class AssignmentRow(Base, table=True):
             name="fk_assignments_policy",
         ),
     )
-    guid: bytes = device_key()
+    device: bytes = device_key()
     manifest_name: str | None = None
     manifest_version: str | None = None
     policy_name: str | None = None

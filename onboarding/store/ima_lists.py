@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from onboarding.store.database import Database
+from onboarding.store.device_names import by_guid
 from onboarding.store.direct import Connection, Row, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 
@@ -18,40 +19,49 @@ _FOLD = 64 * 1024  # a part is written anew, with more behind it, up to this siz
 _LEVEL = 1  # digests do not get smaller by trying harder
 
 _NAMES = "generation, bank, entries, size, value, padded, extends, covered, resets, at"
-_GET = Sql(f"SELECT guid, {_NAMES} FROM ima_lists WHERE guid = ?")  # noqa: S608
-_GET_LOCKED = Sql(_GET.sqlite, " FOR UPDATE")
-_ADD = Sql(
-    f"INSERT INTO ima_lists (guid, {_NAMES}) "  # noqa: S608 - our own names
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_GET = Sql(
+    f"SELECT d.guid, {_NAMES} FROM devices d "  # noqa: S608 - our own names
+    "JOIN ima_lists l ON l.device = d.device WHERE d.guid = ?"
 )
-_SET = Sql(
+_GET_LOCKED = Sql(_GET.sqlite, " FOR UPDATE OF l")
+_ADD = by_guid(
+    f"INSERT INTO ima_lists (device, {_NAMES}) "  # noqa: S608 - our own names
+    "VALUES (@device, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SET = by_guid(
     "UPDATE ima_lists SET generation = ?, bank = ?, entries = ?, size = ?, value = ?, "
-    "padded = ?, extends = ?, covered = ?, resets = ?, at = ? WHERE guid = ?"
+    "padded = ?, extends = ?, covered = ?, resets = ?, at = ? WHERE device = @device"
 )
-_PARTS = Sql(
-    "SELECT size, body FROM ima_parts WHERE guid = ? AND generation = ? ORDER BY first"
+_PARTS = by_guid(
+    "SELECT size, body FROM ima_parts "
+    "WHERE device = @device AND generation = ? ORDER BY first"
 )
-_OLDER = Sql("SELECT MAX(generation) FROM ima_parts WHERE guid = ? AND generation < ?")
-_LAST = Sql(
-    "SELECT first, size, body FROM ima_parts WHERE guid = ? AND generation = ? "
+_OLDER = by_guid(
+    "SELECT MAX(generation) FROM ima_parts WHERE device = @device AND generation < ?"
+)
+_LAST = by_guid(
+    "SELECT first, size, body FROM ima_parts "
+    "WHERE device = @device AND generation = ? "
     "ORDER BY first DESC LIMIT 1"
 )
-_ADD_PART = Sql(
-    "INSERT INTO ima_parts (guid, generation, first, size, body) VALUES (?, ?, ?, ?, ?)"
+_ADD_PART = by_guid(
+    "INSERT INTO ima_parts (device, generation, first, size, body) "
+    "VALUES (@device, ?, ?, ?, ?)"
 )
-_SET_PART = Sql(
+_SET_PART = by_guid(
     "UPDATE ima_parts SET size = ?, body = ? "
-    "WHERE guid = ? AND generation = ? AND first = ?"
+    "WHERE device = @device AND generation = ? AND first = ?"
 )
-_DROP_OLDER = Sql("DELETE FROM ima_parts WHERE guid = ? AND generation < ?")
-_DROP_PARTS = Sql("DELETE FROM ima_parts WHERE guid = ? AND generation = ?")
 _FORGET = (
-    Sql("DELETE FROM ima_parts WHERE guid = ?"),
-    Sql("DELETE FROM ima_lists WHERE guid = ?"),
+    by_guid("DELETE FROM ima_parts WHERE device = @device"),
+    by_guid("DELETE FROM ima_lists WHERE device = @device"),
 )
+_DROP_OLDER = by_guid("DELETE FROM ima_parts WHERE device = @device AND generation < ?")
+_DROP_PARTS = by_guid("DELETE FROM ima_parts WHERE device = @device AND generation = ?")
 _PRUNE = (
     Sql(
-        "DELETE FROM ima_parts WHERE guid IN (SELECT guid FROM ima_lists WHERE at < ?)"
+        "DELETE FROM ima_parts "
+        "WHERE device IN (SELECT device FROM ima_lists WHERE at < ?)"
     ),
     Sql("DELETE FROM ima_lists WHERE at < ?"),
 )

@@ -4,17 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from onboarding.store.database import Database
-from onboarding.store.direct import Sql
+from onboarding.store.device_names import by_guid
+from onboarding.store.device_tables import DeviceRow
+from onboarding.store.devices import lock
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import LearningRow
 
 _LIMIT = 2 * 1024 * 1024  # bytes of a boot's event log
 _PCRS = 24
-_WANTED = Sql("SELECT 1 FROM learnings WHERE guid = ? AND at IS NULL")
+_WANTED = by_guid("SELECT 1 FROM learnings WHERE device = @device AND at IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,14 @@ class LearningStore:
     def ask(self, guid: bytes, actor: str, at: int) -> None:
         """Have the device show what it is; what it showed before is forgotten."""
         with self._database.transaction() as writing:
-            row = writing.session.get(LearningRow, guid)
+            device = lock(writing, guid).device
+            row = writing.session.get(LearningRow, device)
             if row is not None:
                 writing.session.delete(row)
                 writing.session.flush()
             writing.session.add(
                 LearningRow(
-                    guid=guid, asked_at=at, asked_by=actor, bank="", pcrs="{}",
+                    device=device, asked_at=at, asked_by=actor, bank="", pcrs="{}",
                     boot_log=b"",
                 )
             )  # fmt: skip
@@ -81,7 +84,7 @@ class LearningStore:
             row = _row(session, guid)
             pcrs = {int(pcr): value for pcr, value in json.loads(row.pcrs).items()}
             return LearningRecord(
-                row.guid,
+                guid,
                 row.asked_at,
                 row.asked_by,
                 row.at,
@@ -92,7 +95,8 @@ class LearningStore:
 
 
 def _row(session: Session, guid: bytes) -> LearningRow:
-    row = session.get(LearningRow, guid)
+    query = select(LearningRow).join(DeviceRow).where(DeviceRow.guid == guid)
+    row = session.exec(query).first()
     if row is None:
         raise NotFound(f"device {guid.hex()} was not asked to be learnt from")
     return row

@@ -56,24 +56,24 @@ class ObservationStore:
         Nothing is kept once the cohort is gone.
         """
         with self._database.transaction() as writing:
-            lock(writing, record.guid)
+            device = lock(writing, record.guid).device
             if writing.session.get(CohortRow, record.cohort) is None:
                 return
-            before = writing.session.get(ObservationRow, (record.guid, record.cohort))
+            before = writing.session.get(ObservationRow, (device, record.cohort))
             same = before is not None and (
                 before.verdict == record.outcome.value
                 and before.policy_digest == record.policy_digest
             )
-            writing.session.merge(_row(record))
+            writing.session.merge(_row(record, device))
             if not same:
                 writing.log(_event(record, actor))
 
     def of_device(self, guid: bytes) -> tuple[ObservationRecord, ...]:
         """What was observed of the device whose GUID is ``guid`` now, by cohort."""
-        query = select(ObservationRow).where(ObservationRow.guid == guid)
+        query = select(ObservationRow).join(DeviceRow).where(DeviceRow.guid == guid)
         with self._database.session() as session:
             rows = session.exec(query.order_by(col(ObservationRow.cohort))).all()
-        return tuple(_record(row) for row in rows)
+        return tuple(_record(row, guid) for row in rows)
 
     def members(self, cohort: Cohort) -> Iterator[Member]:
         """Yield every owned device of a cohort by GUID, and what was observed of it.
@@ -89,7 +89,7 @@ class ObservationStore:
         self, cohort: Cohort, after: bytes
     ) -> tuple[tuple[Member, ...], bytes | None]:
         """The members among the next rows, and the GUID of the last if more follow."""
-        seen = (col(ObservationRow.guid) == DeviceRow.guid) & (
+        seen = (col(ObservationRow.device) == DeviceRow.device) & (
             col(ObservationRow.cohort) == cohort.name
         )
         query = (
@@ -102,7 +102,7 @@ class ObservationStore:
         with self._database.session() as session:
             rows = session.exec(query).all()
             found = tuple(
-                Member(guid, serial, labels, None if row is None else _record(row))
+                Member(guid, serial, labels, _record(row, guid) if row else None)
                 for guid, serial, text, row in rows
                 if cohort.has(labels := json.loads(text))
             )
@@ -120,10 +120,10 @@ def _event(record: ObservationRecord, actor: str) -> Event:
     return Event("policy.observed", actor, record.at, record.guid, digest, detail)
 
 
-def _row(record: ObservationRecord) -> ObservationRow:
+def _row(record: ObservationRecord, device: bytes) -> ObservationRow:
     failures = [[f.kind, f.message, f.context] for f in record.failures]
     return ObservationRow(
-        guid=record.guid,
+        device=device,
         cohort=record.cohort,
         policy_name=record.policy_name,
         policy_version=record.policy_version,
@@ -136,9 +136,9 @@ def _row(record: ObservationRecord) -> ObservationRow:
     )
 
 
-def _record(row: ObservationRow) -> ObservationRecord:
+def _record(row: ObservationRow, guid: bytes) -> ObservationRecord:
     return ObservationRecord(
-        row.guid,
+        guid,
         row.cohort,
         row.policy_name,
         row.policy_version,

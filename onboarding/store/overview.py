@@ -60,20 +60,20 @@ class OverviewStore:
         size = clamp(limit)
         last, name = (0, None) if cursor is None else _place(cursor)
         with self._database.session() as session:
-            guids = (
-                list(session.exec(_never(within, name, size + 1))) if last == 0 else []
-            )
-            if len(guids) <= size:
+            names: list[bytes] = []
+            if last == 0:
+                names += session.exec(_never(within, name, size + 1))
+            if len(names) <= size:
                 after = (last, name) if last else (0, None)
-                rest = size + 1 - len(guids)
-                guids += session.exec(_lapsed(now, within, *after, rest))
-            rows = select(DeviceRow).where(col(DeviceRow.guid).in_(guids))
-            known = {row.guid: read(row) for row in session.exec(rows)}
-        found = tuple(known[guid] for guid in guids)
+                rest = size + 1 - len(names)
+                names += session.exec(_lapsed(now, within, *after, rest))
+            rows = select(DeviceRow).where(col(DeviceRow.device).in_(names))
+            known = {row.device: read(row) for row in session.exec(rows)}
+        found = tuple(known[name] for name in names)
         if len(found) <= size:
             return Page(found, None)
-        end = found[size - 1]
-        return Page(found[:size], f"{end.facts.appraised_at or 0}:{end.guid.hex()}")
+        at = found[size - 1].facts.appraised_at or 0
+        return Page(found[:size], f"{at}:{names[size - 1].hex()}")
 
     def overview(self) -> Overview:
         """Count what matters, from indexes, and from few rows."""
@@ -107,7 +107,7 @@ def _classes(session: Session) -> Iterator[ClassCount]:
     every = select(*pairs, func.count()).group_by(*pairs).order_by(*pairs)
     others = (
         select(*pairs, func.count())
-        .join(DeviceRow, col(DeviceRow.guid) == col(BindingRow.guid))
+        .join(DeviceRow, col(DeviceRow.device) == col(BindingRow.device))
         .where(col(DeviceRow.stage).in_([UNOWNED, RETIRED]))
         .group_by(*pairs)
     )
@@ -119,31 +119,31 @@ def _classes(session: Session) -> Iterator[ClassCount]:
 
 
 def _place(cursor: str) -> tuple[int, bytes]:
-    """When a page's last device was appraised (0: never), and its GUID."""
+    """When a page's last device was appraised (0: never), and its name."""
     at, name = time_cursor(cursor)
     return at, bytes_cursor(name)
 
 
 def _never(within: Labels, after: bytes | None, limit: int) -> SelectOfScalar[bytes]:
-    """Those that were never appraised, by GUID."""
-    at, guid = col(DeviceRow.appraised_at), col(DeviceRow.guid)
-    query = select(DeviceRow.guid).where(at.is_(None), _OURS, *all_labelled(within))
+    """Those that were never appraised, by the GUID they came with."""
+    at, device = col(DeviceRow.appraised_at), col(DeviceRow.device)
+    query = select(DeviceRow.device).where(at.is_(None), _OURS, *all_labelled(within))
     if after is not None:
-        query = query.where(guid > after)
-    # In the order of the index: PostgreSQL would look through all by GUID instead.
-    return query.order_by(at, guid).limit(limit)
+        query = query.where(device > after)
+    # In the order of the index: PostgreSQL would look through all devices instead.
+    return query.order_by(at, device).limit(limit)
 
 
 def _lapsed(
     now: int, within: Labels, last: int, name: bytes | None, limit: int
 ) -> SelectOfScalar[bytes]:
     """Those that were appraised, and are not fresh, by when that was."""
-    at, guid = col(DeviceRow.appraised_at), col(DeviceRow.guid)
+    at, device = col(DeviceRow.appraised_at), col(DeviceRow.device)
     lapsed = at >= last, _OURS, not_(is_fresh(now)), *all_labelled(within)
-    query = select(DeviceRow.guid).where(*lapsed)
+    query = select(DeviceRow.device).where(*lapsed)
     if name is not None:
-        query = query.where(or_(at > last, guid > name))
-    return query.order_by(at, guid).limit(limit)
+        query = query.where(or_(at > last, device > name))
+    return query.order_by(at, device).limit(limit)
 
 
 def _unproven() -> ColumnElement[bool]:

@@ -17,9 +17,10 @@ from onboarding.store.state import DeviceState
 from onboarding.store.voucher_rows import VoucherRecord
 
 _DEVICE = Sql(
-    "SELECT d.guid, d.last_run, d.retired_at, EXISTS (SELECT 1 FROM voucher_history h "
+    "SELECT d.device, d.guid, d.last_run, d.retired_at, "
+    "EXISTS (SELECT 1 FROM voucher_history h "
     "WHERE h.replaced_by = d.guid) FROM device_guids g JOIN devices d "
-    "ON d.guid = g.device WHERE g.guid = ?",
+    "ON d.device = g.device WHERE g.guid = ?",
     " FOR UPDATE",
 )
 _ARCHIVE = Sql(
@@ -43,7 +44,7 @@ _OWN = Sql(
     "bound_at = ?, registered_until = NULL, enrolled_at = NULL, appraised_at = NULL, "
     "appraisal_passed = 0, lease_expires = NULL, released_at = NULL, "
     "withdrawn_at = NULL, removal = NULL, retired_at = NULL, stage = ?, owner_key = "
-    "(SELECT v.key_fingerprint FROM vouchers v WHERE v.guid = ?) WHERE guid = ?"
+    "(SELECT v.key_fingerprint FROM vouchers v WHERE v.guid = ?) WHERE device = ?"
 )
 _OWNED, _BOUND = DeviceState.OWNED.value, DeviceState.BOUND.value
 _END_TASK = Sql("DELETE FROM tasks WHERE kind = ? AND subject = ?")
@@ -79,7 +80,7 @@ def take(connection: Connection, taking: Taking) -> bool:
     found = connection.rows(_DEVICE, (taking.old_guid,))
     if not found:
         raise NotFound(f"there is no device with GUID {taking.old_guid.hex()}")
-    current, last_run, retired_at, replaced = found[0]
+    device, current, last_run, retired_at, replaced = found[0]
     if last_run == taking.run_id:
         return False
     if retired_at is not None:
@@ -89,7 +90,7 @@ def take(connection: Connection, taking: Taking) -> bool:
     target = _settle_voucher(connection, taking, current, first=not replaced)
     owner_keys.require_usable(connection, taking.old_guid, target)
     deliveries.upload(connection, taking.run_id, target, taking.at, taking.uploads)
-    _settle_device(connection, taking, current, target)
+    _settle_device(connection, taking, device, target)
     if taking.binding is not None:
         bound = replace(taking.binding, guid=target, bound_at=taking.at)
         bindings.write(connection, bound)
@@ -157,7 +158,7 @@ def _find(connection: Connection, guid: bytes) -> VoucherRecord:
 
 
 def _settle_device(
-    connection: Connection, taking: Taking, current: bytes, target: bytes
+    connection: Connection, taking: Taking, device: bytes, target: bytes
 ) -> None:
     values = (
         target,
@@ -171,10 +172,10 @@ def _settle_device(
         # What a trigger would write as well, but each index twice.
         _OWNED if taking.binding is None else _BOUND,
         target,
-        current,
+        device,
     )
     connection.count(_OWN, values)
-    connection.count(_NEW_GUID, (target, target))
+    connection.count(_NEW_GUID, (target, device))
 
 
 def _log(connection: Connection, taking: Taking, target: bytes) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlmodel import Session, col, select
 
 from onboarding.store.database import Database, Writing
+from onboarding.store.device_names import by_guid
 from onboarding.store.devices import lock
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import InvalidRecord, NotFound
@@ -27,11 +28,11 @@ MAX_LABELS = 8  # of one rule
 _RULES = Sql("SELECT selector, plan, version FROM module_plan_rules")
 _NEWEST = Sql("SELECT name, MAX(version) FROM module_plans GROUP BY name")
 _ANY_DEVICE = Sql("SELECT 1 FROM module_plan_devices LIMIT 1")
-_GIVEN = Sql("SELECT plan, version FROM module_plan_devices WHERE guid = ?")
+_GIVEN = by_guid("SELECT plan, version FROM module_plan_devices WHERE device = @device")
 _DEVICE = Sql(
     "SELECT d.labels, p.plan, p.version FROM device_guids g "
-    "JOIN devices d ON d.guid = g.device "
-    "LEFT JOIN module_plan_devices p ON p.guid = d.guid WHERE g.guid = ?"
+    "JOIN devices d ON d.device = g.device "
+    "LEFT JOIN module_plan_devices p ON p.device = d.device WHERE g.guid = ?"
 )
 
 
@@ -182,8 +183,8 @@ class PlanRuleStore:
             NotFound: There is no such device or plan.
         """
         with self._database.transaction() as writing:
-            lock(writing, guid)
-            row = writing.session.get(DevicePlanRow, guid)
+            device = lock(writing, guid).device
+            row = writing.session.get(DevicePlanRow, device)
             if seen is not None:
                 seen.require(None if row is None else (row.plan, row.version))
             if row is not None:
@@ -192,7 +193,7 @@ class PlanRuleStore:
             if plan is not None:
                 _check_plan(writing.session, plan, version)
                 given = DevicePlanRow(
-                    guid=guid, plan=plan, version=version, set_at=at, set_by=actor
+                    device=device, plan=plan, version=version, set_at=at, set_by=actor
                 )
                 writing.session.add(given)
             detail = {"plan": plan, "version": version}

@@ -30,10 +30,10 @@ class PlanRuleRow(Base, table=True):
 
 
 class DevicePlanRow(Base, table=True):
-    """Which plan one device is given; follows the device to a new GUID."""
+    """Which plan one device is given, whatever its GUID."""
 
     __tablename__ = "module_plan_devices"
-    guid: bytes = device_key()
+    device: bytes = device_key()
     plan: str
     version: int | None = None
     set_at: int = seconds()

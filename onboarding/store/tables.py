@@ -25,8 +25,8 @@ def guid_key() -> Any:
 
 
 def device_key() -> Any:
-    """The GUID of a device row as primary key; follows when the GUID changes."""
-    rule = ForeignKey("devices.guid", onupdate="CASCADE", ondelete="CASCADE")
+    """What names a device for good, as primary key of what belongs to it."""
+    rule = ForeignKey("devices.device", onupdate="CASCADE", ondelete="CASCADE")
     return Field(primary_key=True, sa_column_args=[rule])
 
 

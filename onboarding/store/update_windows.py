@@ -6,7 +6,8 @@ from sqlmodel import col, select
 
 from onboarding.store.cohort_tables import UpdateWindowRow
 from onboarding.store.database import Database
-from onboarding.store.device_filter import Labels, of_labelled
+from onboarding.store.device_filter import Labels, all_labelled
+from onboarding.store.device_tables import DeviceRow
 from onboarding.store.devices import lock
 from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
@@ -14,11 +15,11 @@ from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.seen import Seen
 
-_COLUMNS = (
-    "guid, policy_name, old_version, new_version, image, opened_at, opened_by,"
-    " ends_at, closed_at, closed_by"
+_GET = Sql(
+    "SELECT d.guid, policy_name, old_version, new_version, image, opened_at, "
+    "opened_by, ends_at, closed_at, closed_by FROM devices d "
+    "JOIN update_windows w ON w.device = d.device WHERE d.guid = ?"
 )
-_GET = Sql(f"SELECT {_COLUMNS} FROM update_windows WHERE guid = ?")  # noqa: S608
 REPORTED = "image-reported"
 CANCELLED = "cancelled"
 
@@ -70,13 +71,14 @@ class UpdateWindowStore:
         With ``within`` only those of devices that have all these labels.
         """
         size, row = clamp(limit), UpdateWindowRow
-        query = select(row).where(col(row.closed_at).is_(None), col(row.ends_at) >= now)
-        query = query.where(*of_labelled(col(row.guid), within))
+        query = select(row, DeviceRow.guid).join(DeviceRow)
+        query = query.where(col(row.closed_at).is_(None), col(row.ends_at) >= now)
+        query = query.where(*all_labelled(within))
         if cursor is not None:
-            query = query.where(col(row.guid) > bytes_cursor(cursor))
-        query = query.order_by(col(row.guid)).limit(size + 1)
+            query = query.where(col(DeviceRow.guid) > bytes_cursor(cursor))
+        query = query.order_by(col(DeviceRow.guid)).limit(size + 1)
         with self._database.session() as session:
-            found = tuple(_record(one) for one in session.exec(query))
+            found = tuple(_record(one, guid) for one, guid in session.exec(query))
         more = len(found) > size
         return Page(found[:size], found[size - 1].guid.hex() if more else None)
 
@@ -95,13 +97,14 @@ class UpdateWindowStore:
             Conflict: It is not as it was seen.
         """
         with self._database.transaction() as writing:
-            lock(writing, guid)
-            row = writing.session.get(UpdateWindowRow, guid)
+            device = lock(writing, guid).device
+            row = writing.session.get(UpdateWindowRow, device)
             if row is None:
                 raise NotFound(f"device {guid.hex()} has no update window")
+            record = _record(row, guid)
             if seen is not None:
-                seen.require(_record(row))
-            if not _record(row).open_at(at):
+                seen.require(record)
+            if not record.open_at(at):
                 return False
             row.closed_at, row.closed_by = at, cause
             detail = {
@@ -115,9 +118,9 @@ class UpdateWindowStore:
             return True
 
 
-def _record(row: UpdateWindowRow) -> UpdateWindowRecord:
+def _record(row: UpdateWindowRow, guid: bytes) -> UpdateWindowRecord:
     return UpdateWindowRecord(
-        row.guid,
+        guid,
         row.policy_name,
         row.old_version,
         row.new_version,

@@ -18,7 +18,7 @@ from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.tables import VoucherRow
 
 _OF_GUID = (
-    " AND v.guid IN (SELECT device FROM device_guids WHERE device_guids.guid = ?)"
+    " AND d.device IN (SELECT device FROM device_guids WHERE device_guids.guid = ?)"
 )
 _OF_KIND = " AND v.device_info = ?"
 _NEWEST = {

@@ -87,13 +87,14 @@ def _load(url: str, count: int) -> None:
             writing.session.add_all(rows)
             writing.session.flush()
             bound = [one for one in rows if one.bound_at is not None]
-            writing.session.add_all(_binding(one.guid, now) for one in bound)
+            writing.session.add_all(_binding(one.device, now) for one in bound)
     database.close()
 
 
 def _device(number: int, now: int) -> DeviceRow:
     taken = now - 9000
     row = DeviceRow(
+        device=secrets.token_bytes(16),
         guid=secrets.token_bytes(16),
         serial=f"SN-{number:06d}",
         device_info="edge-board rev C",
@@ -108,12 +109,12 @@ def _device(number: int, now: int) -> DeviceRow:
     return row
 
 
-def _binding(guid: bytes, now: int) -> BindingRow:
+def _binding(device: bytes, now: int) -> BindingRow:
     return BindingRow(
-        guid=guid,
+        device=device,
         ek_public=secrets.token_bytes(300),
         ek_digest=secrets.token_bytes(32),
-        ek_class="passport-trusted" if guid[0] % 3 else "vendor-trusted",
+        ek_class="passport-trusted" if device[0] % 3 else "vendor-trusted",
         ek_reasons="[]",
         ak_public=secrets.token_bytes(300),
         ak_alg="ecc256",

@@ -48,7 +48,7 @@ AGENTS, NEWS = 10_000, 200
 LATER = 86_400  # seconds until the next round: not in this run
 PATIENCE = 3600.0
 
-OURS = {"devices": "guid", "bindings": "guid", "assignments": "guid"}
+OURS = dict.fromkeys(("devices", "bindings", "assignments"), "device")
 OURS |= {"appraisals": "guid"}
 THEIRS = dict.fromkeys(("verifiermain", "attestations", "evidence_items"), "agent_id")
 _DUE = "UPDATE tasks SET due = ?, generation = generation + 1 WHERE kind = ?"
@@ -56,7 +56,7 @@ _LEFT = "SELECT COUNT(*) FROM tasks WHERE (kind = ? AND due <= ?) OR kind = ?"
 _HEARD = "UPDATE verifiermain SET attestation_count = attestation_count + 1"
 _UNLIKE = (
     "SELECT COUNT(*) FROM bindings WHERE channel = 'push' AND keylime_mark IS NOT "
-    "(SELECT keylime_mark FROM bindings WHERE guid = ?)"
+    "(SELECT keylime_mark FROM bindings WHERE device = ?)"
 )
 
 
@@ -214,7 +214,7 @@ def _copying(connection: sqlite3.Connection, table: str, column: str) -> str:
     names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
     if table == "evidence_items":
         names.remove("id")
-    taken = {column: ":new", "id": ":id"}
+    taken = {column: ":new", "guid": ":new", "id": ":id"}
     columns = ", ".join(f'"{name}"' for name in names)
     values = ", ".join(taken.get(name, f'"{name}"') for name in names)
     return (

@@ -32,7 +32,12 @@ def put(database: Database, number: int, facts: DeviceFacts, **more: object) -> 
     told = {name: getattr(facts, name) for name in NAMES}
     told["appraisal_passed"] = int(facts.appraisal_passed)
     with database.transaction() as writing:
-        row = {"guid": guid, "serial": f"SN-{number}", "imported_at": NOW}
+        row = {
+            "device": guid,
+            "guid": guid,
+            "serial": f"SN-{number}",
+            "imported_at": NOW,
+        }
         writing.session.add(DeviceRow(**{**row, **told, **more}))
         writing.session.flush()
         writing.session.add(DeviceGuidRow(guid=guid, device=guid))
@@ -47,7 +52,8 @@ def test_sql_computes_the_state_of_every_mixture_of_facts(database: Database) ->
             told = {name: getattr(facts, name) for name in NAMES}
             told["appraisal_passed"] = int(facts.appraisal_passed)
             guid = number.to_bytes(16, "big")
-            writing.session.add(DeviceRow(guid=guid, imported_at=NOW, **told))
+            row = DeviceRow(device=guid, guid=guid, imported_at=NOW, **told)
+            writing.session.add(row)
     devices = DeviceStore(database)
     for state in DeviceState:
         expected = {

@@ -57,7 +57,9 @@ def filled(database: Database) -> Database:
     with database.transaction() as writing:
         for number, labels in enumerate(LABELS):
             guid, text = now_of(number), json.dumps(labels, sort_keys=True)
-            row = DeviceRow(guid=guid, imported_at=NOW, owned_at=NOW, labels=text)
+            row = DeviceRow(
+                device=guid, guid=guid, imported_at=NOW, owned_at=NOW, labels=text
+            )
             writing.session.add(row)
             writing.session.flush()
             for known in (guid, then_of(number)):
@@ -107,7 +109,7 @@ def fill(database: Database) -> None:
         VoucherStore(database).add(voucher(now_of(number)), ACTOR)
         with database.transaction() as writing:
             window = UpdateWindowRow(
-                guid=now_of(number),
+                device=now_of(number),
                 policy_name="p",
                 old_version=1,
                 new_version=2,

@@ -46,7 +46,7 @@ def list_devices(
     state: StateQuery = None,
     q: Words = "",
 ) -> Listed[DeviceLineOut]:
-    """Devices by GUID, only those in one state or that match words if these are given.
+    """Devices, all or those in one state or that match words, in a lasting order.
 
     ``q`` is looked for in serial number, device info, profile and GUID; as
     ``name=value`` it is a label.
