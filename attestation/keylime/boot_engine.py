@@ -15,6 +15,7 @@ import binascii
 from collections.abc import Mapping
 from functools import lru_cache
 
+from keylime import config
 from keylime.failure import Component, Failure
 from keylime.mba.elchecking import policies, tests
 
@@ -87,6 +88,8 @@ def bootlog_evaluate(
     except PolicyError as error:
         _add(failure, NOT_JUDGED, str(error))
         return failure
+    if reference.measured is None:
+        return failure  # shown to who asked, who judges it
     found = nearest_boot(reference.measured, reference.bank, log)
     if found.failures:
         _add(failure, NOT_LISTED, "; ".join(one.message for one in found.failures))
@@ -104,11 +107,18 @@ def _log_for(
     log = parsed.get(_LOG)
     if not isinstance(log, EventLog):
         raise PolicyError("the policy needs the event log, none was sent")
+    if reference.measured is None and not _pushes():
+        raise PolicyError("the reference lists no boot")
     if parsed.get(_BANK) != reference.bank:
         raise PolicyError(f"the quote is not over the bank {reference.bank}")
     if missing := reference.pcrs - (compared & REPLAYED):
         raise PolicyError(f"PCR {min(missing)} was not held to the event log")
     return log
+
+
+def _pushes() -> bool:
+    """Whether who asked sees the log, too: a verifier keeps it on push alone."""
+    return str(config.get("verifier", "mode", fallback="pull")) == "push"
 
 
 def _decoded(text: str) -> bytes:

@@ -27,15 +27,20 @@ _KEYS = ("bank", "boots")
 
 @dataclass(frozen=True, slots=True)
 class BootReference:
-    """Boots that are allowed, by digests of one bank."""
+    """Boots that are allowed, by digests of one bank.
+
+    ``measured`` None has the log shown and judges nothing: for push alone, where who
+    asked sees it.
+    """
 
     bank: str
-    measured: MeasuredBoot
+    measured: MeasuredBoot | None
 
     @property
     def text(self) -> str:
         """As the verifier keeps it: canonical JSON."""
-        return canonical({"bank": self.bank, **self.measured.to_json()}).decode()
+        said = {"boots": []} if self.measured is None else self.measured.to_json()
+        return canonical({"bank": self.bank, **said}).decode()
 
     @property
     def digest(self) -> str:
@@ -45,7 +50,7 @@ class BootReference:
     @property
     def pcrs(self) -> frozenset[int]:
         """The PCRs that it covers."""
-        return frozenset(self.measured.pcrs)
+        return frozenset(() if self.measured is None else self.measured.pcrs)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -55,9 +60,9 @@ class BootReference:
         except (ValueError, RecursionError) as error:
             raise PolicyError(f"the boot reference is no JSON: {error}") from error
         fields = JsonObject(document, _KEYS, "boot reference")
-        found = cls(
-            fields.text("bank"), MeasuredBoot.from_json({"boots": document["boots"]})
-        )
+        boots = {"boots": document["boots"]}
+        measured = MeasuredBoot.from_json(boots) if boots["boots"] else None
+        found = cls(fields.text("bank"), measured)
         if found.text != text:
             raise PolicyError("the boot reference is not written as we write it")
         return found

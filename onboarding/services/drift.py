@@ -135,11 +135,13 @@ class DriftDesk:
                 continue
             pcrs, more = None, NO_LOGS
             channel = Channel(binding.channel)
-            if policy is not None and not not_carried(policy, channel):
-                held, windows = situation.held, channel is Channel.PUSH
-                pcrs = held.verifier_pcrs if windows else policy.pcrs
-                if policy.needs_logs:
-                    more = told(policy, held.update if windows else None)
+            if channel is Channel.PUSH:
+                if policy is not None or self._context.stores.learnings.wanted(guid):
+                    pcrs, more = situation.held.pushed
+            elif policy is not None and not not_carried(policy, channel):
+                pcrs, more = policy.pcrs, told(policy)
+            if policy is not None and not policy.needs_logs:
+                more = NO_LOGS
             names = frozenset({more.runtime_name}), frozenset({more.boot_name})
             keys = binding.ek_public, binding.ak_public
             found[str(Guid(guid))] = Expected(

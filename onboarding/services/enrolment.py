@@ -12,9 +12,11 @@ from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
 from onboarding.services import reconcile
 from onboarding.services.context import Context
+from onboarding.services.enrol_task import KIND as KIND
+from onboarding.services.enrol_task import plan as plan
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate, Situation
-from onboarding.services.holding import Held, told
+from onboarding.services.holding import Held
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.pull import enrol_pull, keep_named
 from onboarding.services.stores import Stores
@@ -22,7 +24,6 @@ from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
 from ownership_vouchers.types import Guid
 
-KIND = "enrol"
 SOME = 500  # devices asked for at once
 IN_VERIFIER = (Channel.PUSH.value, Channel.PULL.value)
 LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
@@ -35,11 +36,6 @@ def plan_for(context: Context, guids: Iterable[bytes]) -> None:
         for guid in stores.bindings.enrolled_among(some, IN_VERIFIER):
             plan(stores, guid, now)
             reconcile.plan(stores, guid, now)
-
-
-def plan(stores: Stores, guid: bytes, now: int) -> None:
-    """Enrol a device anew as soon as a worker is free."""
-    stores.tasks.enqueue(KIND, guid.hex(), now)
 
 
 class EnrolWork:
@@ -84,15 +80,16 @@ class EnrolWork:
 def enrol_push(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     """Have the verifier take the device's evidence, under what it is held to now.
 
-    Under no policy it is taken out there, to become stale.
+    Under no policy it is taken out there, to become stale, unless it was asked to show
+    itself.
 
     Raises:
         KeylimeError: It is not enrolled now; try again.
     """
     agent, client = str(situation.guid), link.client
     client.unenrol(agent)
-    binding, policy = situation.binding, situation.policy
-    if binding is None or policy is None:
+    binding, wanted = situation.binding, stores.learnings.wanted(situation.guid.raw)
+    if binding is None or (situation.policy is None and not wanted):
         return
     hold_push(stores, client, agent, binding.ak_public, situation.held)
 
@@ -102,10 +99,11 @@ def hold_push(
 ) -> None:
     """Have the verifier take an agent's evidence, with what it is judged by.
 
+    Under no policy it is judged by nobody, and only shows itself.
+
     Raises:
         KeylimeError: It is not enrolled now; try again.
     """
-    assert held.policy is not None  # noqa: S101 - looked at before
-    said = told(held.policy, held.update)
+    pcrs, said = held.pushed
     keep_named(stores, client, said)
-    client.enrol(agent, ak_public, held.verifier_pcrs, said)
+    client.enrol(agent, ak_public, pcrs, said)

@@ -116,6 +116,16 @@ class Held:
         both = {n: tuple(dict.fromkeys((*pcrs[n], *old[n]))) for n in pcrs}
         return both if all(len(one) <= MAX_VALUES for one in both.values()) else pcrs
 
+    @property
+    def pushed(self) -> tuple[PcrPolicy, HeldTo]:
+        """What the verifier is told on push: without a policy, to have the log shown.
+
+        With the log it asks for the PCRs that firmware and boot loader extend.
+        """
+        if self.policy is None:
+            return {}, HeldTo(boot=BootReference("sha256", None))
+        return self.verifier_pcrs, told(self.policy, self.update)
+
     def asking(self, *, learn: bool) -> Asking:
         """What the device is to show, for all of it at once."""
         beside = () if self.update is None else (self.update.policy,)

@@ -68,8 +68,8 @@ class Learner:
             lines = stores.ima_lists.lines(stores.ima_lists.get(learnt.guid))
         except NotFound as error:
             raise PolicyError(
-                "the device has shown no IMA list: its kernel keeps none, or it was"
-                " asked before lists were learnt; ask it again"
+                "the device has shown no IMA list: its kernel keeps none, it is on the"
+                " push channel, or it was asked before lists were learnt; ask it again"
             ) from error
         found = check_ima(ImaState.at_boot(learnt.bank), lines, learnt.pcrs)
         if found.failures:

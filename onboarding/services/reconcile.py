@@ -12,6 +12,7 @@ from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence
 from attestation.keylime.results import Failure, PushAttestation
 from attestation.policy import AttestationPolicy
+from onboarding.services import enrol_task
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -19,6 +20,7 @@ from onboarding.services.gate import Gate
 from onboarding.services.holding import Held
 from onboarding.services.judging import Judge, ListVerdict, Seen
 from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.learning import Learner
 from onboarding.services.observing import Observer
 from onboarding.services.pull import PullWatch
 from onboarding.services.stores import Stores
@@ -69,6 +71,7 @@ class ReconcileWork:
         self._context = context
         self._gate = gate
         self._link = link
+        self._learner = Learner(context)
         self._withdrawals = Withdrawals(context, gate)
 
     def run(self, task: Task, worker: str) -> None:
@@ -105,8 +108,10 @@ class ReconcileWork:
             if seen is not None and seen.outcome is Outcome.FAILED:
                 self._withdrawals.review(guid.raw, ACTOR)
             return binding.channel
-        if situation.policy is None or binding.channel != Channel.PUSH.value:
+        if binding.channel != Channel.PUSH.value:
             return None
+        if situation.policy is None:
+            return binding.channel if self._show(guid, binding) else None
         found = self._latest(guid, situation.policy)
         if found is None or not (found.passed or found.failed):
             return None  # under way: the news may be of the one before
@@ -149,15 +154,41 @@ class ReconcileWork:
         listed = _listed(found, policy)
         seen = Seen(guid, evidence, self._received_at(found), listed=listed)
         case = Case(seen, binding, policy, Channel.PUSH, held.update, found.passed)
-        if self._known(case):
-            return
         # The channel does not say which PCR it was, nor that the PCRs quoted are
         # those it names; the stateless call, and our own checks, do.
         judge = Judge(self._context, self._link.client, seen)
+        self._learn(judge)
+        if self._known(case):
+            return
         record = Appraiser(self._context, judge).appraise(case, ACTOR)
         if record.outcome is Outcome.FAILED:
             self._withdrawals.review(guid.raw, ACTOR)
         Observer(self._context, judge).observe(held, ACTOR)
+
+    def _show(self, guid: Guid, binding: BindingRecord) -> bool:
+        """Learn from a device under no policy, if it was asked; no verdict on it.
+
+        Whether there was anything to see.
+        """
+        if not self._learner.wanted(guid):
+            return False
+        found = self._link.client.latest_attestation(str(guid))
+        if found is None or found.quote is None:
+            return False
+        keys = binding.ak_public, binding.ek_public
+        evidence = Evidence.of_push(found.quote, *keys, {}, found.uefi_log)
+        seen = Seen(guid, evidence, self._received_at(found))
+        if self._learn(Judge(self._context, self._link.client, seen)):
+            enrol_task.plan(self._context.stores, guid.raw, self._context.now())
+        return True
+
+    def _learn(self, judge: Judge) -> bool:
+        """Keep what a golden device shows, if it came after it was asked to."""
+        guid, learnings = judge.seen.guid, self._context.stores.learnings
+        if not self._learner.wanted(guid):
+            return False
+        asked = learnings.get(guid.raw).asked_at
+        return judge.seen.at >= asked and self._learner.keep(judge, ACTOR)
 
     def _known(self, case: Case) -> bool:
         try:

@@ -20,6 +20,7 @@ from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
 from onboarding.services.api.conditions import ALWAYS
 from onboarding.services.api.device_settings import PolicyChoice, put_policy
+from onboarding.services.api.learning import post_learning
 from onboarding.services.device_api.readiness import ready
 from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
@@ -42,6 +43,8 @@ from tests.support.pull_agent import PullAgent
 from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
+
+KEY = ApiKey("1", "one", Role.SECURITY, 0, "test", None, None)
 
 
 @dataclass
@@ -152,11 +155,17 @@ def test_events_that_the_verifier_holds_to_no_log_are_not_carried(
     assert refused.value.code == "not-carried"
 
     context, body = pulled.bench.context, PolicyChoice(policy=NAME, version=3)
-    key = ApiKey("1", "one", Role.SECURITY, 0, "test", None, None)
     with pytest.raises(Problem, match="would never be fresh"):  # and when it is said
-        put_policy(pulled.name, body, context, key, ALWAYS)
+        put_policy(pulled.name, body, context, KEY, ALWAYS)
     good = PolicyChoice(policy=NAME, version=2)
-    assert put_policy(pulled.name, good, context, key, ALWAYS)
+    assert put_policy(pulled.name, good, context, KEY, ALWAYS)
+
+
+def test_nothing_is_learnt_from_an_agent_that_is_called(pulled: Pulled) -> None:
+    with pytest.raises(Problem, match="keeps nothing") as refused:
+        post_learning(pulled.name, pulled.bench.context, KEY)
+    assert refused.value.code == "not-learnable"
+    assert not pulled.bench.context.stores.learnings.wanted(pulled.bench.guid.raw)
 
 
 def test_a_verifier_that_judges_otherwise_is_not_believed(

@@ -9,20 +9,29 @@ import pytest
 
 from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.stack import KeylimeStack
+from attestation.learning import Shown, draft
 from attestation.policy import AttestationPolicy
 from hw.kernel_logs import KernelLogs
+from onboarding.services import enrolment
+from onboarding.services.api.learning import post_learning
 from onboarding.services.drift import DriftDesk
-from onboarding.services.enrolment import enrol_push
+from onboarding.services.enrolment import EnrolWork, enrol_push
+from onboarding.services.errors import Problem
 from onboarding.services.holding import told
 from onboarding.services.reconcile import KIND, ReconcileWork, plan
+from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.appraisals import AppraisalRecord, Outcome
+from onboarding.store.direct import Sql
 from tests.support.attester import Attester, attest, completed
 from tests.support.attesting import hold_to
 from tests.support.boot_logs import recorded_log
 from tests.support.booted import BOOT, learnt_policy, with_another_command_line
+from tests.support.owner_bench import OwnerBench
 from tests.support.pushing import Pushing, pushing_device
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
+
+KEY = ApiKey("1", "one", Role.SECURITY, 0, "test", None, None)
 
 
 @dataclass
@@ -37,6 +46,14 @@ class Booted:
         hold_to(bench, policy)
         situation = bench.gate.situation(bench.guid.raw)
         enrol_push(bench.context.stores, self.pushing.link, situation)
+
+    def enrol_as_planned(self) -> None:
+        bench = self.pushing.bench
+        enrolment.plan_for(bench.context, (bench.guid.raw,))
+        tasks, now = bench.context.stores.tasks, bench.context.now()
+        for task in tasks.claim(enrolment.KIND, "test", now, 60):
+            work = EnrolWork(bench.context, bench.gate, self.pushing.link)
+            work.run(task, "test")
 
     def attests(self, index: int = 0) -> AppraisalRecord:
         attest(self.agent)
@@ -133,3 +150,64 @@ def test_a_device_that_offers_no_log_is_not_heard(booted: Booted) -> None:
     with pytest.raises(PushRefused) as refused:
         attest(booted.pushing.push_agent())
     assert refused.value.status == 422
+
+
+def test_a_policy_is_learnt_from_what_a_device_pushes_under_another(
+    booted: Booted,
+) -> None:
+    bench = booted.pushing.bench
+    booted.hold_to(with_another_command_line())
+    ask(bench)
+    assert booted.attests().outcome is Outcome.FAILED
+    learnt = bench.context.stores.learnings.get(bench.guid.raw)
+    assert sorted(learnt.pcrs) == [*range(10), *range(11, 16)]
+    assert learnt.boot_log == recorded_log(BOOT)
+    shown = Shown(learnt.bank, learnt.pcrs, learnt.boot_log)
+    booted.hold_to(draft("learnt", 1, shown))
+    assert booted.attests().outcome is Outcome.PASSED
+
+
+def test_what_came_before_it_was_asked_is_not_learnt(booted: Booted) -> None:
+    bench = booted.pushing.bench
+    booted.attests()
+    bench.clock.now = time.time() + 3600
+    ask(bench)
+    assert booted.looked() == ()
+    assert bench.context.stores.learnings.wanted(bench.guid.raw)
+
+
+def test_a_device_under_no_policy_is_enrolled_to_show_itself_and_no_longer(
+    booted: Booted,
+) -> None:
+    bench, client = booted.pushing.bench, booted.pushing.client
+    bench.context.database.direct.count(Sql("DELETE FROM assignments"), ())
+    booted.enrol_as_planned()
+    assert client.status(booted.pushing.agent) is None
+    ask(bench)
+    booted.enrol_as_planned()
+    ours = booted.pushing.agent
+    drifts = DriftDesk(bench.context, booted.pushing.link).look().drifts
+    assert not [one for one in drifts if one.name == ours]
+    attest(booted.agent)
+    completed(client, ours, 0)
+    assert booted.looked() == ()  # it is no verdict
+    learnt = bench.context.stores.learnings.get(bench.guid.raw)
+    assert (learnt.at is None, learnt.boot_log) == (False, recorded_log(BOOT))
+    booted.enrol_as_planned()
+    assert client.status(ours) is None
+
+
+def test_a_device_without_a_policy_enrols_where_it_is_to_show_itself(
+    booted: Booted,
+) -> None:
+    bench = booted.pushing.bench
+    bench.context.database.direct.count(Sql("DELETE FROM assignments"), ())
+    with pytest.raises(Problem, match="No attestation policy"):
+        booted.pushing.enrol()
+    ask(bench)
+    booted.pushing.enrol()
+    assert booted.pushing.client.status(booted.pushing.agent) is not None
+
+
+def ask(bench: OwnerBench) -> None:
+    post_learning(str(bench.guid), bench.context, KEY)

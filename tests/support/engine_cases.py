@@ -7,6 +7,7 @@ import base64
 import json
 
 from attestation.keylime import boot_engine
+from attestation.keylime.boot_reference import BootReference
 from hw.log_hashes import SHA256, SHA384
 from tests.support.boot_logs import IPL, LogBuilder, recorded_log
 from tests.support.booted import (
@@ -50,6 +51,7 @@ if __name__ == "__main__":
         "another bank": said(base64.b64encode(TWO_BANKS).decode(), "sha384"),
         "a bank without digests": said(bank="sha512"),
         "a PCR that was not quoted": said(quoted=QUOTED - {7}),
+        "a reference that lists no boot": said(text=BootReference("sha256", None).text),
         "no reference": said(text="{}"),
         "a reference of Keylime's": said(text='{"has_secureboot": true}'),
         "a reference written otherwise": said(text=TEXT + " "),

@@ -9,6 +9,7 @@ from attestation.errors import PolicyError
 from attestation.learning import Shown, beside, draft
 from attestation.policy import AttestationPolicy
 from attestation.runtime_policy import read_runtime_policy
+from onboarding.services import enrolment
 from onboarding.services.api.answers.policies import DraftOut, LearningOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
 from onboarding.services.api.fields import GuidPath, Name, parse_guid
@@ -16,7 +17,9 @@ from onboarding.services.api.policies import stored
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
+from onboarding.services.device_api.readiness import require_learnable
 from onboarding.services.errors import Problem
+from onboarding.services.gate import Gate
 from onboarding.services.learning import Learner
 from onboarding.services.policy_changes import told_changes
 from onboarding.store.apikeys import Role
@@ -36,7 +39,10 @@ Pcrs = Annotated[list[Annotated[int, Query(ge=0, le=23)]] | None, Query(max_leng
 def post_learning(guid: GuidPath, context: Ctx, caller: Caller) -> LearningOut:
     """Have the device show what it is, with its next evidence."""
     raw = context.stores.devices.get(parse_guid(guid).raw).guid
+    require_learnable(context.stores, raw)
     context.stores.learnings.ask(raw, actor(caller), context.now())
+    if Gate(context).standing(raw).policy is None:
+        enrolment.plan_for(context, (raw,))  # on push the verifier is told to ask
     return _shown(context.stores.learnings.get(raw))
 
 

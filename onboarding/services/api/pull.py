@@ -18,7 +18,7 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.present import present
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
-from onboarding.services.device_api.readiness import ready
+from onboarding.services.device_api.readiness import enrolling
 from onboarding.services.enrolment import enrol_push
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
@@ -65,7 +65,7 @@ def put_agent(
     )
     Adoption(context, link.client).bind(situation, reported, who, channel)
     situation = gate.situation(raw)
-    ready(situation, channel)
+    binding = enrolling(context.stores, situation, channel)
     enrol = enrol_pull if channel is Channel.PULL else enrol_push
     enrol(context.stores, link, situation)
     now = context.now()
@@ -73,8 +73,6 @@ def put_agent(
     if channel is Channel.PUSH and situation.held.update is not None:
         enrolment.plan(context.stores, raw, now)  # which plans its end, too
     reconcile.plan(context.stores, raw, now)
-    binding = situation.binding
-    assert binding is not None  # noqa: S101 - as ``ready`` says
     return {
         "guid": guid_text(raw),
         "channel": binding.channel,

@@ -12,10 +12,10 @@ from attestation.keylime.errors import KeylimeError
 from attestation.keylime.factory_identity import RegisteredIdentity
 from onboarding.services import enrolment, reconcile
 from onboarding.services.context import Context
-from onboarding.services.device_api.readiness import Attesting, ready
+from onboarding.services.device_api.readiness import enrolling
 from onboarding.services.device_api.requests import DeviceCall, take_bytes, take_text
 from onboarding.services.errors import Problem
-from onboarding.services.gate import Gate
+from onboarding.services.gate import Gate, Standing
 from onboarding.services.keylime_link import KeylimeLink, require
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import TokenRefused
@@ -38,10 +38,9 @@ class PushEnrolment:
         A device whose maker is trusted may bring its IAK's word on the AK: then the
         registrar is told its factory identity as well.
         """
-        attesting = self._ready(call)
+        _, binding = self._ready(call)
         client, agent = require(self._link).client, str(call.guid)
         client.delete(agent)
-        binding = attesting.binding
         blob = client.register(
             agent,
             binding.ek_public,
@@ -58,7 +57,7 @@ class PushEnrolment:
 
     def complete(self, call: DeviceCall) -> dict[str, object]:
         """Activate, check what Keylime has on record, and enrol in the verifier."""
-        attesting = self._ready(call)
+        standing, binding = self._ready(call)
         client, agent = require(self._link).client, str(call.guid)
         tag = take_text(call.body, "auth_tag", 96)
         if not _TAG.fullmatch(tag):
@@ -73,11 +72,11 @@ class PushEnrolment:
                 "The device's TPM did not open Keylime's credential.",
                 remedy="Begin again with /device/v1/enrol.",
             ) from error
-        self._require_ours(attesting, agent)
+        self._require_ours(binding, agent)
         client.unenrol(agent)
-        held, raw = attesting.standing.held, call.guid.raw
+        held, raw = standing.held, call.guid.raw
         now, stores = self._context.now(), self._context.stores
-        enrolment.hold_push(stores, client, agent, attesting.binding.ak_public, held)
+        enrolment.hold_push(stores, client, agent, binding.ak_public, held)
         stores.devices.enrolled(raw, Channel.PUSH.value, call.actor, now)
         reconcile.plan(stores, raw, now)
         if held.update is not None:  # and again at its end, which the task plans
@@ -105,13 +104,14 @@ class PushEnrolment:
         if not self._context.stores.runs.spend(opened.id, expires):
             raise _again("Its proof was passed on before.")
 
-    def _ready(self, call: DeviceCall) -> Attesting:
-        return ready(self._gate.standing(call.guid.raw), Channel.PUSH)
+    def _ready(self, call: DeviceCall) -> tuple[Standing, BindingRecord]:
+        standing = self._gate.standing(call.guid.raw)
+        stores = self._context.stores
+        return standing, enrolling(stores, standing, Channel.PUSH)
 
-    def _require_ours(self, attesting: Attesting, agent: str) -> None:
+    def _require_ours(self, binding: BindingRecord, agent: str) -> None:
         """Whoever else reaches the registrar must not have slipped in other keys."""
         found = require(self._link).client.registered(agent)
-        binding = attesting.binding
         if found is None or found.ak_public != binding.ak_public:
             raise Problem(403, "other-keys", "Keylime has other keys on record.")
         if found.ek_public != binding.ek_public:

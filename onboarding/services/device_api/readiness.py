@@ -35,6 +35,20 @@ def ready(standing: Standing, channel: Channel) -> Attesting:
     return Attesting(standing, binding, standing.policy)
 
 
+def enrolling(stores: Stores, standing: Standing, channel: Channel) -> BindingRecord:
+    """Return the binding of a device that may be enrolled on push or pull.
+
+    Without a policy it may on push, if it was asked to show itself.
+
+    Raises:
+        Problem: 409; says what is missing.
+    """
+    shows = channel is Channel.PUSH and stores.learnings.wanted(standing.device.guid)
+    if standing.policy is None and shows:
+        return bound(standing, channel)
+    return ready(standing, channel).binding
+
+
 def require_carried(policy: AttestationPolicy, channel: Channel) -> None:
     """Refuse a policy that a channel cannot show all of.
 
@@ -64,6 +78,26 @@ def require_shown(stores: Stores, guid: bytes, name: str, version: int) -> None:
     except NotFound:
         return  # it has no channel yet; or there is no policy, which the store says
     require_carried(policy, channel)
+
+
+def require_learnable(stores: Stores, guid: bytes) -> None:
+    """Refuse to ask a device of whose evidence the owner sees nothing.
+
+    Raises:
+        Problem: 409.
+    """
+    try:
+        channel = stores.bindings.get(guid).channel
+    except NotFound:
+        return  # it shows itself once it is bound
+    if channel == Channel.PULL.value:
+        raise Problem(
+            409,
+            "not-learnable",
+            "Keylime's verifier keeps nothing of what an agent on the pull channel"
+            " shows it, so nothing can be learnt from this device.",
+            remedy="Learn from a device like it on the evidence or push channel.",
+        )
 
 
 def _no_policy(standing: Standing) -> Problem:

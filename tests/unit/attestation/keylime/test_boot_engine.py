@@ -21,6 +21,7 @@ REFUSED = {
     "another bank": ("not_judged", "not over the bank sha256"),
     "a bank without digests": ("unreadable", "sha512"),
     "a PCR that was not quoted": ("not_judged", "PCR 7 was not held"),
+    "a reference that lists no boot": ("not_judged", "lists no boot"),
     "no reference": ("not_judged", "boot reference"),
     "a reference of Keylime's": ("not_judged", "boot reference"),
     "a reference written otherwise": ("not_judged", "not written as we write it"),

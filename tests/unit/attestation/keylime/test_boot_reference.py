@@ -14,7 +14,7 @@ BAD = {
     "nested for ever": "[" * 100_000,
     "a list": "[]",
     "no bank": json.dumps({"boots": []}),
-    "no boots": json.dumps({"bank": "sha256", "boots": []}),
+    "no list of boots": json.dumps({"bank": "sha256", "boots": 7}),
     "more": GOOD.text[:-1] + ',"more":1}',
     "twice": GOOD.text[:-1] + ',"bank":"sha256"}',
     "other spaces": GOOD.text.replace(",", ", ", 1),
@@ -26,6 +26,13 @@ def test_it_comes_back_as_it_was_and_is_called_by_its_digest() -> None:
     assert len(GOOD.digest) == 64
     assert BootReference("sha384", GOOD.measured).digest != GOOD.digest
     assert GOOD.pcrs == {0, 2, 3, 4, 7, 8, 9, 14}
+
+
+def test_one_that_lists_no_boot_only_has_the_log_shown() -> None:
+    shown = BootReference("sha256", None)
+    assert shown.text == '{"bank":"sha256","boots":[]}'
+    assert BootReference.read(shown.text) == shown
+    assert shown.pcrs == frozenset()
 
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())

@@ -49,6 +49,7 @@ def test_in_a_window_the_boots_of_either_version_are_told() -> None:
     said = told(new, Updating(old, 100, bytes(32)))
     assert said.policy == new.digest()
     assert said.boot is not None
+    assert said.boot.measured is not None
     assert [one.name for one in said.boot.measured.boots] == [BOOT, "quiet"]
     alone = told(new, Updating(OLD, 100, bytes(32))).boot
     assert alone == told(new).boot != said.boot
@@ -64,3 +65,11 @@ def test_pull_alone_does_not_carry_events_that_no_log_tells_of() -> None:
     carried = [(of_pcr_11(), Channel.PUSH), (of_pcr_11(), Channel.EVIDENCE)]
     carried += [(learnt_policy(), Channel.PULL), (NEW, Channel.PULL)]
     assert not any(not_carried(*one) for one in carried)
+
+
+def test_without_a_policy_a_device_that_pushes_only_shows_itself() -> None:
+    pcrs, said = Held().pushed
+    assert (pcrs, said.policy, said.runtime) == ({}, "", "")
+    assert said.boot is not None
+    assert (said.boot.measured, said.boot.pcrs) == (None, frozenset())
+    assert said.members()["mb_policy_name"] == f"vouchgate-{said.boot.digest}"
