@@ -42,6 +42,7 @@ class Expected:
 
     ``held_to`` is the digest of a policy of ours that says more than PCRs do;
     ``runtime`` and ``boots`` are what its parts for the logs are called, if it has any.
+    ``kept`` are names of those that the verifier may have to hold it to next.
     """
 
     policy: PcrPolicy | None
@@ -50,6 +51,7 @@ class Expected:
     held_to: str = ""
     runtime: frozenset[str] = frozenset()
     boots: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def compare(expected: Mapping[str, Expected], found: Found) -> tuple[Drift, ...]
     Policies that ours need are there by the names that they were told by: what else
     is there is somebody else's.
     """
-    ours = {name for one in expected.values() for name in one.runtime}
-    boots = {name for one in expected.values() for name in one.boots}
+    ours = {n for one in expected.values() for n in one.runtime | one.kept}
+    boots = {n for one in expected.values() for n in one.boots | one.kept}
     return (
         *(
             one

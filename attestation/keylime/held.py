@@ -24,11 +24,15 @@ _LOGGED = 0  # stock pull agents bring the log of the boot only where it is aske
 
 @dataclass(frozen=True, slots=True)
 class HeldTo:
-    """``policy`` is the digest of ours, ``runtime`` that of the runtime policy."""
+    """``policy`` is the digest of ours, ``runtime`` that of the runtime policy.
+
+    ``second`` says that it comes after another that just failed.
+    """
 
     policy: str = ""
     runtime: str = ""  # "": the list is not looked at
     boot: BootReference | None = None  # None: the event log is not looked at
+    second: bool = False
 
     @property
     def runtime_name(self) -> str:
@@ -56,9 +60,10 @@ class HeldTo:
 
     def members(self) -> dict[str, object]:
         """Members of an enrolment."""
-        metadata = {"policy": self.policy} if self.policy else {}
+        policy: dict[str, object] = {"policy": self.policy} if self.policy else {}
+        turn = {"second": True} if self.second else {}
         return {
-            "metadata": json.dumps(metadata),
+            "metadata": json.dumps(policy | turn),
             "runtime_policy_name": self.runtime_name,
             "mb_policy_name": self.boot_name,
         }
@@ -69,12 +74,21 @@ NO_LOGS = HeldTo()
 
 def read_policy(answer: Answer) -> str:
     """The digest in an agent's metadata; "" where it has none of ours."""
+    said = _metadata(answer).get("policy")
+    return said if isinstance(said, str) and len(said) == 64 else ""
+
+
+def read_second(answer: Answer) -> bool:
+    """Whether its metadata say that the policy comes after another that failed."""
+    return _metadata(answer).get("second") is True
+
+
+def _metadata(answer: Answer) -> Mapping[str, object]:
     try:
         found = json.loads(answer.text() or "{}")
     except ValueError:
-        return ""
-    said = found.get("policy") if isinstance(found, dict) else None
-    return said if isinstance(said, str) and len(said) == 64 else ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Administrator(Protocol):

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from attestation.keylime.answers import Answer
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.held import read_policy
+from attestation.keylime.held import read_policy, read_second
 from attestation.keylime.results import (
     AgentState,
     AgentStatus,
@@ -87,6 +87,7 @@ def read_pull_status(answer: Answer) -> PullStatus:
         answer.at("tpm_policy").text(),
         event.text()[:200] if event.value else "",
         read_policy(answer.at("meta_data")),
+        read_second(answer.at("meta_data")),
     )
 
 
@@ -99,6 +100,7 @@ def read_status(answer: Answer) -> AgentStatus:
         answer.at("last_successful_attestation").moment(),
         answer.at("tpm_policy").text(),
         read_policy(answer.at("meta_data")),
+        read_second(answer.at("meta_data")),
     )
 
 

@@ -107,6 +107,7 @@ class AgentStatus:
     last_passed: datetime | None
     tpm_policy: str  # JSON text, as enrolled
     held_to: str = ""  # digest of our policy that it was enrolled under
+    second: bool = False  # it comes after another that just failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class PullStatus:
     tpm_policy: str  # JSON text, as enrolled
     event: str  # Keylime's id of what failed last; it stays after a recovery
     held_to: str = ""  # digest of our policy that it was enrolled under
+    second: bool = False  # it comes after another that just failed
 
 
 @unique

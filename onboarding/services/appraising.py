@@ -16,7 +16,7 @@ from attestation.quote_rules import Counters, check_advance
 from hw.quote import QuoteFacts
 from onboarding.services import rows
 from onboarding.services.context import Context
-from onboarding.services.holding import Updating
+from onboarding.services.holding import Updating, lease
 from onboarding.services.judging import Judge, Judged, Seen
 from onboarding.store.appraisals import AppraisalRecord, Outcome, new_id
 from onboarding.store.bindings import BindingRecord
@@ -27,9 +27,10 @@ from onboarding.store.errors import NotFound
 class Case:
     """What is to be judged, under which policy.
 
-    ``update`` is the window in which another policy counts as well. ``pass_expected``
-    is False when Keylime has failed the evidence already: its stateless call is then
-    asked for reasons only.
+    ``update`` is the window in which another policy counts as well; ``in_turn``: but
+    ``policy`` alone was tried, whichever of the two it is. ``pass_expected`` is False
+    when Keylime has failed the evidence already: its stateless call is then asked for
+    reasons only.
     """
 
     seen: Seen
@@ -38,12 +39,29 @@ class Case:
     channel: Channel
     update: Updating | None = None
     pass_expected: bool = True
+    in_turn: bool = False
 
     @property
-    def policies(self) -> tuple[bytes, ...]:
-        """Digests of the policies that it may be appraised under."""
-        beside = () if self.update is None else (self.update.policy,)
-        return tuple(bytes.fromhex(one.digest()) for one in (self.policy, *beside))
+    def policies(self) -> tuple[AttestationPolicy, ...]:
+        """Policies that it may be appraised under, one after the other."""
+        update = None if self.in_turn else self.update
+        if update is None or self.seen.at >= update.until:
+            return (self.policy,)
+        return (self.policy, update.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict before it is stored; ``by_policy``: the quote itself was good."""
+
+    record: AppraisalRecord
+    quote: bytes | None
+    channel: Channel
+    by_policy: bool
+
+    @property
+    def passed(self) -> bool:
+        return self.record.outcome is Outcome.PASSED
 
 
 class Appraiser:
@@ -60,17 +78,28 @@ class Appraiser:
             KeylimeError: Keylime gave no verdict; nothing is stored.
             NotFound: The device is not bound (any more).
         """
-        with self._context.spans.span("appraisal", case.seen.guid.raw) as note:
-            record = self._appraised(case, actor)
-            note(verdict=record.outcome.value, policy=record.policy_name)
-            told = case.channel.value, record.outcome.value
-            self._context.meters.appraisals.labels(*told).inc()
-            return record
+        return self.keep(self.judge(case), actor)
 
-    def _appraised(self, case: Case, actor: str) -> AppraisalRecord:
+    def judge(self, case: Case) -> Judgement:
+        """Judge, and store nothing. Raises KeylimeError: there is no verdict."""
+        with self._context.spans.span("appraisal", case.seen.guid.raw) as note:
+            made = self._judged(case)
+            record = made.record
+            note(verdict=record.outcome.value, policy=record.policy_name)
+            return made
+
+    def keep(self, made: Judgement, actor: str) -> AppraisalRecord:
+        """Store a verdict. Raises NotFound: the device is not bound (any more)."""
+        self._context.stores.appraisals.add(made.record, actor, made.quote)
+        told = made.channel.value, made.record.outcome.value
+        self._context.meters.appraisals.labels(*told).inc()
+        return made.record
+
+    def _judged(self, case: Case) -> Judgement:
         failures, facts = self._own_checks(case)
         policy, judged = case.policy, Judged(failures=failures)
-        if facts is not None and not failures:
+        by_policy = facts is not None and not failures
+        if by_policy:
             policy, judged = self._held(case)
         failures = judged.failures
         if not case.pass_expected and not failures:
@@ -96,20 +125,20 @@ class Appraiser:
         )
         passed = verdict == Outcome.PASSED.value
         record = rows.appraisal_record(
-            appraisal, _lease(case, policy) if passed else None
+            appraisal, lease(policy, case.update, case.seen.at) if passed else None
         )
         # Kept if the TPM really said it: anybody could make up anything else.
         quote = None if facts is None else _kept(case.seen.evidence)
-        self._context.stores.appraisals.add(record, actor, quote)
-        return record
+        return Judgement(record, quote, case.channel, by_policy)
 
     def _held(self, case: Case) -> tuple[AttestationPolicy, Judged]:
         """Against the policy; in an update window, if that fails, the one before."""
-        judged, update = self._judge.judge(case.policy), case.update
-        if judged.passed or update is None or case.seen.at >= update.until:
-            return case.policy, judged
-        before = self._judge.judge(update.policy)
-        return (update.policy, before) if before.passed else (case.policy, judged)
+        first = self._judge.judge(case.policy)
+        for policy in () if first.passed else case.policies[1:]:
+            judged = self._judge.judge(policy)
+            if judged.passed:
+                return policy, judged
+        return case.policy, first
 
     def _own_checks(
         self, case: Case
@@ -133,13 +162,6 @@ class Appraiser:
             return None
         kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
         return Counters(*(number or 0 for number in kept))  # all four or none
-
-
-def _lease(case: Case, policy: AttestationPolicy) -> int:
-    """Not longer than the update window, if the verdict rests on that."""
-    if case.update is None or policy is not case.update.policy:
-        return policy.lease_seconds
-    return min(policy.lease_seconds, case.update.until - case.seen.at)
 
 
 def _kept(said: Evidence) -> bytes:

@@ -18,13 +18,15 @@ from attestation.keylime.drift import (
     compare,
 )
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.held import NO_LOGS
+from attestation.keylime.held import HeldTo
 from attestation.keylime.listing import KeylimeListing
-from onboarding.services import enrolment
+from attestation.keylime.results import Enrolment
+from onboarding.services import enrol_task, turns
 from onboarding.services.context import Context
 from onboarding.services.gate import Gate
-from onboarding.services.holding import not_carried, told
+from onboarding.services.holding import told
 from onboarding.services.keylime_link import KeylimeLink
+from onboarding.services.turns import Turn
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
 from ownership_vouchers.types import Guid
@@ -70,12 +72,13 @@ class DriftDesk:
 
     def look(self) -> Look:
         """Compare all that both know. Raises KeylimeError."""
-        expected = self._expected()
         lists = self._verifiers
+        enrolled = {k: v for one in lists for k, v in one.enrolled().items()}
+        expected = self._expected(enrolled)
         registered = lists[0].registered()
         asked = sorted(expected.keys() & registered)[:MAX_KEYS]
         found = Found(
-            {k: v for one in lists for k, v in one.enrolled().items()},
+            enrolled,
             registered,
             dict(self._keys(asked)),
             frozenset().union(*(one.runtime_policies() for one in lists)),
@@ -110,7 +113,7 @@ class DriftDesk:
     def _act(self, one: Drift) -> str:
         if one.kind in _ENROL:
             guid = Guid.parse(one.name).raw
-            enrolment.plan(self._context.stores, guid, self._context.now())
+            enrol_task.plan(self._context.stores, guid, self._context.now())
             return "planned"
         if one.kind in (DriftKind.STRANGE_REGISTRATION, DriftKind.OTHER_KEYS):
             self._client.unregister(one.name)
@@ -121,7 +124,7 @@ class DriftDesk:
             _remove(each, one)
         return "removed"
 
-    def _expected(self) -> dict[str, Expected]:
+    def _expected(self, enrolled: Mapping[str, Enrolment]) -> dict[str, Expected]:
         gate, found = Gate(self._context), dict[str, Expected]()
         bindings = self._context.stores.bindings
         pushing = bindings.enrolled_on(Channel.PUSH.value)
@@ -130,23 +133,18 @@ class DriftDesk:
                 situation = gate.situation(guid)
             except NotFound:
                 continue  # deleted meanwhile
-            binding, policy = situation.binding, situation.policy
+            binding, agent = situation.binding, str(Guid(guid))
             if binding is None:
                 continue
-            pcrs, more = None, NO_LOGS
             channel = Channel(binding.channel)
-            if channel is Channel.PUSH:
-                if policy is not None or self._context.stores.learnings.wanted(guid):
-                    pcrs, more = situation.held.pushed
-            elif policy is not None and not not_carried(policy, channel):
-                pcrs, more = policy.pcrs, told(policy)
-            if policy is not None and not policy.needs_logs:
-                more = NO_LOGS
-            names = frozenset({more.runtime_name}), frozenset({more.boot_name})
+            there = enrolled[agent].held_to if agent in enrolled else ""
+            now = turns.turn(situation.held, channel, instead=there)
+            wanted = self._context.stores.learnings.wanted(guid)
+            if now is None and channel is Channel.PUSH and wanted:
+                now = turns.SHOWS_ITSELF
+            known = [told(one) for one in turns.versions(situation.held, channel)]
             keys = binding.ek_public, binding.ak_public
-            found[str(Guid(guid))] = Expected(
-                pcrs, *keys, more.policy, *(one - {""} for one in names)
-            )
+            found[agent] = _expected(now, known, keys)
         return found
 
     def _keys(self, agents: Iterable[str]) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
@@ -154,6 +152,23 @@ class DriftDesk:
             entry = self._client.registered(agent)
             if entry is not None:
                 yield agent, (entry.ek_public, entry.ak_public)
+
+
+def _expected(
+    now: Turn | None, known: Iterable[HeldTo], keys: tuple[bytes, bytes]
+) -> Expected:
+    """What the verifier should have, and names of ``known`` that it may have."""
+    if now is None:
+        return Expected(None, *keys)
+    kept = _named(n for one in known for n in (one.runtime_name, one.boot_name))
+    names = _named((now.told.runtime_name,)), _named((now.told.boot_name,))
+    if not any(names):  # the PCRs say it all
+        return Expected(now.pcrs, *keys, kept=kept)
+    return Expected(now.pcrs, *keys, now.told.policy, *names, kept)
+
+
+def _named(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name)
 
 
 def _remove(verifier: KeylimeListing, stranger: Drift) -> None:

@@ -10,16 +10,14 @@ from itertools import islice
 from attestation.appraisal import Channel
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
-from onboarding.services import reconcile
+from onboarding.services import enrol_task, reconcile, turns
 from onboarding.services.context import Context
-from onboarding.services.enrol_task import KIND as KIND
-from onboarding.services.enrol_task import plan as plan
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate, Situation
-from onboarding.services.holding import Held
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.pull import enrol_pull, keep_named
 from onboarding.services.stores import Stores
+from onboarding.services.turns import Turn
 from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
 from ownership_vouchers.types import Guid
@@ -34,7 +32,7 @@ def plan_for(context: Context, guids: Iterable[bytes]) -> None:
     now, stores, waiting = context.now(), context.stores, iter(guids)
     while some := tuple(islice(waiting, SOME)):
         for guid in stores.bindings.enrolled_among(some, IN_VERIFIER):
-            plan(stores, guid, now)
+            enrol_task.plan(stores, guid, now)
             reconcile.plan(stores, guid, now)
 
 
@@ -52,7 +50,7 @@ class EnrolWork:
         until = None
         try:
             with self._context.spans.span("enrolment", guid.raw):
-                until = self._enrol(guid)
+                until = self._enrol(guid, enrol_task.instead(task.payload))
         except NotFound:
             pass
         except (KeylimeError, Problem) as error:
@@ -62,24 +60,26 @@ class EnrolWork:
         if until is None:
             tasks.done(task, worker)
         else:  # not, where something changed meanwhile: then it is due at once
-            tasks.again(task, worker, until + 1)
+            tasks.again(task, worker, until + 1, payload=b"")
 
-    def _enrol(self, guid: Guid) -> int | None:
+    def _enrol(self, guid: Guid, instead: str) -> int | None:
         """Enrol; return when what was enrolled ends, in an update window."""
         situation = self._gate.situation(guid.raw)
         if situation.binding is None or situation.device.guid != guid.raw:
             return None
-        if situation.binding.channel == Channel.PULL.value:
-            enrol_pull(self._context.stores, self._link, situation)
-            return None
-        enrol_push(self._context.stores, self._link, situation)
+        pull = situation.binding.channel == Channel.PULL.value
+        enrol = enrol_pull if pull else enrol_push
+        enrol(self._context.stores, self._link, situation, instead)
         held = situation.held
         return None if held.update is None else held.update.until
 
 
-def enrol_push(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
+def enrol_push(
+    stores: Stores, link: KeylimeLink, situation: Situation, instead: str = ""
+) -> None:
     """Have the verifier take the device's evidence, under what it is held to now.
 
+    ``instead`` is the digest of a version that is tried after the other one failed.
     Under no policy it is taken out there, to become stale, unless it was asked to show
     itself.
 
@@ -89,13 +89,15 @@ def enrol_push(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     agent, client = str(situation.guid), link.client
     client.unenrol(agent)
     binding, wanted = situation.binding, stores.learnings.wanted(situation.guid.raw)
-    if binding is None or (situation.policy is None and not wanted):
-        return
-    hold_push(stores, client, agent, binding.ak_public, situation.held)
+    now = turns.turn(situation.held, Channel.PUSH, situation.appraisal, instead)
+    if now is None and wanted:
+        now = turns.SHOWS_ITSELF
+    if binding is not None and now is not None:
+        hold_push(stores, client, agent, binding.ak_public, now)
 
 
 def hold_push(
-    stores: Stores, client: KeylimeClient, agent: str, ak_public: bytes, held: Held
+    stores: Stores, client: KeylimeClient, agent: str, ak_public: bytes, now: Turn
 ) -> None:
     """Have the verifier take an agent's evidence, with what it is judged by.
 
@@ -104,6 +106,5 @@ def hold_push(
     Raises:
         KeylimeError: It is not enrolled now; try again.
     """
-    pcrs, said = held.pushed
-    keep_named(stores, client, said)
-    client.enrol(agent, ak_public, pcrs, said)
+    keep_named(stores, client, now.told)
+    client.enrol(agent, ak_public, now.pcrs, now.told)

@@ -62,27 +62,60 @@ class Updating:
         return UpdateWindow(AssignedPolicy.of(self.policy), self.until)
 
 
-def told(policy: AttestationPolicy, update: Updating | None = None) -> HeldTo:
+def told(
+    policy: AttestationPolicy,
+    boots: MeasuredBoot | None = None,
+    *,
+    second: bool = False,
+) -> HeldTo:
     """What Keylime's verifier is told of a policy besides the PCRs.
 
-    In an update window either version's boots, as ``Held.verifier_pcrs``.
+    ``boots`` stand in place of its own. ``second``: another was tried just before, and
+    failed.
     """
-    boot, reference = policy.measured_boot, None
-    if boot is not None:
-        old = None if update is None else update.policy.measured_boot
-        reference = BootReference(policy.bank, _either(boot, old))
-    return HeldTo(policy.digest(), policy.runtime_policy or "", reference)
+    allowed = boots or policy.measured_boot
+    reference = None if allowed is None else BootReference(policy.bank, allowed)
+    return HeldTo(policy.digest(), policy.runtime_policy or "", reference, second)
 
 
-def _either(new: MeasuredBoot, old: MeasuredBoot | None) -> MeasuredBoot:
-    """Both versions' boots where that is one reference, else the new ones alone."""
-    if old is None:
-        return new
-    more = tuple(one for one in old.boots if one not in new.boots)
+def lease(policy: AttestationPolicy, update: Updating | None, at: int) -> int:
+    """Seconds for which a pass under ``policy`` at ``at`` holds; not above 0: for none.
+
+    Not longer than the update window, if the verdict rests on that.
+    """
+    if update is None or policy is not update.policy:
+        return policy.lease_seconds
+    return min(policy.lease_seconds, update.until - at)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What two versions allow together, PCR by PCR and boot by boot."""
+
+    pcrs: PcrPolicy
+    boots: MeasuredBoot | None
+
+
+def merged(new: AttestationPolicy, old: AttestationPolicy) -> Merged | None:
+    """The same PCRs with either version's values, and the boots of both.
+
+    None where that cannot be said in one: they differ in what may run, in which PCRs
+    they cover, or Keylime would be told more values of a PCR than it is to hold.
+    """
+    same = new.pcrs.keys() == old.pcrs.keys() and new.bank == old.bank
+    if not same or new.runtime_policy != old.runtime_policy:
+        return None
+    pcrs = {n: tuple(dict.fromkeys((*new.pcrs[n], *old.pcrs[n]))) for n in new.pcrs}
+    if any(len(one) > MAX_VALUES for one in pcrs.values()):
+        return None
+    one, other = new.measured_boot, old.measured_boot
+    if one is None or other is None:
+        return Merged(pcrs, None) if one is other else None
     try:
-        return MeasuredBoot((*new.boots, *more))
+        more = tuple(each for each in other.boots if each not in one.boots)
+        return Merged(pcrs, MeasuredBoot((*one.boots, *more)))
     except PolicyError:
-        return new
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +133,15 @@ class Held:
     update: Updating | None = None
 
     @property
-    def verifier_pcrs(self) -> PcrPolicy:
-        """What Keylime's verifier is told for a channel where it judges by itself.
+    def merged(self) -> Merged | None:
+        """Both versions in one, in an update window that allows it.
 
-        In an update window either version's values, PCR by PCR, if both pin the same
-        PCRs: ours is the stricter judgement of the two, which mixes no versions. Else,
-        or where Keylime would be told more values of a PCR than it is to hold, the
-        policy alone, so that such a device fails until it has the new image.
+        For a verdict that we reach anew: ours is the stricter of the two, and mixes no
+        versions.
         """
-        assert self.policy is not None  # noqa: S101 - asked for enrolled devices
-        pcrs = self.policy.pcrs
-        if self.update is None or self.update.policy.pcrs.keys() != pcrs.keys():
-            return pcrs
-        old = self.update.policy.pcrs
-        both = {n: tuple(dict.fromkeys((*pcrs[n], *old[n]))) for n in pcrs}
-        return both if all(len(one) <= MAX_VALUES for one in both.values()) else pcrs
-
-    @property
-    def pushed(self) -> tuple[PcrPolicy, HeldTo]:
-        """What the verifier is told on push: without a policy, to have the log shown.
-
-        With the log it asks for the PCRs that firmware and boot loader extend.
-        """
-        if self.policy is None:
-            return {}, HeldTo(boot=BootReference("sha256", None))
-        return self.verifier_pcrs, told(self.policy, self.update)
+        if self.policy is None or self.update is None:
+            return None
+        return merged(self.policy, self.update.policy)
 
     def asking(self, *, learn: bool) -> Asking:
         """What the device is to show, for all of it at once."""

@@ -11,6 +11,7 @@ from onboarding.protocol.env import OwnedVoucher, ServiceInfoLimits, To2OwnerEnv
 from onboarding.protocol.registry import TO2
 from onboarding.protocol.step import Effect, TakeOwnership
 from onboarding.services import (
+    enrol_task,
     enrolment,
     keylime_webhook,
     reconcile,
@@ -148,7 +149,7 @@ def part(context: Context) -> Part:
             rounds = reconcile_round.ReconcileRound(context, link)
             works[reconcile_round.KIND] = rounds.run
             reconcile_round.begin(context.stores, context.now())
-            works[enrolment.KIND] = enrolment.EnrolWork(context, gate, link).run
+            works[enrol_task.KIND] = enrolment.EnrolWork(context, gate, link).run
         try:
             async for _ in Orchestrator(context, works).run():
                 yield

@@ -2,22 +2,22 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.keylime.boot_probe import require_engine
 from attestation.keylime.boot_reference import NOT_JUDGED, NOT_LISTED, UNREADABLE
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.drift import same_policy
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.held import HeldTo, store_boots, store_runtime_policy
 from attestation.keylime.results import Failure, PullStatus
 from attestation.policy import AttestationPolicy
-from onboarding.services import rows
+from onboarding.services import enrol_task, rows, turns
 from onboarding.services.adoption import is_bound, refused, registered
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
-from onboarding.services.holding import held_under, not_carried, told
+from onboarding.services.holding import lease
 from onboarding.services.keylime_link import KeylimeLink, require_pull
 from onboarding.services.stores import Stores
 from onboarding.store.appraisals import AppraisalRecord, new_id
@@ -32,20 +32,12 @@ def keep_named(stores: Stores, client: KeylimeClient, held: HeldTo) -> None:
         store_runtime_policy(client, held, body)
 
 
-def require_judging(policy: AttestationPolicy, link: KeylimeLink) -> None:
-    """Have the verifier show that it judges event logs as we do, where that counts.
-
-    Raises:
-        KeylimeError: It does not.
-    """
-    if policy.measured_boot is not None:
-        require_engine(require_pull(link).client)
-
-
-def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
+def enrol_pull(
+    stores: Stores, link: KeylimeLink, situation: Situation, instead: str = ""
+) -> None:
     """Have the verifier call the device's agent, under the policy it is held to.
 
-    An update window is not for this channel: Keylime would mix its versions.
+    ``instead`` is the digest of a version that is tried after the other one failed.
 
     Raises:
         Problem: 409; the agent cannot be called. 403; it is not the bound one.
@@ -53,9 +45,8 @@ def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
     """
     pull, agent = require_pull(link), str(situation.guid)
     pull.unenrol(agent)
-    if situation.binding is None or situation.policy is None:
-        return
-    if not_carried(situation.policy, Channel.PULL):
+    now = turns.turn(situation.held, Channel.PULL, situation.appraisal, instead)
+    if situation.binding is None or now is None:
         return  # left to become stale
     entry = registered(link.client, agent)
     if not is_bound(situation.binding, entry):
@@ -67,11 +58,21 @@ def enrol_pull(stores: Stores, link: KeylimeLink, situation: Situation) -> None:
             "The agent has told the registrar no address and certificate.",
             remedy="Let it run in pull mode, with contact_ip and enable_agent_mtls.",
         )
-    policy, ak = situation.policy, situation.binding.ak_public
-    require_judging(policy, link)
-    said = told(policy)
-    keep_named(stores, pull.client, said)
-    pull.enrol(agent, ak, policy.pcrs, entry.contact, said)
+    if now.told.boot is not None:
+        require_engine(pull.client)
+    keep_named(stores, pull.client, now.told)
+    ak = situation.binding.ak_public
+    pull.enrol(agent, ak, now.pcrs, entry.contact, now.told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What is to be stored; ``mark`` tells one thing that was heard from another."""
+
+    policy: AttestationPolicy
+    at: int
+    mark: bytes
+    failures: tuple[AppraisalFailure, ...] = ()
 
 
 class PullWatch:
@@ -92,45 +93,65 @@ class PullWatch:
         Raises:
             KeylimeError: No answer, or none yet of the failure that it was told of.
         """
-        policy, agent = situation.policy, str(situation.guid)
-        if situation.binding is None or policy is None:
+        agent, held = str(situation.guid), situation.held
+        if situation.binding is None or held.policy is None:
             return None
         entry = self._link.client.registered(agent)
         if entry is not None and not is_bound(situation.binding, entry):
             said = "the registrar has other keys than were bound"
             found = (AppraisalFailure("pull.other-keys", said),)
-            return self._store(situation, found, self._context.now(), entry.ak_public)
+            heard = _Heard(held.policy, self._context.now(), entry.ak_public, found)
+            return self._store(situation, heard)
         status = require_pull(self._link).status(agent)
-        if (
-            status is None
-            or not held_under(policy, status.held_to)
-            or not same_policy(policy.pcrs, status.tpm_policy)
-        ):
+        known = turns.versions(held, Channel.PULL)
+        policy = None if status is None else turns.tried_in_full(known, status)
+        if status is None or policy is None:
             raise KeylimeError(f"{agent} is not enrolled under its policy")
-        if told is not None and not status.failed:
-            raise KeylimeError(f"{agent} is said to have failed, and has not yet")
-        mark = repr((status.failed, status.passed, status.last_received)).encode()
         if status.failed:
-            failure = _why(status)
-            if told is not None and failure.type == told.type == status.event:
-                failure = _named(failure, told)
-            return self._store(situation, (failure,), self._context.now(), mark)
-        if status.passed == 0 or status.last_passed is None:
-            return None  # Keylime calls it PASS from its enrolment on
-        require_judging(policy, self._link)
-        at = min(self._context.now(), int(status.last_passed.timestamp()))
-        return self._store(situation, (), at, mark)
+            return self._failed(situation, policy, status, told)
+        made = self._passed(situation, policy, status)
+        if told is not None:
+            raise KeylimeError(f"{agent} is said to have failed, and has not yet")
+        return made
 
-    def _store(
+    def _failed(
         self,
         situation: Situation,
-        failures: tuple[AppraisalFailure, ...],
-        at: int,
-        mark: bytes,
+        policy: AttestationPolicy,
+        status: PullStatus,
+        told: AppraisalFailure | None,
     ) -> AppraisalRecord | None:
-        policy = situation.policy
-        assert policy is not None  # noqa: S101 - looked at before
-        said = json.dumps([policy.digest(), bool(failures), mark.hex()]).encode()
+        """Store it, unless there is another version that it may pass under."""
+        known = turns.versions(situation.held, Channel.PULL)
+        other = turns.other(known, policy, status.event)
+        if other is not None and not turns.both_failed(status):
+            now, stores = self._context.now(), self._context.stores
+            enrol_task.plan_instead(stores, situation.guid.raw, other, now)
+            return None
+        failure = _why(status)
+        if told is not None and failure.type == told.type == status.event:
+            failure = _named(failure, told)
+        heard = _Heard(policy, self._context.now(), _mark(status), (failure,))
+        return self._store(situation, heard)
+
+    def _passed(
+        self, situation: Situation, policy: AttestationPolicy, status: PullStatus
+    ) -> AppraisalRecord | None:
+        if status.passed == 0 or status.last_passed is None:
+            return None  # Keylime calls it PASS from its enrolment on
+        if policy.measured_boot is not None:
+            require_engine(require_pull(self._link).client)
+        at = min(self._context.now(), int(status.last_passed.timestamp()))
+        holds = lease(policy, situation.held.update, at)
+        if holds <= 0:
+            return None  # the window in which it counted is over
+        return self._store(situation, _Heard(policy, at, _mark(status)), holds)
+
+    def _store(
+        self, situation: Situation, heard: "_Heard", holds: int | None = None
+    ) -> AppraisalRecord | None:
+        policy, failures = heard.policy, heard.failures
+        said = json.dumps([policy.digest(), bool(failures), heard.mark.hex()]).encode()
         evidence = hashlib.sha256(situation.guid.raw + said).hexdigest()
         last = self._last(situation, evidence)
         if last is not None and not _better(failures, last):
@@ -146,11 +167,9 @@ class PullWatch:
             policy.version,
             policy.digest(),
             evidence,
-            at,
+            heard.at,
         )
-        record = rows.appraisal_record(
-            appraisal, None if failures else policy.lease_seconds
-        )
+        record = rows.appraisal_record(appraisal, holds)
         self._context.stores.appraisals.add(record, "task:reconcile")
         told = Channel.PULL.value, record.outcome.value
         self._context.meters.appraisals.labels(*told).inc()
@@ -163,6 +182,10 @@ class PullWatch:
         except NotFound:
             return None
         return last if last.evidence_digest.hex() == evidence else None
+
+
+def _mark(status: PullStatus) -> bytes:
+    return repr((status.failed, status.passed, status.last_received)).encode()
 
 
 def _better(failures: tuple[AppraisalFailure, ...], last: AppraisalRecord) -> bool:

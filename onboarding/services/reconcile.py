@@ -6,18 +6,19 @@ is not good news, it lets the lease run out.
 
 import json
 import logging
+from dataclasses import dataclass
 
 from attestation.appraisal import AppraisalFailure, Channel
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence
-from attestation.keylime.results import Failure, PushAttestation
+from attestation.keylime.results import AgentStatus, Failure, PushAttestation
 from attestation.policy import AttestationPolicy
-from onboarding.services import enrol_task
+from onboarding.services import enrol_task, turns
 from onboarding.services.appraising import Appraiser, Case
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
-from onboarding.services.holding import Held
+from onboarding.services.holding import Held, lease
 from onboarding.services.judging import Judge, ListVerdict, Seen
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.learning import Learner
@@ -25,7 +26,7 @@ from onboarding.services.observing import Observer
 from onboarding.services.pull import PullWatch
 from onboarding.services.stores import Stores
 from onboarding.services.withdrawing import Withdrawals
-from onboarding.store.appraisals import Outcome
+from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
 from onboarding.store.tasks import Task
@@ -58,6 +59,19 @@ def _told(payload: bytes) -> AppraisalFailure | None:
         return None
     kind, message = json.loads(payload.removeprefix(TOLD))
     return AppraisalFailure(kind, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pushed:
+    """What was pushed, the policy that it was judged by, and the one beside that.
+
+    ``other`` is None where no two versions take turns; ``status`` is known if they do.
+    """
+
+    found: PushAttestation
+    policy: AttestationPolicy
+    other: AttestationPolicy | None = None
+    status: AgentStatus | None = None
 
 
 class ReconcileWork:
@@ -112,37 +126,42 @@ class ReconcileWork:
             return None
         if situation.policy is None:
             return binding.channel if self._show(guid, binding) else None
-        found = self._latest(guid, situation.policy)
-        if found is None or not (found.passed or found.failed):
+        pushed = self._latest(guid, situation.held)
+        if pushed is None or not (pushed.found.passed or pushed.found.failed):
             return None  # under way: the news may be of the one before
-        self._store(guid, binding, situation.held, found)
+        self._store(guid, binding, situation.held, pushed)
         return binding.channel
 
-    def _latest(self, guid: Guid, policy: AttestationPolicy) -> PushAttestation | None:
-        """The newest, if the verifier judged it by the policy; None if not.
+    def _latest(self, guid: Guid, held: Held) -> "_Pushed | None":
+        """The newest, if the verifier judged it by what the device is held to.
 
-        PCRs and event log we judge anew, the IMA list not, and no log comes that it was
-        not told to ask for: so it is asked what it holds the agent to, before and
-        after.
+        PCRs and event log we judge anew, the IMA list not, no log comes that it was not
+        told to ask for, and it alone knows which version's turn it was: so it is asked
+        what it holds the device to, before and after.
         """
         client, agent = self._link.client, str(guid)
-        if not policy.needs_logs:
-            return client.latest_attestation(agent)
+        known = turns.versions(held, Channel.PUSH)
+        if not known:
+            return None
+        if len(known) == 1 and not known[0].needs_logs:
+            found = client.latest_attestation(agent)
+            return None if found is None else _Pushed(found, known[0])
         before = client.status(agent)
         found = client.latest_attestation(agent)
         after = client.status(agent)
-        known = {"" if one is None else one.held_to for one in (before, after)}
-        return found if known == {policy.digest()} else None
+        if before is None or found is None or after is None:
+            return None
+        policy = turns.tried(known, before)
+        stayed = (before.held_to, before.second) == (after.held_to, after.second)
+        if policy is None or not stayed:
+            return None
+        return _Pushed(found, policy, turns.other(known, policy), after)
 
     def _store(
-        self,
-        guid: Guid,
-        binding: BindingRecord,
-        held: Held,
-        found: PushAttestation,
+        self, guid: Guid, binding: BindingRecord, held: Held, pushed: "_Pushed"
     ) -> None:
-        policy = held.policy
-        if found.quote is None or policy is None:
+        found, policy = pushed.found, pushed.policy
+        if found.quote is None:
             return
         evidence = Evidence.of_push(
             found.quote,
@@ -153,16 +172,32 @@ class ReconcileWork:
         )
         listed = _listed(found, policy)
         seen = Seen(guid, evidence, self._received_at(found), listed=listed)
-        case = Case(seen, binding, policy, Channel.PUSH, held.update, found.passed)
+        case = Case(
+            seen,
+            binding,
+            policy,
+            Channel.PUSH,
+            held.update,
+            found.passed,
+            in_turn=pushed.other is not None,
+        )
         # The channel does not say which PCR it was, nor that the PCRs quoted are
         # those it names; the stateless call, and our own checks, do.
         judge = Judge(self._context, self._link.client, seen)
         self._learn(judge)
-        if self._known(case):
+        if self._known(case) or lease(policy, held.update, seen.at) <= 0:
             return
-        record = Appraiser(self._context, judge).appraise(case, ACTOR)
-        if record.outcome is Outcome.FAILED:
+        appraiser = Appraiser(self._context, judge)
+        made = appraiser.judge(case)
+        failed = made.by_policy and not made.passed
+        instead = pushed.other if failed else None
+        if instead is not None and not self._both_failed(guid, pushed):
+            return self._instead(guid, instead)
+        appraiser.keep(made, ACTOR)
+        if made.record.outcome is Outcome.FAILED:
             self._withdrawals.review(guid.raw, ACTOR)
+        if instead is not None:  # it goes on pushing, and may yet be put right
+            self._instead(guid, instead)
         Observer(self._context, judge).observe(held, ACTOR)
 
     def _show(self, guid: Guid, binding: BindingRecord) -> bool:
@@ -190,13 +225,34 @@ class ReconcileWork:
         asked = learnings.get(guid.raw).asked_at
         return judge.seen.at >= asked and self._learner.keep(judge, ACTOR)
 
+    def _both_failed(self, guid: Guid, pushed: "_Pushed") -> bool:
+        """Whether this failure comes after one under the other version.
+
+        If the verifier passed it, and we did not, its count of passes says nothing.
+        """
+        status = pushed.status
+        if status is None or not status.second or pushed.found.failed:
+            return status is not None and turns.both_failed(status)
+        last = self._last(guid)
+        passed = last is not None and last.outcome is Outcome.PASSED
+        digest = pushed.policy.digest()
+        return last is None or not passed or last.policy_digest.hex() != digest
+
+    def _instead(self, guid: Guid, policy: AttestationPolicy) -> None:
+        stores, now = self._context.stores, self._context.now()
+        enrol_task.plan_instead(stores, guid.raw, policy, now)
+
     def _known(self, case: Case) -> bool:
-        try:
-            last = self._context.stores.appraisals.latest(case.seen.guid.raw)
-        except NotFound:
+        last = self._last(case.seen.guid)
+        if last is None or last.evidence_digest != case.seen.digest:
             return False
-        same_policy = last.policy_digest in case.policies
-        return same_policy and last.evidence_digest == case.seen.digest
+        return last.policy_digest.hex() in {one.digest() for one in case.policies}
+
+    def _last(self, guid: Guid) -> AppraisalRecord | None:
+        try:
+            return self._context.stores.appraisals.latest(guid.raw)
+        except NotFound:
+            return None
 
     def _received_at(self, found: PushAttestation) -> int:
         now = self._context.now()

@@ -14,7 +14,8 @@ from attestation.keylime.drift import DriftKind
 from attestation.keylime.http import admin_http
 from attestation.keylime.stack import KeylimeStack
 from onboarding.services.drift import DriftDesk
-from onboarding.services.enrolment import KIND, EnrolWork
+from onboarding.services.enrol_task import KIND
+from onboarding.services.enrolment import EnrolWork
 from tests.support.attester import Attester, register
 from tests.support.attesting import Attesting, attesting_device, measured
 from tests.support.databases import NewDatabase

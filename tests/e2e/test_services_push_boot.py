@@ -12,7 +12,7 @@ from attestation.keylime.stack import KeylimeStack
 from attestation.learning import Shown, draft
 from attestation.policy import AttestationPolicy
 from hw.kernel_logs import KernelLogs
-from onboarding.services import enrolment
+from onboarding.services import enrol_task, enrolment
 from onboarding.services.api.learning import post_learning
 from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import EnrolWork, enrol_push
@@ -51,7 +51,7 @@ class Booted:
         bench = self.pushing.bench
         enrolment.plan_for(bench.context, (bench.guid.raw,))
         tasks, now = bench.context.stores.tasks, bench.context.now()
-        for task in tasks.claim(enrolment.KIND, "test", now, 60):
+        for task in tasks.claim(enrol_task.KIND, "test", now, 60):
             work = EnrolWork(bench.context, bench.gate, self.pushing.link)
             work.run(task, "test")
 

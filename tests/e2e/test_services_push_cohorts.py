@@ -18,7 +18,7 @@ from attestation.keylime.results import AgentState
 from attestation.keylime.stack import KeylimeStack
 from attestation.policy import AttestationPolicy
 from onboarding.device.push import PushChannel
-from onboarding.services import enrolment, reconcile, rows
+from onboarding.services import enrol_task, enrolment, reconcile, rows
 from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import EnrolWork
 from onboarding.services.errors import Problem
@@ -102,7 +102,7 @@ def work(pushing: Pushing) -> int:
     """Do the enrolments that are due; return how many there were."""
     context, bench = pushing.bench.context, pushing.bench
     worker = EnrolWork(context, bench.gate, pushing.link)
-    due = context.stores.tasks.claim(enrolment.KIND, "test", context.now(), 60)
+    due = context.stores.tasks.claim(enrol_task.KIND, "test", context.now(), 60)
     for task in due:
         worker.run(task, "test")
     return len(due)
@@ -274,10 +274,10 @@ def test_a_change_in_the_midst_of_an_enrolment_is_not_put_off_to_the_windows_end
     pushing.enrol()
     context, bench = pushing.bench.context, pushing.bench
     tasks = context.stores.tasks
-    (task,) = tasks.claim(enrolment.KIND, "test", context.now(), 60)
-    enrolment.plan(context.stores, bench.guid.raw, context.now())
+    (task,) = tasks.claim(enrol_task.KIND, "test", context.now(), 60)
+    enrol_task.plan(context.stores, bench.guid.raw, context.now())
     EnrolWork(context, bench.gate, pushing.link).run(task, "test")
     assert (work(pushing), work(pushing)) == (1, 0)
-    planned = tasks.find(enrolment.KIND, bench.guid.raw.hex())
+    planned = tasks.find(enrol_task.KIND, bench.guid.raw.hex())
     assert planned is not None
     assert planned.due > context.now() + SECONDS / 2

@@ -13,8 +13,9 @@ from attestation.keylime.pki import Pki, ensure_pki
 from attestation.keylime.results import VerifierMode
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
-from onboarding.services import reconcile, reconcile_round
+from onboarding.services import enrol_task, reconcile, reconcile_round
 from onboarding.services.adoption import Adoption, Reported
+from onboarding.services.enrolment import EnrolWork
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.keylime_webhook import listener
 from onboarding.services.pull import enrol_pull
@@ -65,6 +66,7 @@ class PullSite:
         bench, stores = self.bench, self.bench.context.stores
         looks = ReconcileWork(bench.context, bench.gate, self.link)
         rounds = ReconcileRound(bench.context, self.link)
+        tells = EnrolWork(bench.context, bench.gate, self.link)
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             bench.clock.now = time.time()
@@ -76,6 +78,8 @@ class PullSite:
                 rounds.run(task, "test")
             for task in stores.tasks.claim(reconcile.KIND, "test", now, 60):
                 looks.run(task, "test")
+            for task in stores.tasks.claim(enrol_task.KIND, "test", now, 60):
+                tells.run(task, "test")
             try:
                 found = stores.appraisals.latest(bench.guid.raw)
             except NotFound:

@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import Request
 
 from attestation.appraisal import Channel
-from onboarding.services import enrolment, reconcile
+from onboarding.services import enrol_task, reconcile
 from onboarding.services.adoption import Adoption, Reported
 from onboarding.services.api.answers.devices import AgentOut
 from onboarding.services.api.auth import Caller, Ctx, actor, needs
@@ -70,8 +70,8 @@ def put_agent(
     enrol(context.stores, link, situation)
     now = context.now()
     context.stores.devices.enrolled(raw, channel.value, who, now)
-    if channel is Channel.PUSH and situation.held.update is not None:
-        enrolment.plan(context.stores, raw, now)  # which plans its end, too
+    if situation.held.update is not None:
+        enrol_task.plan(context.stores, raw, now)  # which plans its end, too
     reconcile.plan(context.stores, raw, now)
     return {
         "guid": guid_text(raw),

@@ -10,7 +10,7 @@ from attestation.appraisal import Channel
 from attestation.device_identity import BoundIdentity, IdentityClass
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.factory_identity import RegisteredIdentity
-from onboarding.services import enrolment, reconcile
+from onboarding.services import enrol_task, enrolment, reconcile, turns
 from onboarding.services.context import Context
 from onboarding.services.device_api.readiness import enrolling
 from onboarding.services.device_api.requests import DeviceCall, take_bytes, take_text
@@ -76,11 +76,12 @@ class PushEnrolment:
         client.unenrol(agent)
         held, raw = standing.held, call.guid.raw
         now, stores = self._context.now(), self._context.stores
-        enrolment.hold_push(stores, client, agent, binding.ak_public, held)
+        first = turns.turn(held, Channel.PUSH) or turns.SHOWS_ITSELF
+        enrolment.hold_push(stores, client, agent, binding.ak_public, first)
         stores.devices.enrolled(raw, Channel.PUSH.value, call.actor, now)
         reconcile.plan(stores, raw, now)
         if held.update is not None:  # and again at its end, which the task plans
-            enrolment.plan(stores, raw, now)
+            enrol_task.plan(stores, raw, now)
         return {"agent_id": agent, "enrolled": True}
 
     def _promise(self, call: DeviceCall) -> str:

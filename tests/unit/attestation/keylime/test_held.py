@@ -13,6 +13,7 @@ from attestation.keylime.held import (
     HeldTo,
     enrolment_body,
     read_policy,
+    read_second,
     store_boots,
     store_runtime_policy,
 )
@@ -111,6 +112,14 @@ def test_an_enrolment_names_both_policies_and_the_digest_comes_back() -> None:
 @pytest.mark.parametrize("said", ["", "{}", "[]", "x", '{"policy": 7}'])
 def test_metadata_of_others_names_no_policy(said: str) -> None:
     assert read_policy(Answer("meta_data", said)) == ""
+
+
+def test_an_enrolment_says_that_another_was_tried_before_it() -> None:
+    second = HeldTo("ab" * 32, second=True)
+    for held, said in ((HELD, False), (second, True)):
+        body = enrolment_body(b"ak", {7: ("ab" * 32,)}, held)
+        assert read_second(Answer("meta_data", body["metadata"])) is said
+    assert not read_second(Answer("meta_data", '{"second": "yes"}'))
 
 
 def test_a_list_that_was_not_asked_for_is_not_missed() -> None:
