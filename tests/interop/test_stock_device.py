@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from attestation.keylime.boot_reference import NOT_LISTED
 from attestation.keylime.credential_blob import auth_tag
 from attestation.keylime.results import VerifierMode
 from attestation.keylime.settings import StackOptions
@@ -23,6 +24,13 @@ from hw.public_area import PublicArea
 from hw.swtpm import ek_ca_certificates
 from onboarding.device.workload import Change
 from tests.support.attester import Attester, register
+from tests.support.boot_logs import recorded_log
+from tests.support.booted import (
+    BOOT,
+    NAME,
+    learnt_policy,
+    with_another_command_line,
+)
 from tests.support.interop.go_peers import GoPeers
 from tests.support.interop.services import Trade, trading, wait_for
 from tests.support.interop.stock_device import (
@@ -33,6 +41,7 @@ from tests.support.interop.stock_device import (
 )
 from tests.support.keylime_stack import require_keylime
 from tests.support.pushing import outsider
+from tests.support.replayed_boot import measure
 
 if TYPE_CHECKING:
     from tests.support.swtpm import MakeSoftwareTpm
@@ -105,7 +114,8 @@ def pull(
             "pcrs": {PCR: [chip.value]},
         }
         owner.call("POST", "/policies", golden)
-        owner.call("POST", "/policies", {**golden, "pcrs": {PCR: ["ab" * 32]}})
+        for boot in (learnt_policy(), with_another_command_line()):
+            owner.call("POST", "/policies", {**boot.to_json(), "kind": "attestation"})
         files = [{"path": "app.container", "text": "[Container]\n"}]
         manifest = {"name": "app", "version": 1, "kind": "quadlet", "files": files}
         owner.call("POST", "/manifests", manifest)
@@ -121,7 +131,7 @@ def booted(tcti: str) -> Chip:
     from hw.tpm import Tpm
 
     with Tpm(tcti) as tpm:
-        tpm.extend(PCR, b"what booted")
+        measure(tpm, recorded_log(BOOT))
         ek = PublicArea.from_bytes(tpm.endorsement_key().public)
         return Chip(tcti, key_digest(ek.key).hex(), tpm.read_pcrs("sha256", [PCR])[PCR])
 
@@ -160,6 +170,11 @@ def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
         trade.reached(str(device.guid), "attested")
         (first, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
         assert (first["channel"], first["compared"]) == ("pull", [f"pcr:sha256:{PCR}"])
+        under_boots(trade, path, 1)
+        (why, *_) = under_boots(trade, path, 2)["failures"]
+        assert why["type"] == NOT_LISTED
+        under_boots(trade, path, 1)
+        trade.reached(str(device.guid), "attested")
         gate = device.workload(client, trade)
         assert gate.sync().change is Change.APPLIED
         trade.reached(str(device.guid), "released")
@@ -174,16 +189,23 @@ def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
         assert trade.reached(str(device.guid), "withdrawn")["removal"] == "proven"
 
 
-def failed_for(trade: Trade, path: str) -> dict[str, Any]:
-    """Why a device failed: a policy's change may take its workload back before that."""
+def under_boots(trade: Trade, path: str, version: int) -> dict[str, Any]:
+    """Hold it to a policy of its boot's events; the first verdict under that."""
+    chosen = {"policy": NAME, "version": version}
+    before = trade.owner.call("GET", f"{path}/appraisals")["items"][0]["id"]
+    trade.owner.call("PUT", f"{path}/policy", chosen)
     found: list[dict[str, Any]] = []
 
-    def told() -> bool:
-        listed = trade.owner.call("GET", f"{path}/appraisals")["items"]
-        found.extend(why for one in listed for why in one["failures"])
+    def judged() -> bool:
+        (newest, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
+        if newest["id"] != before and newest["policy_version"] == version:
+            found.append(newest)
         return bool(found)
 
-    wait_for(told, lambda: "no appraisal has failed")
+    wait_for(judged, lambda: f"nothing under {chosen}")
+    passed = version == 1
+    assert found[0]["verdict"] == ("passed" if passed else "failed"), found
+    assert (f"boot:sha256:{PCR}" in found[0]["compared"]) is passed
     return found[0]
 
 
@@ -243,8 +265,8 @@ def test_its_agent_calls_the_verifier_and_its_workload_is_released_and_taken_bac
         gate = device.workload(client, trade)
         assert gate.sync().change is Change.APPLIED
         trade.reached(str(device.guid), "released")
-        trade.owner.call("PUT", f"{path}/policy", {"policy": "golden", "version": 2})
+        under_boots(trade, path, 1)
+        (why, *_) = under_boots(trade, path, 2)["failures"]
+        assert 'the policy has kernel command line: "quiet"' in why["message"]
         trade.reached(str(device.guid), "failed", "withdrawn")
-        failure = failed_for(trade, path)
-        assert f"PCR {PCR} holds another value" in failure["message"]
         assert gate.sync().change is Change.REMOVED

@@ -19,6 +19,7 @@ from attestation.keylime.http import device_http
 from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.push_ports import TpmPort
 from attestation.keylime.settings import KeylimeSettings
+from hw.kernel_logs import KernelLogs
 from hw.tpm import Tpm
 from onboarding.device.push import boot_time
 from tests.support.attester import Attester, register
@@ -43,6 +44,7 @@ def main() -> None:
 def _be_called(attester: Attester, said: dict[str, str]) -> None:
     home = Path(os.environ["KEYLIME_DIR"])
     agent = PullAgent(attester, Path(said["trusted_client_ca"]), home)
+    agent.booted = _log().read_bytes()
     agent.register(_registrar(said), said["uuid"])
     signal.pause()
 
@@ -67,6 +69,7 @@ def _call(attester: Attester, said: dict[str, str]) -> None:
             port,
             uuid,
             boot_time(),
+            KernelLogs(uefi=_log(), ima=Path(os.devnull)),
         )
         while True:
             try:
@@ -78,6 +81,10 @@ def _call(attester: Attester, said: dict[str, str]) -> None:
 
 def _registrar(said: dict[str, str]) -> str:
     return f"http://{said['registrar_ip']}:{said['registrar_port']}"
+
+
+def _log() -> Path:
+    return Path(os.environ["KEYLIME_AGENT_MEASUREDBOOT_ML_PATH"])
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -34,6 +34,8 @@ from onboarding.device.owner_api import OwnerApi
 from onboarding.device.workload import WorkloadGate
 from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
+from tests.support.boot_logs import recorded_log
+from tests.support.booted import BOOT
 from tests.support.interop.go_client import COMPLETE, GoClient
 from tests.support.interop.services import POLL_SECONDS, SECONDS, Trade
 
@@ -76,7 +78,8 @@ PUSHING = Agent(
 class StockDevice:
     """One device; its FDO keys are in a file, its agent's in the TPM at ``tcti``.
 
-    ``home`` is where its ``/etc/keylime`` and the rest of its agent's files are.
+    Its firmware left the recorded log. ``home`` is where its ``/etc/keylime`` and the
+    rest of its agent's files are.
     """
 
     client: GoClient
@@ -163,6 +166,7 @@ class StockDevice:
             "KEYLIME_AGENT_CONFIG": str(self.home / "agent.conf.d/90-owner.conf"),
             "KEYLIME_DIR": str(self.home),
             "KEYLIME_AGENT_RUN_AS": "",
+            "KEYLIME_AGENT_MEASUREDBOOT_ML_PATH": str(self.home / "booted"),
             "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_INITIAL_DELAY": "500",  # ms
             "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_MAX_DELAY": "1000",
             "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_MAX_RETRIES": "200",
@@ -197,6 +201,7 @@ def stock_device(
     """A device that was not made yet; its agent ends with the block."""
     home = directory / "keylime"
     (home / "agent.conf.d").mkdir(parents=True)
+    (home / "booted").write_bytes(recorded_log(BOOT))
     client = GoClient.new(program, directory, "ec256")
     device = StockDevice(client, home, tcti, agent)
     try:
