@@ -101,7 +101,9 @@ def open_database(settings: Settings) -> Database:
     def whole(url: str) -> str:
         return make_url(url).set(password=password).render_as_string(False)
 
-    return Database(whole(settings.database_url), None if runs is None else whole(runs))
+    if runs is not None and runs.startswith("postgresql"):
+        runs = whole(runs)
+    return Database(whole(settings.database_url), runs)
 
 
 def open_context(settings: Settings, clock: Callable[[], float] = time.time) -> Context:

@@ -54,8 +54,8 @@ class ServiceSettings(BaseSettings):
     runs_url: str | None = Field(
         default=None,
         repr=False,
-        description="where protocol runs are kept, which need not survive a crash;"
-        " beside the database if not said",
+        description="where protocol runs are kept, which need not survive a crash:"
+        " `file:///path`, or PostgreSQL as above; beside the database if not said",
     )
     min_free_mib: int = Field(
         default=16,

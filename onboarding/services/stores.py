@@ -38,7 +38,7 @@ from onboarding.store.quotes import QuoteStore
 from onboarding.store.registrations import RegistrationStore
 from onboarding.store.releases import ReleaseStore
 from onboarding.store.reports import ReportStore
-from onboarding.store.runs import RunStore
+from onboarding.store.runs import RunStore, run_store
 from onboarding.store.runtime_policies import RuntimePolicyStore
 from onboarding.store.rv_servers import RvServerStore
 from onboarding.store.sessions import SessionStore
@@ -136,7 +136,7 @@ class Stores:
             RegistrationStore(database),
             ReleaseStore(database),
             ReportStore(database),
-            RunStore(database),
+            run_store(database),
             RuntimePolicyStore(database),
             RvServerStore(database),
             SessionStore(database),

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlmodel import Field
 
-from onboarding.store.tables import Base, maybe_seconds, seconds
+from onboarding.store.tables import ONE_TREE, Base, maybe_seconds, seconds
 
 
 class ApiKeyRow(Base, table=True):
@@ -68,3 +68,14 @@ class WebhookDeliveryRow(Base, table=True):
     tried_at: int | None = maybe_seconds()
     status: int | None = None
     error: str | None = None
+
+
+class SessionRow(Base, table=True):
+    """Who is logged in to the console, by the digest of a secret."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_key_id", "key_id", "seen"), ONE_TREE)
+    session: bytes = Field(primary_key=True)
+    key_id: str
+    begun: int = seconds()
+    seen: int = seconds()

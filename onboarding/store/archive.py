@@ -18,7 +18,7 @@ BATCH = 500
 # Alembic's own, what is worth nothing elsewhere (tokens, and runs under way), and
 # devices' logs, which they send again.
 LOGS = frozenset({"ima_lists", "ima_parts", "boot_logs"})
-LEFT_OUT = frozenset({"alembic_version", "server_keys"}) | runs_schema.NAMES | LOGS
+LEFT_OUT = LOGS | runs_schema.NAMES | {"alembic_version", "server_keys", "sessions"}
 
 Row = tuple[object, ...]
 

@@ -1,8 +1,8 @@
 """One database: its engine for people, its plain connections for messages.
 
 Main data is durable (SQLite: WAL, synchronous=FULL). Runs, which a device can
-simply start again, live apart and without fsync: a SQLite file of their own,
-or UNLOGGED tables on PostgreSQL.
+simply start again, live apart and without fsync: in a file of their own, or in
+UNLOGGED tables on PostgreSQL.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,11 @@ from onboarding.store.errors import (
 )
 from onboarding.store.events import Event, append
 from onboarding.store.room import room_fault
+from onboarding.store.runs_file import RunsFile, file_of_this_boot
 from onboarding.store.sqlite import SqliteConnection, WriteTurn
 
 _WRITE = "vouchgate_write"
+_FILE = "file:///"
 
 
 class Writing:
@@ -53,8 +55,8 @@ class Database:
 
     Args:
         url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
-        runs_url: Where runs live. By default a file beside the SQLite file, or
-            the same PostgreSQL database.
+        runs_url: Where runs live: ``file:///path``, or PostgreSQL. By default a file
+            beside the SQLite file, or the same PostgreSQL database.
 
     Raises:
         StoreUnavailable: The URL is of neither kind, or a file cannot be made.
@@ -62,15 +64,10 @@ class Database:
 
     def __init__(self, url: str, runs_url: str | None = None) -> None:
         main = _parse(url)
-        runs = _parse(runs_url) if runs_url else main
         self.is_postgres = _is_postgres(main)
-        self._runs_are_postgres = _is_postgres(runs)
         self._turn: Turn = nullcontext if self.is_postgres else WriteTurn()
         self.direct = _direct(main, self._turn, durable=True)
-        if self._runs_are_postgres:
-            self.runs = _direct(runs, nullcontext, durable=False)
-        else:
-            self.runs = _direct(_of_this_boot(runs), WriteTurn(), durable=False)
+        self.runs = _runs(main, runs_url)
         self._path = None if self.is_postgres else _path(main)
         self._engine = _engine(main)
         self._writing = self._engine.execution_options(**{_WRITE: True})
@@ -85,7 +82,8 @@ class Database:
         if not self.is_current():
             with self.rebuilding() as connection:
                 schema.upgrade(connection)
-        runs_schema.create(self.runs, unlogged=self._runs_are_postgres)
+        if isinstance(self.runs, Direct):
+            runs_schema.create(self.runs)
         configure_mappers()  # else whoever comes first waits for it
 
     def is_current(self) -> bool:
@@ -200,20 +198,23 @@ def _path(url: URL) -> Path:
     return Path(str(url.database)).absolute()
 
 
-def _of_this_boot(url: URL) -> URL:
-    # Without fsync only a power cut can leave a broken file, so no file of an
-    # earlier boot is ever opened again.
-    path = runs_schema.file_of_this_boot(_path(url))
-    return url.set(database=str(path))
+def _runs(main: URL, told: str | None) -> Direct | RunsFile:
+    """Where runs are; no file of an earlier boot is opened, which may be torn."""
+    if told is not None and told.startswith(_FILE):
+        return RunsFile(file_of_this_boot(Path("/", told.removeprefix(_FILE))))
+    if told is None and not _is_postgres(main):
+        return RunsFile(file_of_this_boot(_path(main)))
+    url = main if told is None else _parse(told)
+    if not _is_postgres(url):
+        raise StoreUnavailable("runs are kept in file:///path, or on PostgreSQL")
+    return _direct(url, nullcontext, durable=False)
 
 
 def _direct(url: URL, turn: Turn, *, durable: bool) -> Direct:
     if not _is_postgres(url):
         path = _path(url)
         sqlite_files.prepare_file(path)
-        return Direct(
-            partial(SqliteConnection.open, path, "FULL" if durable else "OFF"), turn
-        )
+        return Direct(partial(SqliteConnection.open, path, "FULL"), turn)
     from onboarding.store.postgres import PreparedConnection
 
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)

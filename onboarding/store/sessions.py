@@ -1,7 +1,6 @@
 """Who is logged in: sessions of people in the console, by the digest of a secret.
 
-Beside the runs and not fsynced: a session that is lost means to log in again. What
-is stored opens nothing, for it is the SHA-256 of what the browser holds.
+What is stored opens nothing, for it is the SHA-256 of what the browser holds.
 """
 
 from dataclasses import dataclass
@@ -12,16 +11,16 @@ from onboarding.store.direct import Sql
 KEPT_PER_KEY = 20
 
 _BEGIN = Sql(
-    "INSERT INTO sessions_1 (session, key_id, begun, seen) VALUES (?, ?, ?, ?) "
+    "INSERT INTO sessions (session, key_id, begun, seen) VALUES (?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
 )
-_FIND = Sql("SELECT key_id, begun, seen FROM sessions_1 WHERE session = ?")
-_SEEN = Sql("UPDATE sessions_1 SET seen = ? WHERE session = ? AND seen < ?")
-_END = Sql("DELETE FROM sessions_1 WHERE session = ?")
-_PRUNE = Sql("DELETE FROM sessions_1 WHERE begun <= ? OR seen <= ?")
+_FIND = Sql("SELECT key_id, begun, seen FROM sessions WHERE session = ?")
+_SEEN = Sql("UPDATE sessions SET seen = ? WHERE session = ? AND seen < ?")
+_END = Sql("DELETE FROM sessions WHERE session = ?")
+_PRUNE = Sql("DELETE FROM sessions WHERE begun <= ? OR seen <= ?")
 _FEWER = Sql(
-    "DELETE FROM sessions_1 WHERE key_id = ? AND session NOT IN (SELECT session "
-    "FROM sessions_1 WHERE key_id = ? ORDER BY seen DESC, session LIMIT ?)"
+    "DELETE FROM sessions WHERE key_id = ? AND session NOT IN (SELECT session "
+    "FROM sessions WHERE key_id = ? ORDER BY seen DESC, session LIMIT ?)"
 )
 
 
@@ -38,7 +37,7 @@ class SessionStore:
     """Sessions by digest. Times are seconds since 1970."""
 
     def __init__(self, database: Database) -> None:
-        self._direct = database.runs
+        self._direct = database.direct
 
     def begin(self, digest: bytes, key_id: str, now: int) -> None:
         """Open a session; of those of one key, the newest 20 stay."""

@@ -46,7 +46,7 @@ class Services:
     Args:
         postgres: Where each service gets a database of its own; None: SQLite files.
         roles: Those that are started.
-        local_runs: Runs are in SQLite files, whatever the database is.
+        local_runs: Runs are in files, whatever the database is.
         more: Further settings of each, by the names of the environment.
     """
 
@@ -153,7 +153,7 @@ class Services:
             "VOUCHGATE_PORT_FILE": str(port_file),
         }
         if self._local_runs:
-            settings["VOUCHGATE_RUNS_URL"] = f"sqlite:///{place / 'runs.db'}"
+            settings["VOUCHGATE_RUNS_URL"] = f"file://{place / 'runs'}"
         if role == "owner":
             settings["VOUCHGATE_DOWNLOADS"] = self._download()
         return settings

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
 from onboarding.store.database import Database
 from onboarding.store.direct import Direct, Sql, Value
@@ -107,7 +108,8 @@ def test_a_connection_that_the_server_ended_is_not_used_again(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
-    database.runs.rows(end)
+    with database.session() as session:
+        session.execute(text(end.postgres))
     with pytest.raises(StoreUnavailable):
         direct.rows(ALL)
     assert direct.rows(ALL) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from onboarding.store.database import Database
-from onboarding.store.runs import RunStore
+from onboarding.store.runs import RunStore, run_store
 from tests.support.store_records import NOW, race
 
 RUN = b"run id 16 bytes!"
@@ -12,7 +12,7 @@ EXPIRES = NOW + 600
 
 @pytest.fixture
 def runs(database: Database) -> RunStore:
-    return RunStore(database)
+    return run_store(database)
 
 
 def test_a_run_that_began_is_loaded_as_it_was_sealed(runs: RunStore) -> None:
@@ -100,3 +100,12 @@ def test_only_live_runs_are_counted(runs: RunStore) -> None:
     runs.finish(b"two", 64)
     assert runs.live(NOW) == 2
     assert runs.live(EXPIRES) == 0
+
+
+def test_any_number_that_expired_is_forgotten(runs: RunStore) -> None:
+    for number in range(1203):
+        name = number.to_bytes(2, "big")
+        runs.begin(name, 64, b"state", NOW) if number % 2 else runs.spend(name, NOW)
+    assert runs.prune(NOW - 1) == 0
+    assert runs.prune(NOW) == 1203
+    assert runs.live(0) == runs.prune(EXPIRES) == 0

@@ -14,21 +14,21 @@ from sqlalchemy import create_engine, inspect, text
 
 from onboarding.store import schema
 from onboarding.store.database import Database
-from onboarding.store.direct import Sql
+from onboarding.store.direct import Direct, Sql
 from onboarding.store.errors import StoreUnavailable
-from onboarding.store.runs import RunStore
+from onboarding.store.runs import run_store
+from onboarding.store.runs_schema import NAMES
 from tests.support.all_tables import METADATA
 from tests.support.store_records import race
 
-RUN_TABLES = {"runs_1", "sessions_1", "spent_1"}
 OF_SQLITE = {"ix_devices_words"}
 _OPEN = """
 import sys
 from onboarding.store.database import Database
-from onboarding.store.runs import RunStore
+from onboarding.store.runs import run_store
 database = Database(sys.argv[1])
 database.migrate()
-print(RunStore(database).spend(b"one token", 2_000_000_000))
+print(run_store(database).spend(b"one token", 2_000_000_000))
 database.close()
 """
 
@@ -39,7 +39,7 @@ def differences(url: str) -> list[object]:
     options = {
         "compare_type": True,
         "compare_server_default": True,
-        "include_name": lambda name, kind, _: kind != "table" or name not in RUN_TABLES,
+        "include_name": lambda name, kind, _: kind != "table" or name not in NAMES,
         # Alembic asks for an index where its model says that there is none.
         "include_object": lambda _one, name, *_: (
             engine.dialect.name == "sqlite" or name not in OF_SQLITE
@@ -134,8 +134,7 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
 
 
 def test_run_tables_are_not_fsynced_on_postgresql(database: Database) -> None:
-    if not database.is_postgres:
-        assert database.runs.one(Sql("PRAGMA synchronous")) == (0,)
+    if not isinstance(database.runs, Direct):
         assert database.direct.one(Sql("PRAGMA synchronous")) == (2,)
         return
     kind = Sql("SELECT relpersistence::text FROM pg_class WHERE relname = ?")
@@ -151,7 +150,7 @@ def test_a_pool_recovers_when_the_server_drops_its_connections(
 ) -> None:
     if not database.is_postgres:
         pytest.skip("SQLite has no server that could drop a connection")
-    runs = RunStore(database)
+    runs = run_store(database)
     assert runs.live(0) == 0
     with database.session() as session:
         session.execute(

@@ -10,7 +10,7 @@ from onboarding.protocol.step import Send
 from onboarding.services.fdo_front import MAX_BODY
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.store.database import Database
-from onboarding.store.runs import RunStore
+from onboarding.store.runs import run_store
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from onboarding.wire.to2 import HelloDevice
@@ -149,7 +149,7 @@ def test_an_entry_may_be_asked_for_twice(fdo_chain: Chain) -> None:
 def test_a_flood_of_hellos_stores_nothing(fdo_chain: Chain) -> None:
     device = fdo_chain.bought()
     database = Database(fdo_chain.owner_settings.database_url)
-    runs = RunStore(database)
+    runs = run_store(database)
     before = runs.live(0), runs.prune(0)
     hello = device.to2().start()
     wire = Wire.to(fdo_chain.owner.url)

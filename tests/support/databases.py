@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from onboarding.store import runs_schema
 from onboarding.store.database import Database
-from onboarding.store.direct import Sql
+from onboarding.store.direct import Direct, Sql
 from onboarding.store.events import GENESIS
 from onboarding.store.tables import EventHeadRow
 from tests.support.all_tables import METADATA
@@ -167,5 +168,6 @@ def _empty(database: Database) -> None:
         for table in reversed(METADATA.sorted_tables):
             writing.session.execute(table.delete())
         writing.session.add(EventHeadRow(id=1, seq=0, digest=GENESIS))
-    for name in ("runs_1", "sessions_1", "spent_1"):
-        database.runs.count(Sql(f"DELETE FROM {name}"))  # noqa: S608 - our own tables
+    if isinstance(database.runs, Direct):
+        for name in runs_schema.NAMES:
+            database.runs.count(Sql(f"DELETE FROM {name}"))  # noqa: S608 - our own tables

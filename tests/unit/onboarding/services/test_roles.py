@@ -14,7 +14,7 @@ from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.roles import FdoRole
 from onboarding.services.tracing import Tracer
 from onboarding.store.database import Database
-from onboarding.store.runs import RunStore
+from onboarding.store.runs import RunStore, run_store
 from onboarding.store.server_keys import ServerKeys
 from onboarding.store.traces import Trace, TraceStore
 from onboarding.wire.error import ErrorMessage
@@ -109,7 +109,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
     database.migrate()
-    runs = RunStore(database)
+    runs = run_store(database)
     traces = TraceStore(database)
     tracers: list[Tracer] = []
     committed: list[Effect] = []

@@ -9,6 +9,8 @@ from onboarding.store.database import Database
 from onboarding.store.device_tables import DeviceGuidRow
 from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, StoreUnavailable
+from onboarding.store.runs import run_store
+from onboarding.store.runs_file import RunsFile
 
 
 def modes(directory: Path) -> dict[str, int]:
@@ -24,7 +26,7 @@ def test_every_file_is_ours_alone(tmp_path: Path) -> None:
     database.migrate()
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert set(modes(directory).values()) == {0o600}
-    assert len(modes(directory)) == 6  # two databases, each with WAL and index
+    assert len(modes(directory)) == 5  # with WAL and index; runs, and their lock
     database.close()
 
 
@@ -38,14 +40,30 @@ def test_the_main_file_is_durable_and_checked(sqlite_database: Database) -> None
     assert found == 2
 
 
-def test_runs_have_a_file_of_their_own(sqlite_database: Database) -> None:
-    tables = Sql("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    assert sqlite_database.runs.rows(tables) == [
-        ("runs_1",),
-        ("sessions_1",),
-        ("spent_1",),
-    ]
-    assert ("runs_1",) not in sqlite_database.direct.rows(tables)
+def test_runs_have_a_file_of_their_own(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    assert isinstance(sqlite_database.runs, RunsFile)
+    path = sqlite_database.runs.path
+    assert path.parent == tmp_path
+    assert path.name.startswith("main.db.runs-")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert run_store(sqlite_database).begin(b"run", 0, b"state", 1)
+    assert b"state" in path.read_bytes()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/runs", "file://{}/runs/no/\0"])
+def test_runs_are_refused_a_place_that_is_none(tmp_path: Path, url: str) -> None:
+    with pytest.raises(StoreUnavailable):
+        Database(f"sqlite:///{tmp_path}/main.db", url.format(tmp_path))
+
+
+def test_runs_are_kept_where_they_were_told(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/main.db", f"file://{tmp_path}/a/runs")
+    database.close()
+    names = [one.name for one in (tmp_path / "a").iterdir()]
+    assert len(names) == 2
+    assert all(name.startswith("runs.runs-") for name in names)
 
 
 def test_the_runs_of_an_earlier_boot_are_removed(tmp_path: Path) -> None:
