@@ -4,10 +4,14 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from itertools import islice
 
+from attestation.appraisal import Channel
 from attestation.cohort import Cohort, claims
 from onboarding.services import rows
 from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.holding import not_carried
 from onboarding.store.appraisals import Outcome
 from onboarding.store.observations import Member
 
@@ -25,6 +29,7 @@ class Standing(StrEnum):
     CONTESTED = "contested"  # another cohort enforces another policy on it
 
 
+SOME = 500  # devices asked for at once
 _IN_THE_WAY = (Standing.WOULD_FAIL, Standing.CONTESTED, Standing.NOT_SEEN)
 
 
@@ -65,6 +70,31 @@ def preview(context: Context, cohort: Cohort, limit: int = MAX_LISTED) -> Previe
                 listed[standing].append(one)
     found = tuple((kind, one) for kind in _IN_THE_WAY for one in listed[kind])
     return Preview(cohort, counts, found[:limit], said.hexdigest())
+
+
+def require_carried(context: Context, cohort: Cohort, version: int) -> None:
+    """Refuse to enforce what devices of the cohort could never show.
+
+    Raises:
+        Problem: 409; says how many they are, and what of the policy it is.
+        NotFound: The policy is not there.
+    """
+    stores = context.stores
+    policy = rows.attestation_policy(stores.policies.get(cohort.policy, version))
+    lacking = not_carried(policy, Channel.PULL)
+    if not lacking:
+        return
+    members, pulled = iter(stores.observations.members(cohort)), 0
+    while some := [one.guid for one in islice(members, SOME)]:
+        pulled += len(stores.bindings.enrolled_among(some, (Channel.PULL.value,)))
+    if pulled:
+        raise Problem(
+            409,
+            "not-carried",
+            f"Policy {policy.name} covers {lacking} on the pull channel. Cohort"
+            f" {cohort.name} has {pulled} there, which would never be fresh.",
+            remedy="Take them out of it by their labels, or leave these events out.",
+        )
 
 
 def _standing(

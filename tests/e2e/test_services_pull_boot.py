@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from attestation.appraisal import Channel
+from attestation.cohort import Cohort
 from attestation.keylime import settings
 from attestation.keylime.boot_probe import require_engine
 from attestation.keylime.boot_reference import NOT_LISTED
@@ -18,6 +19,7 @@ from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
 from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
+from onboarding.services.api.cohorts import EnforceIn, enforce_cohort
 from onboarding.services.api.conditions import ALWAYS
 from onboarding.services.api.device_settings import PolicyChoice, put_policy
 from onboarding.services.api.learning import post_learning
@@ -26,6 +28,7 @@ from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import require_pull
 from onboarding.services.pull import enrol_pull
+from onboarding.services.rollout import preview
 from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from tests.support.attester import Attester
@@ -159,6 +162,25 @@ def test_events_that_the_verifier_holds_to_no_log_are_not_carried(
         put_policy(pulled.name, body, context, KEY, ALWAYS)
     good = PolicyChoice(policy=NAME, version=2)
     assert put_policy(pulled.name, good, context, KEY, ALWAYS)
+
+
+def test_a_cohort_does_not_enforce_what_its_devices_cannot_show(
+    pulled: Pulled,
+) -> None:
+    pulled.hold_to(of_pcr_11())
+    context, raw = pulled.bench.context, pulled.bench.guid.raw
+    now, stores = context.now(), context.stores
+    stores.devices.describe(raw, "test", now, labels={"site": "berlin"})
+    cohort = Cohort("berlin", {"site": "berlin"}, NAME, 3)
+    stores.cohorts.observe(cohort, "test", now)
+    body = EnforceIn(preview=preview(context, cohort).digest)
+    with pytest.raises(Problem, match="Cohort berlin has 1 there") as no:
+        enforce_cohort("berlin", body, context, KEY)
+    assert no.value.code == "not-carried"
+
+    stores.devices.describe(raw, "test", now, labels={})
+    body = EnforceIn(preview=preview(context, cohort).digest)
+    assert enforce_cohort("berlin", body, context, KEY)["mode"] == "enforce"
 
 
 def test_nothing_is_learnt_from_an_agent_that_is_called(pulled: Pulled) -> None:

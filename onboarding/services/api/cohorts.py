@@ -40,7 +40,13 @@ from onboarding.services.api.tagged import Tagged
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.rollout import MAX_LISTED, Preview, Standing, preview
+from onboarding.services.rollout import (
+    MAX_LISTED,
+    Preview,
+    Standing,
+    preview,
+    require_carried,
+)
 from onboarding.store.apikeys import Role
 from onboarding.store.cohorts import CohortRecord
 from onboarding.store.errors import NotFound
@@ -143,6 +149,7 @@ def enforce_cohort(
             "Other devices would fail now than when it was looked at.",
             remedy=f"GET /api/v1/cohorts/{name} again.",
         )
+    require_carried(context, found, found.version)
     done = context.stores.cohorts.enforce(found, actor(caller), context.now())
     _plan_for_all(context, found)
     return _shown(done)
@@ -158,6 +165,7 @@ def update_cohort(
     """
     found = context.stores.cohorts.get(name).cohort
     _require_comparable(context, found, body.version)
+    require_carried(context, found, body.version)
     now = context.now()
     opened = context.stores.cohorts.update(
         found,
