@@ -21,6 +21,7 @@ from onboarding.services.compat import mount
 from onboarding.services.context import Context, open_context
 from onboarding.services.event_feed import EventFeed
 from onboarding.services.fdo_front import FdoFront, MessageHandler
+from onboarding.services.heads import Heads
 from onboarding.services.health import Health
 from onboarding.services.key_use import KeyDesk
 from onboarding.services.keylime_link import KeylimeLink
@@ -111,7 +112,7 @@ def join(
     app = _management(context, parts, refused)
     protocols = [one for part in parts for one in part.protocols]
     once = Idempotent(
-        app,
+        Heads(app),
         context.stores.idempotency,
         context.now,
         context.server_keys.secret_of,

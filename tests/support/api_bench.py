@@ -54,7 +54,8 @@ def is_problem(reply: httpx.Response) -> bool:
         return False
     document = reply.json()
     named = document["type"] == f"urn:vouchgate:problem:{document['code']}"
-    told = bool(document["detail"]) and document["status"] == reply.status_code
+    told = bool(document["detail"] and document["remedy"])
+    told = told and document["status"] == reply.status_code
     return named and told
 
 

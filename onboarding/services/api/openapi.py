@@ -14,7 +14,7 @@ PROBLEM: dict[str, Any] = {
     "title": "Problem",
     "type": "object",
     "description": "A refusal. Source: RFC 9457.",
-    "required": ["type", "title", "status", "detail", "code"],
+    "required": ["type", "title", "status", "detail", "code", "remedy"],
     "properties": {
         "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},

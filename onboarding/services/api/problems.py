@@ -14,7 +14,9 @@ from starlette.types import Scope
 from attestation.errors import AttestationError, Refused
 from attestation.keylime.errors import KeylimeError
 from onboarding.protocol.errors import ProtocolError
+from onboarding.services.api.remedies import remedy_of
 from onboarding.services.errors import KeyStoreError, Problem
+from onboarding.services.heads import ENDLESS
 from onboarding.services.outages import tell
 from onboarding.store.errors import (
     ApiKeyRefused,
@@ -48,7 +50,13 @@ HTTP_CODES: Mapping[int, str] = {
     405: "method-not-allowed",
     408: "body-too-slow",
     413: "body-too-large",
+    415: "unsupported-media-type",
     422: "invalid",
+}
+
+_SENTENCES: Mapping[int, str] = {
+    404: "There is no such path.",
+    405: "This path does not take that method.",
 }
 
 _OWN_CODES: Mapping[tuple[str, ...], tuple[str, str]] = {
@@ -82,8 +90,7 @@ def document(problem: Problem) -> dict[str, object]:
         "detail": problem.detail,
         "code": problem.code,
     }
-    if problem.remedy is not None:
-        members["remedy"] = problem.remedy
+    members["remedy"] = problem.remedy or remedy_of(problem.code)
     return {**problem.extra, **members}
 
 
@@ -165,8 +172,10 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _from_http(error: HTTPException) -> Problem:
-    code = HTTP_CODES.get(error.status_code, "http-error")
-    return Problem(error.status_code, code, str(error.detail))
+    status, said = error.status_code, str(error.detail)
+    if said == HTTPStatus(status).phrase:  # the framework's: no sentence
+        said = _SENTENCES.get(status, said)
+    return Problem(status, HTTP_CODES.get(status, "http-error"), said)
 
 
 def _from_validation(error: RequestValidationError) -> Problem:
@@ -213,7 +222,10 @@ def _headers(request: Request, error: Exception) -> Mapping[str, str] | None:
     if error.status_code != 405:
         return error.headers
     # The framework names the methods of the first route only that has this path.
-    return {"Allow": ", ".join(sorted(methods_of(request.app, request.scope)))}
+    allowed = methods_of(request.app, request.scope)
+    if "GET" in allowed and request.url.path not in ENDLESS:
+        allowed.add("HEAD")
+    return {"Allow": ", ".join(sorted(allowed))}
 
 
 def methods_of(app: FastAPI, scope: Scope) -> set[str]:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NoReturn, get_type_hints
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from attestation.json_read import unique_members
+from onboarding.services.api.strictness import require_known
 from onboarding.services.api.tagged import described
 
 PREFIX = "/api/v1"
@@ -81,6 +82,9 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
+_KNOWN = Depends(require_known)
+
+
 class StrictRoute(APIRoute):
     """A route that reads JSON as `StrictRequest` does, and tells what it answers."""
 
@@ -92,6 +96,7 @@ class StrictRoute(APIRoute):
             more["responses"] = {**said, **tagged}
         elif more.get("status_code") == 201 and 200 in said:  # as ``STORES``
             more["responses"] = {**said, 200: {**said[200], "model": shape}}
+        more["dependencies"] = [*(more.get("dependencies") or ()), _KNOWN]
         super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
