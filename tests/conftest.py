@@ -7,6 +7,7 @@ from coverage import Coverage
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.support.cheap_keys",
     "tests.support.plugins",
     "tests.support.databases",
     "tests.support.full_runs",

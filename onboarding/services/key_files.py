@@ -24,7 +24,7 @@ from onboarding.services.key_material import KeyAlgorithm
 
 SUFFIX = ".key"
 _MAX_FILE = 65536
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
+SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
 
 Fields = Mapping[str, object]
 
@@ -40,7 +40,7 @@ def seal(info: KeyInfo, private: bytes, passphrase: bytes) -> bytes:
         "fingerprint": info.fingerprint,
         "public_pem": info.public_pem,
         "certificate_pem": info.certificate_pem,
-        "scrypt": [_SCRYPT_N, _SCRYPT_R, _SCRYPT_P],
+        "scrypt": [SCRYPT_N, _SCRYPT_R, _SCRYPT_P],
         "salt": b64encode(salt).decode(),
         "nonce": b64encode(nonce).decode(),
     }
@@ -109,7 +109,7 @@ def _authenticated(fields: Fields) -> bytes:
 def _stretch(passphrase: bytes, salt: bytes) -> bytes:
     # The cost is ours, never the file's word: an altered file cannot ask for
     # gigabytes, nor for a cost so low that guessing becomes cheap.
-    kdf = Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
+    kdf = Scrypt(salt=salt, length=32, n=SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
     return kdf.derive(passphrase)
 
 

@@ -10,16 +10,17 @@ from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
 
 _DATE, _EPOCH = 0, 1
-_MAX_TEXT = 2048
+_MAX_SENT = 65535  # characters: some peers send all that their logs have
+_MAX_TEXT = 2048  # that are kept
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage:
     """``[EMErrorCode, EMPrevMsgID, EMErrorStr, EMErrorTs, EMErrorCID]``.
 
-    ``code`` may be one we do not know. ``timestamp`` is seconds since 1970, None
-    when absent or written as text; ``correlation`` is whatever number the peer
-    gave, for its own log.
+    ``code`` may be one we do not know; of a long ``text`` the beginning is kept.
+    ``timestamp`` is seconds since 1970, None when absent or written as text;
+    ``correlation`` is whatever number the peer gave, for its own log.
     """
 
     TYPE: ClassVar = MsgType.ERROR
@@ -36,7 +37,7 @@ class ErrorMessage:
         return cls(
             cbor.uint(code, 16),
             cbor.uint(previous, 8),
-            cbor.tstr(text, limit=_MAX_TEXT),
+            cbor.tstr(text, limit=_MAX_SENT)[:_MAX_TEXT],
             _timestamp(timestamp),
             _correlation(correlation),
         )

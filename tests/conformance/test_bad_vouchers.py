@@ -91,7 +91,7 @@ DEVICE_SEES = {"malformed": 100, "unsupported_key": 101} | {
 
 @pytest.fixture(scope="module")
 def sites(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
 ) -> Iterator[Callable[[str], Certifier]]:
     """A site with keys of each kind, opened when it is first asked for."""
     with ExitStack() as stack:

@@ -60,7 +60,9 @@ class Between(httpx.BaseTransport):
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
+def bench(
+    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+) -> Iterator[Certifier]:
     with certifier(tmp_path_factory.mktemp("site")) as found:
         yield found
 

@@ -28,7 +28,9 @@ from tests.support.supply_chain import Party, SupplyChain
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
+def bench(
+    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+) -> Iterator[Certifier]:
     with certifier(tmp_path_factory.mktemp("site"), profile=RSA3072) as found:
         yield found
 

@@ -26,7 +26,9 @@ STRAY = (0, 9, 14, 24, 34, 59, 72, 99, 100, 210, 254)  # in no registry of FDO 1
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifier]:
+def bench(
+    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+) -> Iterator[Certifier]:
     with certifier(tmp_path_factory.mktemp("site")) as found:
         yield found
 

@@ -37,7 +37,7 @@ REQUESTS = sorted(
 
 @pytest.fixture(scope="module")
 def sites(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
 ) -> Iterator[Callable[[str], Certifier]]:
     """A site of each profile, opened when it is first asked for."""
     with ExitStack() as stack:

@@ -1,6 +1,7 @@
 """From each revision down and up again, with rows in it, on both databases."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from onboarding.store.event_log import EventLog
 from onboarding.store.events import Event
 from onboarding.store.vouchers import VoucherStore
 from tests.contracts.test_schema import differences
+from tests.support.databases import NewDatabase
 from tests.support.store_records import (
     ACTOR,
     GUID,
@@ -29,11 +31,11 @@ EVENT = Event("database.downgraded", ACTOR, NOW)
 REVISIONS = [f"{number:04}" for number in range(1, int(schema.newest()))]
 
 
-@pytest.fixture
-def owned(empty_url: str) -> str:
-    """A database with a device and its TPM in it."""
-    database = Database(empty_url)
-    database.migrate()
+@pytest.fixture(scope="module")
+def full(databases: NewDatabase) -> str:
+    """A migrated database with a device and its TPM in it, of either kind in turn."""
+    url = databases()
+    database = Database(url)
     vouchers = VoucherStore(database)
     vouchers.add(voucher(), ACTOR)
     new, run = voucher(OTHER_GUID), b"a run's own name"
@@ -41,7 +43,13 @@ def owned(empty_url: str) -> str:
         GUID, new, b"\xa0", b"\x80", NOW, run_id=run, binding=binding()
     )
     database.close()
-    return empty_url
+    return url
+
+
+@pytest.fixture
+def owned(full: str, copied: Callable[[str], str]) -> str:
+    """A copy of it."""
+    return copied(full)
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

@@ -6,9 +6,10 @@ left out. Its clock is the test's.
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,23 @@ class Certifier:
     directory: Path
     key: str
     _runner: asyncio.Runner
-    _replicas: tuple[httpx.AsyncClient, ...]
+    _made: Callable[[], httpx.AsyncClient]
     owner_pem: str  # the certificate of the owner's key
     profile: Profile = P256
-    replica: int = 0  # which of them is asked
+    replica: int = 0  # which of two is asked
+    _open: dict[int, httpx.AsyncClient] = field(default_factory=dict)
+
+    def _at(self, replica: int) -> httpx.AsyncClient:
+        """The client of a replica, which starts when it is first asked."""
+        if replica not in self._open:
+            self._open[replica] = self._made()
+        return self._open[replica]
+
+    def close(self) -> None:
+        """End all that has started."""
+        for http in self._open.values():
+            self._runner.run(http.aclose())
+        self.context.close()
 
     @property
     def owner(self) -> SoftSigner:
@@ -108,7 +122,7 @@ class Certifier:
         headers = {"Content-Type": "application/cbor"}
         if token is not None:
             headers["Authorization"] = token
-        http = self._replicas[self.replica if replica is None else replica]
+        http = self._at(self.replica if replica is None else replica)
         path = f"/fdo/{version}/msg/{int(number)}"
         reply = await http.post(path, content=body, headers=headers)
         kind = int(reply.headers.get("message-type", "0"))
@@ -117,7 +131,7 @@ class Certifier:
 
     def forward(self, request: httpx.Request) -> httpx.Response:
         """Take a request that a client of another kind has made."""
-        http, kept = self._replicas[self.replica], request.headers
+        http, kept = self._at(self.replica), request.headers
         headers = {name: kept[name] for name in ("authorization",) if name in kept}
         sent = http.request(
             request.method, request.url.path, content=request.read(), headers=headers
@@ -127,7 +141,7 @@ class Certifier:
     def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         """Call the management API."""
         headers = {"X-API-Key": self.key}
-        http = self._replicas[self.replica]
+        http = self._at(self.replica)
         return self._runner.run(
             http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
         )
@@ -160,19 +174,13 @@ def certifier(
     key = site.api_key(settings, apikeys.Role.ADMIN)
     with asyncio.Runner() as runner:
         context = open_context(settings, clock)
-        replicas = _replica(context, also), _replica(context, also)
         pem = str(site.keys[KeyKind.OWNER].certificate_pem)
-        try:
-            found = Certifier(
-                context, clock, directory, key, runner, replicas, pem, profile
-            )
+        made = partial(_replica, context, also)
+        found = Certifier(context, clock, directory, key, runner, made, pem, profile)
+        with closing(found):
             reply = found.call("PUT", "/rvinfo", json={"directives": [RENDEZVOUS]})
             assert reply.status_code == 200, reply.text
             yield found
-        finally:
-            for http in replicas:
-                runner.run(http.aclose())
-            context.close()
 
 
 def _replica(context: Context, also: Iterable[PartFactory]) -> httpx.AsyncClient:

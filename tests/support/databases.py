@@ -147,6 +147,25 @@ def databases(
     spare.give_back(taken)
 
 
+@pytest.fixture
+def copied(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[str], str]]:
+    """Copies a database that nobody is connected to, for one test."""
+    made: list[str] = []
+
+    def copy(url: str) -> str:
+        if url.startswith("sqlite:///"):
+            return _copied(Path(url.removeprefix("sqlite:///")).parent, tmp_path)
+        server: PrivatePostgres = request.getfixturevalue("postgres_server")
+        made.append(server.copy_of(url))
+        return made[-1]
+
+    yield copy
+    for url in made:
+        request.getfixturevalue("postgres_server").drop_database(url)
+
+
 def _copied(template: Path, directory: Path) -> str:
     for file in template.iterdir():
         shutil.copy(file, directory)

@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from onboarding.protocol.step import Finished, Send
+from onboarding.services import key_files
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.services.server import prepare
@@ -46,8 +47,11 @@ def _http() -> httpx.Client:
 
 
 @cache
-def _key_files(algorithm: KeyAlgorithm) -> Path:
-    """One set of keys for all sites: to stretch a passphrase takes its time."""
+def _key_files(algorithm: KeyAlgorithm, cost: int) -> Path:
+    """One set of keys for all sites: to stretch a passphrase takes its time.
+
+    ``cost`` is of that: what was made at another does not open.
+    """
     return _new_keys(algorithm)
 
 
@@ -94,8 +98,12 @@ class Site:
     def __post_init__(self) -> None:
         (self.directory / "passphrase").write_bytes(PASSPHRASE)
         if self.holder is None:
-            made = _new_keys if self.own_keys else _key_files
-            shutil.copytree(made(self.algorithm), self.directory / "keys")
+            made = (
+                _new_keys(self.algorithm)
+                if self.own_keys
+                else _key_files(self.algorithm, key_files.SCRYPT_N)
+            )
+            shutil.copytree(made, self.directory / "keys")
         else:
             ours = KeyStore.of(self.settings(Role.ALL))
             for kind in KeyKind:

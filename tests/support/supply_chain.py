@@ -8,12 +8,11 @@ import datetime
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -23,8 +22,9 @@ from ownership_vouchers.header import Header
 from ownership_vouchers.keys import KeyEncoding, PublicKey
 from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.types import Guid, Hash, HashType
-from ownership_vouchers.verify import VerifiedVoucher, verify
+from ownership_vouchers.verify import VerifiedVoucher, restore, verify
 from ownership_vouchers.voucher import Voucher
+from tests.support.rsa_keys import rsa_key
 
 KINDS = ("P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-2048-PSS", "RSA-3072-PSS")
 STRONG = {"P-384", "RSA-3072", "RSA-3072-PSS"}
@@ -40,15 +40,10 @@ _BORN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _DIES = datetime.datetime(2056, 1, 1, tzinfo=datetime.UTC)
 
 
-@lru_cache(maxsize=64)
-def _rsa_key(bits: int, name: str) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, bits)
-
-
 def new_key(kind: str, name: str = "anybody") -> SigningKey:
-    """Make a key; RSA keys are made once for each ``name``, being slow to make."""
+    """Make a key; an RSA key is the same each time for a ``name``."""
     if kind.startswith("RSA"):
-        return _rsa_key(int(kind.split("-")[1]), name)
+        return rsa_key(int(kind.split("-")[1]), name)
     curve = ec.SECP256R1() if kind == "P-256" else ec.SECP384R1()
     return ec.generate_private_key(curve)
 
@@ -173,8 +168,9 @@ class SupplyChain:
         if name not in self.parties:
             self.parties[name] = Party.found(name, self.kind, self.encoding)
         buyer = self.parties[name]
+        made_here = restore(self.voucher)  # so none of it is verified each time
         self.voucher = extend(
-            self.voucher, self.owner.signer, self.owner.public_key, buyer.public_key
+            made_here, self.owner.signer, self.owner.public_key, buyer.public_key
         )
         self.owner = buyer
         return self

@@ -18,6 +18,8 @@ from ownership_vouchers.errors import CheckFailed
 from tests.support.authorities import MIDDLE, NOW, ROOT, Authority, pem
 from tests.support.supply_chain import new_key
 
+pytestmark = pytest.mark.usefixtures("cheap_key_files")
+
 DEVICE = ec.generate_private_key(ec.SECP256R1()).public_key()
 
 

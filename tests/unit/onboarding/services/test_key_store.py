@@ -90,6 +90,14 @@ def test_a_name_that_could_leave_the_directory_is_refused(
         store.create(name, KeyKind.OWNER, KeyAlgorithm.P256)
 
 
+def test_who_guesses_a_passphrase_pays_for_each_guess(
+    store: KeyStore, tmp_path: Path
+) -> None:
+    store.create("owner", KeyKind.OWNER, KeyAlgorithm.P256)
+    kept = json.loads((tmp_path / "keys" / "owner.key").read_text())
+    assert kept["scrypt"] == [32768, 8, 1]
+
+
 ALTERED = {
     "kind": "manufacturer",
     "fingerprint": "0" * 64,

@@ -12,6 +12,8 @@ from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
 from onboarding.services.keyring import Keyring
 from ownership_vouchers.keys import KeyEncoding, KeyType
 
+pytestmark = pytest.mark.usefixtures("cheap_key_files")
+
 
 class Watch:
     """A clock that a test moves on."""

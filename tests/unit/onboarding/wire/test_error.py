@@ -40,6 +40,11 @@ def test_other_forms_are_malformed(tail: list[object]) -> None:
         ErrorMessage.from_cbor(cbor.encode([*HEAD, *tail]))
 
 
+def test_of_a_peers_long_words_the_beginning_is_kept() -> None:
+    data = cbor.encode([500, 1, "x" * 5000, None, None])
+    assert ErrorMessage.from_cbor(data).text == "x" * 2048
+
+
 def test_a_code_that_we_do_not_know_is_kept() -> None:
     data = cbor.encode([999, 1, "", None, None])
     assert ErrorMessage.from_cbor(data).code == 999
