@@ -12,46 +12,14 @@ from onboarding.protocol.rv_plan import (
     JITTER,
     Note,
     Skip,
-    Step,
     Try,
     Wait,
     jittered,
     plan,
 )
 from ownership_vouchers import cbor
-from ownership_vouchers.rendezvous import RendezvousInfo
 from ownership_vouchers.rv_values import RvVariable as V
-from ownership_vouchers.types import Hash, HashType
-
-PIN = Hash(HashType.SHA256, bytes(range(32)))
-IP4 = cbor.encode(bytes([192, 0, 2, 1]))
-
-
-def directive(**values: object) -> list[list[object]]:
-    """A directive as it is on the wire, each value wrapped as it has to be."""
-    return [
-        [int(V[name]), *([] if value is True else [cbor.encode(value)])]
-        for name, value in values.items()
-    ]
-
-
-def info(*directives: list[list[object]]) -> RendezvousInfo:
-    return RendezvousInfo.from_cbor(cbor.encode(list(directives)))
-
-
-def told(*steps: Step) -> list[object]:
-    """A plan in short: URLs to try (``owner`` where TO1 is left out), and waits."""
-    short: list[object] = []
-    for step in steps:
-        match step:
-            case Try(_, found):
-                short.append((["owner"] if found.bypass else []) + [*found.urls])
-            case Wait(seconds, _):
-                short.append(seconds)
-            case Skip(_, number, _):
-                short.append(f"skip {number}")
-    return short
-
+from tests.support.rv_told import PIN, directive, info, told
 
 EXTERNAL = [[int(V.EXT_RV), cbor.encode(["other"])]]
 A, B = directive(DNS="a.example"), directive(DNS="b.example")
@@ -179,77 +147,6 @@ def test_why_a_directive_is_left_out_is_its_first_reason() -> None:
         (skip, _) = plan([info(given)], interfaces=HERE)
         assert isinstance(skip, Skip)
         assert why in skip.why
-
-
-ADDRESSES: dict[str, tuple[list[list[object]], list[str]]] = {
-    "a name": (directive(DNS="rv.example"), ["https://rv.example:443"]),
-    "an address": ([[int(V.IP), IP4]], ["https://192.0.2.1:443"]),
-    "the name first, wherever it stands": (
-        [[int(V.IP), IP4], *directive(DNS="rv.example")],
-        ["https://rv.example:443", "https://192.0.2.1:443"],
-    ),
-    "an IPv6 address": (
-        directive(IP=bytes.fromhex("20010db8") + bytes(11) + b"\1"),
-        ["https://[2001:db8::1]:443"],
-    ),
-    "an IPv4 address in 16 bytes": (
-        directive(IP=bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 1])),
-        ["https://192.0.2.1:443"],
-    ),
-    "HTTP": (directive(DNS="rv", PROTOCOL=1), ["http://rv:80"]),
-    "HTTPS": (directive(DNS="rv", PROTOCOL=2), ["https://rv:443"]),
-    "REST is the device's choice": (
-        directive(DNS="rv", PROTOCOL=0),
-        ["https://rv:443"],
-    ),
-    "the device's port, not the owner's": (
-        directive(DNS="rv", PROTOCOL=1, DEVICE_PORT=8040, OWNER_PORT=8041),
-        ["http://rv:8040"],
-    ),
-    "the owner's port alone": (
-        directive(DNS="rv", PROTOCOL=1, OWNER_PORT=8041),
-        ["http://rv:80"],
-    ),
-    "what a device without a screen or radio cannot use": (
-        directive(DNS="rv", USER_INPUT=False, MEDIUM=20, WIFI_SSID="x", WIFI_PW="y"),
-        ["https://rv:443"],
-    ),
-    "variables that nobody knows": (
-        [*directive(DNS="rv"), [16, b"\x01"], [200], [255, b"\xff"]],
-        ["https://rv:443"],
-    ),
-    "a port that cannot be read": (
-        [*directive(DNS="rv"), [int(V.DEVICE_PORT), cbor.encode("80")]],
-        ["https://rv:443"],
-    ),
-    "a protocol that cannot be read": (
-        [*directive(DNS="rv"), [int(V.PROTOCOL), cbor.encode("http")]],
-        ["https://rv:443"],
-    ),
-    "a name that cannot be read": (
-        [[int(V.DNS), b"\xff"], [int(V.IP), IP4]],
-        ["https://192.0.2.1:443"],
-    ),
-    "a name that is none": (
-        [*directive(DNS="rv.example/x?"), [int(V.IP), IP4]],
-        ["https://192.0.2.1:443"],
-    ),
-    "an address of 5 bytes": (
-        [[int(V.IP), cbor.encode(bytes(5))], *directive(DNS="rv")],
-        ["https://rv:443"],
-    ),
-    "a flag with a value": (
-        [*directive(DNS="rv"), [int(V.DEVICE_ONLY), b""]],
-        ["https://rv:443"],
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ADDRESSES)
-def test_instructions_make_these_addresses(name: str) -> None:
-    instructions, urls = ADDRESSES[name]
-    assert told(*plan([info(instructions)])) == [urls, 120]
-    assert told(*plan([info(instructions[::-1])])) == [urls, 120]  # it is a set
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5, 6, 7, 255])
