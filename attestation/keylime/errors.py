@@ -15,5 +15,9 @@ class KeylimeStartError(KeylimeError):
     """The registrar or the verifier did not come up."""
 
 
+class NotStored(KeylimeError):
+    """Keylime does not keep what it was told to judge by, or keeps something else."""
+
+
 class KeylimeUnavailable(KeylimeError):
     """The program could not be reached, or failed by itself: another one may answer."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from attestation.keylime.answers import Answer, base64_text
 from attestation.keylime.boot_reference import BootReference
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.errors import KeylimeError, NotStored
 from attestation.keylime.tpm_policy import PcrPolicy, bank_of, policy_text
 
 PREFIX = "vouchgate-"
@@ -120,6 +120,25 @@ def store_boots(verifier: Administrator, held: HeldTo) -> None:
     if held.boot is not None:
         text, path = held.boot.text, f"/v2.6/mbpolicies/{held.boot_name}"
         _store(verifier, path, "mb_policy", {"mb_policy": text}, text)
+
+
+def require_stored(verifier: Administrator, held: HeldTo, body: bytes) -> None:
+    """Have a verifier show that it keeps what it was told; ``body`` is what may run.
+
+    Raises:
+        NotStored: Something else is there, or nothing.
+    """
+    named = []
+    if held.runtime:
+        path = f"/v2.6/allowlists/{held.runtime_name}"
+        named.append((path, "runtime_policy", body.decode()))
+    if held.boot is not None:
+        path = f"/v2.6/mbpolicies/{held.boot_name}"
+        named.append((path, "mb_policy", held.boot.text))
+    for path, member, text in named:
+        status, answer = verifier.verifier("GET", path, {200, 404}, limit=STORED_LIMIT)
+        if status == 404 or not _same(answer, member, text):
+            raise NotStored(f"the verifier keeps another policy at {path}")
 
 
 def _store(

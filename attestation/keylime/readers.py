@@ -88,6 +88,8 @@ def read_pull_status(answer: Answer) -> PullStatus:
         event.text()[:200] if event.value else "",
         read_policy(answer.at("meta_data")),
         read_second(answer.at("meta_data")),
+        answer.members().get("has_runtime_policy") == 1,
+        answer.members().get("has_mb_refstate") == 1,
     )
 
 
@@ -101,6 +103,8 @@ def read_status(answer: Answer) -> AgentStatus:
         answer.at("tpm_policy").text(),
         read_policy(answer.at("meta_data")),
         read_second(answer.at("meta_data")),
+        answer.members().get("has_runtime_policy") == 1,
+        answer.members().get("has_mb_refstate") == 1,
     )
 
 

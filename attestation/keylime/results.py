@@ -108,6 +108,8 @@ class AgentStatus:
     tpm_policy: str  # JSON text, as enrolled
     held_to: str = ""  # digest of our policy that it was enrolled under
     second: bool = False  # it comes after another that just failed
+    lists: bool = False  # it is held to what may run
+    boots: bool = False  # it is held to what may boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class PullStatus:
     event: str  # Keylime's id of what failed last; it stays after a recovery
     held_to: str = ""  # digest of our policy that it was enrolled under
     second: bool = False  # it comes after another that just failed
+    lists: bool = False  # it is held to what may run
+    boots: bool = False  # it is held to what may boot
 
 
 @unique

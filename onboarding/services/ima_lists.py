@@ -14,6 +14,7 @@ from threading import BoundedSemaphore
 from attestation.appraisal import AppraisalFailure
 from attestation.ima_check import ImaCheck, check_ima, first_difference, follow
 from hw.errors import HwError
+from hw.ima import IMA_PCR
 from hw.ima_replay import Extends, ImaState
 from hw.quote import QuoteFacts
 from onboarding.services.context import Context
@@ -21,6 +22,7 @@ from onboarding.services.errors import Problem
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.ima_lists import ListHead
 
+AGAIN = "ima-list-again"  # the problem: it is to come from its first entry on
 LARGE = 1024 * 1024  # bytes of a list, from which on few are judged at once
 LARGE_AT_ONCE = 2  # each is in memory several times while Keylime is asked
 LARGE_WAIT = 60.0  # seconds for a turn
@@ -89,6 +91,30 @@ class ImaLists:
         if _is_news(before, head):
             self._put(before, head, ran.covered)
         return ran
+
+    def followed(
+        self, guid: bytes, bank: str, sent: SentLines, facts: QuoteFacts
+    ) -> ImaCheck | None:
+        """Go on with a list of which a verifier says how far it has come.
+
+        None where the lines between that and what is kept are missing here: then none
+        are kept. Lines that were read before are not read again.
+
+        Raises:
+            Problem: As ``judge``.
+        """
+        before = self._head(guid)
+        if before is None or sent.first == 0:
+            return None if sent.first else self.judge(guid, bank, sent, facts)
+        if before.bank == bank and before.entries > sent.first:
+            if before.value.hex() == facts.pcrs.get(IMA_PCR):
+                return ImaCheck((), _state(before))
+        elif before.bank == bank and before.entries == sent.first:
+            goes_on = replace(sent, after=before.value)
+            return self.judge(guid, bank, goes_on, facts)
+        if before.entries:
+            self._put(before, _emptied(before), b"")
+        return None
 
     def covered(self, guid: bytes, entries: int) -> str:
         """The first ``entries`` of the list, which ``judge`` found the quote to cover.
@@ -206,8 +232,12 @@ def _start(before: ListHead | None, bank: str, sent: SentLines) -> ImaState:
         raise _again("The lines do not follow on what is kept of the IMA list.")
     if sent.after != before.value:
         raise _again("The IMA list that is kept is another than the lines follow on.")
-    way = _WAYS[before.extends]
-    return ImaState(bank, before.entries, before.value, way, before.padded)
+    return _state(before)
+
+
+def _state(head: ListHead) -> ImaState:
+    way = _WAYS[head.extends]
+    return ImaState(head.bank, head.entries, head.value, way, head.padded)
 
 
 def _emptied(head: ListHead) -> ListHead:
@@ -244,7 +274,7 @@ def _shown(entries: int, size: int, pcr: bytes) -> dict[str, object]:
 def _again(detail: str) -> Problem:
     return Problem(
         409,
-        "ima-list-again",
+        AGAIN,
         detail,
         remedy="Ask attest/challenge how far the list is kept, and go on from there.",
     )

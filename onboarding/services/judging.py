@@ -82,6 +82,7 @@ class Judge:
         self._client = client
         self._lists = ImaLists(context)
         self._ran: dict[str, ImaCheck] = {}  # by bank; a list goes on only once
+        self._missed = set[str]()  # banks of lists that do not go on
 
     @cached_property
     def facts(self) -> QuoteFacts | AppraisalFailure:
@@ -116,7 +117,7 @@ class Judge:
         said, ran = replace(self.seen.evidence, pcrs=pinned), ImaCheck(())
         listed = self.seen.listed
         if listed is not None and listed.runtime == policy.runtime_policy:
-            return self._by_verifier(policy, said, listed)
+            return self._by_verifier(policy, said, listed, logs)
         if policy.runtime_policy is not None:
             ran = self._read(policy.bank, facts)
             if ran.failures:
@@ -124,6 +125,10 @@ class Judge:
             said = self._with_list(said, ran.entries, policy.runtime_policy)
         valid, failures = self._ask(said)
         return Judged(valid, (*policy.required, *_counted(logs, ran)), failures)
+
+    def has_read(self, bank: str) -> bool:
+        """Whether the list was held to the quote already, for another policy."""
+        return bank in self._ran
 
     def keep_list(self) -> None:
         """Keep the IMA list that came, as far as the quote bears it out.
@@ -136,27 +141,56 @@ class Judge:
             self._read(facts.bank, facts)
 
     def _by_verifier(
-        self, policy: AttestationPolicy, said: Evidence, listed: ListVerdict
+        self,
+        policy: AttestationPolicy,
+        said: Evidence,
+        listed: ListVerdict,
+        logs: BootCheck,
     ) -> Judged:
-        """PCRs by the stateless call; the list as it was judged, and why it failed.
+        """All but the whole list by us and the stateless call; that, by the verifier.
 
-        The verifier tells no reason. So the last lines are shown to the stateless call
-        as well: what it says of files is true of a part, what it says of the PCR only
-        of a whole list.
+        Its word is not enough: the list has to go on from what is kept of it to the
+        quote, if those lines were seen, and whatever came last has to be allowed. So
+        its false verdicts are found out, and a failure, which it gives no reason for,
+        is told by name.
         """
+        ran = self._followed(policy.bank, listed)
+        if ran is not None and ran.failures:
+            return Judged(failures=ran.failures)
         valid, failures = self._ask(said)
-        compared = (*policy.required, f"ima-entries:{listed.entries}")
-        if listed.passed or failures:
-            return Judged(valid, compared if listed.passed else (), failures)
+        entries = listed.entries if ran is None else ran.entries
+        counted = (*_counted(logs, ImaCheck(())), f"ima-entries:{entries}")
+        compared = (*policy.required, *counted) if listed.passed else ()
+        if not failures and (listed.lines or not listed.passed):
+            failures = self._not_allowed(said, listed)
+        return Judged(valid and not failures, compared, failures)
+
+    def _not_allowed(
+        self, said: Evidence, listed: ListVerdict
+    ) -> tuple[AppraisalFailure, ...]:
+        """What the stateless call says of the lines that came last.
+
+        What it says of files is true of a part, of the PCR only of a whole list.
+        """
         digest = bytes.fromhex(listed.runtime)
         body = self._stores.runtime_policies.get(digest).decode()
         shown = replace(said, ima_log=listed.lines, runtime_policy=body)
         _, found = self._ask(shown)
-        return Judged(
-            failures=tuple(
-                one for one in found if not listed.first or one.type != NO_SUCH_LIST
-            )
-        )
+        part = listed.first > 0
+        return tuple(one for one in found if not part or one.type != NO_SUCH_LIST)
+
+    def _followed(self, bank: str, listed: ListVerdict) -> ImaCheck | None:
+        """The list held to the quote, once; None where lines of it were missed."""
+        if bank not in self._ran and bank not in self._missed:
+            facts, guid = self.facts, self.seen.guid.raw
+            assert isinstance(facts, QuoteFacts)  # noqa: S101 - looked at before
+            sent = SentLines(listed.first, lines=listed.lines.encode())
+            ran = self._lists.followed(guid, bank, sent, facts)
+            if ran is None:
+                self._missed.add(bank)
+            else:
+                self._ran[bank] = ran
+        return self._ran.get(bank)
 
     def _read(self, bank: str, facts: QuoteFacts) -> ImaCheck:
         """Go on with the list that is kept, the first time that it is looked at."""

@@ -11,6 +11,7 @@ from attestation.keylime.pull import PullVerifier
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
+from onboarding.services.kept_policies import KeptPolicies
 from onboarding.services.keylime_calls import KeylimeCalls
 from onboarding.services.settings import Settings
 
@@ -24,6 +25,7 @@ class KeylimeLink:
     device: httpx.Client = field(repr=False)
     _admin: httpx.Client = field(repr=False)
     pull: PullVerifier | None = None
+    kept: KeptPolicies = field(default_factory=KeptPolicies, repr=False)
 
     @classmethod
     def open(cls, context: Context) -> Self | None:

@@ -61,8 +61,11 @@ class Observer:
         return ""
 
     def _has_list(self, bank: str) -> bool:
-        if self._judge.seen.sent.lines:
+        sent = self._judge.seen.sent
+        if sent.lines or self._judge.has_read(bank):
             return True
+        if not sent.first:  # it does not go on with what is kept
+            return False
         try:
             kept = self._context.stores.ima_lists.get(self._judge.seen.guid.raw)
         except NotFound:

@@ -8,11 +8,11 @@ from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.keylime.boot_probe import require_engine
 from attestation.keylime.boot_reference import NOT_JUDGED, NOT_LISTED, UNREADABLE
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.errors import KeylimeError, NotStored
 from attestation.keylime.held import HeldTo, store_boots, store_runtime_policy
 from attestation.keylime.results import Failure, PullStatus
 from attestation.policy import AttestationPolicy
-from onboarding.services import enrol_task, rows, turns
+from onboarding.services import enrol_task, holding, rows, turns
 from onboarding.services.adoption import is_bound, refused, registered
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -139,13 +139,29 @@ class PullWatch:
     ) -> AppraisalRecord | None:
         if status.passed == 0 or status.last_passed is None:
             return None  # Keylime calls it PASS from its enrolment on
-        if policy.measured_boot is not None:
-            require_engine(require_pull(self._link).client)
+        self._require_judged(policy, status)
         at = min(self._context.now(), int(status.last_passed.timestamp()))
         holds = lease(policy, situation.held.update, at)
         if holds <= 0:
             return None  # the window in which it counted is over
         return self._store(situation, _Heard(policy, at, _mark(status)), holds)
+
+    def _require_judged(self, policy: AttestationPolicy, status: PullStatus) -> None:
+        """Have the verifier show that its pass is one under all of the policy.
+
+        Raises:
+            NotStored: It is not.
+            KeylimeError: No answer, or it does not judge event logs as we do.
+        """
+        client = require_pull(self._link).client
+        lists, boots = policy.runtime_policy is not None, policy.measured_boot
+        if (lists and not status.lists) or (boots is not None and not status.boots):
+            raise NotStored("the verifier does not judge all that it was told to")
+        if policy.needs_logs:
+            stores, held = self._context.stores, holding.told(policy)
+            self._link.kept.require(stores, client, Channel.PULL, held)
+        if boots is not None:
+            require_engine(client)
 
     def _store(
         self, situation: Situation, heard: "_Heard", holds: int | None = None

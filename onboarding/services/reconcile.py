@@ -9,8 +9,9 @@ import logging
 from dataclasses import dataclass
 
 from attestation.appraisal import AppraisalFailure, Channel
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.errors import KeylimeError, NotStored
 from attestation.keylime.evidence import Evidence
+from attestation.keylime.held import HeldTo
 from attestation.keylime.results import AgentStatus, Failure, PushAttestation
 from attestation.policy import AttestationPolicy
 from onboarding.services import enrol_task, turns
@@ -19,6 +20,7 @@ from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
 from onboarding.services.holding import Held, lease
+from onboarding.services.ima_lists import AGAIN
 from onboarding.services.judging import Judge, ListVerdict, Seen
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.learning import Learner
@@ -98,6 +100,8 @@ class ReconcileWork:
                 channel = self._look(guid, told)
                 note(channel=channel or "none")
         except (KeylimeError, Problem) as error:
+            if _is_to_begin_anew(error):  # with a policy told again, and a whole list
+                enrol_task.plan(stores, guid.raw, now)
             pause = min(2 ** min(task.attempts, 6), LONGEST_PAUSE)
             log.warning("no verdict on %s: %s", guid, error)
             stores.tasks.again(task, worker, now + pause, str(error))
@@ -189,6 +193,8 @@ class ReconcileWork:
             return
         appraiser = Appraiser(self._context, judge)
         made = appraiser.judge(case)
+        if made.passed:
+            self._require_judged(pushed)
         failed = made.by_policy and not made.passed
         instead = pushed.other if failed else None
         if instead is not None and not self._both_failed(guid, pushed):
@@ -199,6 +205,20 @@ class ReconcileWork:
         if instead is not None:  # it goes on pushing, and may yet be put right
             self._instead(guid, instead)
         Observer(self._context, judge).observe(held, ACTOR)
+
+    def _require_judged(self, pushed: "_Pushed") -> None:
+        """Have the verifier show that it held the list to what may run.
+
+        Raises:
+            NotStored: It did not.
+        """
+        runtime, status = pushed.policy.runtime_policy, pushed.status
+        if runtime is None:
+            return
+        if status is None or not status.lists:
+            raise NotStored("the verifier does not judge the list that it was told to")
+        stores, held = self._context.stores, HeldTo(runtime=runtime)
+        self._link.kept.require(stores, self._link.client, Channel.PUSH, held)
 
     def _show(self, guid: Guid, binding: BindingRecord) -> bool:
         """Learn from a device under no policy, if it was asked; no verdict on it.
@@ -259,6 +279,11 @@ class ReconcileWork:
         if found.evidence_received is None:
             return now
         return min(now, int(found.evidence_received.timestamp()))
+
+
+def _is_to_begin_anew(error: Exception) -> bool:
+    again = isinstance(error, Problem) and error.code == AGAIN
+    return again or isinstance(error, NotStored)
 
 
 def _listed(found: PushAttestation, policy: AttestationPolicy) -> ListVerdict | None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.answers import base64_text
+from attestation.keylime.errors import KeylimeError, NotStored
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
@@ -26,6 +27,8 @@ from onboarding.services import reconcile, reconcile_round
 from onboarding.services.context import Context, open_context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
+from onboarding.services.kept_policies import KeptPolicies
+from onboarding.services.pull import PullWatch
 from onboarding.services.reconcile import ReconcileWork
 from onboarding.services.reconcile_round import ReconcileRound
 from onboarding.store.apikeys import ApiKeyStore, Role
@@ -186,6 +189,7 @@ def test_with_the_verifier_killed_a_device_of_the_pull_channel_becomes_stale(
             bench = site.bench
             before = latest(bench)
             assert before.compared == (f"pcr:sha256:{PCR}", "ima:sha256:10")
+            counts_no_more_under_another_list(site)
             kill(site.stack, VERIFIER)
             for channel in (reconcile_round.KIND, reconcile.KIND):
                 assert not_answered(site, channel)
@@ -220,6 +224,22 @@ def passes_by_pull(site: PullSite, agent: PullAgent, attester: Attester) -> None
         assert failed.failures[0].kind == "ima.validation.ima-ng.not_in_allowlist"
         # What the verifier says when it is asked again names no file, and changes none.
         assert site.watch(Outcome.FAILED, at_once=True) == failed
+
+
+def counts_no_more_under_another_list(site: PullSite) -> None:
+    """Somebody else, administrator there too, lets more run under our name."""
+    policy = site.bench.gate.situation(site.bench.guid.raw).policy
+    pull = site.link.pull
+    assert policy is not None
+    assert pull is not None
+    more = runtime_policy((*RAN, Measured(b"/usr/bin/evil", digest=b"\2" * 32)))
+    path = f"/v2.6/allowlists/vouchgate-{policy.runtime_policy}"
+    said = {"runtime_policy": base64_text(more), "runtime_policy_key": ""}
+    pull.client.verifier("PUT", path, {201}, said)
+    link = replace(site.link, kept=KeptPolicies())
+    situation = site.bench.gate.situation(site.bench.guid.raw)
+    with pytest.raises(NotStored, match="keeps another policy"):
+        PullWatch(site.bench.context, link).look(situation)
 
 
 def not_answered(site: PullSite, kind: str) -> str:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from attestation.keylime.answers import base64_text
 from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.stack import KeylimeStack
 from hw.kernel_logs import KernelLogs
+from onboarding.services import enrol_task
 from onboarding.services.drift import DriftDesk
-from onboarding.services.enrolment import enrol_push
+from onboarding.services.enrolment import EnrolWork, enrol_push
+from onboarding.services.kept_policies import KeptPolicies
 from onboarding.services.reconcile import KIND, ReconcileWork, plan
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
@@ -130,6 +133,42 @@ def test_the_verifier_keeps_one_policy_for_all_and_a_changed_one_is_drift(
     named = " ".join(one.message for one in failed.failures)
     assert "/usr/bin/app" in named
     assert "/usr/bin/more" in named
+
+
+def test_a_pass_of_the_verifier_is_not_enough(running: Running) -> None:
+    """Somebody else, administrator there too, lets more run under our name."""
+    bench, pushing = running.pushing.bench, running.pushing
+    assert running.attests(*GOOD).outcome is Outcome.PASSED
+    loosen(pushing, (*GOOD, MORE, EVIL))
+    failed = running.attests(EVIL)
+    latest = pushing.client.latest_attestation(pushing.agent)
+    assert latest is not None
+    assert latest.passed  # there
+    assert failed.outcome is Outcome.FAILED
+    assert "/usr/bin/evil" in failed.failures[0].message
+
+    # Nothing new comes now; but what it judges by is looked at.
+    pushing.link = replace(pushing.link, kept=KeptPolicies())
+    attest(running.agent)
+    completed(pushing.client, pushing.agent, running.attestations)
+    assert running.looked() == ()
+    (task,) = bench.context.stores.tasks.claim(
+        enrol_task.KIND, "test", bench.context.now(), 60
+    )
+    EnrolWork(bench.context, bench.gate, pushing.link).run(task, "test")
+    running.attestations = 0
+    assert running.attests().outcome is Outcome.FAILED  # told anew, it sees it, too
+    latest = pushing.client.latest_attestation(pushing.agent)
+    assert latest is not None
+    assert latest.failed
+
+
+def loosen(pushing: Pushing, allowed: tuple[Measured, ...]) -> None:
+    held = pushing.bench.gate.situation(pushing.bench.guid.raw).policy
+    assert held is not None
+    said = {"runtime_policy": base64_text(runtime_policy(allowed))}
+    path = f"/v2.6/allowlists/vouchgate-{held.runtime_policy}"
+    pushing.client.verifier("PUT", path, {201}, {**said, "runtime_policy_key": ""})
 
 
 def test_a_device_that_offers_no_list_is_not_heard(running: Running) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from hw.quote import QuoteFacts
 from onboarding.services.errors import Problem
-from onboarding.services.ima_lists import ImaLists, SentLines
+from onboarding.services.ima_lists import AGAIN, ImaLists, SentLines
 from tests.support.databases import NewDatabase
 from tests.support.ima_lists import ENTRIES, Measured, extended
 from tests.support.owner_bench import OwnerBench, owner_bench
@@ -105,3 +105,50 @@ def test_a_list_that_came_whole_and_is_not_true_is_compared_within_one_boot(
     assert ran.failures[0].type == "ima.not-replayed"
     assert ("entry 1 was" in ran.failures[0].message) is named
     assert lists.held(guid, BANK)["entries"] == 0
+
+
+def test_a_list_that_a_verifier_keeps_track_of_is_followed_here(
+    bench: OwnerBench, lists: ImaLists
+) -> None:
+    guid = bench.guid.raw
+    whole = SentLines(lines=lines(NAMED[:2]))
+    ran = lists.followed(guid, BANK, whole, quoting(NAMED[:2]))
+    assert ran is not None
+    assert (ran.failures, ran.entries) == ((), 2)
+    last = SentLines(2, lines=lines(NAMED[2:3]))
+    for _ in range(2):  # the same once more is read no more
+        ran = lists.followed(guid, BANK, last, quoting(NAMED[:3]))
+        assert ran is not None
+        assert (ran.failures, ran.entries) == ((), 3)
+    assert lists.covered(guid, 3) == lines(NAMED[:3]).decode()
+    ran = lists.followed(guid, BANK, SentLines(3), quoting(NAMED[:3]))
+    assert ran is not None
+    assert ran.entries == 3
+
+
+def test_where_lines_were_missed_it_is_followed_no_more(
+    bench: OwnerBench, lists: ImaLists
+) -> None:
+    guid = bench.guid.raw
+    nowhere = SentLines(1, lines=lines(NAMED[1:2]))
+    assert lists.followed(guid, BANK, nowhere, quoting(NAMED[:2])) is None
+    lists.followed(guid, BANK, SentLines(lines=lines(NAMED[:2])), quoting(NAMED[:2]))
+    later = SentLines(3, lines=lines(NAMED[3:4]))
+    assert lists.followed(guid, BANK, later, quoting(NAMED[:4])) is None
+    assert lists.held(guid, BANK)["entries"] == 0
+
+
+def test_one_that_leads_elsewhere_is_to_come_whole_and_then_is_not_true(
+    bench: OwnerBench, lists: ImaLists
+) -> None:
+    guid, quoted = bench.guid.raw, quoting(NAMED[:3])
+    lists.followed(guid, BANK, SentLines(lines=lines(NAMED[:2])), quoting(NAMED[:2]))
+    without = SentLines(2, lines=lines(NAMED[3:4]))
+    with pytest.raises(Problem) as refused:
+        lists.followed(guid, BANK, without, quoted)
+    assert refused.value.code == AGAIN
+    assert lists.followed(guid, BANK, without, quoted) is None
+    whole = SentLines(lines=lines((*NAMED[:2], NAMED[3])))
+    ran = lists.followed(guid, BANK, whole, quoted)
+    assert ran is not None
+    assert [one.type for one in ran.failures] == ["ima.not-replayed"]
