@@ -18,7 +18,7 @@ from onboarding.cli.files import write_file
 from onboarding.cli.labels import labels_of
 from onboarding.cli.options import Ca, KeyFile
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
-from onboarding.cli.settings import DatabaseUrl, load_settings
+from onboarding.cli.settings import DatabaseUrl, load_settings, require_database
 from onboarding.services.context import open_database
 from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
 from onboarding.store.key_limits import Limits
@@ -144,7 +144,7 @@ def _made(database_url: str | None, asked: Facts) -> Facts:
     expires = None if lasts is None else now + lasts
     limits = Limits(tuple(asked["labels"].items()), tuple(asked["lines"]))
     role, scopes = Role(asked["role"]), tuple(asked["scopes"])
-    with _store(database_url) as store:
+    with _store(database_url, new=True) as store:
         key, token = store.create(
             asked["name"], role, ACTOR, now, expires, scopes, limits
         )
@@ -152,8 +152,11 @@ def _made(database_url: str | None, asked: Facts) -> Facts:
 
 
 @contextmanager
-def _store(database_url: str | None) -> Iterator[ApiKeyStore]:
-    database = open_database(load_settings(database_url=database_url))
+def _store(database_url: str | None, *, new: bool = False) -> Iterator[ApiKeyStore]:
+    settings = load_settings(database_url=database_url)
+    if not new:
+        require_database(settings)
+    database = open_database(settings)
     try:
         database.migrate()
         yield ApiKeyStore(database)

@@ -27,7 +27,12 @@ from onboarding.cli.output import (
     print_json,
     print_table,
 )
-from onboarding.cli.settings import DatabaseUrl, KeyDirectory, load_settings
+from onboarding.cli.settings import (
+    DatabaseUrl,
+    KeyDirectory,
+    load_settings,
+    require_database,
+)
 from onboarding.services import audit
 from onboarding.services.context import open_database
 from onboarding.services.key_store import KeyStore
@@ -216,9 +221,7 @@ def _keys(settings: Settings, paths: list[Path]) -> tuple[VerifyKey, ...]:
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
     """The database as it is: one of another version is looked at all the same."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    if path != settings.database_url and not Path(path).exists():
-        raise CliError(f"{path} is not there", "Set VOUCHGATE_DATABASE_URL.", code=2)
+    require_database(settings)
     database = open_database(settings)
     try:
         yield database

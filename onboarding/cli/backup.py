@@ -9,8 +9,13 @@ from typing import IO, Annotated
 
 import typer
 
-from onboarding.cli.output import CliError, Json, console, plain, print_json, unusable
-from onboarding.cli.settings import DatabaseUrl, KeyDirectory, load_settings
+from onboarding.cli.output import Json, console, plain, print_json, unusable
+from onboarding.cli.settings import (
+    DatabaseUrl,
+    KeyDirectory,
+    load_settings,
+    require_database,
+)
 from onboarding.services import backup as backups
 from onboarding.services.context import open_database
 
@@ -28,7 +33,7 @@ def backup(
     Keys stay encrypted under their passphrase, which is not in it: keep it apart.
     """
     settings = load_settings(database_url=database_url, key_directory=key_directory)
-    _require_there(settings.database_url)
+    require_database(settings)
     database = open_database(settings)
     draft = out.with_name(f".{out.name}.new")
     try:
@@ -94,12 +99,6 @@ def _checked(source: IO[bytes], file: Path, json: bool) -> None:
     console().print(
         f"[green]ok[/] {plain(file)}: {made.rows} rows, {made.keys} key files"
     )
-
-
-def _require_there(url: str) -> None:
-    path = url.removeprefix("sqlite:///")
-    if path != url and not Path(path).exists():
-        raise CliError(f"{path} is not there", "Set VOUCHGATE_DATABASE_URL.", code=2)
 
 
 def _facts(made: backups.Contents) -> dict[str, object]:

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from onboarding.cli.output import Json, console, print_json, unusable
-from onboarding.cli.settings import DatabaseUrl, load_settings
+from onboarding.cli.settings import DatabaseUrl, load_settings, require_database
 from onboarding.services.context import open_database
 from onboarding.store import schema
+from onboarding.store.database import Database
 from onboarding.store.events import Event
 
 ACTOR = "cli:database"
@@ -19,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="The version of a database's tables
 @app.command()
 def show(database_url: DatabaseUrl = None, json: Json = False) -> None:
     """The revision that the tables are at, and the one this version of ours needs."""
-    database = open_database(load_settings(database_url=database_url))
+    database = _opened(database_url)
     try:
         at = database.revision()
     finally:
@@ -47,7 +48,7 @@ def downgrade(
             "What only newer versions know would be lost.",
             "Make a backup, then add --lose-what-is-newer.",
         )
-    database = open_database(load_settings(database_url=database_url))
+    database = _opened(database_url)
     try:
         was = database.revision()
         detail = {"from": was, "to": revision}
@@ -59,3 +60,9 @@ def downgrade(
     if json:
         return print_json({"revision": revision, "was": was})
     console().print(f"the tables are at {revision} now; they were at {was}")
+
+
+def _opened(database_url: str | None) -> Database:
+    settings = load_settings(database_url=database_url)
+    require_database(settings)
+    return open_database(settings)

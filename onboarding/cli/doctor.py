@@ -6,7 +6,7 @@ A check never raises: what goes wrong in it is its finding.
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attestation.keylime.client import KeylimeClient
@@ -16,6 +16,7 @@ from attestation.keylime.settings import KeylimeSettings
 from onboarding.cli.doctor_stores import check_database, check_keys
 from onboarding.cli.finding import Finding, Health, attempt
 from onboarding.plugins import DEVICE_GROUP, OWNER_GROUP, load
+from onboarding.services.environment import odd_names
 from onboarding.services.settings import Role, Settings
 
 BUILT_AFTER = 1_760_000_000  # no clock that is right shows less: October 2025
@@ -30,6 +31,7 @@ def examine(settings: Settings, tcti: str | None) -> Iterator[Finding]:
     """
     yield check_clock(time.time())
     yield check_entropy()
+    yield check_environment(os.environ)
     yield check_ports(settings)
     yield from check_keys(settings)
     yield from check_database(settings)
@@ -58,6 +60,15 @@ def check_entropy() -> Finding:
             "Wait, or install rng-tools or jitterentropy.",
         )
     return Finding("entropy", Health.OK, "the kernel's random pool is ready")
+
+
+def check_environment(environment: Mapping[str, str]) -> Finding:
+    """Whether every variable that is called like a setting is one."""
+    odd = odd_names(environment)
+    if odd:
+        said = "The reference of settings has every name."
+        return Finding("environment", Health.WARNING, "; ".join(odd), said)
+    return Finding("environment", Health.OK, "every VOUCHGATE_… is a setting")
 
 
 def check_ports(settings: Settings) -> Finding:

@@ -1,6 +1,7 @@
 """``vouchgate serve``: run a service until it is told to stop."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +17,12 @@ from onboarding.cli.settings import (
     load_settings,
 )
 from onboarding.services import logs
+from onboarding.services.environment import odd_names
 from onboarding.services.logs import LogFormat
 from onboarding.services.server import run
 from onboarding.services.settings import Compat, Role
+
+log = logging.getLogger(__name__)
 
 
 def serve(
@@ -67,6 +71,8 @@ def serve(
         sys.stdout.flush()
     try:
         with logs.written(level, settings.log_format, settings.role.value):
+            for sentence in odd_names(os.environ):
+                log.warning("%s", sentence)
             run(settings)
     except OSError as error:
         raise CliError(

@@ -38,6 +38,17 @@ def load_settings(**given: object) -> Settings:
         ) from error
 
 
+def require_database(settings: Settings) -> None:
+    """Refuse to look into a database that is not there: it would be made, and empty.
+
+    Raises:
+        CliError: There is no such file (exit code 2).
+    """
+    path = settings.database_url.removeprefix("sqlite:///")
+    if path != settings.database_url and not Path(path).exists():
+        raise unusable(f"{path} is not there", "Set VOUCHGATE_DATABASE_URL.")
+
+
 def _sentence(where: tuple[int | str, ...], message: str) -> str:
     name = ".".join(map(str, where))
     return f"{name}: {message}" if name else message

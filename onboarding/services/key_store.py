@@ -160,6 +160,11 @@ class KeyStore:
             with os.scandir(self._directory) as entries:
                 files = [one for one in entries if one.name.endswith(key_files.SUFFIX)]
                 return frozenset(_stamp(one.name, one.stat()) for one in files)
+        except FileNotFoundError as error:
+            raise KeyStoreError(
+                f"there is no key directory {self._directory}: make a key with"
+                " `vouchgate keys new`, or set VOUCHGATE_KEY_DIRECTORY"
+            ) from error
         except OSError as error:
             raise KeyStoreError(f"{self._directory}: {error.strerror}") from error
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
 from ownership_vouchers.types import Guid
+from tests.support import legible
 from tests.support.browser import ENTER, TAB, Browser, browser
 from tests.support.console_bench import Console
 from tests.support.server_tls import Authority
@@ -43,6 +44,7 @@ def page_of(console: Console, name: str) -> tuple[Role, str]:
         "fleet": (Role.OPERATOR, "/"),
         "fleet-filtered": (Role.OPERATOR, "/?state=released"),
         "refusal": (Role.OPERATOR, "/?cursor=nonsense"),
+        "missing": (Role.OPERATOR, f"/devices/{'ab' * 16}"),
         "device-story": (Role.OPERATOR, f"/devices/{console.fleet.story}"),
         "device-failed": (Role.SECURITY, f"/devices/{console.fleet.failed}"),
         "device-registered": (Role.OPERATOR, f"/devices/{console.fleet.registered}"),
@@ -60,6 +62,7 @@ PAGES = [
     "fleet",
     "fleet-filtered",
     "refusal",
+    "missing",
     "device-story",
     "device-failed",
     "device-registered",
@@ -84,7 +87,11 @@ def test_a_page_fits_and_breaks_no_rule_of_its_own(
             browser.resize(width, height)
             browser.picture(PICTURES / f"{name}-{scheme}-{size}.png")
             assert browser.run("return document.documentElement.scrollWidth") <= width
-    refused = [one for one in browser.complaints() if "422" not in one]
+            assert legible.complaints(browser) == []
+    answered = ("422", "404")  # as was asked for
+    refused = [
+        one for one in browser.complaints() if not any(n in one for n in answered)
+    ]
     assert refused == []
 
 

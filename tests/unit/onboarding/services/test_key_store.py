@@ -173,3 +173,9 @@ def test_a_device_ca_is_made_here_only(store: KeyStore) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(KeyStoreError, match="made here"):
         store.adopt("ca", KeyKind.DEVICE_CA, key)
+
+
+def test_a_directory_that_is_not_there_is_named_with_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(KeyStoreError, match="keys new") as refused:
+        KeyStore(tmp_path / "nowhere", b"").stamp()
+    assert str(tmp_path / "nowhere") in str(refused.value)
