@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, text
 from sqlmodel import Field
 
-from onboarding.store.tables import ONE_TREE, Base, guid_key, maybe_seconds, seconds
+from onboarding.store.tables import ONE_TREE, Base, guid_key, maybe_seconds
 
 UNOWNED, RETIRED = "unowned", "retired"
 _OURS = text("stage NOT IN ('unowned', 'retired')")
 FROZEN = text("frozen = 1")
+_KNOWN = text("owner_key IS NOT NULL")
 # With the stage, all that a state follows from: so that an index answers for the row.
 _BY_TIME = ("lease_expires", "appraised_at", "registered_until")
 
@@ -23,7 +24,12 @@ class DeviceRow(Base, table=True):
 
     __tablename__ = "devices"
     __table_args__: Any = (
-        Index("ix_devices_owner_key", "owner_key", "guid"),
+        Index(
+            "ix_devices_owner_key",
+            *("owner_key", "guid"),
+            sqlite_where=_KNOWN,
+            postgresql_where=_KNOWN,
+        ),
         Index("ix_devices_stage", "stage", "device", *_BY_TIME),
         Index(
             "ix_devices_seen",
@@ -57,7 +63,7 @@ class DeviceRow(Base, table=True):
     credential: str | None = None  # what the last TO2 made of it
     owner_key: str | None = None  # the key of ours that it learned to know there
     last_run: bytes | None = None
-    imported_at: int = seconds()
+    imported_at: int = Field(sa_type=BigInteger, index=True)
     registered_until: int | None = maybe_seconds()
     owned_at: int | None = maybe_seconds()
     bound_at: int | None = maybe_seconds()

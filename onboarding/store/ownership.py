@@ -189,4 +189,9 @@ def _log(connection: Connection, taking: Taking, target: bytes) -> None:
     events = [Event("ownership.taken", actor, taking.at, target, said, detail)]
     if taking.binding is not None:
         events.append(bindings.event(taking.binding, target, actor, taking.at))
-    append(connection, *events, *taking.also)
+    append(connection, *events, *(_after(one, taking, target) for one in taking.also))
+
+
+def _after(one: Event, taking: Taking, target: bytes) -> Event:
+    """What is said of the device is said of it under the GUID that it has now."""
+    return replace(one, guid=target) if one.guid == taking.old_guid else one

@@ -69,10 +69,7 @@ class VoucherRow(VoucherColumns, table=True):
     """A voucher that stands."""
 
     __tablename__ = "vouchers"
-    __table_args__ = (
-        Index("ix_vouchers_key", "key_fingerprint", "guid"),
-        Index("ix_vouchers_added_at", "added_at"),
-    )
+    __table_args__ = (Index("ix_vouchers_key", "key_fingerprint", "guid"),)
     guid: bytes = guid_key()
     plan: bytes | None = None  # what the next TO2 makes of the credential, if unusual
 

@@ -25,7 +25,7 @@ _NEWEST = {
     conditions: Sql(
         "SELECT v.guid, d.previous_guid, v.device_info, v.added_at, d.imported_at, "  # noqa: S608 - constants
         "d.owned_at, d.retired_at FROM vouchers v JOIN devices d ON d.guid = v.guid "
-        f"WHERE 1 = 1{conditions} ORDER BY v.added_at DESC LIMIT ?"
+        f"WHERE 1 = 1{conditions} ORDER BY d.imported_at DESC LIMIT ?"
     )
     for conditions in ("", _OF_GUID, _OF_KIND, _OF_GUID + _OF_KIND)
 }
@@ -64,8 +64,9 @@ def newest(
     guid: bytes | None = None,
     device_info: str | None = None,
 ) -> tuple[NewestVoucher, ...]:
-    """At most ``limit`` vouchers, the newest first, of one GUID or kind if named.
+    """At most ``limit`` vouchers, of one GUID or kind if named.
 
+    Those of the devices that were imported last come first.
     ``guid`` is any that the voucher's device ever had.
     """
     conditions = ""
