@@ -80,9 +80,9 @@ def test_what_unpacks_to_more_than_was_sent_is_not_unpacked(
 @pytest.mark.parametrize("beginning", [ANSWER_HEAD, ANSWER_BODY], ids=["head", "body"])
 def test_all_of_an_exchange_ends_in_time(http: httpx.Client, beginning: bytes) -> None:
     """Each byte comes soon enough; all of them never would."""
-    with dripping(beginning) as url, pytest.raises(httpx.TimeoutException):
+    with dripping(beginning) as port, pytest.raises(httpx.TimeoutException):
         with within(0.3):
-            read(http, url)
+            read(http, f"http://127.0.0.1:{port}")
 
 
 def test_a_shorter_time_in_a_longer_one_counts_and_leaves_nothing_behind(

@@ -153,7 +153,8 @@ def test_a_deadline_is_for_all_of_a_run() -> None:
 
 
 def test_a_server_that_sends_drop_by_drop_takes_no_more_than_its_time() -> None:
-    with dripping(ANSWER_HEAD) as url, closing(FdoClients()) as clients:
+    with dripping(ANSWER_HEAD) as port, closing(FdoClients()) as clients:
+        url = f"http://127.0.0.1:{port}"
         with clients.pinned(Trust(), (url,)) as http:
             with pytest.raises(FdoClientError, match="too long"):
                 run_protocol(http, (url,), Hello, Deadline(0.3))

@@ -36,9 +36,10 @@ from ownership_vouchers.extend import extend
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.rendezvous import To2Address, TransportProtocol
 from ownership_vouchers.types import Guid
+from tests.support.dripping import dripping
 from tests.support.lossy import Altering
 from tests.support.owner_bench import OwnerBench, owner_bench
-from tests.support.rv_stubs import dripping, nobody, silent
+from tests.support.rv_stubs import nobody, silent
 from tests.support.services import Site
 from tests.support.supply_chain import SupplyChain
 
