@@ -11,6 +11,7 @@ from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.stack import KeylimeStack
 from attestation.learning import Shown, draft
 from attestation.policy import AttestationPolicy
+from attestation.runtime_policy import read_runtime_policy
 from hw.kernel_logs import KernelLogs
 from onboarding.services import enrol_task, enrolment
 from onboarding.services.api.learning import post_learning
@@ -26,11 +27,18 @@ from tests.support.attester import Attester, attest, completed
 from tests.support.attesting import hold_to
 from tests.support.boot_logs import recorded_log
 from tests.support.booted import BOOT, learnt_policy, with_another_command_line
+from tests.support.ima_lists import Measured
 from tests.support.owner_bench import OwnerBench
 from tests.support.pushing import Pushing, pushing_device
 from tests.support.replayed_boot import measure
+from tests.support.running import listed, run, runtime_policy
 from tests.support.swtpm import MakeSoftwareTpm
 
+RAN = (
+    Measured(b"boot_aggregate"),
+    Measured(b"/usr/bin/app", digest=b"\1" * 32),
+    Measured(b"/usr/bin/evil", digest=b"\2" * 32),
+)
 KEY = ApiKey("1", "one", Role.SECURITY, 0, "test", None, None)
 
 
@@ -121,6 +129,30 @@ def test_a_boot_passes_and_another_is_refused_by_its_event(booted: Booted) -> No
     assert 'kernel command line: "/vmlinuz console=ttyS0' in failure.message
     assert 'the policy has kernel command line: "quiet"' in failure.message
     assert "removal_order" in bench.ask()
+
+
+def test_what_booted_and_what_ran_are_judged_of_one_quote(
+    booted: Booted, tmp_path: Path
+) -> None:
+    pushing, bench = booted.pushing, booted.pushing.bench
+    body = runtime_policy(RAN[:2])
+    bench.context.stores.runtime_policies.add(body, "test", bench.context.now())
+    both = replace(learnt_policy(), runtime_policy=read_runtime_policy(body))
+    booted.hold_to(replace(both, version=2))
+    log, ran = tmp_path / "log", tmp_path / "ran"
+    booted.agent = pushing.push_agent(logs=KernelLogs(uefi=log, ima=ran))
+    run(pushing.attester.tpm, RAN[:2])
+    ran.write_bytes(listed(*RAN[:2]))
+    passed = booted.attests()
+    assert passed.failures == ()
+    assert "ima:sha256:10" in passed.compared
+    counted = ("boot-events:38", f"boot-is:{BOOT}", "ima-entries:2")
+    assert passed.compared[-3:] == counted
+
+    run(pushing.attester.tpm, RAN[2:])
+    ran.write_bytes(listed(*RAN))
+    (failure,) = booted.attests(1).failures
+    assert "/usr/bin/evil" in failure.message
 
 
 def test_an_event_that_the_log_leaves_out_is_a_log_that_is_not_true(
