@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from onboarding.cli.api import Api
 from onboarding.cli.output import CliError
+from onboarding.device.errors import Problem
 
 PAGE = 200
+_PAGELESS = "query.limit: This route has no such query"
 
 
 def object_of(answer: object) -> dict[str, Any]:
@@ -28,9 +30,7 @@ def every_page(api: Api, path: str) -> Iterator[dict[str, Any]]:
     asked = {"limit": str(PAGE), **dict(parse_qsl(query))}
     before = None
     while True:
-        found = api.json("GET", f"{route}?{urlencode(asked)}")
-        if not isinstance(found, Mapping) or not isinstance(found.get("items"), list):
-            raise CliError(f"{route} is no list", "Leave --all out.")
+        found = _page(api, route, asked)
         yield from found["items"]
         cursor = found.get("next")
         if cursor is None:
@@ -52,3 +52,20 @@ def first_of(
 def whole_list(api: Api, path: str) -> dict[str, Any]:
     """What a list has, page after page, as one that is whole. Raises CliError."""
     return {"items": list(every_page(api, path))}
+
+
+def _page(api: Api, route: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+    """One page. Raises CliError: there are none, as it is no list."""
+    try:
+        found = api.json("GET", f"{route}?{urlencode(asked)}")
+    except Problem as error:
+        if _PAGELESS in error.detail:
+            raise _no_list(route) from error
+        raise
+    if not isinstance(found, Mapping) or not isinstance(found.get("items"), list):
+        raise _no_list(route)
+    return found
+
+
+def _no_list(route: str) -> CliError:
+    return CliError(f"{route} is no list", "Leave --all out.")

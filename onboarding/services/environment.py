@@ -1,5 +1,6 @@
 """Variables of the environment that look like settings of ours, and are none."""
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
@@ -7,6 +8,8 @@ from onboarding.services.settings import Settings
 from onboarding.services.settings_values import FROM_ENVIRONMENT
 
 PREFIX = FROM_ENVIRONMENT["env_prefix"]
+# What Kubernetes tells of a Service whose name begins with ours.
+_KUBERNETES = re.compile(r"_SERVICE_(?:HOST|PORT)(?:_|$)|._PORT_[0-9]+_[A-Z]+")
 OTHERS = frozenset(
     {
         "API_KEY",
@@ -36,7 +39,11 @@ def odd_names(environment: Mapping[str, str]) -> tuple[str, ...]:
     A setting whose name is mistyped would else be off, and nobody told.
     """
     known = {name.upper() for name in Settings.model_fields} | OTHERS
-    given = {name.upper(): name for name in environment}
+    given = {
+        name.upper(): name
+        for name, value in environment.items()
+        if not _KUBERNETES.search(name) and not value.startswith(("tcp://", "udp://"))
+    }
     ours = sorted(one for one in given if one.startswith(PREFIX))
     return tuple(
         _sentence(given[one], get_close_matches(one.removeprefix(PREFIX), known, 1))

@@ -73,6 +73,14 @@ class Outgoing:
             self._judge(one, parts.scheme)
         return Target(parts, str(found[0]))
 
+    def judge_literal(self, parts: SplitResult) -> None:
+        """Judge the address that stands in a URL itself. Raises NotSent."""
+        try:
+            address = _address(parts.hostname or "")
+        except ValueError:
+            return  # a name: what it means is judged when it is asked
+        self._judge(address, parts.scheme)
+
     def _judge(self, address: Address, scheme: str) -> None:
         if any(address in network for network in self.networks):
             return
@@ -97,12 +105,22 @@ def read_url(url: str) -> SplitResult:
     return parts
 
 
-def require_url(url: str) -> None:
-    """Raises Problem, 422: not a URL that is ever asked."""
+def require_url(url: str, outgoing: Outgoing) -> None:
+    """Refuse what will never be asked; a name's addresses may be others by then.
+
+    Raises:
+        Problem: 422; no such URL, or an address that it names itself is not public.
+    """
     try:
-        read_url(url)
+        outgoing.judge_literal(read_url(url))
     except NotSent as error:
-        raise Problem(422, "url-refused", f"{error}.") from error
+        raise Problem(
+            422,
+            "url-refused",
+            f"{str(error)[:1].upper()}{str(error)[1:]}.",
+            remedy="Name a URL on the public net, by HTTPS; or the receiver's network"
+            " in VOUCHGATE_WEBHOOK_NETWORKS.",
+        ) from error
 
 
 def resolved(host: str, port: int) -> list[str]:

@@ -24,7 +24,7 @@ from onboarding.services.api.fields import (
 from onboarding.services.api.paging import made_at, paged
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.tagged import Tagged
-from onboarding.services.outgoing import URL_LIMIT, require_url
+from onboarding.services.outgoing import URL_LIMIT, Outgoing, require_url
 from onboarding.services.webhook_signing import secret_text
 from onboarding.store.apikeys import Role
 from onboarding.store.webhook_records import Delivery, Webhook
@@ -68,7 +68,7 @@ def list_webhooks(
 @router.post("/webhooks", status_code=201, **SECURITY)
 def create_webhook(body: WebhookIn, context: Ctx, caller: Caller) -> NewWebhookOut:
     """Tell somebody of events from now on; its secret is in this answer only."""
-    require_url(body.url)
+    require_url(body.url, Outgoing(context.settings.webhook_networks_read))
     secret = webhooks.new_secret()
     sealed = webhooks.seal(context, secret)
     causes = tuple(dict.fromkeys(body.causes))

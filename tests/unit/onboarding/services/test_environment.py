@@ -23,3 +23,15 @@ def test_settings_in_any_case_and_what_commands_read_are_no_mistakes() -> None:
         "VOUCHGATE": "",
     }
     assert odd_names(given) == ()
+
+
+def test_what_kubernetes_tells_of_a_service_is_no_mistake() -> None:
+    told = (
+        "VOUCHGATE_OWNER_SERVICE_HOST",
+        "VOUCHGATE_OWNER_SERVICE_PORT",
+        "VOUCHGATE_OWNER_SERVICE_PORT_HTTP",
+        "VOUCHGATE_OWNER_PORT",
+        "VOUCHGATE_OWNER_PORT_8083_TCP_ADDR",
+    )
+    assert odd_names(dict.fromkeys(told, "tcp://10.0.0.1:8083")) == ()
+    assert len(odd_names({"VOUCHGATE_PROT": "1", "VOUCHGATE_COMPT_PORT": "2"})) == 2

@@ -5,7 +5,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from onboarding.services.outgoing import NotSent, Outgoing, read_url
+from onboarding.services.errors import Problem
+from onboarding.services.outgoing import NotSent, Outgoing, read_url, require_url
 
 INSIDE = [
     "127.0.0.1",
@@ -91,3 +92,26 @@ def test_a_name_that_leads_nowhere_is_said_to() -> None:
 def test_what_is_no_url_of_a_receiver_is_refused(url: str) -> None:
     with pytest.raises(NotSent):
         read_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest",
+        "https://10.0.0.1/",
+        "http://127.0.0.1:22/",
+        "http://93.184.216.34/",
+        "ftp://receiver.example/",
+    ],
+)
+def test_an_address_that_will_never_be_asked_is_refused_at_once(url: str) -> None:
+    with pytest.raises(Problem) as refused:
+        require_url(url, Outgoing())
+    assert refused.value.code == "url-refused"
+    assert "VOUCHGATE_WEBHOOK_NETWORKS" in str(refused.value.remedy)
+
+
+def test_a_name_and_a_network_that_was_named_are_taken() -> None:
+    require_url("https://receiver.example/events", Outgoing())
+    require_url("https://93.184.216.34/", Outgoing())
+    require_url("http://10.1.2.3/", Outgoing((ip_network("10.0.0.0/8"),)))
