@@ -121,7 +121,7 @@ def appraised(pushing: Pushing) -> AppraisalRecord:
 
 
 def known(pushing: Pushing) -> set[str]:
-    """The appraisals there are: those of one second have no order."""
+    """The appraisals there are."""
     bench = pushing.bench
     items = bench.context.stores.appraisals.page(bench.guid.raw).items
     return {one.id for one in items}
