@@ -147,13 +147,10 @@ class Certifier:
         )
 
     def stored(self) -> dict[str, list[tuple[object, ...]]]:
-        """Return all that FDO messages have left for good."""
+        """Return all that FDO messages have left for good, in the order of its rows."""
         with closing(sqlite3.connect(self.directory / "all.db")) as database:
             return {
-                table: sorted(
-                    database.execute(f"SELECT * FROM {table}"),  # noqa: S608
-                    key=repr,
-                )
+                table: database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
                 for table in _KEPT
             }
 
