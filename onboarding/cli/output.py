@@ -1,15 +1,19 @@
-"""What every command prints, and how it fails: for people, or as one JSON object."""
+"""What every command prints, and how it fails: for people, or as one JSON object.
+
+Rich comes when something is printed for people: a service, or an agent, that runs for
+months has 2 MiB less without it.
+"""
 
 import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 GAP = 2  # columns between two of a table
@@ -31,13 +35,15 @@ def unusable(message: str, remedy: str = "") -> CliError:
     return CliError(message, remedy, UNUSABLE)
 
 
-def console() -> Console:
+def console() -> "Console":
     """Standard output, as it is now (tests put another in its place)."""
     return _console(sys.stdout)
 
 
-def _console(file: TextIO) -> Console:
+def _console(file: TextIO) -> "Console":
     """One that prints what it is given: strangers' words have colons, too."""
+    from rich.console import Console
+
     return Console(file=file, highlight=False, soft_wrap=True, emoji=False)
 
 
@@ -47,6 +53,8 @@ def plain(text: object) -> str:
     Names out of vouchers and answers of services are strangers' words, and a terminal
     obeys escape sequences. Rich's own markup is disarmed as well.
     """
+    from rich.markup import escape
+
     return escape(_printable(text))
 
 
@@ -120,6 +128,8 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     No cell is folded: a fingerprint in two pieces can be copied by nobody. What is too
     long for a terminal is the terminal's to wrap, so the longest column comes last.
     """
+    from rich.text import Text
+
     out = console()
     if not rows:
         out.print("none")

@@ -2,7 +2,8 @@
 
 import ctypes
 
-_M_ARENA_MAX = -8  # malloc.h of glibc
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
+_LARGE = 64 * 1024  # bytes
 _ARENAS = 1
 
 
@@ -10,10 +11,15 @@ def share_arenas() -> bool:
     """Have threads share one of malloc's arenas; call it before they start.
 
     Each arena keeps what was freed in it for itself, and glibc makes eight for each
-    core: with the threads of TO0 that is a tenth of what an owner service takes.
+    core: with the threads of TO0 that is a tenth of what an owner service takes. What
+    is large, as the body of an import, goes back to the system when it is freed; else
+    the first of that size has all later ones come into the arena.
 
     Returns:
         Whether the C library knows arenas; others have none to share.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and bool(mallopt(_M_ARENA_MAX, _ARENAS))
+    if mallopt is None:
+        return False
+    large = mallopt(_M_MMAP_THRESHOLD, _LARGE)
+    return bool(large and mallopt(_M_ARENA_MAX, _ARENAS))

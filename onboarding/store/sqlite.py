@@ -22,6 +22,7 @@ from onboarding.store.errors import (
 )
 
 BUSY_SECONDS = 10.0
+_CACHE_KIB = 512  # of each connection's pages; the system keeps them all once, for all
 _SWITCH_PAUSE = 0.02
 _FAULTS = (sqlite3.Error, OverflowError, UnicodeError)
 
@@ -64,6 +65,7 @@ def configure(connection: sqlite3.Connection, synchronous: str) -> None:
     connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute(f"PRAGMA cache_size={-_CACHE_KIB}")
 
 
 class WriteTurn:

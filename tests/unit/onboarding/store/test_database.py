@@ -35,6 +35,7 @@ def test_the_main_file_is_durable_and_checked(sqlite_database: Database) -> None
     for pragma, value in expected.items():
         assert sqlite_database.direct.one(Sql(f"PRAGMA {pragma}")) == (value,)
     assert sqlite_database.direct.one(Sql("PRAGMA busy_timeout")) == (10000,)
+    assert sqlite_database.direct.one(Sql("PRAGMA cache_size")) == (-512,)
     with sqlite_database.session() as session:
         found = session.connection().exec_driver_sql("PRAGMA synchronous").scalar()
     assert found == 2
