@@ -123,8 +123,17 @@ def test_an_api_key_written_to_a_file_is_not_printed(
 
 
 def test_revoking_what_is_not_there_exits_1(capsys: Capture) -> None:
+    answer(capsys, "apikey", "new", "--role", "operator", "--name", "ops")
     assert run(["apikey", "revoke", "0" * 16]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_without_a_database_no_api_key_is_looked_for(
+    home: Path, capsys: Capture
+) -> None:
+    assert run(["apikey", "revoke", "0" * 16]) == 2
+    assert "service.db is not there" in capsys.readouterr().err
+    assert not (home / "service.db").exists()
 
 
 def _keys(listed: dict[str, object]) -> list[dict[str, object]]:
