@@ -37,19 +37,24 @@ class RunsFile:
         with self._lock:
             known, users = self._open.get(self.path) or (_opened(self.path), 0)
             self._open[self.path] = known, users + 1
-        self._environment = known
+        self._environment: lmdb.Environment | None = known
 
     def change(self) -> "Change":
         """Return a transaction for the length of a block."""
+        if self._environment is None:
+            raise StoreUnavailable("the file of runs was closed")
         return Change(self._environment)
 
     def close(self) -> None:
         """Give the file back; whoever else has it keeps it open."""
         with self._lock:
-            known, users = self._open.pop(self.path, (None, 0))
-            if known is not None and users > 1:
+            known, self._environment = self._environment, None
+            if known is None:
+                return
+            _, users = self._open.pop(self.path)
+            if users > 1:
                 self._open[self.path] = known, users - 1
-            elif known is not None:
+            else:
                 known.close()
 
 

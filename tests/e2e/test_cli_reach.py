@@ -226,7 +226,7 @@ def test_what_the_service_refuses_is_told(
 
 
 def test_a_webhook_is_shown_without_its_secret(site: Site, capsys: Capture) -> None:
-    new = ["webhook", "new", "https://198.51.100.7/hook", *at(site, "security")]
+    new = ["webhook", "new", "https://hooks.example/hook", *at(site, "security")]
     made = answer(capsys, *new)
     shown = answer(capsys, "webhook", "show", str(made["id"]), *at(site, "security"))
     assert shown["id"] == made["id"]

@@ -250,7 +250,7 @@ HOSTILE: dict[str, bytes] = {
     "deep": b"\x81" * 60_000,
     "another shape": b"\x80",
     "code of 17 bits": b"\x85\x1a\x00\x01\x00\x00\x00\x60\x00\x00",
-    "text over the limit": ErrorMessage(1, 2, "x" * 2049, 3, 4).encode(),
+    "text over the limit": ErrorMessage(1, 2, "x" * 65536, 3, 4).encode(),
     "text that is not UTF-8": b"\x85\x01\x02\x61\xff\x00\x00",
 }
 

@@ -10,7 +10,7 @@ from onboarding.store.device_tables import DeviceGuidRow
 from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, StoreUnavailable
 from onboarding.store.runs import run_store
-from onboarding.store.runs_file import RunsFile
+from onboarding.store.runs_file import RunsFile, file_of_this_boot
 
 
 def modes(directory: Path) -> dict[str, int]:
@@ -117,3 +117,22 @@ def test_a_session_to_read_with_commits_nothing(sqlite_database: Database) -> No
     with sqlite_database.session() as session:
         session.connection().exec_driver_sql(head)
     assert sqlite_database.direct.one(Sql("SELECT seq FROM event_head")) == (0,)
+
+
+def test_a_file_of_runs_stays_open_for_who_else_has_it(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    other = Database(f"sqlite:///{tmp_path}/main.db")
+    assert run_store(other).begin(b"run", 0, b"state", 2)
+    other.close()
+    other.close()
+    assert run_store(sqlite_database).load(b"run", 1) == (0, b"state")
+    with pytest.raises(StoreUnavailable, match="closed"):
+        run_store(other).load(b"run", 1)
+
+
+def test_runs_are_not_read_from_a_file_of_another_kind(tmp_path: Path) -> None:
+    file = file_of_this_boot(tmp_path / "main.db")
+    file.write_bytes(b"torn" * 4096)
+    with pytest.raises(StoreUnavailable, match="runs-"):
+        Database(f"sqlite:///{tmp_path}/main.db")
