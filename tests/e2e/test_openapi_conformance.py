@@ -21,7 +21,8 @@ def test_schemathesis_finds_nothing() -> None:
 @pytest.mark.parametrize("word", ["DELETE", "PATCH", "PUT"])
 def test_a_refused_method_is_told_all_that_are_not(api: Api, word: str) -> None:
     """The routes of one path are several; HTTP has one list of methods for it."""
-    for path, methods in (("/policies", "GET, HEAD, POST"), ("/keys/match", "POST")):
+    known = ("/policies", "GET, HEAD, POST"), ("/keys/match", "POST")
+    for path, methods in (*known, ("/vouchers/extend", "POST")):
         reply = api.call(word, path)
         assert reply.status_code == 405
         assert reply.headers["allow"] == methods

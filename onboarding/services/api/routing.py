@@ -41,7 +41,20 @@ class _Sha256(Convertor[str]):
         return value
 
 
+class _Voucher(Convertor[str]):
+    """A part of a path that names a voucher: whatever is no route of its own there."""
+
+    regex = "(?!extend$)[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("sha256", _Sha256())
+register_url_convertor("voucher", _Voucher())
 
 
 class StrictRequest(Request):

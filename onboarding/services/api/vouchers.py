@@ -71,7 +71,7 @@ def list_vouchers(
 
 
 @router.get(
-    "/vouchers/{guid}", **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED)
+    "/vouchers/{guid:voucher}", **needs(*READERS, labels=Reach.NAMED, lines=Reach.NAMED)
 )
 def get_voucher(guid: GuidPath, context: Ctx, when: When) -> Tagged[VoucherOut]:
     """One voucher, with everything that can be read from it."""
@@ -122,7 +122,7 @@ def extend_voucher(
 
 
 @router.delete(
-    "/vouchers/{guid}",
+    "/vouchers/{guid:voucher}",
     status_code=204,
     **needs(*WRITERS, labels=Reach.NAMED, lines=Reach.NAMED),
 )
