@@ -7,16 +7,16 @@ _LARGE = 64 * 1024  # bytes
 _ARENAS = 1
 
 
-def share_arenas() -> bool:
-    """Have threads share one of malloc's arenas; call it before they start.
+def spare_memory() -> bool:
+    """Have malloc give back what it can; call it before threads start.
 
-    Each arena keeps what was freed in it for itself, and glibc makes eight for each
-    core: with the threads of TO0 that is a tenth of what an owner service takes. What
-    is large, as the body of an import, goes back to the system when it is freed; else
-    the first of that size has all later ones come into the arena.
+    Threads share one arena: each keeps what was freed in it for itself, and glibc makes
+    eight for each core, with the threads of TO0 a tenth of what an owner service takes.
+    What is large, as the body of an import, goes back to the system when it is freed;
+    else the first of that size has all later ones come into the arena.
 
     Returns:
-        Whether the C library knows arenas; others have none to share.
+        Whether the C library can be told so; others have no arenas.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

@@ -23,7 +23,7 @@ from onboarding.services import supervisor
 from onboarding.services.api.event_stream import STOPPING
 from onboarding.services.app import PartFactory, build
 from onboarding.services.fdo_protocol import FdoProtocol, protocol_of
-from onboarding.services.memory import share_arenas
+from onboarding.services.memory import spare_memory
 from onboarding.services.settings import Role, Settings, refuse_unsafe
 from onboarding.services.transport import (
     AsgiApp,
@@ -74,7 +74,7 @@ def run(settings: Settings) -> None:
         StoreError: The database cannot be used.
         OSError: The address cannot be bound.
     """
-    share_arenas()
+    spare_memory()
     server, bound = prepare(settings)
     with ExitStack() as stack:
         for one in bound:

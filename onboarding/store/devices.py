@@ -241,7 +241,8 @@ def lock(writing: Writing, guid: bytes) -> DeviceRow:
         NotFound: There is none.
     """
     query = select(DeviceRow).where(DeviceRow.guid == guid).with_for_update()
-    row = writing.session.exec(query).first()
+    fresh = query.execution_options(populate_existing=True)
+    row = writing.session.exec(fresh).first()
     if row is None:
         raise NotFound(f"there is no device with GUID {guid.hex()}")
     return row

@@ -233,8 +233,9 @@ def test_what_else_the_run_tells_is_part_of_the_same_commit(
         also=(told,),
         ends=("to0", GUID.hex()),
     )
-    causes = [event.cause for event in EventLog(database).timeline(SECOND)]
-    assert causes[-2:] == ["ownership.taken", "binding.absent"]
+    last = EventLog(database).timeline(SECOND)[-2:]
+    assert [event.cause for event in last] == ["ownership.taken", "binding.absent"]
+    assert [event.guid for event in last] == [SECOND, SECOND]
     assert TaskStore(database).pending("to0") == ()
 
 

@@ -19,7 +19,6 @@ from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import EnrolWork, enrol_push
 from onboarding.services.errors import Problem
 from onboarding.services.holding import told
-from onboarding.services.reconcile import KIND, ReconcileWork, plan
 from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.direct import Sql
@@ -66,22 +65,8 @@ class Booted:
     def attests(self, index: int = 0) -> AppraisalRecord:
         attest(self.agent)
         completed(self.pushing.client, self.pushing.agent, index)
-        (made,) = self.looked()
+        (made,) = self.pushing.looked()
         return made
-
-    def looked(self) -> tuple[AppraisalRecord, ...]:
-        """Have the owner look; return what is new."""
-        bench = self.pushing.bench
-        stores = bench.context.stores
-        known = {one.id for one in stores.appraisals.page(bench.guid.raw).items}
-        bench.clock.now = max(bench.clock.now + 1, time.time())
-        plan(stores, bench.guid.raw, bench.context.now())
-        for task in stores.tasks.claim(KIND, "test", bench.context.now(), 60):
-            ReconcileWork(bench.context, bench.gate, self.pushing.link).run(
-                task, "test"
-            )
-        found = stores.appraisals.page(bench.guid.raw).items
-        return tuple(one for one in found if one.id not in known)
 
 
 @pytest.fixture
@@ -120,7 +105,7 @@ def test_a_boot_passes_and_another_is_refused_by_its_event(booted: Booted) -> No
 
     other = with_another_command_line()
     hold_to(bench, other)
-    assert booted.looked() == ()  # nothing is told under the new one
+    assert booted.pushing.looked() == ()  # nothing is told under the new one
     booted.hold_to(other)
     failed = booted.attests()
     assert (failed.outcome, failed.compared) == (Outcome.FAILED, ())
@@ -204,7 +189,7 @@ def test_what_came_before_it_was_asked_is_not_learnt(booted: Booted) -> None:
     booted.attests()
     bench.clock.now = time.time() + 3600
     ask(bench)
-    assert booted.looked() == ()
+    assert booted.pushing.looked() == ()
     assert bench.context.stores.learnings.wanted(bench.guid.raw)
 
 
@@ -222,7 +207,7 @@ def test_a_device_under_no_policy_is_enrolled_to_show_itself_and_no_longer(
     assert not [one for one in drifts if one.name == ours]
     attest(booted.agent)
     completed(client, ours, 0)
-    assert booted.looked() == ()  # it is no verdict
+    assert booted.pushing.looked() == ()  # it is no verdict
     learnt = bench.context.stores.learnings.get(bench.guid.raw)
     assert (learnt.at is None, learnt.boot_log) == (False, recorded_log(BOOT))
     booted.enrol_as_planned()

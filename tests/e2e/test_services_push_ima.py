@@ -15,7 +15,6 @@ from onboarding.services import enrol_task
 from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import EnrolWork, enrol_push
 from onboarding.services.kept_policies import KeptPolicies
-from onboarding.services.reconcile import KIND, ReconcileWork, plan
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
 from tests.support.attester import Attester, attest, completed
@@ -47,22 +46,8 @@ class Running:
         attest(self.agent)
         completed(self.pushing.client, self.pushing.agent, self.attestations)
         self.attestations += 1
-        (made,) = self.looked()
+        (made,) = self.pushing.looked()
         return made
-
-    def looked(self) -> tuple[AppraisalRecord, ...]:
-        """Have the owner look; return what is new, as one second can have several."""
-        bench = self.pushing.bench
-        stores = bench.context.stores
-        known = {one.id for one in stores.appraisals.page(bench.guid.raw).items}
-        bench.clock.now = max(bench.clock.now + 1, time.time())
-        plan(stores, bench.guid.raw, bench.context.now())
-        for task in stores.tasks.claim(KIND, "test", bench.context.now(), 60):
-            ReconcileWork(bench.context, bench.gate, self.pushing.link).run(
-                task, "test"
-            )
-        found = stores.appraisals.page(bench.guid.raw).items
-        return tuple(one for one in found if one.id not in known)
 
     def enrol_anew(self) -> None:
         bench = self.pushing.bench
@@ -125,7 +110,7 @@ def test_the_verifier_keeps_one_policy_for_all_and_a_changed_one_is_drift(
     hold_to_list(bench, running.pushing.attester.allow(PCR), body, 2)
     (drift,) = [one for one in desk.look().drifts if one.name == ours]
     assert drift.kind == "other-policy"
-    assert running.looked() == ()  # nothing is told under the new one
+    assert running.pushing.looked() == ()  # nothing is told under the new one
 
     running.enrol_anew()
     failed = running.attests(MORE)
@@ -151,7 +136,7 @@ def test_a_pass_of_the_verifier_is_not_enough(running: Running) -> None:
     pushing.link = replace(pushing.link, kept=KeptPolicies())
     attest(running.agent)
     completed(pushing.client, pushing.agent, running.attestations)
-    assert running.looked() == ()
+    assert running.pushing.looked() == ()
     (task,) = bench.context.stores.tasks.claim(
         enrol_task.KIND, "test", bench.context.now(), 60
     )

@@ -1,6 +1,7 @@
 """A device of the push channel in front of its owner, and a real Keylime behind it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from onboarding.device.push import SESSION_HEADER
 from onboarding.services.device_api.enrol import PushEnrolment
 from onboarding.services.device_api.proxy import HEADER, PREFIX, KeylimeProxy
 from onboarding.services.keylime_link import KeylimeLink, require
+from onboarding.services.reconcile import KIND, ReconcileWork, plan
+from onboarding.store.appraisals import AppraisalRecord
 from ownership_vouchers.types import Guid
 from tests.support.attester import Attester
 from tests.support.attesting import attesting_device
@@ -82,6 +85,18 @@ class Pushing:
         raced = _Raced(self.link.client, act)
         link = replace(self.link, client=raced)
         self.enrolment = PushEnrolment(self.bench.context, self.bench.gate, link)
+
+    def looked(self) -> tuple[AppraisalRecord, ...]:
+        """Have the owner look; return what is new, as one second can have several."""
+        bench, stores = self.bench, self.bench.context.stores
+        known = {one.id for one in stores.appraisals.page(bench.guid.raw).items}
+        bench.clock.now = max(bench.clock.now + 1, time.time())
+        plan(stores, bench.guid.raw, bench.context.now())
+        work = ReconcileWork(bench.context, bench.gate, self.link)
+        for task in stores.tasks.claim(KIND, "test", bench.context.now(), 60):
+            work.run(task, "test")
+        found = stores.appraisals.page(bench.guid.raw).items
+        return tuple(one for one in found if one.id not in known)
 
     def enrol(self) -> None:
         self.complete(self.proof(self.begin()))
