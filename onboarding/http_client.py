@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpcore
 import httpx
 
+from attestation.plain_answer import PLAIN, pieces
 from onboarding.net_stream import Network, within
 
 __all__ = ["client", "pieces", "within"]
@@ -31,24 +32,11 @@ def client(
     """
     return httpx.Client(
         transport=Transport(context, through),
-        headers={"Accept-Encoding": "identity"},
+        headers=PLAIN,
         timeout=timeout,
         follow_redirects=False,
         trust_env=False,
     )
-
-
-def pieces(answer: httpx.Response) -> Iterator[bytes]:
-    """Return the body of an answer as it comes, byte for byte as it was sent.
-
-    Raises:
-        httpx.DecodingError: It is compressed, which nobody asked for: a few hundred
-            bytes can stand for gigabytes.
-    """
-    coding = answer.headers.get("content-encoding", "identity")
-    if coding.strip().lower() != "identity":
-        raise httpx.DecodingError(f"its answer is encoded as {coding[:40]!r}")
-    yield from answer.iter_bytes()
 
 
 class Transport(httpx.BaseTransport):

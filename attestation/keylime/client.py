@@ -34,6 +34,7 @@ from attestation.keylime.results import (
 from attestation.keylime.settings import KeylimeSettings
 from attestation.keylime.tpm_policy import PcrPolicy
 from attestation.keylime.verifiers import VerifierPool
+from attestation.plain_answer import pieces
 
 ANSWER_LIMIT = 1024 * 1024
 PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
@@ -200,7 +201,7 @@ class KeylimeClient:
             with self._http.stream("GET", url, timeout=waits) as response:
                 if response.status_code != 200:
                     raise _refused(what, response.status_code)
-                for chunk in response.iter_bytes():
+                for chunk in pieces(response):
                     taken += len(chunk)
                     if taken > limit:
                         raise _too_long(what, limit)
@@ -259,7 +260,7 @@ class KeylimeClient:
 
 def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:
     chunks = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in pieces(response):
         chunks += chunk
         if len(chunks) > limit:
             raise _too_long(what, limit)

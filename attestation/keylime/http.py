@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 import httpx
 
 from attestation.keylime.settings import KeylimeSettings
+from attestation.plain_answer import PLAIN
 
 # One verifier answers in a single event loop, so a busy one makes us wait.
 READ_SECONDS, CONNECT_SECONDS = 30.0, 5.0
@@ -60,6 +61,7 @@ def _client(context: ssl.SSLContext, watch: Watch | None) -> httpx.Client:
     plain = httpx.HTTPTransport(verify=context, trust_env=False)
     return httpx.Client(
         transport=plain if watch is None else _Watched(plain, watch),
+        headers=PLAIN,
         trust_env=False,
         timeout=TIMEOUT,
         follow_redirects=False,

@@ -13,9 +13,10 @@ import httpx
 from onboarding.cli.credentials import Credential, credential_of
 from onboarding.cli.files import read_file
 from onboarding.cli.output import unusable
-from onboarding.cli.sse import Sent, events_of
+from onboarding.cli.sse import Sent, events_of, lines_of
 from onboarding.device.errors import DeviceError, Unreachable
 from onboarding.device.http import Reply, new_client, read_problem, send
+from onboarding.http_client import pieces
 from onboarding.tls import PUBLIC, Trust, TrustError, context_of
 
 LIMIT = 64 * 1024 * 1024
@@ -110,7 +111,7 @@ class Api:
             "GET", url, params=query, headers=headers, timeout=waits
         ) as answer:
             _require_good(answer)
-            yield from events_of(answer.iter_bytes())
+            yield from events_of(pieces(answer))
 
     def lines(self, path: str, content: bytes, kind: str) -> Iterator[dict[str, Any]]:
         """POST; yield each line of the answer, as JSON, when it is there.
@@ -130,7 +131,7 @@ class Api:
                 timeout=waits,
             ) as answer:
                 _require_good(answer)
-                yield from map(_object, answer.iter_lines())
+                yield from map(_object, lines_of(pieces(answer)))
         except httpx.HTTPError as error:
             raise Unreachable(f"{path} broke off: {error}") from error
 
@@ -147,7 +148,7 @@ class Api:
 
 def _require_good(answer: httpx.Response) -> None:
     if answer.status_code != 200:
-        body = b"".join(islice(answer.iter_bytes(65536), 4))
+        body = b"".join(islice(pieces(answer), 4))
         raise read_problem(Reply(answer.status_code, answer.headers, body))
 
 

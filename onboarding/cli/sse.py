@@ -23,7 +23,7 @@ def events_of(chunks: Iterable[bytes]) -> Iterator[Sent]:
         Garbled: A line is over 1 MiB, or no UTF-8.
     """
     number, data = "", ""
-    for line in _lines(chunks):
+    for line in lines_of(chunks):
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "id":
@@ -35,14 +35,19 @@ def events_of(chunks: Iterable[bytes]) -> Iterator[Sent]:
             data = ""
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield each line that came to its end.
+
+    Raises:
+        Garbled: One is over 1 MiB, or no UTF-8.
+    """
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         if len(rest) > LONGEST:
-            raise Garbled("an event has a line of over 1 MiB")
+            raise Garbled("it answered with a line of over 1 MiB")
         for line in whole:
             try:
                 yield line.removesuffix(b"\r").decode()
             except UnicodeError as error:
-                raise Garbled("an event is no UTF-8") from error
+                raise Garbled("it answered with what is no UTF-8") from error

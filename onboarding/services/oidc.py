@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import jwt
 
+from onboarding.http_client import client, pieces, within
 from onboarding.services import logs
 from onboarding.services.context import Context
 from onboarding.services.errors import ServicesError, SettingsError
@@ -58,8 +59,8 @@ class Issuer:
 
     Args:
         settings: Names an issuer (``oidc_issuer``).
-        opened: A client that follows no redirects and takes nothing from the
-            environment; each use of it is closed.
+        opened: A client of ``http_client``; each use of it is closed.
+        seconds: How long both answers of the issuer may take together.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Issuer:
         settings: Settings,
         opened: Callable[[], httpx.Client],
         now: Callable[[], int],
+        seconds: float = 2 * SECONDS,
     ) -> None:
         self._settings = settings
         self._issuer = settings.oidc_issuer or ""
         self._opened = opened
         self._now = now
+        self._seconds = seconds
         self._lock = Lock()
         self._keys = _Keys({}, 0)
         self._asked_at = 0
@@ -148,7 +151,7 @@ class Issuer:
 
     def _renew(self, now: int) -> None:
         try:
-            with self._opened() as http:
+            with within(self._seconds), self._opened() as http:
                 found = _ask(http, self._place_of_keys(http))
             self._keys = _Keys(_named(found), now)
         except IssuerError as error:
@@ -182,14 +185,7 @@ def issuer_of(context: Context) -> Issuer | None:
         verify = context_of(trust)
     except TrustError as error:
         raise SettingsError(f"VOUCHGATE_OIDC_CA: {error}") from error
-    opened = partial(
-        httpx.Client,
-        verify=verify,
-        follow_redirects=False,
-        trust_env=False,
-        timeout=SECONDS,
-    )
-    return Issuer(settings, opened, context.now)
+    return Issuer(settings, partial(client, verify, timeout=SECONDS), context.now)
 
 
 def roles_of(claims: Mapping[str, Any], settings: Settings) -> frozenset[Role]:
@@ -225,7 +221,7 @@ def _ask(http: httpx.Client, url: str) -> Mapping[str, Any]:
             if answer.status_code != 200:
                 raise IssuerError(f"it answered {answer.status_code}")
             body = b""
-            for part in answer.iter_bytes(8192):
+            for part in pieces(answer):
                 body += part
                 if len(body) > ANSWER_LIMIT:
                     raise IssuerError(f"it says more than {ANSWER_LIMIT} bytes")

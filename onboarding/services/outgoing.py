@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from onboarding.http_client import within
 from onboarding.services.errors import Problem, ServicesError
 
 Address = IPv4Address | IPv6Address
@@ -134,6 +135,9 @@ def post(
 ) -> httpx.Response:
     """Send ``body`` to the address that was judged; the answer's head counts.
 
+    Args:
+        client: One of ``http_client``; all of it takes ``SECONDS`` at most.
+
     Raises:
         NotSent: No answer in time, or none that is HTTP.
     """
@@ -144,13 +148,16 @@ def post(
     )
     host = f"[{target.host}]" if ":" in target.host else target.host
     try:
-        with client.stream(
-            "POST",
-            f"{target.url.scheme}://{address}{port}{path}",
-            headers={**headers, "Host": f"{host}{port}"},
-            content=body,
-            extensions={"sni_hostname": target.host},
-        ) as answer:
+        with (
+            within(SECONDS),
+            client.stream(
+                "POST",
+                f"{target.url.scheme}://{address}{port}{path}",
+                headers={**headers, "Host": f"{host}{port}"},
+                content=body,
+                extensions={"sni_hostname": target.host},
+            ) as answer,
+        ):
             taken = 0
             for part in answer.iter_raw():
                 taken += len(part)

@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import httpx
-
+from onboarding.http_client import client
 from onboarding.services.api.events import shown_event
 from onboarding.services.context import Context
 from onboarding.services.outages import tell
@@ -23,6 +22,7 @@ from onboarding.services.outgoing import SECONDS, NotSent, Outgoing, post
 from onboarding.services.webhook_signing import SECRET_BYTES, headers
 from onboarding.store.errors import NotFound, StoreError
 from onboarding.store.webhook_records import Claim, Webhook
+from onboarding.tls import PUBLIC, context_of
 
 ACTOR = "task:webhook"
 LOOK_SECONDS = 1.0
@@ -64,9 +64,7 @@ class Webhooks:
         self._context = context
         self._store = context.stores.webhooks
         self._outgoing = Outgoing(context.settings.webhook_networks_read)
-        self._client = httpx.Client(
-            follow_redirects=False, trust_env=False, timeout=SECONDS
-        )
+        self._client = client(context_of(PUBLIC), timeout=SECONDS)
 
     async def run(self) -> AsyncIterator[None]:
         """A lifespan: sends while the service serves, and ends what it began."""

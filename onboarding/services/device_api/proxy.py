@@ -13,6 +13,7 @@ from attestation.keylime.proxy import (
     request_headers,
     route_for,
 )
+from onboarding.http_client import pieces
 from onboarding.services import enrolment
 from onboarding.services.context import Context
 from onboarding.services.device_api.image import image_reported
@@ -119,12 +120,12 @@ def _no_session(detail: str) -> Problem:
 
 
 def _bounded(reply: httpx.Response) -> bytes:
-    content = b""
-    for chunk in reply.iter_bytes():
+    content = bytearray()
+    for chunk in pieces(reply):
         content += chunk
         if len(content) > MAX_ANSWER:
             raise Problem(502, "keylime-answer", "Keylime's answer is too long.")
-    return content
+    return bytes(content)
 
 
 async def bounded_body(request: Request, limit: int) -> bytes:

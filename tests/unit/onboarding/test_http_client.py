@@ -1,10 +1,7 @@
 """Our HTTP client against real sockets: what a strange server can cost."""
 
-import gzip
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 
 import httpcore
 import httpx
@@ -13,44 +10,15 @@ import pytest
 from onboarding.http_client import client, pieces, within
 from onboarding.tls import PUBLIC, context_of
 from tests.support.dripping import ANSWER_BODY, ANSWER_HEAD, dripping
+from tests.support.scripted import OK, Scripted, bomb, unpacking_nothing
 
 CONTEXT = context_of(PUBLIC)
-OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
     with closing(client(CONTEXT, timeout=60.0)) as found:
         yield found
-
-
-class Scripted:
-    """Answers the n-th connection's one request with ``answers[n]``, and hangs up."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self._answers = answers
-        self.heard: list[bytes] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://localhost:{self._server.getsockname()[1]}/"
-        self._thread = threading.Thread(target=self._serve)
-
-    def __enter__(self) -> "Scripted":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._server.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            for answer in self._answers:
-                peer, _ = self._server.accept()
-                with peer:
-                    self.heard.append(peer.recv(65536))
-                    peer.sendall(answer)
 
 
 def read(http: httpx.Client, url: str) -> bytes:
@@ -70,10 +38,11 @@ def test_an_answer_is_asked_for_plain_and_read_as_it_was_sent(
 def test_what_unpacks_to_more_than_was_sent_is_not_unpacked(
     http: httpx.Client,
 ) -> None:
-    packed = gzip.compress(gzip.compress(bytes(1 << 20)))
-    head = OK + b"Content-Encoding: gzip, gzip\r\n"
-    answer = head + b"Content-Length: %d\r\n\r\n" % len(packed) + packed
-    with Scripted(answer) as server, pytest.raises(httpx.DecodingError, match="gzip"):
+    with (
+        Scripted(bomb()) as server,
+        unpacking_nothing(),
+        pytest.raises(httpx.DecodingError, match="gzip"),
+    ):
         read(http, server.url)
 
 

@@ -5,16 +5,21 @@ The answers here are ones that the real programs, which tests/e2e asks, never gi
 
 import json
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 
 from attestation.keylime.client import ANSWER_LIMIT, KeylimeClient
 from attestation.keylime.errors import KeylimeError
+from attestation.keylime.http import device_http
 from attestation.keylime.settings import KeylimeSettings
 from tests.support.keylime_evidence import GOOD
+from tests.support.scripted import Scripted, bomb, unpacking_nothing
 
 GUID = "d432fbb3-d2f1-4a97-9ef7-75bd81c0000a"
 NOWHERE = Path("unused")
@@ -151,3 +156,24 @@ def test_an_attestation_in_unknown_words_is_refused(spoil: dict[str, object]) ->
     assert (unaltered.index, unaltered.passed) == (4, True)
     with pytest.raises(KeylimeError):
         asking(answer(**spoil)).latest_attestation(GUID)
+
+
+ASKED: dict[str, Callable[[KeylimeClient], object]] = {
+    "a verdict": lambda client: client.verify_evidence(GOOD),
+    "an entry": lambda client: client.status(GUID),
+    "a long list": lambda client: list(client.long_answer("/v2.6/agents/", 1 << 30)),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_keylime_would_have_us_unpack_is_not_unpacked(name: str) -> None:
+    with Scripted(bomb()) as server:
+        ca = Path(certifi.where())
+        known = replace(SETTINGS, verifier_url=server.url, ca=ca)
+        with (
+            closing(device_http(known)) as http,
+            unpacking_nothing(),
+            pytest.raises(KeylimeError, match="encoded as 'gzip"),
+        ):
+            ASKED[name](KeylimeClient(http, known))
+    assert b"\r\naccept-encoding: identity\r\n" in server.heard[0].lower()
