@@ -1,19 +1,16 @@
 """The factory over real HTTP: lines, stations, serial numbers, chains, lost answers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hw.keys import SoftHmac, new_soft_key
-from onboarding.device.http import LINE_KEY, FdoChannel, new_client
+from onboarding.device.http import FdoChannel, new_client
 from onboarding.protocol.di_device import DiDevice
-from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Send
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
@@ -28,46 +25,12 @@ from ownership_vouchers.types import Hash, HashType
 from tests.support.authorities import MIDDLE, ROOT, pem
 from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
-from tests.support.services import PASSPHRASE, Running, Site, Wire
+from tests.support.services import PASSPHRASE, Site, Wire
 from tests.support.soft_device import SoftDevice
+from tests.support.works import Works, at, refused
 
 ELSEWHERE = [{"dns": "rv.line.example", "device_port": 80, "protocol": "http"}]
 SPECIAL = [{"dns": "rv.model.example", "device_port": 80, "protocol": "http"}]
-
-
-@dataclass
-class Works:
-    """A manufacturing service, and who manages it."""
-
-    site: Site
-    service: Running
-    key: str
-    settings: Any
-
-    def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        return self.service.call(self.key, method, path, **kwargs)
-
-    def line(self, name: str, **settings: Any) -> str:
-        reply = self.call("PUT", f"/lines/{name}", json=settings)
-        assert reply.status_code == 200, reply.text
-        return f"{self.service.url}/line/{name}"
-
-    def hire(self, name: str, station: str = "bench 1") -> str:
-        body = {"name": station}
-        reply = self.call("POST", f"/lines/{name}/stations", json=body)
-        assert reply.status_code == 201, reply.text
-        return str(reply.json()["key"])
-
-    def made(self, serial: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call(
-            "GET", "/made", params={"serial": serial}
-        ).json()["items"]
-        return found
-
-    def voucher(self, device: SoftDevice) -> dict[str, Any]:
-        path = f"/vouchers/{device.credential.guid}"
-        found: dict[str, Any] = self.call("GET", path).json()
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -82,34 +45,6 @@ def works(
         rv = [{"dns": "rv.example", "device_port": 80, "protocol": "http"}]
         found.call("PUT", "/rvinfo", json={"directives": rv})
         yield found
-
-
-class Station(Wire):
-    """A wire that shows a station's key, as a station's proxy would."""
-
-    station_key: str = ""
-
-    def post(self, kind: int, body: bytes, token: str | None = None) -> httpx.Response:
-        self.sent.append((int(kind), body))
-        headers = {"Content-Type": "application/cbor", LINE_KEY: self.station_key}
-        if token is not None:
-            headers["Authorization"] = token
-        url = f"{self.urls[0]}/fdo/101/msg/{int(kind)}"
-        return httpx.post(
-            url, content=body, headers=headers, timeout=60, trust_env=False
-        )
-
-
-def at(url: str, key: str) -> Station:
-    wire = Station.to(url)
-    wire.station_key = key
-    return wire
-
-
-def refused(wire: Wire, serial: str = "SN-0") -> int:
-    with pytest.raises(PeerFailed) as error:
-        SoftDevice.made_at(wire, serial)
-    return int(error.value.message.code)
 
 
 def test_a_station_makes_devices_on_its_line(works: Works) -> None:

@@ -3,86 +3,35 @@
 import hashlib
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography import x509
 
 from hw.keys import new_soft_key
-from onboarding.device.errors import DeviceError
-from onboarding.device.modules.command import CommandModule
 from onboarding.device.modules.conformance import ConformanceModule
 from onboarding.device.modules.csr import CERTIFICATE, CsrModule
-from onboarding.device.modules.download import DownloadModule
-from onboarding.device.modules.upload import UploadModule
-from onboarding.protocol.errors import PeerFailed, error_message
-from onboarding.protocol.modules import DeviceModule
+from onboarding.protocol.errors import PeerFailed
 from onboarding.protocol.step import Send
-from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from onboarding.wire.message import MsgType
-from tests.support.databases import NewDatabase
-from tests.support.fdo_chain import Chain, joined
+from tests.support.fdo_chain import Chain
+from tests.support.plans import (
+    CONTENT,
+    ask,
+    call,
+    deliveries,
+    give,
+    onboard,
+    step,
+    store,
+    text,
+)
 from tests.support.services import Wire
-from tests.support.soft_device import FACTS, SoftDevice
+from tests.support.soft_device import FACTS
 
-pytest_plugins = ["tests.support.service_fixtures"]
-
-CONTENT = bytes(range(256)) * 10
-
-
-@pytest.fixture(scope="module")
-def chain(
-    tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
-) -> Iterator[Chain]:
-    """A chain of its own: its rules are for all devices."""
-    yield from joined(
-        tmp_path_factory.mktemp("plans"), KeyAlgorithm.P256, databases=databases
-    )
-
-
-def call(chain: Chain, method: str, path: str, **kwargs: Any) -> httpx.Response:
-    return chain.owner.call(chain.owner_key, method, path, **kwargs)
-
-
-def ask(chain: Chain, method: str, path: str, **kwargs: Any) -> Any:
-    reply = call(chain, method, path, **kwargs)
-    assert reply.status_code in (200, 201), reply.text
-    return reply.json()
-
-
-def step(module: str, required: bool = True, **parameters: Any) -> dict[str, Any]:
-    return {"module": module, "required": required, "parameters": parameters}
-
-
-def text(name: str, content: str, required: bool = True) -> dict[str, Any]:
-    return step("fdo.download", required, name=name, text=content)
-
-
-def store(chain: Chain, name: str, *steps: dict[str, Any]) -> Any:
-    body = {"name": name, "steps": steps}
-    return ask(chain, "POST", "/service-info/plans", json=body)
-
-
-def give(chain: Chain, device: SoftDevice, plan: str | None) -> Any:
-    path = f"/devices/{device.credential.guid}/service-info"
-    return ask(chain, "PUT", path, json={"plan": plan})
-
-
-def modules(directory: Path) -> tuple[DeviceModule, ...]:
-    return (
-        DownloadModule(directory),
-        UploadModule([directory]),
-        CommandModule([(sys.executable, "*")]),
-    )
-
-
-def onboard(chain: Chain, device: SoftDevice, directory: Path, **changed: Any) -> None:
-    wire = changed.pop("wire", None) or Wire.to(chain.owner.url)
-    device.onboard(wire, **{"modules": modules(directory), **changed})
+pytest_plugins = ["tests.support.service_fixtures", "tests.support.plan_fixtures"]
 
 
 def test_a_plan_is_stored_in_versions_and_shown(chain: Chain) -> None:
@@ -243,114 +192,6 @@ def test_a_labs_token_is_given_only_where_the_service_was_told_to(
     shown = deliveries(chain, device)
     assert shown[0]["modules"][-1]["ok"]
     assert "secret-of-the-lab" not in str(shown) + stored.text
-
-
-def deliveries(chain: Chain, device: SoftDevice) -> Any:
-    path = f"/devices/{device.credential.guid}/deliveries"
-    return ask(chain, "GET", path)["items"]
-
-
-def test_each_run_leaves_receipts_the_failed_ones_too(
-    chain: Chain, tmp_path: Path
-) -> None:
-    device = chain.bought()
-    store(
-        chain,
-        "receipts",
-        text("id", "{serial}"),
-        step("fdo.upload", name=str(tmp_path / "id")),
-        step("fdo.command", command=sys.executable, args=["-c", "print(1); exit(3)"]),
-        text("never", ""),
-    )
-    give(chain, device, "receipts")
-    with pytest.raises(PeerFailed):
-        onboard(chain, device, tmp_path)
-    (failed,) = deliveries(chain, device)
-    assert (failed["completed"], failed["stopped_at"]) == (False, "message 68")
-    assert failed["plan"].startswith("receipts@1@")
-    assert "fdo.command" in failed["error"]
-    assert "exit code 3" in failed["error"]
-    _, down, up, run, never = failed["modules"]
-    assert (down["bytes"], down["ok"]) == (4, True)
-    assert (run["ok"], run["exit_code"], run["stdout"]) == (False, 3, "1\n")
-    assert (never["offered"], never["error"]) == (False, "was not reached")
-    path = f"/devices/{device.credential.guid}/deliveries/{failed['run']}"
-    came = call(chain, "GET", f"{path}/{up['position']}")
-    assert (came.content, came.headers["content-disposition"]) == (
-        b"SN-1",
-        "attachment",
-    )
-    assert call(chain, "GET", f"{path}/0").status_code == 404
-    give(chain, device, None)
-    onboard(chain, device, tmp_path)
-    good, before = deliveries(chain, device)
-    assert (good["completed"], good["plan"], good["error"]) == (True, None, None)
-    assert before == failed
-
-
-def test_a_run_that_is_refused_at_its_very_end_leaves_receipts(
-    chain: Chain, tmp_path: Path
-) -> None:
-    device = chain.bought()
-    store(chain, "late", text("a", "there"))
-    give(chain, device, "late")
-    wire = Wire.to(chain.owner.url)
-
-    def retire(move: Send, _token: str | None) -> None:
-        if move.type is MsgType.TO2_DONE:
-            path = f"/devices/{device.credential.guid}/retire"
-            ask(chain, "POST", path, json={"reason": "stolen on its way"})
-
-    wire.before = retire
-    with pytest.raises(PeerFailed):
-        onboard(chain, device, tmp_path, wire=wire)
-    (refused,) = deliveries(chain, device)
-    assert (refused["completed"], refused["stopped_at"]) == (False, "message 70")
-    assert "sold or scrapped" in refused["error"]
-    assert refused["modules"][-1]["ok"]
-
-
-def test_a_device_that_ends_the_run_itself_leaves_receipts_too(
-    chain: Chain, tmp_path: Path
-) -> None:
-    device = chain.bought()
-    store(chain, "ended", text("a", "x" * 5000))
-    give(chain, device, "ended")
-    wire = Wire.to(chain.owner.url)
-
-    def give_up(move: Send, token: str | None) -> None:
-        if wire.sent.count((int(move.type), move.body)) == 0 and len(wire.sent) > 8:
-            error = error_message(DeviceError("no"), 69, 0)
-            wire.post(MsgType.ERROR, error, token)
-            raise KeyboardInterrupt
-
-    wire.before = give_up
-    with pytest.raises(KeyboardInterrupt):
-        onboard(chain, device, tmp_path, wire=wire)
-    (failed,) = deliveries(chain, device)
-    assert failed["stopped_at"].startswith("the device reported")
-    assert failed["modules"][-1]["error"] == "was under way"
-
-
-def test_an_optional_module_that_fails_is_recorded_and_left_out(
-    chain: Chain, tmp_path: Path
-) -> None:
-    device = chain.bought()
-    store(
-        chain,
-        "lenient",
-        step("fdo.wget", False, url="https://files.example.test/a"),
-        step("fdo.command", False, command="/bin/false"),
-        text("a", "there"),
-    )
-    give(chain, device, "lenient")
-    onboard(chain, device, tmp_path)
-    shown = ask(chain, "GET", f"/devices/{device.credential.guid}")["modules"]
-    assert [one["ok"] for one in shown[-3:]] == [False, False, True]
-    assert "does not have it" in shown[-3]["detail"]
-    assert "126" in shown[-2]["detail"]
-    why = ask(chain, "GET", f"/diagnosis?guid={device.credential.guid}")
-    assert "fdo.command" in str(why)  # it says that something was left out
 
 
 BAD_PLANS: dict[str, tuple[dict[str, Any], str]] = {

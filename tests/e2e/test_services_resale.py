@@ -1,11 +1,9 @@
 """Credentials reused and replaced, and devices sold on, over real HTTP."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from onboarding.protocol.device_env import Onboarded
@@ -13,62 +11,25 @@ from onboarding.protocol.errors import PeerFailed, ReuseRefused
 from onboarding.protocol.step import Send
 from onboarding.protocol.to2_device import To2Device
 from onboarding.services.key_material import KeyAlgorithm
-from onboarding.services.key_store import KeyInfo, KeyKind, KeyStore
-from onboarding.services.settings import Role
-from onboarding.store import apikeys
+from onboarding.services.key_store import KeyKind, KeyStore
 from onboarding.wire.message import MsgType
 from onboarding.wire.to2_secure import SetupDevicePayload
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.verify import verify
 from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
-from tests.support.services import PASSPHRASE, Running, Site, Wire
-from tests.support.soft_device import SoftDevice
+from tests.support.resale import Buyer, call, onboard, plan, running_buyer
+from tests.support.services import PASSPHRASE, Wire
 
 pytest_plugins = ["tests.support.service_fixtures"]
-
-
-@dataclass
-class Buyer:
-    """A second owner with keys of its own."""
-
-    service: Running
-    key: str
-    owner_key: KeyInfo
-
-    def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        return self.service.call(self.key, method, path, **kwargs)
 
 
 @pytest.fixture(scope="module")
 def buyer(
     tmp_path_factory: pytest.TempPathFactory, databases: NewDatabase
 ) -> Iterator[Buyer]:
-    site = Site(tmp_path_factory.mktemp("buyer"), own_keys=True, databases=databases)
-    settings = site.settings(Role.OWNER)
-    key = site.api_key(settings, apikeys.Role.ADMIN)
-    with site.serve(settings) as service:
-        url = httpx.URL(service.url)
-        address = {"ip": url.host, "port": url.port, "protocol": "http"}
-        found = Buyer(service, key, site.keys[KeyKind.OWNER])
-        body = {"addresses": [address]}
-        assert found.call("PUT", "/to2-address", json=body).status_code == 200
+    with running_buyer(tmp_path_factory.mktemp("buyer"), databases) as found:
         yield found
-
-
-def call(chain: Chain, method: str, path: str, **kwargs: Any) -> Any:
-    reply = chain.owner.call(chain.owner_key, method, path, **kwargs)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
-
-
-def plan(chain: Chain, device: SoftDevice, **body: Any) -> Any:
-    path = f"/vouchers/{device.credential.guid}/credential"
-    return call(chain, "PUT", path, json=body)
-
-
-def onboard(chain: Chain, device: SoftDevice, **changed: Any) -> None:
-    device.onboard(Wire.to(chain.owner.url), **changed)
 
 
 def test_a_credential_is_reused_as_often_as_the_owner_likes(fdo_chain: Chain) -> None:
