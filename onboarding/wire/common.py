@@ -70,8 +70,12 @@ class Eat:
     kex: bytes | None = None
 
     @classmethod
-    def from_payload(cls, payload: bytes) -> Self:
-        """Raises MalformedError on any other shape."""
+    def from_payload(cls, payload: bytes, *, with_kex: bool = True) -> Self:
+        """Read the claims; without ``with_kex``, -257 is skipped like any other.
+
+        Raises:
+            MalformedError: Another shape.
+        """
         claims = cbor.mapping(cbor.decode(payload), limit=16)
         if not {EAT_NONCE, EAT_UEID} <= set(claims):
             raise MalformedError("attestation token lacks nonce or UEID")
@@ -79,7 +83,7 @@ class Eat:
         if ueid[:1] != _RANDOM_UEID:
             raise MalformedError("UEID is not of type RAND")
         kex = None
-        if EAT_FDO in claims:
+        if with_kex and EAT_FDO in claims:
             (item,) = cbor.array(claims[EAT_FDO], 1)
             kex = cbor.bstr(item, limit=512)
         return cls(nonce(claims[EAT_NONCE]), Guid(ueid[1:]), kex)

@@ -52,6 +52,8 @@ class OwnerServiceInfo:
 
 
 def _kvs(item: object) -> tuple[Kv, ...]:
+    if item is None:  # how the FIDO Alliance's own tools write an empty list
+        return ()
     return tuple(_kv(one) for one in cbor.array(item, limit=MAX_KVS))
 
 

@@ -58,11 +58,15 @@ class ProveToRv:
 
     @classmethod
     def from_cbor(cls, data: bytes) -> Self:
-        """Raises MalformedError on any other shape; the tag may be left out."""
+        """Raises MalformedError on any other shape; the tag may be left out.
+
+        A key exchange has no place here; the FIDO Alliance's own tools send
+        ``-257: [null]``, and it is skipped.
+        """
         signed = Sign1.from_cbor(data)
         if signed.unprotected:
             raise MalformedError("unprotected header is not empty")
-        return cls(signed, Eat.from_payload(signed.payload))
+        return cls(signed, Eat.from_payload(signed.payload, with_kex=False))
 
     def encode(self) -> bytes:
         return self.signed.encode()
