@@ -129,7 +129,8 @@ class Link:
                 self._flush_leftovers(self._esys)
         except (TSS2_Exception, RuntimeError) as error:
             self._drop()
-            raise TpmUnavailableError(f"no TPM at {self._tcti}: {error}") from error
+            why = _unreachable(self._tcti) or str(error)
+            raise TpmUnavailableError(f"no TPM at {self._tcti}: {why}") from error
 
     def close(self) -> None:
         """Release the connection; safe to call twice. It is not made anew."""
@@ -231,6 +232,18 @@ class Link:
             numbers = [int(number) for number in found.data.handles]
             for number in numbers if len(numbers) > 1 else []:
                 _flush(esys, number)
+
+
+def _unreachable(tcti: str) -> str:
+    """Say why a device file cannot be the way to a TPM; empty where it could be."""
+    path = tcti.removeprefix("device:")
+    if path == tcti or not path:
+        return ""
+    if not os.path.exists(path):
+        return "there is no such device"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return "this user may not open it (on Debian: the group tss)"
+    return ""
 
 
 def of_the_line(error: TSS2_Exception) -> bool:

@@ -1,12 +1,14 @@
 """``vouchgate device di``: make a device on the factory's bench."""
 
 import base64
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hw.errors import TpmUnavailableError
 from hw.sysfiles import DEFAULT_TCTI
 from onboarding.cli.api import Api, connected, trust_of
 from onboarding.cli.device_choices import STATE, Directory, Encoding
@@ -105,6 +107,7 @@ def di(
     )
     with (
         closing(new_client(trust_of(ca))) as client,
+        _telling_where_keys_can_be(),
         Machine(config, directory) as machine,
     ):
         if not force:
@@ -115,6 +118,19 @@ def di(
         with connected(url, station_key_file, ca) as station:
             register_passport(station, made)
     _tell(made, as_json=json)
+
+
+@contextmanager
+def _telling_where_keys_can_be() -> Iterator[None]:
+    """On the bench, whoever has no TPM there is told of both ways on."""
+    try:
+        yield
+    except TpmUnavailableError as error:
+        raise CliError(
+            str(error),
+            "Say where it is with --tcti; --tcti none keeps the keys in files, and"
+            " marks the device as the weaker kind.",
+        ) from error
 
 
 def _refuse_to_replace(directory: Path) -> None:

@@ -87,6 +87,11 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         Why.ASKED_IN_VAIN,
         "asked 14 times (message 60, last 7 s ago)",
     ),
+    "asked for TO2 without a voucher, once": (
+        Facts(NOW, Role.OWNER, (GUID,), sighting=replace(SIGHTING, count=1)),
+        Why.ASKED_IN_VAIN,
+        "asked once (message 60, last 7 s ago)",
+    ),
     "asked for TO1 without a registration": (
         Facts(NOW, RENDEZVOUS, (GUID,), sighting=replace(SIGHTING, message=30)),
         Why.ASKED_IN_VAIN,

@@ -1,7 +1,9 @@
 """NV of a real software TPM, the credential in it, and the connection itself."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -179,6 +181,19 @@ def test_no_tpm_there_is_an_error_of_ours(tcti: str) -> None:
 
     with pytest.raises(TpmUnavailableError, match="no TPM at"):
         Tpm(tcti)
+
+
+def test_a_device_file_that_is_not_there_or_not_ours_is_told(tmp_path: Path) -> None:
+    require_swtpm()
+    from hw.tpm import Tpm
+
+    with pytest.raises(TpmUnavailableError, match="there is no such device"):
+        Tpm(f"device:{tmp_path / 'tpmrm0'}")
+    kept = tmp_path / "kept"
+    kept.touch(mode=0o000)
+    why = "tcti:" if os.geteuid() == 0 else "may not open it"
+    with pytest.raises(TpmUnavailableError, match=why):
+        Tpm(f"device:{kept}")
 
 
 def test_random_bytes_are_as_many_as_asked_for(tpm: "Tpm") -> None:

@@ -69,6 +69,7 @@ def _stranger(facts: Facts) -> Advice | None:
     if facts.voucher is not None or seen is None:
         return None
     wanted = "voucher" if seen.message >= 60 else "registration"
+    often = "once" if seen.count == 1 else f"{seen.count} times"
     doing = (
         "Import the voucher that ends in one of our keys"
         if seen.message >= 60
@@ -76,7 +77,7 @@ def _stranger(facts: Facts) -> Advice | None:
     )
     return Advice(
         Why.ASKED_IN_VAIN,
-        f"The device asked {seen.count} times (message {seen.message}, last"
+        f"The device asked {often} (message {seen.message}, last"
         f" {ago(facts.now - seen.last_at)}) under GUID {Guid(seen.guid)}, of which no"
         f" {wanted} is known here. {doing}.",
     )

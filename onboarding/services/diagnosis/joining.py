@@ -46,14 +46,23 @@ def joined(
 ) -> dict[str, Any]:
     """Return the owner's answer, or the rendezvous server's where it knows more."""
     more = owner["why"] in OPEN_ENDED and seen["why"] != UNKNOWN
-    told = seen if more else owner
     return {
         **owner,
-        "why": told["why"],
-        "next": told["next"],
+        "why": (seen if more else owner)["why"],
+        "next": _of_both(owner, url, seen) if more else owner["next"],
         "to1": seen.get("to1"),
         "rendezvous": {**seen, "url": url, "error": None},
     }
+
+
+def _of_both(owner: Mapping[str, Any], url: str, seen: Mapping[str, Any]) -> str:
+    """What the rendezvous server says, whose "here" is not the owner's."""
+    told = f"At {url}: {seen['next']}"
+    if owner["why"] != UNKNOWN:
+        return told
+    return (
+        f"{told} The owner knows no voucher for it: import that, and it is registered."
+    )
 
 
 def unheard(owner: Mapping[str, Any], url: str, error: str) -> dict[str, Any]:

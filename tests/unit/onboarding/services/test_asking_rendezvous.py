@@ -106,3 +106,6 @@ def test_rendezvous_has_the_word_where_its_owner_knows_no_more(name: str) -> Non
     own, seen, counts = WHOSE[name]
     found = joined({**TOLD, "why": own.value}, "u", {**TOLD, "why": seen.value})
     assert found["why"] == counts.value
+    by_rendezvous = own in (Why.NOT_SEEN, Why.UNKNOWN) and seen is not Why.UNKNOWN
+    assert found["next"].startswith("At u: ") is by_rendezvous
+    assert ("import" in found["next"]) is (own is Why.UNKNOWN and by_rendezvous)
