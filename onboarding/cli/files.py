@@ -80,6 +80,12 @@ def read_buyer(path: Path) -> tuple[VerifyKey, tuple[x509.Certificate, ...]]:
         ) from error
 
 
+def read_buyer_pem(path: Path) -> str:
+    """Return what ``read_buyer`` reads as the file has it, to be sent on."""
+    read_buyer(path)
+    return read_file(path, MAX_BUYER).decode("ascii", "replace")
+
+
 def read_private_key(path: Path, passphrase: bytes | None) -> SigningKey:
     """Read a private key of a kind FDO knows, PEM or DER."""
     data = read_file(path, MAX_SECRET * 2)

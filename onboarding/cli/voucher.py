@@ -9,7 +9,7 @@ import typer
 from onboarding.cli.api import connected
 from onboarding.cli.files import (
     read_buyer,
-    read_file,
+    read_buyer_pem,
     read_private_key,
     read_secret,
     write_file,
@@ -160,7 +160,7 @@ def resell(
     json: Json = False,
 ) -> None:
     """Sell an owned device on: its owner signs the voucher over and retires it."""
-    buyer = {"next_owner_pem": read_file(to).decode("ascii", "replace")}
+    buyer = {"next_owner_pem": read_buyer_pem(to)}
     with connected(url, api_key_file, ca) as api:
         answer = api.json("POST", f"vouchers/{guid_of(guid)}/resell", buyer)
     sold = answer if isinstance(answer, Mapping) else {}
@@ -194,7 +194,7 @@ def hand_over(
     guids = [str(guid_of(one)) for one in guid or []]
     if [bool(guids), line is not None, all_].count(True) != 1:
         raise unusable("say what to hand over", "Give --guid, --line or --all.")
-    order = HandOver(read_file(to).decode("ascii", "replace"), guids, line)
+    order = HandOver(read_buyer_pem(to), guids, line)
     with connected(url, api_key_file, ca) as api:
         done = order.run(api)
     write_file(out, done.pem.encode())

@@ -182,3 +182,6 @@ def test_a_line_s_devices_are_handed_over_in_one_file(
     assert devices < {one["guid"] for one in checked["vouchers"]}
     assert run([*words, *asking(site)]) == 2
     assert run([*words, "--all", "--line", "c", *asking(site)]) == 2
+    owner.write_text("")
+    refused = answer(capsys, *words, "--all", *asking(site), code=2)
+    assert refused["error"] == f"{owner}: neither a public key nor a certificate in PEM"

@@ -199,6 +199,8 @@ def test_a_station_hands_over_what_its_line_made(shop: Limited) -> None:
 
     assert extend(all=True).json()["code"] == "scope-refused"
     assert extend(line=LINES[1]).status_code == 404
+    (lacking,) = extend(guids=[]).json()["errors"]
+    assert lacking["at"][:3] == ["body", "guids", "guids"]
     some = extend(guids=[str(shop.far["lines"]), str(shop.near["lines"])]).json()
     results = {one["guid"]: one["code"] for one in some["results"]}
     assert results[str(shop.far["lines"])] == "not-found"

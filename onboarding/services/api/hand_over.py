@@ -4,11 +4,12 @@ Each is extended and stored by itself. One that was signed over to this buyer be
 comes out again unchanged, so that a call whose answer was lost can be repeated.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from onboarding.services import sale
 from onboarding.services.api.answers.vouchers import HandedOverOut, HandOverOut
@@ -63,7 +64,18 @@ class AllIn(_Unsold):
     all: Literal[True]
 
 
-HandOverIn = SomeIn | LineIn | AllIn
+def _which(body: object) -> str:
+    """Which of them a body is meant to be: only what it lacks for that is told."""
+    named = body if isinstance(body, Mapping) else {}
+    return next((one for one in ("guids", "line") if one in named), "all")
+
+
+HandOverIn = Annotated[
+    Annotated[SomeIn, Tag("guids")]
+    | Annotated[LineIn, Tag("line")]
+    | Annotated[AllIn, Tag("all")],
+    Discriminator(_which),
+]
 
 
 @dataclass(frozen=True, slots=True)
