@@ -129,16 +129,19 @@ class CommandModule:
             ("may_fail", cbor.encode(True)),
             ("return_stdout", cbor.encode(self.stdout)),
             ("return_stderr", cbor.encode(self.stderr)),
-            ("execute", cbor.encode(None)),
+            # Of value null, which those of that family take for a fault.
+            ("execute", cbor.encode(True if self._bare(ctx) else None)),
         ]
         return replace(now, phase=_RUN).to_item(), messages, Progress.WAITING
 
     def _arguments(self, ctx: ModuleContext) -> bytes:
         array = cbor.encode(list(self.arguments))
-        bare = self.form is Arguments.ARRAY or (
+        return array if self._bare(ctx) else cbor.encode(array)
+
+    def _bare(self, ctx: ModuleContext) -> bool:
+        return self.form is Arguments.ARRAY or (
             self.form is Arguments.AUTO and _OLD_DEVICE in ctx.modules
         )
-        return array if bare else cbor.encode(array)
 
     def result(self, state: object) -> ModuleResult:
         """``facts``: ``item``, ``bytes`` of output, ``exit_code`` and the tails."""

@@ -51,6 +51,7 @@ class Factory:
             self.commit,
             on_lines=True,
             repeatable=True,
+            short_token=True,
         )
 
     def env(self, now: int, arrival: Arrival) -> DiServerEnv:

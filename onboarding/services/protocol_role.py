@@ -23,7 +23,9 @@ class ProtocolRole:
         on_failure: Told of a proven run that failed, with its last state.
         on_lines: Whether production lines speak it.
         repeatable: A copy of the last message is taken again: ``commit`` refuses it,
-            or finds that nothing is left to do.
+            or finds that nothing is left to do. So its row stays till it expires.
+        short_token: Its state is a row from the first message on, whoever sent it:
+            it is long, and devices have room for a token of some 800 characters.
     """
 
     server: ServerRole
@@ -33,3 +35,4 @@ class ProtocolRole:
     on_failure: Callable[[State, str, Exception | None, int], None] | None = None
     on_lines: bool = False
     repeatable: bool = False
+    short_token: bool = False

@@ -173,6 +173,21 @@ def test_every_answer_has_the_token_of_the_first(fdo_chain: Chain) -> None:
     assert all("content-length" in one for one in wire.headers)
 
 
+def test_every_answer_has_headers_that_the_smallest_client_has_room_for(
+    fdo_chain: Chain,
+) -> None:
+    """client-sdk-fidoiot keeps them in 1,024 characters, which end in a zero."""
+    factory, owner = Wire.to(fdo_chain.factory.url), Wire.to(fdo_chain.owner.url)
+    SoftDevice.made_at(factory)
+    fdo_chain.bought().onboard(owner)
+    for headers in (*factory.headers, *owner.headers):
+        assert (
+            len("HTTP/1.1 200 OK\n")
+            + sum(len(f"{name}: {value}\n") for name, value in headers.items())
+            < 1000
+        )
+
+
 @pytest.mark.parametrize("token", [None, "Bearer nonsense", "Bearer " + "A" * 200])
 @pytest.mark.parametrize("kind", [62, 64, 66, 68, 70])
 def test_a_message_without_its_token_gets_error_1(

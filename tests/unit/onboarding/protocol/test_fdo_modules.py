@@ -169,7 +169,9 @@ def test_arguments_are_wrapped_but_for_old_devices_and_as_told() -> None:
         module = CommandModule("/bin/a", ("b", "c"), form=form)
         ctx = context(modules=modules)
         _, messages, _ = module.produce(module.start(ctx), 1300, ctx)
-        assert cbor.decode(dict(messages)["args"]) == expected
+        said = {name: cbor.decode(value) for name, value in messages}
+        assert said["args"] == expected
+        assert said["execute"] is (True if expected is bare else None)
 
 
 def test_a_program_without_arguments_is_sent_none() -> None:
