@@ -24,6 +24,7 @@ from onboarding.services.api.event_stream import STOPPING
 from onboarding.services.app import PartFactory, build
 from onboarding.services.fdo_protocol import FdoProtocol, protocol_of
 from onboarding.services.memory import spare_memory
+from onboarding.services.migrating import migrate_apart
 from onboarding.services.settings import Role, Settings, refuse_unsafe
 from onboarding.services.transport import (
     AsgiApp,
@@ -91,6 +92,7 @@ def prepare(settings: Settings) -> tuple["Server", list[socket.socket]]:
         As ``run``.
     """
     refuse_unsafe(settings)
+    migrate_apart(settings)
     with ExitStack() as stack:
         bound = [stack.enter_context(_bind(settings.host, settings.port))]
         compat_port = None
