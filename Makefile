@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs man reference lint types layers unit e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man reference lint types layers unit databases e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -39,6 +39,9 @@ unit: ## Run the tests with coverage
 	$(BIN)/coverage run -m pytest $(SPREAD) $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report --format=total | sed 's/.*/coverage: & % of lines and branches/'
+
+databases: setup-test ## Run on PostgreSQL, too, what `make test` runs on SQLite first
+	DATABASES=both $(BIN)/pytest -q $(SPREAD) -m sqlite_first -k postgresql $(PYTEST_ARGS)
 
 e2e-boot: ## Boot a machine with UEFI and a TPM, attest it, change its boot, see it refused
 	@sh requirements/boot.sh || echo "vouchgate: packages are missing, see why the test is skipped"

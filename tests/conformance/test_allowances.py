@@ -15,6 +15,7 @@ from tests.support.alterations import change, put
 from tests.support.cases import Case, Wrong, by_device, just
 from tests.support.certified_runs import run_of
 from tests.support.certifier import Certifier, certifier
+from tests.support.databases import NewDatabase
 from tests.support.short_roles import ROLES
 
 KEX = -257
@@ -33,9 +34,11 @@ TAKEN: Mapping[str, Case] = {
 
 @pytest.fixture(scope="module")
 def bench(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site")) as made:
+    with certifier(tmp_path_factory.mktemp("site"), databases) as made:
         yield made
 
 

@@ -30,6 +30,9 @@ from onboarding.wire.serviceinfo import OwnerServiceInfo
 from tests.support.any_bytes import ANY
 from tests.support.certified_runs import RUNS, Run
 from tests.support.certifier import Answer, Certifier, certifier
+from tests.support.databases import NewDatabase
+
+pytestmark = pytest.mark.sqlite_first
 
 CLOSED = "closed"
 # Protocol, state, message: the state after it. S3 becomes S4 when IsDone was sent.
@@ -228,12 +231,15 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def bench(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site")) as found:
+    with certifier(tmp_path_factory.mktemp("site"), databases) as found:
         yield found
 
 
+@pytest.mark.both
 def test_no_order_of_messages_leaves_the_table(bench: Certifier) -> None:
     machine: Any = partial(AnyOrder, bench)
     steady = settings(

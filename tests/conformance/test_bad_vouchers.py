@@ -18,10 +18,13 @@ from ownership_vouchers.errors import Check
 from ownership_vouchers.types import Hash, HashType
 from tests.support.bad_vouchers import Forged
 from tests.support.certifier import Certifier, certifier
+from tests.support.databases import NewDatabase
 from tests.support.forged_kinds import cases_of
 from tests.support.profiles import OF_KIND
 from tests.support.refusals import code_of
 from tests.support.supply_chain import KINDS
+
+pytestmark = pytest.mark.sqlite_first
 
 
 def _every(but: frozenset[str] = frozenset()) -> list[ParameterSet]:
@@ -91,7 +94,9 @@ DEVICE_SEES = {"malformed": 100, "unsupported_key": 101} | {
 
 @pytest.fixture(scope="module")
 def sites(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Callable[[str], Certifier]]:
     """A site with keys of each kind, opened when it is first asked for."""
     with ExitStack() as stack:
@@ -99,7 +104,9 @@ def sites(
         @cache
         def site_of(kind: str) -> Certifier:
             directory = tmp_path_factory.mktemp("site")
-            return stack.enter_context(certifier(directory, profile=OF_KIND[kind]))
+            return stack.enter_context(
+                certifier(directory, databases, profile=OF_KIND[kind])
+            )
 
         yield site_of
 
@@ -150,6 +157,7 @@ def test_a_device_refuses_it_before_it_proves_itself(kind: str, name: str) -> No
     assert pair.effects == []
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_voucher_that_names_another_owner_is_not_imported(
     bench: Certifier, kind: str

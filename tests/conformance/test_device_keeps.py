@@ -25,6 +25,9 @@ from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.to2_address import To2Address, TransportProtocol
 from tests.support.alterations import Alteration, flip
 from tests.support.certifier import Certifier, Conversation, certifier
+from tests.support.databases import NewDatabase
+
+pytestmark = pytest.mark.sqlite_first
 
 OWNER = To2Address("192.0.2.2", None, 8042, TransportProtocol.HTTP)
 BEFORE_71 = [31, 33, 61, 63, 65, 67, 69]
@@ -61,9 +64,11 @@ class Between(httpx.BaseTransport):
 
 @pytest.fixture(scope="module")
 def bench(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site")) as found:
+    with certifier(tmp_path_factory.mktemp("site"), databases) as found:
         yield found
 
 
@@ -125,6 +130,7 @@ def test_an_answer_under_another_type_changes_nothing(
     assert {one.code for one in between.reports} == {101}
 
 
+@pytest.mark.both
 def test_an_unaltered_run_passes_after_all_that(
     bench: Certifier, machine: Machine
 ) -> None:
@@ -135,6 +141,7 @@ def test_an_unaltered_run_passes_after_all_that(
     assert kept(machine) != before
 
 
+@pytest.mark.both
 def test_a_changed_last_answer_leaves_the_old_credential_to_be_used(
     bench: Certifier, tmp_path: Path
 ) -> None:

@@ -21,17 +21,24 @@ from ownership_vouchers.voucher import MAX_ENTRIES, Voucher
 from tests.support.bad_vouchers import buyer
 from tests.support.certified_runs import ADDRESS
 from tests.support.certifier import Certifier, Conversation, certifier
+from tests.support.databases import NewDatabase
 from tests.support.fdo_roles import Roles
 from tests.support.forge import Forge
 from tests.support.profiles import RSA3072
 from tests.support.supply_chain import Party, SupplyChain
 
+pytestmark = pytest.mark.sqlite_first
+
 
 @pytest.fixture(scope="module")
 def bench(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site"), profile=RSA3072) as found:
+    with certifier(
+        tmp_path_factory.mktemp("site"), databases, profile=RSA3072
+    ) as found:
         yield found
 
 

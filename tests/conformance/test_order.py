@@ -14,6 +14,9 @@ from onboarding.wire.message import MsgType
 from tests.support.alterations import change, flip
 from tests.support.certified_runs import RUNS, Run, run_of
 from tests.support.certifier import Certifier, certifier
+from tests.support.databases import NewDatabase
+
+pytestmark = pytest.mark.sqlite_first
 
 SERVERS = {role.name: role for role in ROLES[ProtocolVersion.FDO_1_1]}
 REQUESTS = sorted(kind for role in SERVERS.values() for kind in role.messages)
@@ -27,9 +30,11 @@ STRAY = (0, 9, 14, 24, 34, 59, 72, 99, 100, 210, 254)  # in no registry of FDO 1
 
 @pytest.fixture(scope="module")
 def bench(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site")) as found:
+    with certifier(tmp_path_factory.mktemp("site"), databases) as found:
         yield found
 
 
@@ -87,6 +92,7 @@ def test_a_replayed_message_is_refused_and_changes_nothing(
     run.talk.finish()
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("kind", LATER)
 def test_a_message_of_a_finished_run_is_refused(
     bench: Certifier, kind: MsgType
@@ -155,6 +161,7 @@ def test_a_wrong_token_is_error_1(bench: Certifier, kind: MsgType, how: str) -> 
     run.talk.finish()
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("kind", LATER)
 def test_an_expired_token_is_error_1(bench: Certifier, kind: MsgType) -> None:
     run = run_of(kind)(bench)
@@ -198,6 +205,7 @@ def test_a_message_under_the_token_of_another_run_is_refused(
     second.talk.finish()
 
 
+@pytest.mark.both
 def test_an_error_of_the_peer_ends_a_run_that_proved_nothing(bench: Certifier) -> None:
     run = RUNS["TO1"](bench)
     run.talk.send()

@@ -20,9 +20,12 @@ from tests.support.alterations import NO_CBOR
 from tests.support.cases import Case, Wrong, just
 from tests.support.certified_runs import RUNS, Run, registering, run_of
 from tests.support.certifier import Certifier, certifier
+from tests.support.databases import NewDatabase
 from tests.support.profile_cases import CASES, cases_of
 from tests.support.profiles import P256, PROFILES
 from tests.support.supply_chain import SupplyChain
+
+pytestmark = pytest.mark.sqlite_first
 
 EVERY = [(name, case) for name, one in PROFILES.items() for case in cases_of(one)]
 # What has nothing to do with keys is tried with those of other kinds in full runs.
@@ -37,7 +40,9 @@ REQUESTS = sorted(
 
 @pytest.fixture(scope="module")
 def sites(
-    tmp_path_factory: pytest.TempPathFactory, cheap_key_files: None
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: NewDatabase,
+    cheap_key_files: None,
 ) -> Iterator[Callable[[str], Certifier]]:
     """A site of each profile, opened when it is first asked for."""
     with ExitStack() as stack:
@@ -45,7 +50,9 @@ def sites(
         @cache
         def site_of(name: str) -> Certifier:
             directory = tmp_path_factory.mktemp("site")
-            return stack.enter_context(certifier(directory, profile=PROFILES[name]))
+            return stack.enter_context(
+                certifier(directory, databases, profile=PROFILES[name])
+            )
 
         yield site_of
 
@@ -86,6 +93,7 @@ def refused(bench: Certifier, run: Run, case: Case) -> None:
         run.talk.finish()
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("bench", PROFILES, indirect=True)
 @pytest.mark.parametrize("name", RUNS)
 def test_an_unaltered_run_passes(bench: Certifier, name: str) -> None:
@@ -179,6 +187,7 @@ def test_every_request_has_every_wrong_thing_that_it_can_have() -> None:
     assert {(m, w) for m, found in wanted.items() for w in found} <= tried
 
 
+@pytest.mark.both
 def test_the_device_may_end_any_run(bench: Certifier) -> None:
     """255 is answered with nothing; what it ends has stored nothing."""
     for name, begin in RUNS.items():

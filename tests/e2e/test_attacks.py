@@ -25,18 +25,21 @@ from onboarding.services.keylime_link import KeylimeLink, require
 from onboarding.store.errors import NotFound
 from onboarding.store.state import DeviceState
 from tests.support.attesting import Attesting, attesting_device, failures, measured
+from tests.support.databases import NewDatabase
 from tests.support.impostor import Impostor, impostor
 from tests.support.owner_bench import NOW
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
+pytestmark = pytest.mark.sqlite_first
+
 
 @pytest.fixture
 def attesting(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
-    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+    with attesting_device(tmp_path, keylime_stack, measured(tpm), databases) as device:
         yield device
 
 
@@ -52,6 +55,7 @@ def state(attesting: Attesting) -> DeviceState:
     return device.state(bench.context.now())
 
 
+@pytest.mark.both
 def test_a_tpm_put_in_the_place_of_the_bound_one_fails(
     attesting: Attesting, other_tpm: "Tpm"
 ) -> None:

@@ -105,14 +105,17 @@ def booted(software: SoftwareTpm) -> "Iterator[Tpm]":
 
 
 def test_a_virtual_tpm_put_back_to_before_a_failed_quote_stays_failed(
-    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    make_software_tpm: MakeSoftwareTpm,
+    databases: NewDatabase,
 ) -> None:
     software = make_software_tpm("rollback")
     with ExitStack() as stack:
         with booted(software) as tpm:
             attester = measured(tpm)
             attesting = stack.enter_context(
-                attesting_device(tmp_path, keylime_stack, attester)
+                attesting_device(tmp_path, keylime_stack, attester, databases)
             )
             assert attesting.attest()["verdict"] == "passed"
         shutil.copytree(software.state, tmp_path / "saved")

@@ -37,6 +37,7 @@ from onboarding.store.errors import NotFound
 from onboarding.store.state import DeviceState
 from tests.support.attester import Attester, completed
 from tests.support.attesting import PCR, Attesting, attesting_device, measured
+from tests.support.databases import NewDatabase
 from tests.support.ima_lists import Measured
 from tests.support.keylime_stack import QUOTE_INTERVAL, require_keylime
 from tests.support.owner_bench import Clock, OwnerBench
@@ -48,6 +49,8 @@ from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
+
+pytestmark = pytest.mark.sqlite_first
 
 REGISTRAR, VERIFIER = 0, 1
 LEASE = 600  # seconds, of the policy that these devices are under
@@ -65,9 +68,9 @@ def mortal_stack(tmp_path: Path) -> Iterator[KeylimeStack]:
 
 @pytest.fixture
 def attesting(
-    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, keylime_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> Iterator[Attesting]:
-    with attesting_device(tmp_path, keylime_stack, measured(tpm)) as device:
+    with attesting_device(tmp_path, keylime_stack, measured(tpm), databases) as device:
         yield device
 
 
@@ -98,9 +101,9 @@ def becomes_stale(bench: OwnerBench) -> None:
 
 
 def test_with_the_verifier_killed_there_is_no_verdict_and_the_lease_runs_out(
-    tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> None:
-    with attesting_device(tmp_path, mortal_stack, measured(tpm)) as device:
+    with attesting_device(tmp_path, mortal_stack, measured(tpm), databases) as device:
         assert device.attest()["verdict"] == "passed"
         before = latest(device.bench)
         kill(mortal_stack, VERIFIER)
@@ -111,9 +114,9 @@ def test_with_the_verifier_killed_there_is_no_verdict_and_the_lease_runs_out(
 
 
 def test_with_the_registrar_killed_nobody_is_enrolled_and_the_lease_runs_out(
-    tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm"
+    tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> None:
-    with attesting_device(tmp_path, mortal_stack, measured(tpm)) as device:
+    with attesting_device(tmp_path, mortal_stack, measured(tpm), databases) as device:
         kill(mortal_stack, REGISTRAR)
         # The evidence channel needs no registrar ...
         assert device.attest()["verdict"] == "passed"
@@ -121,7 +124,7 @@ def test_with_the_registrar_killed_nobody_is_enrolled_and_the_lease_runs_out(
     (tmp_path / "push").mkdir()
     pusher = Attester(tpm, tpm.create_attestation_key("rsa"))
     with pushing_device(
-        tmp_path / "push", mortal_stack, pusher, delete=False
+        tmp_path / "push", mortal_stack, pusher, databases, delete=False
     ) as pushing:
         # ... and nobody is enrolled for push without one.
         with pytest.raises(KeylimeError):
@@ -130,11 +133,17 @@ def test_with_the_registrar_killed_nobody_is_enrolled_and_the_lease_runs_out(
         assert state(pushing.bench.context, guid) is DeviceState.BOUND
 
 
+@pytest.mark.both
 def test_with_the_verifier_killed_a_device_of_the_push_channel_becomes_stale(
-    tmp_path: Path, mortal_stack: KeylimeStack, pusher: Attester
+    tmp_path: Path,
+    mortal_stack: KeylimeStack,
+    pusher: Attester,
+    databases: NewDatabase,
 ) -> None:
     pusher.tpm.extend(PCR, b"what booted")
-    with pushing_device(tmp_path, mortal_stack, pusher, delete=False) as pushing:
+    with pushing_device(
+        tmp_path, mortal_stack, pusher, databases, delete=False
+    ) as pushing:
         bench, now = pushing.bench, int(time.time())
         bench.clock.now = now  # Keylime's own clock says when it took the evidence
         bindings = bench.context.stores.bindings
@@ -170,14 +179,14 @@ def reconciled(pushing: Pushing) -> None:
 
 
 def test_with_the_verifier_killed_a_device_of_the_pull_channel_becomes_stale(
-    tmp_path: Path, make_software_tpm: MakeSoftwareTpm
+    tmp_path: Path, make_software_tpm: MakeSoftwareTpm, databases: NewDatabase
 ) -> None:
     """Its verifier called it, and judged what it ran, too."""
     from hw.tpm import Tpm
 
     require_keylime()
     software = make_software_tpm(tmp_path.name)
-    with Tpm(software.start()) as tpm, pull_site(tmp_path) as site:
+    with Tpm(software.start()) as tpm, pull_site(tmp_path, databases) as site:
         tpm.extend(PCR, b"what booted")
         run(tpm, RAN)
         attester = Attester(tpm, tpm.create_attestation_key("rsa"))
@@ -308,6 +317,7 @@ def test_a_failure_counts_although_the_clock_was_put_back(attesting: Attesting) 
     assert state(bench.context, bench.guid.raw) is DeviceState.FAILED
 
 
+@pytest.mark.both
 def test_a_service_that_was_killed_finds_the_lease_as_it_left_it(
     attesting: Attesting,
 ) -> None:
@@ -325,6 +335,7 @@ def test_a_service_that_was_killed_finds_the_lease_as_it_left_it(
         context.close()
 
 
+@pytest.mark.both
 def test_a_lease_that_ran_out_while_no_process_lived_is_over_in_the_next_one(
     attesting: Attesting,
 ) -> None:

@@ -28,12 +28,15 @@ from tests.support.attesting import (
     hold_to,
     measured,
 )
+from tests.support.databases import NewDatabase
 from tests.support.ima_lists import Measured, extended
 from tests.support.running import hold_to_list, listed, run, runtime_policy
 from tests.support.swtpm import MakeSoftwareTpm
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
+
+pytestmark = pytest.mark.sqlite_first
 
 GOOD = (
     Measured(b"boot_aggregate"),
@@ -74,12 +77,15 @@ def power(
 
 @pytest.fixture
 def running(
-    tmp_path: Path, keylime_stack: KeylimeStack, power: "Callable[[], Tpm]"
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    power: "Callable[[], Tpm]",
+    databases: NewDatabase,
 ) -> Iterator[Attesting]:
     """A device that ran what its policy allows."""
     attester = measured(power())
     run(attester.tpm, GOOD)
-    with attesting_device(tmp_path, keylime_stack, attester) as device:
+    with attesting_device(tmp_path, keylime_stack, attester, databases) as device:
         allow(device, GOOD)
         device.ima_log = listed(*GOOD)
         yield device
@@ -236,6 +242,7 @@ def machine(running: Attesting, tmp_path: Path, power: "Callable[[], Tpm]") -> M
     return Machine(running, path, Nearby(running), power)
 
 
+@pytest.mark.both
 def test_only_what_is_new_of_a_list_is_sent_and_all_of_it_is_judged(
     machine: Machine,
 ) -> None:
@@ -305,14 +312,17 @@ def test_a_list_that_was_changed_is_refused_with_the_line_that_differs(
 
 
 def test_a_list_over_the_limit_is_refused_with_what_to_do(
-    tmp_path: Path, keylime_stack: KeylimeStack, power: "Callable[[], Tpm]"
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    power: "Callable[[], Tpm]",
+    databases: NewDatabase,
 ) -> None:
     """Nothing is judged then, so the lease runs out."""
     many = [Measured(b"/opt/%d" % number) for number in range(20)]
     attester = measured(power())
     run(attester.tpm, many)
     with attesting_device(
-        tmp_path, keylime_stack, attester, ima_list_entries=16
+        tmp_path, keylime_stack, attester, databases, ima_list_entries=16
     ) as device:
         allow(device, many)
         device.ima_log = listed(*many)

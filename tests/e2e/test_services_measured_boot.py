@@ -25,13 +25,19 @@ from tests.support.attesting import (
 )
 from tests.support.boot_logs import recorded_log
 from tests.support.booted import BOOT, learnt_policy, with_another_command_line
+from tests.support.databases import NewDatabase
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
+
+pytestmark = pytest.mark.sqlite_first
 
 
 @pytest.fixture
 def booted(
-    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    make_software_tpm: MakeSoftwareTpm,
+    databases: NewDatabase,
 ) -> Iterator[Attesting]:
     """A device that booted as recorded, held to what was learnt of that boot."""
     from hw.tpm import Tpm
@@ -40,7 +46,7 @@ def booted(
     with Tpm(software.start()) as tpm:
         measure(tpm, recorded_log(BOOT))
         attester = Attester(tpm, tpm.create_attestation_key("ecc"))
-        with attesting_device(tmp_path, keylime_stack, attester) as device:
+        with attesting_device(tmp_path, keylime_stack, attester, databases) as device:
             device.uefi_log = recorded_log(BOOT)
             hold_to(device.bench, learnt_policy())
             yield device
@@ -73,6 +79,7 @@ def test_an_event_after_the_log_was_read_is_a_log_that_is_not_true(
     assert "PCR 8" in failures(answer)
 
 
+@pytest.mark.both
 def test_another_boot_is_refused_and_takes_the_workload_back(
     booted: Attesting,
 ) -> None:

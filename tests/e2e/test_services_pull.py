@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -23,13 +22,14 @@ from onboarding.store.direct import Sql
 from onboarding.store.ek_acceptances import EkAcceptance
 from tests.support.attester import Attester
 from tests.support.attesting import PCR, hold_to
+from tests.support.databases import NewDatabase
 from tests.support.keylime_stack import require_keylime
 from tests.support.owner_bench import NOW
 from tests.support.pull_agent import PullAgent
 from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
+from tests.support.swtpm import MakeSoftwareTpm
 
-if TYPE_CHECKING:
-    from hw.tpm import Tpm
+pytestmark = pytest.mark.sqlite_first
 
 REFUSED = Reported(ak=bytes(32))
 
@@ -43,12 +43,20 @@ class Pulled(PullSite):
 
 
 @pytest.fixture(scope="module")
-def pulled(tmp_path_factory: pytest.TempPathFactory, tpm: "Tpm") -> Iterator[Pulled]:
+def pulled(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_software_tpm: MakeSoftwareTpm,
+    databases: NewDatabase,
+) -> Iterator[Pulled]:
+    """With a TPM of its own: an agent that starts leaves its key in a PCR."""
+    from hw.tpm import Tpm
+
     require_keylime()
     directory = tmp_path_factory.mktemp("pull")
-    attester = Attester(tpm, tpm.create_attestation_key("rsa"))
-    tpm.extend(PCR, b"what booted")
-    with pull_site(directory) as site:
+    software = make_software_tpm("pull")
+    with Tpm(software.start()) as tpm, pull_site(directory, databases) as site:
+        attester = Attester(tpm, tpm.create_attestation_key("rsa"))
+        tpm.extend(PCR, b"what booted")
         agent = PullAgent(attester, site.pki.ca, directory)
         agent.register(site.registrar, site.name)
         (value,) = attester.allow(PCR)[PCR]
@@ -57,6 +65,7 @@ def pulled(tmp_path_factory: pytest.TempPathFactory, tpm: "Tpm") -> Iterator[Pul
             site.bench, site.link, site.hook, site.pki, site.stack, agent, attester
         )
         agent.close()
+    software.stop()
 
 
 def bound_to(pulled: Pulled) -> None:
@@ -114,6 +123,7 @@ def test_a_device_that_was_never_bound_is_adopted_by_the_ek_that_was_read_off_it
     stores.bindings.put(before, "test")
 
 
+@pytest.mark.both
 def test_an_agent_is_adopted_called_released_failed_and_withdrawn(
     pulled: Pulled,
 ) -> None:

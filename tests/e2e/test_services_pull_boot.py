@@ -41,11 +41,14 @@ from tests.support.booted import (
     of_pcr_11,
     with_another_command_line,
 )
+from tests.support.databases import NewDatabase
 from tests.support.keylime_stack import require_keylime
 from tests.support.pull_agent import PullAgent
 from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
+
+pytestmark = pytest.mark.sqlite_first
 
 KEY = ApiKey("1", "one", Role.SECURITY, 0, "test", None, None)
 
@@ -84,14 +87,16 @@ class Pulled(PullSite):
 
 @pytest.fixture(scope="module")
 def pulled(
-    tmp_path_factory: pytest.TempPathFactory, make_software_tpm: MakeSoftwareTpm
+    tmp_path_factory: pytest.TempPathFactory,
+    make_software_tpm: MakeSoftwareTpm,
+    databases: NewDatabase,
 ) -> Iterator[Pulled]:
     from hw.tpm import Tpm
 
     require_keylime()
     directory = tmp_path_factory.mktemp("pull")
     software = make_software_tpm("pull-boot")
-    with Tpm(software.start()) as tpm, pull_site(directory) as site:
+    with Tpm(software.start()) as tpm, pull_site(directory, databases) as site:
         measure(tpm, recorded_log(BOOT))
         attester = Attester(tpm, tpm.create_attestation_key("rsa"))
         agent = PullAgent(attester, site.pki.ca, directory)
@@ -115,6 +120,7 @@ def _bound_to(site: PullSite, attester: Attester) -> None:
     bindings.put(record, "test")
 
 
+@pytest.mark.both
 def test_a_boot_passes_and_another_is_refused_by_its_event(pulled: Pulled) -> None:
     bench = pulled.bench
     pulled.adopt()

@@ -42,11 +42,15 @@ def pushing(
 
 @pytest.fixture
 def other(
-    tmp_path: Path, keylime_stack: KeylimeStack, other_pusher: Attester
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    other_pusher: Attester,
+    databases: NewDatabase,
 ) -> Iterator[Pushing]:
     """Another device of another owner, in the same Keylime."""
     (tmp_path / "other").mkdir()
-    with pushing_device(tmp_path / "other", keylime_stack, other_pusher) as device:
+    where = tmp_path / "other"
+    with pushing_device(where, keylime_stack, other_pusher, databases) as device:
         yield device
 
 

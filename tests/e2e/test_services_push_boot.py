@@ -26,12 +26,15 @@ from tests.support.attester import Attester, attest, completed
 from tests.support.attesting import hold_to
 from tests.support.boot_logs import recorded_log
 from tests.support.booted import BOOT, learnt_policy, with_another_command_line
+from tests.support.databases import NewDatabase
 from tests.support.ima_lists import Measured
 from tests.support.owner_bench import OwnerBench
 from tests.support.pushing import Pushing, pushing_device
 from tests.support.replayed_boot import measure
 from tests.support.running import listed, run, runtime_policy
 from tests.support.swtpm import MakeSoftwareTpm
+
+pytestmark = pytest.mark.sqlite_first
 
 RAN = (
     Measured(b"boot_aggregate"),
@@ -71,7 +74,10 @@ class Booted:
 
 @pytest.fixture
 def booted(
-    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    make_software_tpm: MakeSoftwareTpm,
+    databases: NewDatabase,
 ) -> Iterator[Booted]:
     from hw.tpm import Tpm
 
@@ -79,7 +85,7 @@ def booted(
     with Tpm(software.start()) as tpm:
         measure(tpm, recorded_log(BOOT))
         attester = Attester(tpm, tpm.create_attestation_key("rsa"))
-        with pushing_device(tmp_path, keylime_stack, attester) as pushing:
+        with pushing_device(tmp_path, keylime_stack, attester, databases) as pushing:
             bench = pushing.bench
             bench.clock.now = time.time()
             bindings = bench.context.stores.bindings
@@ -94,6 +100,7 @@ def booted(
     software.stop()
 
 
+@pytest.mark.both
 def test_a_boot_passes_and_another_is_refused_by_its_event(booted: Booted) -> None:
     passed = booted.attests()
     assert (passed.channel, passed.failures) == ("push", ())

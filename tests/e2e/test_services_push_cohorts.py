@@ -27,10 +27,13 @@ from onboarding.services.rollout import Standing, preview
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.update_windows import REPORTED
 from tests.support.attester import WAIT_SECONDS, Attester, attest
+from tests.support.databases import NewDatabase
 from tests.support.pushing import Nearby, Pushing, pushing_device
 
 if TYPE_CHECKING:
     from tests.support.swtpm import MakeSoftwareTpm
+
+pytestmark = pytest.mark.sqlite_first
 
 BERLIN = {"site": "berlin"}
 IMAGE = bytes(range(32))
@@ -44,6 +47,7 @@ def pushing(
     tmp_path: Path,
     keylime_stack: KeylimeStack,
     make_software_tpm: "MakeSoftwareTpm",
+    databases: NewDatabase,
     request: pytest.FixtureRequest,
 ) -> Iterator[Pushing]:
     """A device on the old image, enrolled; ``image`` 1 is the old one, 2 the new."""
@@ -53,7 +57,7 @@ def pushing(
         for pcr in (KERNEL, ROOT):
             tpm.extend(pcr, b"of the old image")
         attester = Attester(tpm, tpm.create_attestation_key("rsa"))
-        with pushing_device(tmp_path, keylime_stack, attester) as device:
+        with pushing_device(tmp_path, keylime_stack, attester, databases) as device:
             bench = device.bench
             bench.clock.now = time.time()  # Keylime has the time of day
             stores, now = bench.context.stores, bench.context.now()
@@ -201,6 +205,7 @@ def test_once_enforced_keylime_fails_it_and_another_policy_lifts_that(
     assert (keylime_says(pushing), drift(pushing)) == (AgentState.PASS, [])
 
 
+@pytest.mark.both
 def test_in_an_update_window_old_and_new_pass_and_no_mixture_of_them(
     pushing: Pushing,
 ) -> None:

@@ -14,15 +14,21 @@ from hw.evidence import CertifiedKey
 from onboarding.device.push import factory_word
 from tests.support.attester import Attester
 from tests.support.attesting import PCR
+from tests.support.databases import NewDatabase
 from tests.support.pushing import Pushing, pushing_device
+
+pytestmark = pytest.mark.sqlite_first
 
 
 @pytest.fixture
 def pushing(
-    tmp_path: Path, keylime_stack: KeylimeStack, pusher: Attester
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    pusher: Attester,
+    databases: NewDatabase,
 ) -> Iterator[Pushing]:
     pusher.tpm.extend(PCR, b"what booted")
-    with pushing_device(tmp_path, keylime_stack, pusher) as device:
+    with pushing_device(tmp_path, keylime_stack, pusher, databases) as device:
         yield device
 
 
@@ -56,6 +62,7 @@ def _shown(one: CertifiedKey) -> ShownKey:
     return ShownKey(one.public, one.certificate, one.chain)
 
 
+@pytest.mark.both
 def test_keylime_is_told_the_identity_of_a_maker_that_both_trust(
     pushing: Pushing, trusted: Path
 ) -> None:

@@ -19,10 +19,13 @@ from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
 from tests.support.attester import Attester, attest, completed
 from tests.support.attesting import PCR
+from tests.support.databases import NewDatabase
 from tests.support.ima_lists import Measured
 from tests.support.pushing import Pushing, pushing_device
 from tests.support.running import hold_to_list, listed, run, runtime_policy
 from tests.support.swtpm import MakeSoftwareTpm
+
+pytestmark = pytest.mark.sqlite_first
 
 GOOD = (Measured(b"boot_aggregate"), Measured(b"/usr/bin/app", digest=b"\1" * 32))
 MORE = Measured(b"/usr/bin/more", digest=b"\3" * 32)
@@ -58,7 +61,10 @@ class Running:
 
 @pytest.fixture
 def running(
-    tmp_path: Path, keylime_stack: KeylimeStack, make_software_tpm: MakeSoftwareTpm
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    make_software_tpm: MakeSoftwareTpm,
+    databases: NewDatabase,
 ) -> Iterator[Running]:
     from hw.tpm import Tpm
 
@@ -66,7 +72,7 @@ def running(
     with Tpm(software.start()) as tpm:
         tpm.extend(PCR, b"what booted")
         attester = Attester(tpm, tpm.create_attestation_key("rsa"))
-        with pushing_device(tmp_path, keylime_stack, attester) as pushing:
+        with pushing_device(tmp_path, keylime_stack, attester, databases) as pushing:
             bench = pushing.bench
             bench.clock.now = time.time()
             bindings = bench.context.stores.bindings
@@ -81,6 +87,7 @@ def running(
     software.stop()
 
 
+@pytest.mark.both
 def test_what_ran_is_judged_by_the_verifier_and_the_file_is_named_by_us(
     running: Running,
 ) -> None:

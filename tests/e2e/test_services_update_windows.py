@@ -25,6 +25,7 @@ from onboarding.services.reconcile import ReconcileWork
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.state import DeviceState
 from tests.support.attester import Attester, attest
+from tests.support.databases import NewDatabase
 from tests.support.ima_lists import Measured
 from tests.support.keylime_stack import require_keylime
 from tests.support.owner_bench import OwnerBench
@@ -47,6 +48,8 @@ from tests.support.windows import (
 
 if TYPE_CHECKING:
     from hw.tpm import Tpm
+
+pytestmark = pytest.mark.sqlite_first
 
 BOOTED = b"of the new image"
 
@@ -122,11 +125,15 @@ class Pushed:
         raise AssertionError("no verdict in time")
 
 
+@pytest.mark.both
 def test_on_push_each_version_has_its_turn_and_what_neither_allows_fails(
-    tmp_path: Path, keylime_stack: KeylimeStack, machine: "Tpm"
+    tmp_path: Path,
+    keylime_stack: KeylimeStack,
+    machine: "Tpm",
+    databases: NewDatabase,
 ) -> None:
     attester = Attester(machine, machine.create_attestation_key("rsa"))
-    with pushing_device(tmp_path, keylime_stack, attester) as site:
+    with pushing_device(tmp_path, keylime_stack, attester, databases) as site:
         bench = site.bench
         bench.clock.now = time.time()  # Keylime has the time of day
         bindings, now = bench.context.stores.bindings, bench.context.now()
@@ -173,11 +180,11 @@ def told(record: AppraisalRecord | None) -> tuple[Outcome, int] | None:
 
 
 def test_on_pull_each_version_has_its_turn_and_what_neither_allows_fails(
-    tmp_path: Path, machine: "Tpm"
+    tmp_path: Path, machine: "Tpm", databases: NewDatabase
 ) -> None:
     require_keylime()
     attester = Attester(machine, machine.create_attestation_key("rsa"))
-    with pull_site(tmp_path) as site:
+    with pull_site(tmp_path, databases) as site:
         agent = PullAgent(attester, site.pki.ca, tmp_path)
         agent.ran = [one.line() for one in OLD]
         with closing(agent):

@@ -5,8 +5,7 @@ left out. Its clock is the test's.
 """
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,15 +21,18 @@ from onboarding.services.key_store import KeyKind
 from onboarding.services.server import parts_of
 from onboarding.services.settings import Role
 from onboarding.store import apikeys
+from onboarding.store.direct import Row, Sql
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers.algorithms import SoftSigner
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import Clock
 from tests.support.profiles import P256, Profile
 from tests.support.services import Site
 
 # Where FDO messages leave something for good. Events tell of refusals, too.
 _KEPT = ("vouchers", "voucher_history", "devices", "device_guids", "registrations")
+_ALL_OF = {table: Sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in _KEPT}  # noqa: S608 - our own tables
 
 RENDEZVOUS = {
     "ip": "192.0.2.1",
@@ -146,25 +148,25 @@ class Certifier:
             http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
         )
 
-    def stored(self) -> dict[str, list[tuple[object, ...]]]:
+    def stored(self) -> dict[str, Sequence[Row]]:
         """Return all that FDO messages have left for good, in the order of its rows."""
-        with closing(sqlite3.connect(self.directory / "all.db")) as database:
-            return {
-                table: database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-                for table in _KEPT
-            }
+        database = self.context.database.direct
+        return {table: database.rows(_ALL_OF[table]) for table in _KEPT}
 
 
 @contextmanager
 def certifier(
-    directory: Path, *also: PartFactory, profile: Profile = P256
+    directory: Path,
+    databases: NewDatabase,
+    *also: PartFactory,
+    profile: Profile = P256,
 ) -> Iterator[Certifier]:
     """Open a site of two replicas that takes any manufacturer's devices.
 
     ``also`` are parts beside those that every site has; ``profile`` says what keys it
     has.
     """
-    site, clock = Site(directory, profile.algorithm), Clock()
+    site, clock = Site(directory, profile.algorithm, databases=databases), Clock()
     settings = site.settings(
         Role.ALL, background=False, insecure_rendezvous_accept_any=True
     )

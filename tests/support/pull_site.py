@@ -23,6 +23,7 @@ from onboarding.services.reconcile import ReconcileWork
 from onboarding.services.reconcile_round import ReconcileRound
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from onboarding.store.errors import NotFound
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import OwnerBench, owner_bench
 
 WAIT_SECONDS = 120.0
@@ -91,7 +92,9 @@ class PullSite:
 
 
 @contextmanager
-def pull_site(directory: Path) -> Iterator[PullSite]:
+def pull_site(
+    directory: Path, databases: NewDatabase | None = None
+) -> Iterator[PullSite]:
     """Start it; nothing of it is left at the end."""
     (directory / "owner").mkdir()
     pki = ensure_pki(directory / "keylime" / "pki")
@@ -114,7 +117,9 @@ def pull_site(directory: Path) -> Iterator[PullSite]:
             "keylime_webhook_certificate": pki.certificate("webhook"),
             "keylime_webhook_key": pki.key("webhook"),
         }
-        bench = stack.enter_context(owner_bench(directory / "owner", **settings))
+        bench = stack.enter_context(
+            owner_bench(directory / "owner", databases, **settings)
+        )
         server = listener(bench.context, bench.context.settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

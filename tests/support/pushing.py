@@ -30,6 +30,7 @@ from onboarding.store.appraisals import AppraisalRecord
 from ownership_vouchers.types import Guid
 from tests.support.attester import Attester
 from tests.support.attesting import attesting_device
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import OwnerBench
 
 
@@ -170,6 +171,7 @@ def pushing_device(
     directory: Path,
     keylime_stack: KeylimeStack,
     attester: Attester,
+    databases: NewDatabase | None = None,
     *,
     delete: bool = True,
     **more: Any,
@@ -178,7 +180,9 @@ def pushing_device(
 
     ``delete`` False leaves it in Keylime, where that may be dead by then.
     """
-    with attesting_device(directory, keylime_stack, attester, **more) as device:
+    with attesting_device(
+        directory, keylime_stack, attester, databases, **more
+    ) as device:
         bench = device.bench
         bindings = bench.context.stores.bindings
         record = replace(

@@ -1,9 +1,6 @@
 """A role with a toy protocol at two replicas that share their runs and traces."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from onboarding.protocol import errors
@@ -103,11 +100,8 @@ class Bench:
         return found
 
 
-@contextmanager
-def toy_bench(directory: Path) -> Iterator[Bench]:
-    """Two replicas on a database in that directory."""
-    database = Database(f"sqlite:///{directory / 'x.db'}")
-    database.migrate()
+def toy_bench(database: Database) -> Bench:
+    """Two replicas on one migrated database."""
     runs = run_store(database)
     traces = TraceStore(database)
     tracers: list[Tracer] = []
@@ -133,5 +127,4 @@ def toy_bench(directory: Path) -> Iterator[Bench]:
         return FdoRole([role], keys, runs, tracers[-1], lambda: site.now)
 
     site = Bench(replica(), replica(), runs, traces, tracers, committed, failures)
-    yield site
-    database.close()
+    return site

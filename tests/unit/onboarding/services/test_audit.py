@@ -16,12 +16,13 @@ from onboarding.services.errors import Problem
 from onboarding.store.direct import Sql
 from onboarding.store.errors import ChainBroken, NotFound
 from onboarding.store.events import GENESIS, Event
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import OwnerBench, owner_bench
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path) as made:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path, databases) as made:
         yield made
 
 

@@ -14,14 +14,15 @@ from onboarding.services.errors import ServicesError
 from onboarding.services.orchestrator import SLOTS, Orchestrator, Work
 from onboarding.store.direct import Sql
 from onboarding.store.tasks import Task
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import OwnerBench, owner_bench
 
 KIND = "errand"
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path) as made:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path, databases) as made:
         yield made
 
 
@@ -172,9 +173,9 @@ def test_what_was_begun_is_finished_before_the_service_ends(
 
 
 def test_a_replica_without_background_work_leaves_tasks_alone(
-    tmp_path: Path,
+    tmp_path: Path, databases: NewDatabase
 ) -> None:
-    with owner_bench(tmp_path, background=False) as bench:
+    with owner_bench(tmp_path, databases, background=False) as bench:
         tasks, never = bench.context.stores.tasks, threading.Event()
         never.set()
         tasks.enqueue(KIND, "a", bench.context.now())

@@ -1,6 +1,5 @@
 """Who takes over from whom, and which key speaks to which device."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from onboarding.services.sale import sold
 from onboarding.store.database import Database
 from onboarding.store.owner_keys import KeyState, OwnerKeyStore
 from ownership_vouchers.keys import PublicKey
+from tests.support.databases import NewDatabase
 from tests.support.owner_bench import owner_bench
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -21,11 +21,8 @@ WORD = Word("yearly", "test", 1)
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Iterator[OwnerKeys]:
-    database = Database(f"sqlite:///{tmp_path / 'keys.db'}")
-    database.migrate()
-    yield OwnerKeys(OwnerKeyStore(database))
-    database.close()
+def keys(database: Database) -> OwnerKeys:
+    return OwnerKeys(OwnerKeyStore(database))
 
 
 def test_a_key_of_which_nothing_was_said_is_active(keys: OwnerKeys) -> None:
@@ -87,8 +84,10 @@ def test_a_blocked_key_comes_back_as_what_it_was(keys: OwnerKeys) -> None:
     assert keys.standing(A).successor is None
 
 
-def test_a_device_is_spoken_to_with_the_key_it_knows(tmp_path: Path) -> None:
-    with owner_bench(tmp_path) as bench:
+def test_a_device_is_spoken_to_with_the_key_it_knows(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    with owner_bench(tmp_path, databases) as bench:
         context, guid = bench.context, bench.guid
         old = bench.owner
         store = context.key_store

@@ -1,11 +1,9 @@
 """Runs between messages: what is stored, what a copy of a message gets."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from onboarding.protocol import errors
+from onboarding.store.database import Database
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from tests.support.role_bench import (
@@ -24,9 +22,8 @@ from tests.support.role_bench import (
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with toy_bench(tmp_path) as made:
-        yield made
+def bench(database: Database) -> Bench:
+    return toy_bench(database)
 
 
 def test_a_run_goes_on_at_any_replica(bench: Bench) -> None:

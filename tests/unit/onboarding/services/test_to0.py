@@ -36,6 +36,7 @@ from ownership_vouchers.extend import extend
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.rendezvous import To2Address, TransportProtocol
 from ownership_vouchers.types import Guid
+from tests.support.databases import NewDatabase
 from tests.support.dripping import dripping
 from tests.support.lossy import Altering
 from tests.support.owner_bench import OwnerBench, owner_bench
@@ -47,8 +48,8 @@ WORKER = "worker"
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[OwnerBench]:
-    with owner_bench(tmp_path, to0_run_seconds=4) as made:
+def bench(tmp_path: Path, databases: NewDatabase) -> Iterator[OwnerBench]:
+    with owner_bench(tmp_path, databases, to0_run_seconds=4) as made:
         address = To2Address("127.0.0.1", None, 8080, TransportProtocol.HTTP)
         encoded = encode_addresses((address,))
         made.context.stores.settings.put(TO2_ADDRESSES, encoded, "test", 1)
@@ -110,8 +111,10 @@ def test_nothing_is_tried_before_its_time(bench: OwnerBench) -> None:
     assert work(bench) == first
 
 
-def test_without_an_address_to_announce_the_reason_is_kept(tmp_path: Path) -> None:
-    with owner_bench(tmp_path) as bench:
+def test_without_an_address_to_announce_the_reason_is_kept(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    with owner_bench(tmp_path, databases) as bench:
         waiting(bench)
         task = work(bench)
         assert task is not None
