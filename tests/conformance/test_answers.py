@@ -15,7 +15,7 @@ from onboarding.protocol.errors import PeerFailed
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import MsgType
 from ownership_vouchers import cbor
-from tests.support.alterations import NO_CBOR
+from tests.support.alterations import HEADS, NO_CBOR, overwritten
 from tests.support.answer_cases import DI, TO0, TO1, TO2
 from tests.support.cases import Case, Wrong, just
 from tests.support.certified_runs import cast_of
@@ -76,6 +76,14 @@ def test_what_is_no_such_message_is_error_100(kind: MsgType, wrong: str) -> None
 def test_a_truncated_answer_is_error_100(kind: MsgType, part: int) -> None:
     cut = just(lambda data: data[: len(data) * part // 8])
     refused(Case(kind, Wrong.ENCODING, cut, 100, envelope=bool(part % 2)))
+
+
+@pytest.mark.parametrize("head", HEADS, ids=bytes.hex)
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_overwritten_answer_is_error_100(kind: MsgType, head: bytes) -> None:
+    wrong = just(overwritten(head))
+    refused(Case(kind, Wrong.ENCODING, wrong, 100))
+    refused(Case(kind, Wrong.ENCODING, wrong, 100, envelope=True))
 
 
 @pytest.mark.parametrize("kind", ANSWERS)

@@ -11,6 +11,7 @@ import pytest
 from onboarding.protocol.registry import ROLES, ServerRole
 from onboarding.protocol.step import Finished, ProtocolVersion, Send
 from onboarding.wire.message import MsgType
+from onboarding.wire.serviceinfo import DeviceServiceInfo
 from tests.support.alterations import change, flip
 from tests.support.certified_runs import RUNS, Run, run_of
 from tests.support.certifier import Certifier, certifier
@@ -224,3 +225,14 @@ def test_a_token_may_come_without_its_scheme(bench: Certifier) -> None:
     run.talk.token = run.talk.token.removeprefix("Bearer ")
     run.talk.send()
     assert isinstance(run.talk.next, Finished)
+
+
+def test_nothing_begins_anew_after_all_was_said(bench: Certifier) -> None:
+    """The owner has said IsDone, and the device has more ServiceInfo to come."""
+    run = run_of(_70)(bench)
+    tunnel = run.tunnel(run.talk.until(_70))
+    before = bench.stored()
+    anew = DeviceServiceInfo(True, (("devmod:active", b"\xf5"),)).encode()
+    body = tunnel.seal(anew, secrets.token_bytes, 1 << 31)
+    assert bench.post(_68, body, run.talk.token).code == 101
+    assert bench.stored() == before

@@ -16,7 +16,7 @@ from onboarding.protocol.step import ProtocolVersion, Send
 from onboarding.services.fdo_front import limit_of
 from onboarding.wire.message import MsgType
 from ownership_vouchers.types import Guid
-from tests.support.alterations import NO_CBOR
+from tests.support.alterations import HEADS, NO_CBOR, overwritten
 from tests.support.cases import Case, Wrong, just
 from tests.support.certified_runs import RUNS, Run, registering, run_of
 from tests.support.certifier import Certifier, certifier
@@ -129,6 +129,17 @@ def test_a_truncated_message_is_error_100(
 ) -> None:
     cut = just(lambda data: data[: len(data) * part // 8])
     case = Case(kind, Wrong.ENCODING, cut, 100, envelope=bool(part % 2))
+    refused(bench, run_of(kind)(bench), case)
+
+
+@pytest.mark.parametrize("envelope", [False, True], ids=["message", "envelope"])
+@pytest.mark.parametrize("head", HEADS, ids=bytes.hex)
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_an_overwritten_message_is_error_100(
+    bench: Certifier, kind: MsgType, head: bytes, envelope: bool
+) -> None:
+    wrong = just(overwritten(head))
+    case = Case(kind, Wrong.ENCODING, wrong, 100, envelope=envelope)
     refused(bench, run_of(kind)(bench), case)
 
 

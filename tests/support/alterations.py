@@ -58,6 +58,14 @@ def flipped(*path: int) -> Alteration:
     return change(flip, *path)
 
 
+def overwritten(head: bytes = b"\xd2\x84\x7a") -> Alteration:
+    """Write ``head`` over the beginning and zeros over the rest; the length stays.
+
+    So the FIDO Alliance's conformance tools spoil messages, hashes and signatures.
+    """
+    return lambda data: (head + bytes(len(data)))[: len(data)]
+
+
 def resigned(
     signer: Signer,
     payload: Alteration = lambda data: data,
@@ -92,3 +100,9 @@ NO_CBOR: Mapping[str, Alteration] = {
     "an array of indefinite length": lambda _data: b"\x9f\xff",
 }
 """What cannot be a message of any type: error 100 for all of them."""
+
+# Heads of every major type, of no item that could be there, and of none at all.
+HEADS = tuple(
+    bytes.fromhex(one)
+    for one in ("00", "1b01", "3a", "58ff", "7a", "9b", "bbff", "d284", "f9", "ff")
+)

@@ -8,10 +8,17 @@ from collections.abc import Mapping
 from onboarding.wire.message import MsgType as M
 from ownership_vouchers import cbor
 from ownership_vouchers.keys import PublicKey
-from tests.support.alterations import Alteration, change, flipped, put, resigned
+from tests.support.alterations import (
+    Alteration,
+    change,
+    flipped,
+    overwritten,
+    put,
+    resigned,
+)
 from tests.support.cases import Case, Cast, Change, Wrong, by_owner, just
-from tests.support.request_cases import in_item, keyed, off_the_curve
-from tests.support.to2_request_cases import ENVELOPES
+from tests.support.request_cases import in_item, keyed, off_the_curve, other_kind
+from tests.support.to2_request_cases import ENVELOPES, sealed_again
 
 W = Wrong
 ZERO = bytes(16)
@@ -74,6 +81,19 @@ PROOF: Mapping[str, Case] = {
         _61, W.ENCODING, by_owner(lambda d: cbor.join(cbor.split(d)[:7])), 100
     ),
     "61 without its key": Case(_61, W.ENCODING, by_owner(lambda d: d, h257=None), 100),
+    "61 payload overwritten": Case(_61, W.ENCODING, by_owner(overwritten()), 100),
+    "61 signature overwritten": Case(
+        _61, W.SIGNATURE, just(change(overwritten(), 3)), 101
+    ),
+    "61 header overwritten": Case(
+        _61, W.VOUCHER, by_owner(change(overwritten(), 0)), 101
+    ),
+    "61 protected header overwritten": Case(
+        _61, W.ENCODING, just(change(overwritten(), 0)), 100
+    ),
+    "61 hash of the hello said to be of another kind": Case(
+        _61, W.HASH, by_owner(change(other_kind, 6, 0)), 100
+    ),
     "61 signature wrong": Case(_61, W.SIGNATURE, just(flipped(3)), 101),
     "61 signed by a stranger": Case(
         _61, W.SIGNATURE, lambda cast: resigned(cast.stranger), 101
@@ -114,6 +134,18 @@ ENTRY: Mapping[str, Case] = {
     "63 number of 9 bits": Case(_63, W.INDEX, just(put(256, 0)), 100),
     "63 entry without a tag": Case(
         _63, W.ENCODING, just(in_item(1, lambda d: d[1:])), 100
+    ),
+    "63 under the number after it": Case(
+        _63, W.INDEX, just(change(lambda number: number + 1, 0)), 101
+    ),
+    "63 payload overwritten": Case(
+        _63, W.ENCODING, just(change(overwritten(), 1, 2)), 100
+    ),
+    "63 protected header overwritten": Case(
+        _63, W.SUITE, just(change(overwritten(), 1, 0)), 101
+    ),
+    "63 signature overwritten": Case(
+        _63, W.SIGNATURE, just(change(overwritten(), 1, 3)), 101
     ),
     "63 signature wrong": Case(_63, W.SIGNATURE, just(flipped(1, 3)), 101),
     "63 signed by the last owner": Case(
@@ -156,6 +188,10 @@ _65, _67, _69, _71 = (
 )
 SECURE: Mapping[str, Case] = {
     "65 with an open header": Case(_65, W.ENCODING, by_owner(lambda d: d, h7=0), 100),
+    "65 payload overwritten": Case(_65, W.ENCODING, by_owner(overwritten()), 100),
+    "65 signature overwritten": Case(
+        _65, W.SIGNATURE, just(change(overwritten(), 3)), 101
+    ),
     "65 signature wrong": Case(_65, W.SIGNATURE, just(flipped(3)), 101),
     "65 signed by a stranger": Case(
         _65, W.SIGNATURE, lambda cast: resigned(cast.stranger), 101
@@ -175,10 +211,14 @@ SECURE: Mapping[str, Case] = {
     "71 nonce of nobody": Case(_71, W.NONCE, just(flipped(0)), 101),
     "71 nonce of 15 bytes": Case(_71, W.NONCE, just(put(bytes(15), 0)), 100),
 }
+TWICE: Mapping[str, Case] = {
+    f"{int(kind)} sealed twice": Case(kind, W.ENCODING, just(sealed_again), 100)
+    for kind in (_65, _67, _69, _71)
+}
 SEALED: Mapping[str, Case] = {
     f"{int(kind)} {name}": Case(kind, W.SUITE, just(alter), 100, envelope=True)
     for kind in (_65, _67, _69, _71)
     for name, alter in ENVELOPES.items()
 }
 
-TO2: Mapping[str, Case] = {**PROOF, **ENTRY, **SECURE, **SEALED}
+TO2: Mapping[str, Case] = {**PROOF, **ENTRY, **SECURE, **TWICE, **SEALED}

@@ -13,7 +13,7 @@ from pathlib import Path
 from ownership_vouchers import cbor
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Hash
-from tests.support.forge import CHAIN_HASH, DEVICE_INFO, GUID, RV_INFO, Forge
+from tests.support.forge import CHAIN_HASH, DEVICE_INFO, GUID, KEY, RV_INFO, Forge
 from tests.support.supply_chain import new_key
 from tests.support.workshop import Workshop
 
@@ -24,6 +24,36 @@ PLAIN = [[5, cbor.encode("rv.example.test")], [3, b"\x19\x1f\x92"]]
 P384 = new_key("P-384").public_key()
 SHORT_HASH = cbor.encode([-43, bytes(32)])
 ZERO_HASH = cbor.encode([-16, bytes(32)])
+
+BODIES: Mapping[str, object] = {
+    "a number": 61904,
+    "a text": "x" * 40,
+    "a map": {"x": 1},
+    "an array": [1, 2],
+    "noise": bytes(range(91)),
+}
+
+
+def _with_body(body: object, *, makers: bool) -> Build:
+    """Put something that is no key where the maker's or the owner's stands."""
+
+    def build(shop: Workshop) -> bytes:
+        if makers:
+            return shop.header(KEY, [shop.key_type, 1, body])
+        return shop.last_key(shop.key_type, 1, body)
+
+    return build
+
+
+def _chained(change: Callable[[list[bytes]], list[bytes]]) -> Build:
+    """Change the certificates, and leave their hash."""
+
+    def build(shop: Workshop) -> bytes:
+        chain = list(shop.chain.voucher.cert_chain or ())
+        return shop.bend(certificates=cbor.encode(change(chain)))
+
+    return build
+
 
 # What peers write and we take. The odd part stands in the name.
 ACCEPTED: Mapping[str, Build] = {
@@ -97,6 +127,11 @@ MALFORMED: Mapping[str, Build] = {
     "key: empty X5CHAIN": lambda shop: shop.last_key(shop.key_type, 2, []),
 }
 
+SPOILT_KEYS: Mapping[str, Build] = {
+    f"{whose}: {name} for a body": _with_body(body, makers=whose != "key")
+    for whose in ("key", "maker's key")
+    for name, body in BODIES.items()
+}
 UNSUPPORTED: Mapping[str, Build] = {
     "key: EPID": lambda shop: shop.last_key(shop.key_type, 0, b"x"),
     "key: type 2": lambda shop: shop.last_key(2, 1, b"x"),
@@ -125,6 +160,8 @@ FAILING: Mapping[str, Mapping[str, Build]] = {
         "chain without hash": lambda shop: shop.header(CHAIN_HASH, None),
     },
     "cert_chain_hash device_chain": {
+        "noise after the chain": _chained(lambda chain: [*chain, bytes(range(200))]),
+        "chain turned round": _chained(lambda chain: chain[::-1]),
         "hash without chain": lambda shop: shop.bend(certificates=b"\xf6"),
         "empty chain": lambda shop: shop.bend(certificates=b"\x80"),
     },
@@ -162,6 +199,9 @@ FAILING: Mapping[str, Mapping[str, Build]] = {
             protected=cbor.encode({1: shop.owner.signer.alg, 2: [4], 4: b"x"})
         ),
         "says no algorithm": lambda shop: shop.last(protected=b""),
+        "signature mostly zeros": lambda shop: shop.last(
+            signature=b"\xd2" * 16 + bytes(48)
+        ),
         "signature in DER": lambda shop: shop.last(signature=b"\x30" + bytes(70)),
     },
     "key_types": {
@@ -205,6 +245,7 @@ def every_case() -> dict[str, tuple[str, Build]]:
     """
     cases = {name: ("ok", build) for name, build in ACCEPTED.items()}
     cases |= {name: ("malformed", build) for name, build in MALFORMED.items()}
+    cases |= {name: ("malformed", build) for name, build in SPOILT_KEYS.items()}
     cases |= {name: ("unsupported_key", build) for name, build in UNSUPPORTED.items()}
     for check, forgeries in FAILING.items():
         cases |= {name: (check, build) for name, build in forgeries.items()}

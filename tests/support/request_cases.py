@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from onboarding.wire.message import MsgType as M
 from ownership_vouchers import cbor
 from ownership_vouchers.types import Hash, HashType
-from tests.support.alterations import Alteration, change, flip, flipped, put, resigned
+from tests.support.alterations import (
+    Alteration,
+    change,
+    flip,
+    flipped,
+    overwritten,
+    put,
+    resigned,
+)
 from tests.support.cases import (
     Case,
     Cast,
@@ -79,6 +87,12 @@ def _mfg_info(position: int, value: object) -> Change:
     return just(change(put(value, position), 0))
 
 
+def other_kind(kind: int) -> int:
+    """Call a SHA-256 value one of SHA-384, and the other way round."""
+    mine = HashType(kind)
+    return int({HashType.SHA256: HashType.SHA384}.get(mine, HashType.SHA256))
+
+
 def keyed(kind: int) -> int:
     """Call a hash of that type an HMAC."""
     return int(HashType(kind).keyed)
@@ -115,6 +129,7 @@ _22 = M.TO0_OWNER_SIGN
 _ADDRESS = [None, "o.example.test", 80, 3]
 TO0: Mapping[str, Case] = {
     "to0d not CBOR": Case(_22, W.ENCODING, in_to0d(lambda _c: lambda _d: b"\xff"), 100),
+    "to0d overwritten": Case(_22, W.ENCODING, in_to0d(lambda _c: overwritten()), 100),
     "to0d of two items": Case(
         _22, W.ENCODING, in_to0d(lambda _c: lambda d: cbor.join(cbor.split(d)[:2])), 100
     ),
@@ -138,6 +153,15 @@ TO0: Mapping[str, Case] = {
     "to0d changed": Case(_22, W.HASH, just(change(put(1, 1), 0)), 101),
     "to1d hash changed": Case(_22, W.HASH, in_to1d(flipped(1, 1)), 101),
     "to1d hash is an HMAC": Case(_22, W.HASH, in_to1d(change(keyed, 1, 0)), 101),
+    "to1d hash said to be of another kind": Case(
+        _22, W.HASH, in_to1d(change(other_kind, 1, 0)), 100
+    ),
+    "to1d hash overwritten": Case(
+        _22, W.HASH, in_to1d(change(overwritten(), 1, 1)), 101
+    ),
+    "to1d signature overwritten": Case(
+        _22, W.SIGNATURE, just(change(overwritten(), 1, 3)), 3
+    ),
     "to1d signature wrong": Case(_22, W.SIGNATURE, just(flipped(1, 3)), 3),
     "to1d of a stranger": Case(
         _22, W.SIGNATURE, lambda cast: in_item(1, by_stranger()(cast)), 3
@@ -186,10 +210,15 @@ TO1: Mapping[str, Case] = {
     "30 GUID unknown": Case(_30, W.IDENTITY, just(put(ZERO, 0)), 6),
     "30 signature info null": Case(_30, W.ENCODING, just(put(None, 1, 1)), 100),
     "30 signature type of P-384": Case(_30, W.SUITE, just(put(-35, 1, 0)), 101),
+    "30 signature type unknown": Case(_30, W.SUITE, just(put(4731, 1, 0)), 101),
     "30 signature type of EPID": Case(_30, W.SUITE, just(put(90, 1, 0)), 101),
     "30 signature info not empty": Case(_30, W.SUITE, just(put(b"x", 1, 1)), 101),
     "32 without a tag": Case(_32, W.ENCODING, just(lambda d: b"\xd1" + d[1:]), 100),
     "32 claims not a map": Case(_32, W.ENCODING, by_device(lambda _d: b"\x80"), 100),
+    "32 claims overwritten": Case(_32, W.ENCODING, by_device(overwritten()), 100),
+    "32 signature overwritten": Case(
+        _32, W.SIGNATURE, just(change(overwritten(), 3)), 101
+    ),
     "32 without a GUID": Case(
         _32, W.ENCODING, by_device(lambda _d: cbor.encode({10: ZERO})), 100
     ),

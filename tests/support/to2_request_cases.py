@@ -2,9 +2,19 @@
 
 from collections.abc import Mapping
 
+from cbor2 import CBORTag
+
 from onboarding.wire.message import MsgType as M
 from ownership_vouchers import cbor
-from tests.support.alterations import Alteration, change, flip, flipped, put, resigned
+from tests.support.alterations import (
+    Alteration,
+    change,
+    flip,
+    flipped,
+    overwritten,
+    put,
+    resigned,
+)
 from tests.support.cases import Case, Wrong, by_device, by_stranger, just
 from tests.support.request_cases import off_the_curve
 
@@ -47,6 +57,7 @@ HELLO: Mapping[str, Case] = {
     "60 cipher of FDO 1.0": Case(_60, W.SUITE, just(put(30, 4)), 101),
     "60 cipher a text": Case(_60, W.ENCODING, just(put("A128GCM", 4)), 100),
     "60 signature type of P-384": Case(_60, W.SUITE, just(put(-35, 5, 0)), 101),
+    "60 signature type unknown": Case(_60, W.SUITE, just(put(4731, 5, 0)), 101),
     "60 signature type of EPID": Case(_60, W.SUITE, just(put(91, 5, 0)), 101),
     "60 signature info not empty": Case(_60, W.SUITE, just(put(b"x", 5, 1)), 101),
     "60 signature info null": Case(_60, W.ENCODING, just(put(None, 5, 1)), 100),
@@ -64,6 +75,11 @@ ENTRY: Mapping[str, Case] = {
 PROOF: Mapping[str, Case] = {
     "64 under another tag": Case(_64, W.ENCODING, just(lambda d: b"\xd1" + d[1:]), 100),
     "64 claims not a map": Case(_64, W.ENCODING, by_device(lambda _d: b"\x80"), 100),
+    "64 claims overwritten": Case(_64, W.ENCODING, by_device(overwritten()), 100),
+    "64 key exchange null": Case(_64, W.ENCODING, by_device(put([None], -257)), 100),
+    "64 signature overwritten": Case(
+        _64, W.SIGNATURE, just(change(overwritten(), 3)), 101
+    ),
     "64 UEID not random": Case(_64, W.ENCODING, by_device(put(b"\2" + ZERO, 256)), 100),
     "64 without key exchange": Case(_64, W.ENCODING, by_device(put([], -257)), 100),
     "64 with two key exchanges": Case(
@@ -131,7 +147,18 @@ SECURE: Mapping[str, Case] = {
     "70 nonce a text": Case(_70, W.ENCODING, just(put("n", 0)), 100),
 }
 
+
+def sealed_again(data: bytes) -> bytes:
+    """What is opened is a sealed message, not the one that belongs there."""
+    return cbor.encode(CBORTag(16, [cbor.encode({1: 1}), {5: bytes(12)}, data]))
+
+
+TWICE: Mapping[str, Case] = {
+    f"{int(kind)} sealed twice": Case(kind, W.ENCODING, just(sealed_again), 100)
+    for kind in (_66, _68, _70)
+}
 ENVELOPES: Mapping[str, Alteration] = {
+    "ciphertext overwritten": change(overwritten(), 2),
     "ciphertext changed": flip,
     "said to be of another cipher": put(cbor.encode({1: 3}), 0),
     "IV of 11 bytes": put(bytes(11), 1, 5),
@@ -146,4 +173,4 @@ SEALED: Mapping[str, Case] = {
     for name, alter in ENVELOPES.items()
 }
 
-TO2: Mapping[str, Case] = {**HELLO, **ENTRY, **PROOF, **SECURE, **SEALED}
+TO2: Mapping[str, Case] = {**HELLO, **ENTRY, **PROOF, **SECURE, **TWICE, **SEALED}

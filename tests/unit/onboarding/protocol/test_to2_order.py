@@ -19,7 +19,7 @@ from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.types import Guid, Hash, HashType
 from ownership_vouchers.voucher import MAX_ENTRIES
-from tests.support.alterations import put, resigned
+from tests.support.alterations import change, overwritten, put, resigned
 from tests.support.fdo_roles import KeepingModule, Roles
 from tests.support.refusals import code_of
 from tests.support.supply_chain import SupplyChain
@@ -184,6 +184,13 @@ def test_device_refuses_an_owner_whom_rendezvous_did_not_name() -> None:
     signed = resigned(STRANGER)(_to1d())
     assert code_of(ROLES.to2(device={"to1d": signed}).run) == 101
     ROLES.to2(device={"to1d": _to1d()}).run()
+
+
+@pytest.mark.parametrize(("part", "code"), [(0, 100), (2, 101), (3, 101)])
+def test_device_refuses_what_rendezvous_has_spoilt(part: int, code: int) -> None:
+    """Protected header, payload, signature: TO1 has nothing to hold them to."""
+    spoilt = change(overwritten(), part)(_to1d())
+    assert code_of(ROLES.to2(device={"to1d": spoilt}).run) == code
 
 
 def _to1d() -> bytes:
