@@ -1,17 +1,19 @@
 """What an owned device asks of its owner, each request signed by the device key.
 
-A request is a document over a challenge that the owner hands out once.
+A request is a document over a challenge that the owner hands out once: with its last
+answer, or by itself. One that has lived too long meanwhile is asked for anew.
 """
 
 import base64
 import binascii
 import json
+import time
 
 import httpx
 
 from attestation.device_auth import DeviceRequest, Purpose, sign_request
 from hw.keys import DeviceKey
-from onboarding.device.errors import Unreachable
+from onboarding.device.errors import Problem, Unreachable
 from onboarding.device.http import DeviceApi
 from ownership_vouchers import cbor
 from ownership_vouchers.errors import MalformedError
@@ -19,6 +21,9 @@ from ownership_vouchers.types import Guid
 
 COSE = "application/cose"
 MAX_ANSWER = 32 * 1024 * 1024
+_LONGEST = 1024  # bytes of a challenge
+_FRESH_SECONDS = 20.0  # it lives for a minute, where its owner has set nothing else
+_OUT_OF_DATE = frozenset({"challenge-refused", "challenge-used"})
 
 
 class OwnerApi:
@@ -30,6 +35,7 @@ class OwnerApi:
         self._api = DeviceApi(client, base)
         self._guid = guid
         self._key = key
+        self._given, self._given_at = b"", 0.0  # the challenge of the last answer
 
     @property
     def guid(self) -> Guid:
@@ -47,18 +53,34 @@ class OwnerApi:
             Problem: The owner refused, and says why.
             Unreachable: No answer, or none that can be read.
         """
-        request = DeviceRequest(
-            self._challenge(),
-            self._guid,
-            Purpose(path.split("/", 1)[0]),
-            cbor.encode(fields),
-        )
+        given, self._given = self._given, b""
+        if given and time.monotonic() - self._given_at < _FRESH_SECONDS:
+            try:
+                return self._send(given, path, fields, seconds)
+            except Problem as problem:
+                if problem.code not in _OUT_OF_DATE:
+                    raise
+        return self._send(self._challenge(), path, fields, seconds)
+
+    def _send(
+        self,
+        challenge: bytes,
+        path: str,
+        fields: dict[str, object],
+        seconds: float | None,
+    ) -> dict[object, object]:
+        purpose = Purpose(path.split("/", 1)[0])
+        body = cbor.encode(fields)
+        request = DeviceRequest(challenge, self._guid, purpose, body)
         signed = sign_request(request, self._key)
         reply = self._api.post(path, signed, COSE, seconds)
         try:
-            return cbor.mapping(cbor.decode(reply.body))
+            said = dict(cbor.mapping(cbor.decode(reply.body)))
+            self._given = cbor.bstr(said.pop("next_challenge", b""), limit=_LONGEST)
+            self._given_at = time.monotonic()
         except MalformedError as error:
             raise Unreachable(f"the owner's answer to {path} is unreadable") from error
+        return said
 
     def forward(
         self, method: str, path: str, headers: dict[str, str], body: bytes

@@ -19,10 +19,11 @@ from pathlib import Path
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
 from onboarding.cli.demo.services import keylime_environment
-from tests.bench import attesters
+from tests.bench import attesters, growth
 from tests.bench.attesters import BenchAttester
 from tests.bench.channels import EVERY, pull, push
-from tests.bench.http_load import Connection, load
+from tests.bench.growth import Spent, attest, load_seconds
+from tests.bench.http_load import load
 from tests.bench.machine import machine, measured, rss_mib, tree_seconds, verify_us
 from tests.bench.services import Services
 
@@ -51,6 +52,11 @@ class Site:
     def verifier_seconds(self) -> float:
         """Processor time of the verifier so far, and of its workers."""
         return tree_seconds(self.keylime.process_groups[1])
+
+    def spent(self) -> Spent:
+        """Processor time so far."""
+        owner = tree_seconds(self.pid)
+        return Spent(owner, self.verifier_seconds(), load_seconds())
 
 
 def main() -> int:
@@ -83,14 +89,17 @@ def measure(appraisals: int, lists: Sequence[int], seconds: float) -> dict[str, 
     """Return what `show` prints."""
     with _site(1) as site:
         one = _pcr(site, appraisals)
+        grown = [_growth(site, 1, appraisals)]
         ima = [_list(site, size) for size in lists]
         pushed = push(site.keylime, seconds)
     with _site(2) as site:
         two = _pcr(site, appraisals)
+        grown.append(_growth(site, 2, appraisals))
     pulled = pull(seconds)
     return {
         "one_worker": one,
         "two_workers": two,
+        "growth": grown,
         "ima": ima,
         "push": pushed,
         "pull": pulled,
@@ -114,19 +123,16 @@ def _pcr(site: Site, appraisals: int) -> dict[str, float]:
     with attesters.owner_stores(site.services, site.directory) as context:
         devices = attesters.enlist(context, 100, attesters.pcr_policy())
     again = [devices[number % len(devices)] for number in range(appraisals)]
-    asyncio.run(load(site.port, devices[:20], 2, _attest))  # warm
-    before = site.verifier_seconds()
+    asyncio.run(load(site.port, devices[:20], 2, attest))  # warm
+    before = site.spent()
     with measured(site.pid) as usage:
-        loaded = asyncio.run(load(site.port, again, CONCURRENCY, _attest))
+        loaded = asyncio.run(load(site.port, again, CONCURRENCY, attest))
     taken = sorted(loaded.latencies)
     rate = appraisals / usage.seconds
     return {
         "per_s": round(rate, 1),
         "devices": int(rate * EVERY),
-        "owner_cpu_ms": round(1000 * usage.service / appraisals, 2),
-        "verifier_cpu_ms": round(
-            1000 * (site.verifier_seconds() - before) / appraisals, 2
-        ),
+        **site.spent().per(appraisals, before),
         "p50_ms": round(1000 * taken[len(taken) // 2], 1),
         "p99_ms": round(1000 * taken[int(0.99 * (len(taken) - 1))], 1),
         "foreign_cores": usage.foreign_cores,
@@ -134,8 +140,31 @@ def _pcr(site: Site, appraisals: int) -> dict[str, float]:
     }
 
 
-async def _attest(connection: Connection, device: BenchAttester) -> None:
-    await device.attest(connection)
+def _growth(site: Site, workers: int, appraisals: int) -> dict[str, object]:
+    """Lists in a row at the owner, and questions at the verifier alone."""
+    with attesters.owner_stores(site.services, site.directory) as context:
+        runtime = attesters.runtime_policy(context)
+        policy = attesters.pcr_policy("growth", runtime)
+        devices = attesters.enlist(context, growth.TOGETHER, policy)
+        asked = attesters.pcr_policy("alone")
+        quoting = attesters.enlist(context, growth.QUESTIONS, asked)
+    growth.with_lists(devices)
+    asyncio.run(load(site.port, devices, growth.TOGETHER, attest))  # the lists
+    again = devices * max(1, appraisals // (20 * len(devices)))
+    before = site.spent()
+    with measured(site.pid) as usage:
+        asyncio.run(load(site.port, again, growth.TOGETHER, attest))
+    listed = {
+        "per_s": round(len(again) / usage.seconds, 1),
+        **site.spent().per(len(again), before),
+        "foreign_cores": usage.foreign_cores,
+    }
+    settings, written = site.keylime.client_settings(), growth.questions(quoting)
+    growth.alone(settings, written, len(written))  # warm
+    before = site.spent()
+    rate = growth.alone(settings, written, appraisals)
+    alone = {"per_s": round(rate, 1), **site.spent().per(appraisals, before)}
+    return {"workers": workers, "list_of_1_mib": listed, "verifier_alone": alone}
 
 
 def _list(site: Site, mib: int) -> dict[str, float]:
@@ -160,7 +189,7 @@ def _list(site: Site, mib: int) -> dict[str, float]:
 def _round(site: Site, device: BenchAttester, name: str) -> dict[str, float]:
     before, sent = site.verifier_seconds(), device.sent
     with measured(site.pid) as usage:
-        asyncio.run(load(site.port, [device], 1, _attest))
+        asyncio.run(load(site.port, [device], 1, attest))
     return {
         f"{name}_s": round(usage.seconds, 2),
         f"{name}_sent_kib": round((device.sent - sent) / 1024, 1),
@@ -177,6 +206,12 @@ def show(result: dict[str, object]) -> str:
         assert isinstance(row, dict)
         said = ", ".join(f"{key} {value}" for key, value in row.items())
         lines.append(f"{name}: {said}")
+    grown = result["growth"]
+    assert isinstance(grown, list)
+    for row in grown:
+        for name in ("list_of_1_mib", "verifier_alone"):
+            said = ", ".join(f"{key} {value}" for key, value in row[name].items())
+            lines.append(f"workers {row['workers']}, {name}: {said}")
     lists = result["ima"]
     assert isinstance(lists, list)
     for row in lists:

@@ -1,6 +1,7 @@
 """HTTP/1.1 over a few kept connections: as little client as a load needs."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,11 @@ class Role(Protocol[ResultT]):
 
 
 class Connection:
-    """One kept connection to one service."""
+    """One kept connection to one service on loopback; by TLS where ``tls`` is one."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
         self.sent = 0  # messages
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -57,7 +59,7 @@ class Connection:
     async def _ask(self, head: str, body: bytes) -> tuple[bytes, bytes]:
         if self._writer is None or self._reader is None:
             self._reader, self._writer = await asyncio.open_connection(
-                "127.0.0.1", self._port
+                "127.0.0.1", self._port, ssl=self._tls
             )
         head += f"Content-Length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)
@@ -103,13 +105,14 @@ async def load(
     devices: Sequence[DeviceT],
     concurrency: int,
     one: Callable[[Connection, DeviceT], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
 ) -> Loaded:
     """Take ``devices`` through ``one``, so many at a time."""
     waiting = iter(devices)
     loaded = Loaded()
 
     async def worker() -> None:
-        connection = Connection(port)
+        connection = Connection(port, tls)
         for device in waiting:
             begun = time.perf_counter()
             await one(connection, device)

@@ -39,6 +39,13 @@ def test_appraisals_and_lists_are_measured_by_channel(tmp_path: Path) -> None:
     for name in ("one_worker", "two_workers", "push", "pull"):
         assert found[name]["per_s"] > 0
         assert found[name]["devices"] == int(found[name]["devices"])
+    for name in ("one_worker", "two_workers"):
+        assert {"owner_cpu_ms", "verifier_cpu_ms", "load_cpu_ms"} <= found[name].keys()
+        assert found[name]["owner_cpu_ms"] > 0
+    assert [row["workers"] for row in found["growth"]] == [1, 2]
+    for row in found["growth"]:
+        assert row["list_of_1_mib"]["per_s"] > 0
+        assert row["verifier_alone"]["per_s"] > 0
     (listed,) = found["ima"]
     assert (listed["mib"], listed["entries"] > 1000) == (2, True)
     # All of it goes over the line once, then next to nothing does.

@@ -91,8 +91,14 @@ class DeviceCalls:
         return {"challenge": encode_bytes(made), "expires": expires}
 
     def answer(self, route: DeviceRoute, body: bytes) -> Response:
-        """Do what was asked. Raises one of ``problems.KINDS``."""
-        return answer(route.act(self._requests.open(body, route.purpose)))
+        """Do what was asked; along goes a challenge for the next request.
+
+        Raises one of ``problems.KINDS``.
+        """
+        call = self._requests.open(body, route.purpose)
+        said = route.act(call)
+        following, _ = self._requests.challenge(call.guid)
+        return answer({**said, "next_challenge": following})
 
 
 def device_router(calls: DeviceCalls) -> APIRouter:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from attestation.device_auth import Purpose
+from attestation.device_auth import DeviceRequest, Purpose, sign_request
+from onboarding.device.owner_api import OwnerApi
 from onboarding.services.api import problems
 from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.enrol import PushEnrolment
@@ -22,9 +23,11 @@ from onboarding.services.device_api.routes import (
 )
 from onboarding.services.limits import BodyLimit
 from onboarding.services.transport import AsgiApp
+from ownership_vouchers import cbor
 from tests.support.owner_bench import OwnerBench, owner_bench
 
 JSON, COSE = "application/json", "application/cose"
+LOOK = "attest/challenge"
 
 
 class Behind:
@@ -156,6 +159,50 @@ def test_a_request_is_good_once_wherever_it_comes_in(owner: Owner) -> None:
         reply = owner.post("attest/challenge", signed, app=app)
         assert (reply.status_code, reply.json()["code"]) == (401, "challenge-used")
     assert owner.refused[-2:] == ["challenge-used"] * 2
+
+
+class Line:
+    """The way from a device's agent to the owner, and what went over it."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self.came: list[str] = []
+        http = httpx.Client(transport=httpx.MockTransport(self._carry))
+        self.api = OwnerApi(http, "http://owner", owner.bench.guid, owner.bench.device)
+
+    def _carry(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/device/v1/")
+        self.came.append(path)
+        kind = request.headers["content-type"]
+        reply = self._owner.post(path, request.content, kind)
+        return httpx.Response(reply.status_code, content=reply.content)
+
+
+def test_a_device_that_asks_more_asks_for_one_challenge(owner: Owner) -> None:
+    line = Line(owner)
+    for _ in range(3):
+        assert "nonce" in line.api.ask(LOOK, {})
+    assert line.came == ["challenge", LOOK, LOOK, LOOK]
+
+
+def test_a_challenge_that_lived_too_long_meanwhile_is_asked_for_anew(
+    owner: Owner,
+) -> None:
+    line = Line(owner)
+    line.api.ask(LOOK, {})
+    owner.bench.clock.now += 61
+    assert "nonce" in line.api.ask(LOOK, {})
+    assert line.came == ["challenge", LOOK, LOOK, "challenge", LOOK]
+
+
+def test_the_challenge_of_an_answer_is_good_once(owner: Owner) -> None:
+    bench = owner.bench
+    reply = owner.post(LOOK, bench.request(Purpose.ATTEST))
+    given = cbor.bstr(cbor.mapping(cbor.decode(reply.content))["next_challenge"])
+    request = DeviceRequest(given, bench.guid, Purpose.ATTEST, cbor.encode({}))
+    signed = sign_request(request, bench.device)
+    assert owner.post(LOOK, signed).status_code == 200
+    assert owner.post(LOOK, signed).json()["code"] == "challenge-used"
 
 
 def test_other_methods_and_paths_are_left_to_the_routes(owner: Owner) -> None:
