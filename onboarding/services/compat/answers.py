@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from onboarding.services.api.problems import KINDS, problem_of
 from onboarding.services.errors import Problem
@@ -51,7 +52,9 @@ def install(app: FastAPI, refused: Callable[[str], None]) -> None:
     def on_error(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         refused(problem.code)
-        return refusal(problem, request.url.path)
+        # What the router refuses is text there, on all paths.
+        path = "" if isinstance(error, HTTPException) else request.url.path
+        return refusal(problem, path)
 
     for kind in (*KINDS, Exception):
         app.add_exception_handler(kind, on_error)

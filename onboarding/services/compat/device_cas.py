@@ -6,12 +6,11 @@ Behind them stands the one list of `PUT /api/v1/trust`; manufacturers on it stay
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from onboarding.services.api.auth import (
     ANY,
@@ -23,22 +22,24 @@ from onboarding.services.api.auth import (
     needs,
 )
 from onboarding.services.compat.answers import PEM_TYPE, as_json, rfc3339, utc
+from onboarding.services.compat.device_ca_query import (
+    Page,
+    Validity,
+    name,
+    offered,
+    validity,
+    wants_pem,
+)
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
-from onboarding.services.trust import (
-    TRUST,
-    Trust,
-    load_trust,
-    read_certificates,
-)
+from onboarding.services.trust import TRUST, Trust, load_trust
 from onboarding.store.apikeys import Role
 from onboarding.store.errors import NotFound
 
 router = APIRouter()
 
-Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-Limit = Annotated[int, Query(ge=1, le=100)]
-Offset = Annotated[int, Query(ge=0, le=10_000)]
+Fingerprint = Annotated[str, Path(max_length=1000)]
+Asked = Annotated[Page, Depends(Page)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +82,45 @@ class _Listed:
 
 
 @router.get("/api/v1/device-ca", **needs(*ANY))
-def list_cas(
-    context: Ctx, request: Request, limit: Limit = 20, offset: Offset = 0
-) -> Response:
+def list_cas(context: Ctx, request: Request, page: Asked) -> Response:
     """Certificates that are trusted, as JSON, or as PEM if that is asked for."""
     listed = _Listed.read(context)
-    shown = listed.certificates[offset : offset + limit]
-    if _wants_pem(request):
+    shown, total = page.among(listed.certificates, context.now())
+    if wants_pem(request):
         return Response("".join(map(_pem, shown)), media_type=PEM_TYPE)
     certs = [_line(one, listed.since) for one in shown]
-    total = len(listed.certificates)
-    return as_json({"total": total, "limit": limit, "offset": offset, "certs": certs})
+    where = {"limit": page.limit, "offset": page.offset}
+    return as_json({"total": total, **where, "certs": certs})
 
 
 @router.post("/api/v1/device-ca", **needs(Role.SECURITY))
 def post_cas(body: RawBody, context: Ctx, caller: Caller) -> Response:
-    """Trust every certificate of a PEM file that is new and has not run out."""
-    offered = read_certificates(body.decode("ascii", "replace"))
+    """Trust every certificate of a PEM file that is new and has not run out.
+
+    One that cannot be read is counted, and does not keep the others out.
+    """
     listed = _Listed.read(context)
     added: list[x509.Certificate] = []
-    messages = []
-    for position, one in enumerate(offered, 1):
+    messages, malformed = [], 0
+    for position, one in enumerate(offered(body.decode("ascii", "replace")), 1):
+        place = f"the certificate at position {position}"
+        if one is None:
+            malformed += 1
+            messages.append(f"{place} is malformed")
+            continue
         why = _unwanted(one, (*listed.certificates, *added), context.now())
         if why is None:
             added.append(one)
-        told = "was imported successfully" if why is None else f"was skipped: {why}"
-        subject = one.subject.rfc4514_string()
-        messages.append(f"the certificate at position {position}, {subject}, {told}")
+        told = "imported successfully" if why is None else f"skipped because it {why}"
+        messages.append(f"{place} with subject '{name(one.subject)}' was {told}")
     since = listed.since
     if added:
         since = listed.put(context, (*listed.certificates, *added), caller)
-    counts = {"imported": len(added), "skipped": len(offered) - len(added)}
+    read = len(messages) - malformed
+    counts = {"detected": read, "imported": len(added), "skipped": read - len(added)}
     certs = [_line(one, since) for one in added]
-    found = {"detected": len(offered), **counts, "malformed": 0}
-    return as_json({**found, "messages": messages, "certs": certs})
+    told_of = {"messages": messages, "certs": certs}
+    return as_json({**counts, "malformed": malformed, **told_of})
 
 
 @router.get("/api/v1/device-ca/{fingerprint}", **needs(*ANY))
@@ -122,7 +128,7 @@ def get_ca(fingerprint: Fingerprint, context: Ctx, request: Request) -> Response
     """One certificate, by the SHA-256 of its DER."""
     listed = _Listed.read(context)
     found = _find(listed.certificates, fingerprint)
-    if _wants_pem(request):
+    if wants_pem(request):
         return Response(_pem(found), media_type=PEM_TYPE)
     return as_json(_line(found, listed.since))
 
@@ -145,9 +151,9 @@ def _unwanted(
     one: x509.Certificate, known: Iterable[x509.Certificate], now: int
 ) -> str | None:
     if one in known:
-        return "it already exists"
-    if one.not_valid_after_utc < datetime.fromtimestamp(now, UTC):
-        return "it is expired"
+        return "already exists"
+    if validity(one, now) is Validity.EXPIRED:
+        return "is expired"
     return None
 
 
@@ -156,10 +162,6 @@ def _find(known: Iterable[x509.Certificate], fingerprint: str) -> x509.Certifica
         if _fingerprint(one) == fingerprint:
             return one
     raise Problem(404, "not-found", "Device CA certificate not found")
-
-
-def _wants_pem(request: Request) -> bool:
-    return PEM_TYPE in request.headers.get("accept", "")
 
 
 def _fingerprint(one: x509.Certificate) -> str:
@@ -174,8 +176,8 @@ def _line(one: x509.Certificate, since: int) -> dict[str, str]:
     return {
         "fingerprint": _fingerprint(one),
         "pem": _pem(one),
-        "subject": one.subject.rfc4514_string(),
-        "issuer": one.issuer.rfc4514_string(),
+        "subject": name(one.subject),
+        "issuer": name(one.issuer),
         "notBefore": utc(one.not_valid_before_utc),
         "notAfter": utc(one.not_valid_after_utc),
         "createdAt": rfc3339(since),

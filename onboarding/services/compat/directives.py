@@ -143,7 +143,7 @@ def _v1_value(name: str, value: object) -> object:
         return str(value)
     if name == "user_input":
         return "true"
-    return json.dumps(value) if name == "ext_rv" else value
+    return json.dumps(value, separators=(",", ":")) if name == "ext_rv" else value
 
 
 def _list(value: object, what: str) -> list[object]:

@@ -9,6 +9,7 @@ from onboarding.services.api.auth import ApiKeyGate, Identity, OpenGate
 from onboarding.services.compat import answers, device_cas, manufacturing, owner
 from onboarding.services.compat.answers import as_json
 from onboarding.services.context import Context
+from onboarding.services.heads import Heads
 from onboarding.services.limits import BodyLimit
 from onboarding.services.settings import Role
 from onboarding.services.transport import AsgiApp, Receive, Scope, Send
@@ -55,12 +56,14 @@ def build(
     gated: AsgiApp = ApiKeyGate(app, verify, refused)
     if context.settings.insecure_compat_open:
         gated = OpenGate(app, OPEN_CALLER)
-    return BodyLimit(gated, larger=LARGER_BODIES)
+    return Heads(BodyLimit(gated, larger=LARGER_BODIES))
 
 
 def application(role: Role) -> FastAPI:
     """Return the routes of a role, for what they say of themselves."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.include_router(health)
     for router, roles in ROUTERS:
         if any(map(role.includes, roles)):

@@ -27,7 +27,7 @@ WHOLE_V1: dict[str, Any] = {
     "sv_cert_hash": "ab" * 32,
     "cl_cert_hash": "cd" * 48,
     "user_input": "true",
-    "ext_rv": '["mechanism", "more"]',
+    "ext_rv": '["mechanism","more"]',
 }
 WHOLE_OURS: dict[str, Any] = {
     "dns": "rv.example.test",
