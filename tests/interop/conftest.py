@@ -5,8 +5,8 @@ some tests leaves in it what others showed.
 """
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -16,6 +16,7 @@ from onboarding.device.config import write_private
 from onboarding.device.http import new_client
 from tests.support.interop.absent import absent_peers
 from tests.support.interop.earlier import read_report
+from tests.support.interop.go_fdo_server import GoFdoServer, go_fdo_server
 from tests.support.interop.go_peers import (
     GoPeers,
     GoSimulator,
@@ -155,6 +156,25 @@ def services(
     directory = tmp_path_factory.mktemp("go-services")
     with go_services(go.program("services"), directory) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def incumbents(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], GoFdoServer]]:
+    """The services of go-fdo-server itself, by the kind of their keys."""
+    found: dict[str, GoFdoServer] = {}
+    with ExitStack() as stack:
+
+        def of(kind: str) -> GoFdoServer:
+            if kind not in found:
+                home = tmp_path_factory.mktemp(f"incumbent-{kind}")
+                found[kind] = stack.enter_context(go_fdo_server(home, kind))
+                if len(found) == 1:
+                    _report.peers.append(found[kind].peer())
+            return found[kind]
+
+        yield of
 
 
 @pytest.fixture
