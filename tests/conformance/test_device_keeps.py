@@ -48,6 +48,7 @@ class Between(httpx.BaseTransport):
     kind: int = 0
     alter: Alteration = flip
     said: int | None = None  # the type that the answer claims to be of
+    token: str | None = None  # what the answer says for its token
     reports: list[ErrorMessage] = field(default_factory=list)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -58,6 +59,8 @@ class Between(httpx.BaseTransport):
         if headers.get("message-type") == str(self.kind):
             body = self.alter(body)
             headers["message-type"] = str(self.said or self.kind)
+            if self.token is not None:
+                headers["authorization"] = self.token
         headers["content-length"] = str(len(body))
         return httpx.Response(reply.status_code, headers=headers, content=body)
 
@@ -128,6 +131,13 @@ def test_an_answer_under_another_type_changes_nothing(
     between = Between(bench, kind, lambda body: body, int(said))
     refused(bench, machine, between)
     assert {one.code for one in between.reports} == {101}
+
+
+@pytest.mark.parametrize("kind", [31, 61])
+def test_an_opening_answer_with_an_empty_token_changes_nothing(
+    bench: Certifier, machine: Machine, kind: int
+) -> None:
+    refused(bench, machine, Between(bench, kind, lambda body: body, token=""))
 
 
 @pytest.mark.both

@@ -16,6 +16,7 @@ from onboarding.device.config import write_private
 from onboarding.device.http import new_client
 from tests.support.interop.absent import absent_peers
 from tests.support.interop.earlier import read_report
+from tests.support.interop.fido_tool import FidoTool, fido_tool
 from tests.support.interop.go_fdo_server import GoFdoServer, go_fdo_server
 from tests.support.interop.go_peers import (
     GoPeers,
@@ -136,6 +137,17 @@ def rust() -> RustPeer:
         pytest.skip(str(error))
     _report.peers.extend(peer.peers())
     return peer
+
+
+@pytest.fixture(scope="session")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FidoTool]:
+    """The FIDO Alliance's conformance tool, or the reason why there is none."""
+    try:
+        with fido_tool(tmp_path_factory.mktemp("tool")) as found:
+            _report.peers.append(found.peer())
+            yield found
+    except Unavailable as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 from ownership_vouchers import cbor
 from ownership_vouchers.keys import PublicKey
 from ownership_vouchers.types import Hash
+from tests.support.alterations import change, overwritten
 from tests.support.forge import CHAIN_HASH, DEVICE_INFO, GUID, KEY, RV_INFO, Forge
 from tests.support.supply_chain import new_key
 from tests.support.workshop import Workshop
@@ -89,6 +90,7 @@ MALFORMED: Mapping[str, Build] = {
     "header of 7 items": lambda shop: shop.bend(
         header_head=b"\x87", header={CHAIN_HASH: b"\xf6\xf6"}
     ),
+    "header overwritten": lambda shop: change(overwritten(), 1)(shop.bend()),
     "GUID of 15 bytes": lambda shop: shop.header(GUID, bytes(15)),
     "device info in bytes": lambda shop: shop.header(DEVICE_INFO, b"x"),
     "header over 31 KiB": lambda shop: shop.header(

@@ -1,7 +1,8 @@
-"""Peers that cannot be had by name here, shown by asking for them.
+"""Peers that no package registry has by name, shown by asking for them.
 
 Some were built by hand from their source and tried all the same; the report's head says
-which, and of what day: go-fdo-server's is of 2026-04-30.
+which, and of what day: go-fdo-server's is of 2026-04-30, that of the FIDO Alliance's
+conformance tools of 2025-08-20.
 """
 
 import re

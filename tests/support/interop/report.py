@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 WORDS = {"passed": "passed", "failed": "**failed**", "skipped": "skipped"}
-PEERS, MISSING = "Peers", "What could not be had"
+PEERS, MISSING = "Peers", "What no package registry has"
 
 
 @dataclass(frozen=True)
