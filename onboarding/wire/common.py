@@ -9,6 +9,7 @@ from ownership_vouchers.errors import MalformedError
 from ownership_vouchers.types import NONCE_SIZE, Guid
 
 EAT_NONCE, EAT_UEID, EAT_FDO = 10, 256, -257
+_EARLIER_UEID = 11  # what fdo-rs has in place of 256, from a draft of EAT
 MAROE_PREFIX = -258
 _RANDOM_UEID = b"\x01"
 
@@ -62,7 +63,8 @@ class Eat:
     """The claims of an entity attestation token.
 
     ``{10: nonce, 256: 0x01 || guid, ? -257: [xBKeyExchange]}``; other claims are
-    skipped. Source: FDO 1.1, section 3.3.6.
+    skipped. The UEID may have an earlier label, if it has not both, and is never
+    written so. Source: FDO 1.1, section 3.3.6.
     """
 
     nonce: bytes
@@ -77,9 +79,10 @@ class Eat:
             MalformedError: Another shape.
         """
         claims = cbor.mapping(cbor.decode(payload), limit=16)
-        if not {EAT_NONCE, EAT_UEID} <= set(claims):
-            raise MalformedError("attestation token lacks nonce or UEID")
-        ueid = cbor.bstr(claims[EAT_UEID], 17)
+        labels = [one for one in (EAT_UEID, _EARLIER_UEID) if one in claims]
+        if EAT_NONCE not in claims or len(labels) != 1:
+            raise MalformedError("attestation token without a nonce, or not one UEID")
+        ueid = cbor.bstr(claims[labels[0]], 17)
         if ueid[:1] != _RANDOM_UEID:
             raise MalformedError("UEID is not of type RAND")
         kex = None

@@ -205,6 +205,7 @@ TO0: Mapping[str, Case] = {
 }
 
 _30, _32 = M.TO1_HELLO_RV, M.TO1_PROVE_TO_RV
+_NOBODY = b"\1" + ZERO
 TO1: Mapping[str, Case] = {
     "30 GUID of 15 bytes": Case(_30, W.ENCODING, just(put(bytes(15), 0)), 100),
     "30 GUID unknown": Case(_30, W.IDENTITY, just(put(ZERO, 0)), 6),
@@ -223,6 +224,15 @@ TO1: Mapping[str, Case] = {
         _32, W.ENCODING, by_device(lambda _d: cbor.encode({10: ZERO})), 100
     ),
     "32 UEID not random": Case(_32, W.ENCODING, by_device(put(b"\2" + ZERO, 256)), 100),
+    "32 two UEIDs": Case(
+        _32,
+        W.ENCODING,
+        by_device(lambda _d: cbor.encode({10: ZERO, 11: _NOBODY, 256: _NOBODY})),
+        100,
+    ),
+    "32 earlier UEID of another": Case(
+        _32, W.IDENTITY, by_device(lambda _d: cbor.encode({10: ZERO, 11: _NOBODY})), 101
+    ),
     "32 with an open header": Case(_32, W.ENCODING, by_device(lambda d: d, h7=0), 100),
     "32 signature wrong": Case(_32, W.SIGNATURE, just(flipped(3)), 101),
     "32 signed by a stranger": Case(_32, W.SIGNATURE, by_stranger(), 101),
