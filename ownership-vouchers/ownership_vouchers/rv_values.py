@@ -15,6 +15,7 @@ from ownership_vouchers.types import Hash, HashType
 
 Value = str | int | bool | Hash | list[object]
 
+_BARE = {kind.size: kind for kind in (HashType.SHA256, HashType.SHA384)}
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 
 
@@ -96,6 +97,16 @@ def _hash_item(value: object) -> object:
         raise MalformedError("not sha256:… or sha384:… in hexadecimal") from error
 
 
+def _hash(item: object) -> Hash:
+    """Read a hash, also one without its algorithm, as go-fdo-server writes it.
+
+    To pass over a pin is to trust more servers than the maker meant to.
+    """
+    if isinstance(item, bytes) and len(item) in _BARE:
+        return Hash(_BARE[len(item)], item)
+    return Hash.from_item(item)
+
+
 def _protocol_item(value: object) -> object:
     if isinstance(value, str):
         name = value.upper()
@@ -135,8 +146,8 @@ _CODECS: Mapping[int, _Codec] = {
     RvVariable.DEVICE_PORT: _same(_uint(16)),
     RvVariable.OWNER_PORT: _same(_uint(16)),
     RvVariable.DNS: _same(host_name),
-    RvVariable.SV_CERT_HASH: _Codec(Hash.from_item, _hash_item),
-    RvVariable.CL_CERT_HASH: _Codec(Hash.from_item, _hash_item),
+    RvVariable.SV_CERT_HASH: _Codec(_hash, _hash_item),
+    RvVariable.CL_CERT_HASH: _Codec(_hash, _hash_item),
     RvVariable.USER_INPUT: _same(cbor.boolean),
     RvVariable.WIFI_SSID: _same(_text),
     RvVariable.WIFI_PW: _same(_text),

@@ -4,12 +4,14 @@ Nothing here builds it: ``VOUCHGATE_GO_FDO_SERVER`` names the program.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from onboarding.device.errors import NobodyThere
 from onboarding.device.http import new_client
@@ -202,6 +204,33 @@ def test_it_keeps_its_credential_when_the_owner_reuses_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.interop(PAIR)
+def test_it_keeps_to_the_server_whose_certificate_its_factory_pinned(
+    tmp_path: Path,
+) -> None:
+    """The hash has no algorithm in its vouchers; go-fdo then knows no pin."""
+    with (
+        go_fdo_server(tmp_path / "theirs", tls=True) as theirs,
+        new_client(Trust(authorities=theirs.keys.tls_ca)) as secured,
+    ):
+        site = x509.load_pem_x509_certificate(theirs.keys.site_file.read_bytes())
+        pin = site.fingerprint(hashes.SHA256()).hex()
+        straight = directive(theirs.owner.url, rv_bypass=True)
+        for name, one in (("right", pin), ("wrong", "ab" * 32)):
+            theirs.announce({**straight, "sv_cert_hash": one})
+            with our_device(tmp_path / name) as made:
+                device = replace(made, client=secured)
+                theirs.take(theirs.voucher(device.initialise(theirs.factory.url)))
+                with (
+                    nullcontext()
+                    if name == "right"
+                    else pytest.raises(
+                        NobodyThere, match="not the one the device was told of"
+                    )
+                ):
+                    device.onboard()
+
+
+@pytest.mark.interop(PAIR)
 def test_all_of_it_goes_over_tls(tmp_path: Path) -> None:
     with (
         go_fdo_server(tmp_path / "theirs", tls=True) as theirs,
@@ -209,7 +238,7 @@ def test_all_of_it_goes_over_tls(tmp_path: Path) -> None:
         our_device(tmp_path / "device") as made,
     ):
         theirs.trust(theirs.keys.device_ca)
-        device = OurDevice(made.directory, made.serial, made.machine, secured)
+        device = replace(made, client=secured)
         before = device.initialise(theirs.factory.url)
         theirs.take(theirs.voucher(before))
         theirs.announced(before)

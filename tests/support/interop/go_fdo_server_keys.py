@@ -69,6 +69,10 @@ class Keys:
         return self.directory / "tls-ca.crt"
 
     @property
+    def site_file(self) -> Path:
+        return self.directory / "site.crt"
+
+    @property
     def owner_pem(self) -> str:
         """Its owner's public key, as sellers take it."""
         return _public_pem(self.owner)

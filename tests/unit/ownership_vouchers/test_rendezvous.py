@@ -115,6 +115,17 @@ def test_a_pinned_certificate_reaches_the_client() -> None:
     assert (only.server_hash, only.ca_hash) == (PIN, None)
 
 
+@pytest.mark.parametrize("kind", [HashType.SHA256, HashType.SHA384])
+def test_a_pin_without_its_algorithm_is_a_pin_all_the_same(kind: HashType) -> None:
+    """As go-fdo-server writes it: passed over, it would pin nothing."""
+    digest = bytes([7]) * kind.size
+    for size, found in ((kind.size, Hash(kind, digest)), (kind.size - 1, None)):
+        pin = [RvVariable.SV_CERT_HASH, cbor.encode(digest[:size])]
+        raw = cbor.encode([[[RvVariable.DNS, cbor.encode("rv")], pin]])
+        (only,) = device_addresses(RendezvousInfo.from_cbor(raw))
+        assert only.server_hash == found
+
+
 @pytest.mark.parametrize("number", [3, 4, 5, 6, 9])
 def test_a_protocol_we_do_not_speak_gives_no_address(number: int) -> None:
     rv_info = RendezvousInfo.build([{"dns": "rv.example", "protocol": number}])
