@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -26,6 +27,8 @@ OURS = ("onboarding", "attestation", "hw", "ownership_vouchers")
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _EXTRA, _TAGS = "vouchgate_about", "_vouchgate_about"
 _BOUND = "vouchgate_bound"
+# What cryptography says of a certificate whose names are longer than X.509 allows.
+_LONG_NAME = "Attribute's length must be"
 
 _around: ContextVar[Mapping[str, str]] = ContextVar("vouchgate_about")
 
@@ -59,7 +62,10 @@ def written(
     root.addHandler(handler)
     _set(levels)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Else a peer's certificate writes to standard error, past form and bounds.
+            warnings.filterwarnings("ignore", _LONG_NAME, UserWarning)
+            yield
     finally:
         _set(before)
         root.removeHandler(handler)

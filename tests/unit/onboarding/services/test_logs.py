@@ -3,15 +3,23 @@
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from onboarding.services import log_bounds, logs
 from onboarding.services.log_bounds import KINDS, OF_ALL, OF_SOURCE, SECONDS, Bounds
 from onboarding.services.logs import LogFormat
+from ownership_vouchers.keys import load_certificate
+from tests.support.supply_chain import new_key
 
 GUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
 log = logging.getLogger("onboarding.test")
@@ -162,3 +170,20 @@ def test_a_sweep_tells_though_no_other_line_is_written(
         monkeypatch.setattr(log_bounds, "SECONDS", 0.0)
         logs.sweep()
         assert "7 more lines of refusals (401)" in stream.getvalue()
+
+
+def test_a_name_too_long_in_a_certificate_writes_nothing() -> None:
+    """The FIDO Alliance's conformance tool has such devices; cryptography warns."""
+    key = new_key("P-256")
+    with warnings.catch_warnings(action="ignore"):
+        part = x509.NameAttribute(NameOID.COMMON_NAME, "x" * 97, _validate=False)
+    name, day = x509.Name([part]), datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    builder = builder.public_key(key.public_key()).serial_number(1)
+    builder = builder.not_valid_before(day).not_valid_after(day + timedelta(days=1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    with pytest.warns(UserWarning, match="but it was 97"):
+        load_certificate(der)
+    with lines(LogFormat.JSON) as found:
+        load_certificate(der)  # tests make an error of a warning
+    assert found == []
