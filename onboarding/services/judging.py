@@ -16,6 +16,7 @@ from attestation.keylime.client import KeylimeClient
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
 from attestation.keylime.results import NO_SUCH_LIST, Failure
 from attestation.policy import AttestationPolicy
+from attestation.policy_check import differing
 from hw.errors import HwError
 from hw.public_area import PublicArea
 from hw.quote import QuoteFacts, check_quote
@@ -124,7 +125,10 @@ class Judge:
                 return Judged(failures=ran.failures)
             said = self._with_list(said, ran.entries, policy.runtime_policy)
         valid, failures = self._ask(said)
-        return Judged(valid, (*policy.required, *_counted(logs, ran)), failures)
+        failures = failures or differing(pinned, facts)  # a verifier's word is not all
+        return Judged(
+            valid and not failures, (*policy.required, *_counted(logs, ran)), failures
+        )
 
     def has_read(self, bank: str) -> bool:
         """Whether the list was held to the quote already, for another policy."""
@@ -157,7 +161,10 @@ class Judge:
         ran = self._followed(policy.bank, listed)
         if ran is not None and ran.failures:
             return Judged(failures=ran.failures)
+        facts = self.facts
+        assert isinstance(facts, QuoteFacts)  # noqa: S101 - looked at before
         valid, failures = self._ask(said)
+        failures = failures or differing(said.pcrs, facts)
         entries = listed.entries if ran is None else ran.entries
         counted = (*_counted(logs, ImaCheck(())), f"ima-entries:{entries}")
         compared = (*policy.required, *counted) if listed.passed else ()

@@ -9,6 +9,7 @@ from attestation.keylime.client import KeylimeClient
 from attestation.keylime.http import admin_http, device_http
 from attestation.keylime.pull import PullVerifier
 from attestation.keylime.settings import KeylimeSettings
+from onboarding.services.agent_quotes import AgentQuotes
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.kept_policies import KeptPolicies
@@ -26,6 +27,7 @@ class KeylimeLink:
     _admin: httpx.Client = field(repr=False)
     pull: PullVerifier | None = None
     kept: KeptPolicies = field(default_factory=KeptPolicies, repr=False)
+    agents: AgentQuotes | None = None  # None: a pull verifier's word is believed
 
     @classmethod
     def open(cls, context: Context) -> Self | None:
@@ -40,8 +42,11 @@ class KeylimeLink:
         if settings.keylime_pull_url is not None:
             caller = replace(known, verifier_url=settings.keylime_pull_url)
             pull = PullVerifier(KeylimeClient(admin, caller))
+        agents = None
+        if settings.keylime_pull_quotes:
+            agents = AgentQuotes(known.cert, known.key)
         device = device_http(known, calls.forwarded)
-        return cls(client, known.verifier_url, device, admin, pull)
+        return cls(client, known.verifier_url, device, admin, pull, agents=agents)
 
     def close(self) -> None:
         """Close both clients."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.keylime.boot_probe import require_engine
@@ -10,10 +10,11 @@ from attestation.keylime.boot_reference import NOT_JUDGED, NOT_LISTED, UNREADABL
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError, NotStored
 from attestation.keylime.held import HeldTo, store_boots, store_runtime_policy
-from attestation.keylime.results import Failure, PullStatus
+from attestation.keylime.results import Failure, PullStatus, RegisteredAgent
 from attestation.policy import AttestationPolicy
 from onboarding.services import enrol_task, holding, rows, turns
 from onboarding.services.adoption import is_bound, refused, registered
+from onboarding.services.agent_quotes import contradictions, wanted
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
@@ -109,7 +110,7 @@ class PullWatch:
             raise KeylimeError(f"{agent} is not enrolled under its policy")
         if status.failed:
             return self._failed(situation, policy, status, told)
-        made = self._passed(situation, policy, status)
+        made = self._passed(situation, policy, status, entry)
         if told is not None:
             raise KeylimeError(f"{agent} is said to have failed, and has not yet")
         return made
@@ -135,7 +136,11 @@ class PullWatch:
         return self._store(situation, heard)
 
     def _passed(
-        self, situation: Situation, policy: AttestationPolicy, status: PullStatus
+        self,
+        situation: Situation,
+        policy: AttestationPolicy,
+        status: PullStatus,
+        entry: RegisteredAgent | None,
     ) -> AppraisalRecord | None:
         if status.passed == 0 or status.last_passed is None:
             return None  # Keylime calls it PASS from its enrolment on
@@ -144,7 +149,39 @@ class PullWatch:
         holds = lease(policy, situation.held.update, at)
         if holds <= 0:
             return None  # the window in which it counted is over
-        return self._store(situation, _Heard(policy, at, _mark(status)), holds)
+        heard = _Heard(policy, at, _mark(status))
+        if self._is_known(situation, heard):
+            return None
+        failures = self._own_look(situation, policy, entry)
+        if failures:
+            heard = replace(heard, at=self._context.now(), failures=failures)
+            return self._store(situation, heard)
+        return self._store(situation, heard, holds)
+
+    def _own_look(
+        self,
+        situation: Situation,
+        policy: AttestationPolicy,
+        entry: RegisteredAgent | None,
+    ) -> tuple[AppraisalFailure, ...]:
+        """What a quote that we ask the agent for says against the verifier's pass.
+
+        Raises:
+            KeylimeError: There is none; or it is of another version of an update, which
+                the verifier will come to by itself.
+        """
+        agents, binding = self._link.agents, situation.binding
+        if agents is None:
+            return ()
+        if entry is None or entry.contact is None or binding is None:
+            raise KeylimeError(f"{situation.guid} has no agent that could be called")
+        said = agents.ask(entry.contact, wanted(policy))
+        failures = contradictions(policy, binding.ak_public, said)
+        if failures and situation.held.update is not None:
+            raise KeylimeError(
+                f"{situation.guid} is being updated: {failures[0].message}"
+            )
+        return failures
 
     def _require_judged(self, policy: AttestationPolicy, status: PullStatus) -> None:
         """Have the verifier show that its pass is one under all of the policy.
@@ -167,8 +204,7 @@ class PullWatch:
         self, situation: Situation, heard: "_Heard", holds: int | None = None
     ) -> AppraisalRecord | None:
         policy, failures = heard.policy, heard.failures
-        said = json.dumps([policy.digest(), bool(failures), heard.mark.hex()]).encode()
-        evidence = hashlib.sha256(situation.guid.raw + said).hexdigest()
+        evidence = _evidence(situation, heard)
         last = self._last(situation, evidence)
         if last is not None and not _better(failures, last):
             return None
@@ -191,6 +227,9 @@ class PullWatch:
         self._context.meters.appraisals.labels(*told).inc()
         return record
 
+    def _is_known(self, situation: Situation, heard: "_Heard") -> bool:
+        return self._last(situation, _evidence(situation, heard)) is not None
+
     def _last(self, situation: Situation, evidence: str) -> AppraisalRecord | None:
         """The newest, if it is of the same evidence."""
         try:
@@ -198,6 +237,12 @@ class PullWatch:
         except NotFound:
             return None
         return last if last.evidence_digest.hex() == evidence else None
+
+
+def _evidence(situation: Situation, heard: _Heard) -> str:
+    """The digest that tells one thing that was heard from another."""
+    told = [heard.policy.digest(), bool(heard.failures), heard.mark.hex()]
+    return hashlib.sha256(situation.guid.raw + json.dumps(told).encode()).hexdigest()
 
 
 def _mark(status: PullStatus) -> bytes:

@@ -43,6 +43,12 @@ class AttestationSettings(BaseSettings):
         " [stock agents](../operators.md#stock-keylime-agents); same CA and client"
         " certificate",
     )
+    keylime_pull_quotes: bool = Field(
+        default=True,
+        description="before a pass on the pull channel counts, the owner asks the agent"
+        " for a quote itself; `false` where it does not reach agents: then the"
+        " verifier's word is believed",
+    )
     keylime_webhook_port: Port | None = Field(
         default=None,
         description="where that verifier tells of failures, over TLS, with a"

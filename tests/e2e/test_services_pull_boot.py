@@ -1,5 +1,6 @@
 """Event logs over the pull channel: the real verifier judges them by our engine."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,12 +14,15 @@ from attestation.keylime import settings
 from attestation.keylime.boot_probe import require_engine
 from attestation.keylime.boot_reference import NOT_LISTED
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
 from attestation.keylime.http import admin_http
+from attestation.keylime.pull import PullVerifier
+from attestation.keylime.results import Contact
 from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
 from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
+from onboarding.services.agent_quotes import contradictions, wanted
 from onboarding.services.api.cohorts import EnforceIn, enforce_cohort
 from onboarding.services.api.conditions import ALWAYS
 from onboarding.services.api.device_settings import PolicyChoice, put_policy
@@ -27,7 +31,7 @@ from onboarding.services.device_api.readiness import ready
 from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
 from onboarding.services.keylime_link import require_pull
-from onboarding.services.pull import enrol_pull
+from onboarding.services.pull import PullWatch, enrol_pull
 from onboarding.services.rollout import preview
 from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.appraisals import AppraisalRecord, Outcome
@@ -43,10 +47,12 @@ from tests.support.booted import (
 )
 from tests.support.databases import NewDatabase
 from tests.support.keylime_stack import require_keylime
+from tests.support.liar import saying
 from tests.support.pull_agent import PullAgent
 from tests.support.pull_site import WAIT_SECONDS, PullSite, pull_site
 from tests.support.replayed_boot import measure
 from tests.support.swtpm import MakeSoftwareTpm
+from tests.support.tpm_statements import SoftAk
 
 pytestmark = pytest.mark.sqlite_first
 
@@ -138,6 +144,29 @@ def test_a_boot_passes_and_another_is_refused_by_its_event(pulled: Pulled) -> No
     assert "removal_order" in bench.ask()
 
 
+def contact_of(pulled: Pulled) -> Contact:
+    entry = pulled.link.client.registered(pulled.name)
+    assert entry is not None
+    assert entry.contact is not None
+    return entry.contact
+
+
+def test_an_agent_shows_the_owner_itself_what_booted(pulled: Pulled) -> None:
+    agents, ak = pulled.link.agents, pulled.attester.ak.public
+    assert agents is not None
+    said = agents.ask(contact_of(pulled), wanted(learnt_policy()))
+    assert contradictions(learnt_policy(), ak, said) == ()
+    (failure, *_) = contradictions(with_another_command_line(), ak, said)
+    assert (failure.type, "command line" in failure.message) == ("boot.event", True)
+    (failure,) = contradictions(learnt_policy(), ak, replace(said, boot_log=b""))
+    assert failure.type == "boot.no-log"
+    other = SoftAk.new("rsa").public
+    (failure,) = contradictions(learnt_policy(), other, said)
+    assert failure.type == "quote.refused"
+    (failure,) = contradictions(learnt_policy(), ak, replace(said, nonce=bytes(32)))
+    assert failure.type == "quote.refused"
+
+
 def test_a_log_that_leaves_an_event_out_does_not_pass(pulled: Pulled) -> None:
     pulled.adopt()
     with pulled.agent.lock:
@@ -194,6 +223,40 @@ def test_nothing_is_learnt_from_an_agent_that_is_called(pulled: Pulled) -> None:
         post_learning(pulled.name, pulled.bench.context, KEY)
     assert refused.value.code == "not-learnable"
     assert not pulled.bench.context.stores.learnings.wanted(pulled.bench.guid.raw)
+
+
+def test_who_does_not_show_the_agents_certificate_is_no_agent(pulled: Pulled) -> None:
+    agents, there = pulled.link.agents, contact_of(pulled)
+    assert agents is not None
+    ours = pulled.stack.client_settings().cert.read_text()
+    for wrong in (replace(there, certificate=ours), replace(there, port=1)):
+        with pytest.raises(KeylimeUnavailable, match="gives no answer"):
+            agents.ask(wrong, {0})
+
+
+def test_a_verifier_that_passes_what_the_agent_does_not_show_is_not_believed(
+    pulled: Pulled,
+) -> None:
+    """The true verifier's entry under a policy, with a pass that it never gave."""
+    bench, link, client = pulled.bench, pulled.link, require_pull(pulled.link).client
+    pulled.hold_to(AttestationPolicy("pinned", 1, {8: ("ab" * 32,)}))
+    pulled.fails("pcr_validation.invalid_pcr_8")
+    entry = json.loads(client.verifier("GET", f"/v2.6/agents/{pulled.name}")[1])
+    ago = int(time.time()) - 5
+    lie = {"operational_state": 3, "attestation_count": 9, "last_event_id": None}
+    lie |= {"last_received_quote": ago, "last_successful_attestation": ago}
+    known = pulled.stack.client_settings()
+    situation = bench.gate.situation(bench.guid.raw)
+    with saying({**entry["results"], **lie}) as url, admin_http(known) as http:
+        lying = PullVerifier(KeylimeClient(http, replace(known, verifier_url=url)))
+        held = PullWatch(bench.context, replace(link, pull=lying)).look(situation)
+        believing = replace(link, pull=lying, agents=None)
+        believed = PullWatch(bench.context, believing).look(situation)
+    assert held is not None
+    assert held.outcome is Outcome.FAILED
+    assert held.failures[0].kind == "pcr_validation.invalid_pcr_8"
+    assert believed is not None
+    assert believed.outcome is Outcome.PASSED
 
 
 def test_a_verifier_that_judges_otherwise_is_not_believed(

@@ -1,0 +1,35 @@
+"""The PCR values of a quote against those that a policy pins: ours, beside Keylime's.
+
+Keylime's verifier judges the same. Its word alone would let whoever answers in its
+place pass any value, so a pass counts only where this says nothing against it.
+"""
+
+from attestation.appraisal import AppraisalFailure
+from attestation.keylime.tpm_policy import PcrPolicy
+from attestation.policy import AttestationPolicy
+from hw.quote import QuoteFacts
+
+
+def check_pcrs(
+    policy: AttestationPolicy, facts: QuoteFacts
+) -> tuple[AppraisalFailure, ...]:
+    """What of a policy's PCRs a genuine quote does not bear out, by the PCR."""
+    if facts.bank != policy.bank:
+        said = f"the quote is of bank {facts.bank}, the policy of {policy.bank}"
+        return (AppraisalFailure("evidence.mismatch", said),)
+    return differing(policy.pcrs, facts)
+
+
+def differing(pinned: PcrPolicy, facts: QuoteFacts) -> tuple[AppraisalFailure, ...]:
+    """Each PCR that is not quoted, or holds none of the values allowed; in order."""
+    return tuple(
+        AppraisalFailure(f"pcr_validation.invalid_pcr_{pcr}", _said(pcr, facts))
+        for pcr, allowed in sorted(pinned.items())
+        if facts.pcrs.get(pcr) not in allowed
+    )
+
+
+def _said(pcr: int, facts: QuoteFacts) -> str:
+    if pcr not in facts.pcrs:
+        return f"PCR {pcr} was not quoted, and the policy pins it"
+    return f"PCR {pcr} holds another value than the policy allows"
