@@ -1,36 +1,50 @@
-"""fido-device-onboard-rs, a device, a rendezvous server and an owner's tool, with ours.
+"""fido-device-onboard-rs, as device, rendezvous server, owner and owner's tool.
 
 Its device speaks TO1 and TO2 with P-384, ECDH384 and A256GCM, and neither reuse nor
 resale. It has the UEID of its tokens under a label of a draft, and its rendezvous
-server takes no other.
+server and owner take no other.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from onboarding.protocol.errors import PeerFailed
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
+from ownership_vouchers.pem import load_voucher
 from tests.support.interop.fdo_rs import (
     RsDevice,
-    RsRendezvous,
+    RsServer,
     Tool,
     der_of,
+    rs_owner,
     rs_rendezvous,
 )
 from tests.support.interop.go_client import ALGORITHMS
 from tests.support.interop.our_device import ChosenDevice
-from tests.support.interop.services import Trade, directive, introduce, tell
+from tests.support.interop.services import (
+    SECONDS,
+    Trade,
+    directive,
+    introduce,
+    tell,
+)
 
 P384 = KeyAlgorithm.P384
 CURVES = {"ec256": ec.SECP256R1(), "ec384": ec.SECP384R1()}
 DEVICE = "fido-device-onboard-rs as device; our manufacturing, rendezvous and owner"
 SERVER = "fido-device-onboard-rs as rendezvous server; our manufacturing and owner"
+OWNER = "fido-device-onboard-rs as owner; our manufacturing and rendezvous"
 TOOL = "fdo-owner-tool of fido-device-onboard-rs, and our vouchers"
 
 
@@ -66,7 +80,7 @@ def test_it_is_not_made_where_its_key_is_not_known(
 
 
 @pytest.fixture
-def rendezvous(trade: Trade, tmp_path: Path) -> Iterator[RsRendezvous]:
+def rendezvous(trade: Trade, tmp_path: Path) -> Iterator[RsServer]:
     """Its rendezvous server, of which our factory and owner tell."""
     maker = trade.keys[KeyKind.MANUFACTURER][P384].certificate_pem
     assert maker is not None
@@ -85,7 +99,7 @@ def bought(trade: Trade, guid: str) -> None:
 
 @pytest.mark.interop(SERVER)
 def test_our_owner_registers_there_and_its_own_device_finds_our_owner(
-    rendezvous: RsRendezvous, trade: Trade, tmp_path: Path
+    rendezvous: RsServer, trade: Trade, tmp_path: Path
 ) -> None:
     device = made(trade, tmp_path)
     guid = trade.guid_of(device.serial)
@@ -97,7 +111,7 @@ def test_our_owner_registers_there_and_its_own_device_finds_our_owner(
 
 @pytest.mark.interop(SERVER)
 def test_our_device_is_refused_there_for_its_ueid(
-    rendezvous: RsRendezvous, trade: Trade, client: httpx.Client
+    rendezvous: RsServer, trade: Trade, client: httpx.Client
 ) -> None:
     """A fault of this version, which looks for it under 11 and not 256."""
     device = ChosenDevice.made_at(client, trade.factory.url, "ec384", "x509")
@@ -145,3 +159,53 @@ def test_it_cannot_read_a_chain_of_certificates(
     device = ChosenDevice.made_at(client, trade.factory.url, "ec384", "x5chain")
     tool, _ = sold_between(trade, device, "ec384", tmp_path)
     tool.dump().require(code=1, says="invalid type: byte array, expected u8")
+
+
+def self_signed(key: ec.EllipticCurvePrivateKey) -> str:
+    """A certificate of one day, as its owner wants to have of its key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TEST OWNER")])
+    now = datetime.now(UTC)
+    until = now + timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, until)
+    return made.sign(key, SHA384()).public_bytes(Encoding.PEM).decode()
+
+
+@contextmanager
+def owned_there(trade: Trade, directory: Path, *guids: str) -> Iterator[RsServer]:
+    """Its owner, of devices of our factory, which it has told our rendezvous of."""
+    directory.mkdir()
+    key = ec.generate_private_key(ec.SECP384R1())
+    pem = self_signed(key)
+    (directory / "owner.der").write_bytes(der_of(key))
+    (directory / "owner.pem").write_text(pem)
+    vouchers = {
+        guid: load_voucher(trade.sold(guid, pem).strip().encode()).raw for guid in guids
+    }
+    with rs_owner(directory, trade.factory.text("/device-ca"), vouchers) as owner:
+        reply = httpx.post(f"{owner.url}/report-to-rendezvous", timeout=SECONDS)
+        assert (reply.status_code, reply.text) == (200, "ok"), owner.said
+        yield owner
+
+
+@pytest.mark.interop(OWNER)
+def test_it_registers_with_our_rendezvous_and_its_device_finds_it(
+    trade: Trade, tmp_path: Path
+) -> None:
+    device = made(trade, tmp_path)
+    guid = trade.guid_of(device.serial)
+    with owned_there(trade, tmp_path / "owner", guid) as owner:
+        device.onboard().require(says="Secure Device Onboarding DONE")
+        assert (owner.directory / "ran").exists()
+
+
+@pytest.mark.interop(OWNER)
+def test_our_device_is_refused_by_it_for_its_ueid(
+    trade: Trade, client: httpx.Client, tmp_path: Path
+) -> None:
+    """A fault of this version, as in its rendezvous server."""
+    device = ChosenDevice.made_at(client, trade.factory.url, "ec384", "x509")
+    with owned_there(trade, tmp_path / "owner", device.guid) as owner:
+        to1d = device.find_owner(trade.rendezvous.url)
+        with pytest.raises(PeerFailed, match="message 64"):
+            device.onboard(owner.url, to1d)
+        assert "Missing UEID" in owner.said

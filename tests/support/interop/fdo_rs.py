@@ -7,7 +7,7 @@ from its source. Its device knows P-384 alone, and reads its key from a file.
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -92,51 +92,117 @@ class RsDevice:
 
 
 @dataclass(frozen=True)
-class RsRendezvous:
-    """Its rendezvous server."""
+class RsServer:
+    """A server of its own."""
 
     url: str
-    log: Path
+    directory: Path
 
     @property
     def said(self) -> str:
-        return self.log.read_text(errors="replace")
+        return (self.directory / "log").read_text(errors="replace")
 
 
 @contextmanager
 def rs_rendezvous(
     directory: Path, maker_pem: str, device_ca_pem: str
-) -> Iterator[RsRendezvous]:
-    """Run it; it trusts that manufacturer's certificate and that device CA."""
-    server = program("fdo-rendezvous-server")
-    for name in ("registered", "sessions"):
-        (directory / name).mkdir(parents=True)
-    (directory / "maker.pem").write_text(maker_pem)
-    (directory / "ca.pem").write_text(device_ca_pem)
-    address = _address()
+) -> Iterator[RsServer]:
+    """Its rendezvous server; it trusts that manufacturer's certificate and that CA."""
+    files = {"maker.pem": maker_pem.encode(), "ca.pem": device_ca_pem.encode()}
     settings = {
         "storage_driver": {"Directory": {"path": str(directory / "registered")}},
-        "session_store_driver": {"Directory": {"path": str(directory / "sessions")}},
         "trusted_manufacturer_keys_path": str(directory / "maker.pem"),
         "trusted_device_keys_path": str(directory / "ca.pem"),
         "max_wait_seconds": None,
-        "bind": address,
     }
-    (directory / "settings.yml").write_text(json.dumps(settings))
-    log = directory / "log"
-    environment = {
-        "LOG_LEVEL": "trace",
-        "RENDEZVOUS_SERVER_CONF": str(directory / "settings.yml"),
+    (directory / "registered").mkdir(parents=True)
+    with _serving("rendezvous-server", directory, files, settings) as server:
+        yield server
+
+
+@contextmanager
+def rs_owner(
+    directory: Path, device_ca_pem: str, vouchers: Mapping[str, bytes]
+) -> Iterator[RsServer]:
+    """Its owner, of vouchers by GUID, for the key in ``owner.der`` of the directory.
+
+    It has each device make the file ``ran`` there.
+    """
+    held = directory / "vouchers"
+    held.mkdir()
+    for guid, raw in vouchers.items():
+        (held / guid).write_bytes(raw)
+    address = _address()
+    host, _, port = address.partition(":")
+    information = {
+        "bind": _address(),
+        "device_specific_store_driver": {"Directory": {"path": str(directory)}},
+        "service_info_auth_token": "TEST TOKEN",
+        "admin_auth_token": "TEST TOKEN OF ADMIN",
+        "service_info": {
+            "commands": [{"command": "touch", "args": [str(directory / "ran")]}],
+            "initial_user": None,
+            "files": None,
+            "diskencryption_clevis": None,
+            "additional_serviceinfo": None,
+            "after_onboarding_reboot": False,
+        },
     }
+    token = {"BearerToken": {"token": "TEST TOKEN"}}
+    where = {"transport": "HTTP", "addresses": [{"ip_address": host}]}
+    settings = {
+        "ownership_voucher_store_driver": {"Directory": {"path": str(held)}},
+        "trusted_device_keys_path": str(directory / "ca.pem"),
+        "owner_private_key_path": str(directory / "owner.der"),
+        "owner_public_key_path": str(directory / "owner.pem"),
+        "owner_addresses": [{**where, "port": int(port)}],
+        "report_to_rendezvous_endpoint_enabled": True,
+        "service_info_api_authentication": token,
+    }
+    files = {"ca.pem": device_ca_pem.encode()}
+    with (
+        _serving(
+            "serviceinfo-api-server", directory / "information", {}, information
+        ) as api,
+        _serving(
+            "owner-onboarding-server",
+            directory,
+            files,
+            {**settings, "service_info_api_url": f"{api.url}/device_info"},
+            address,
+        ) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _serving(
+    name: str,
+    directory: Path,
+    files: Mapping[str, bytes],
+    settings: Mapping[str, object],
+    address: str = "",
+) -> Iterator[RsServer]:
+    (directory / "sessions").mkdir(parents=True)
+    for file, content in files.items():
+        (directory / file).write_bytes(content)
+    address = address or _address()
+    sessions = {"Directory": {"path": str(directory / "sessions")}}
+    whole = {"session_store_driver": sessions, "bind": address, **settings}
+    chosen = str(whole["bind"])
+    (directory / "settings.yml").write_text(json.dumps(whole))
+    variable = f"{name.upper().replace('-', '_')}_CONF"
+    environment = {"LOG_LEVEL": "trace", variable: str(directory / "settings.yml")}
 
     def ready() -> bool:
-        host, _, port = address.partition(":")
+        host, _, port = chosen.partition(":")
         with suppress(OSError), socket.create_connection((host, int(port))):
             return True
         return False
 
-    with serving([str(server)], directory, ready, environment):
-        yield RsRendezvous(f"http://{address}", log)
+    command = [str(program(f"fdo-{name}"))]
+    with serving(command, directory, ready, environment):
+        yield RsServer(f"http://{chosen}", directory)
 
 
 def _address() -> str:
