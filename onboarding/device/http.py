@@ -6,6 +6,8 @@ that came is sent back byte for byte: most servers keep to one, some make new on
 
 import json
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -25,6 +27,7 @@ OWN_KDF = "x-non-interoperable-kdf"  # a server that cannot follow FDO says so
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PATIENCE = 60.0  # seconds that any exchange may take, and then for each byte of it:
 SLOWEST = 16 * 1024  # bytes a second; a server that is slower is not there
+WAITS, LONGEST_WAIT = 5, 60  # how often, and for how many seconds, a server puts us off
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class FdoChannel:
 
     ``address`` is the IP address to connect to, None for whichever the name has.
     ``line_key`` is the key of a production line's station, which only DI is asked for.
+    A server with too much to do may put a message off by ``Retry-After``: it is sent
+    again then, ``sleep`` seconds later.
     """
 
     def __init__(
@@ -122,8 +127,10 @@ class FdoChannel:
         base: str,
         address: str | None = None,
         line_key: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
+        self._sleep = sleep
         self._base = base.rstrip("/")
         self._address = address
         self._more = {} if line_key is None else {LINE_KEY: line_key}
@@ -139,6 +146,11 @@ class FdoChannel:
             Garbled: None that FDO allows.
         """
         reply = self._post(kind, body)
+        for _ in range(WAITS):
+            if not (wait := put_off(reply)):
+                break
+            self._sleep(wait)
+            reply = self._post(kind, body)
         self._token = reply.headers.get("authorization", self._token)
         return self._answered(kind, reply), reply.body
 
@@ -222,6 +234,18 @@ class DeviceApi:
         if 200 <= reply.status < 300:
             return reply
         raise read_problem(reply)
+
+
+def put_off(reply: Reply) -> int:
+    """For how many seconds a server does not want the message; 0 if it was taken.
+
+    Servers say so before they read it, so that it may be sent again. A date, and a time
+    for which no run waits, are as good as a refusal.
+    """
+    said = reply.headers.get("retry-after", "")
+    if reply.status < 400 or not (said.isascii() and said.isdecimal()):
+        return 0
+    return int(said) if len(said) <= 2 and int(said) <= LONGEST_WAIT else 0
 
 
 def read_problem(reply: Reply) -> Problem | Unreachable:

@@ -1,15 +1,22 @@
 """A service that is asked too often says so, to each in its own way."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from onboarding.device.fdo_run import drive
+from onboarding.device.http import FdoChannel
+from onboarding.protocol.device_env import DeviceCredential
+from onboarding.protocol.di_device import DiDevice
 from onboarding.store.apikeys import Role
 from onboarding.wire.error import ErrorMessage
 from onboarding.wire.message import ErrorCode
 from tests.support.api_bench import Api, is_problem, started
 from tests.support.databases import NewDatabase
 from tests.support.services import Site
+from tests.support.soft_device import SoftDevice
 
 SLOW = 0.001  # a second: no bucket fills again while a test runs
 HELLO = "/fdo/101/msg/30"
@@ -69,6 +76,25 @@ def test_fdo_is_counted_apart_and_told_in_a_message_255(slow: Api) -> None:
     assert slow.call("GET", "/keys").status_code == 200
     counted = http.get("/metrics").text
     assert 'code="500"' in counted
+
+
+def test_a_device_that_comes_too_often_is_made_all_the_same_only_later(
+    tmp_path: Path, databases: NewDatabase
+) -> None:
+    """Two messages of DI, where there is room for one a second."""
+    for site in started(Site(tmp_path, databases=databases), fdo_rate=1, fdo_burst=1):
+        directives = [{"ip": "127.0.0.1", "device_port": 1, "protocol": "http"}]
+        site.call("PUT", "/rvinfo", json={"directives": directives})
+        waits: list[float] = []
+
+        def sleep(seconds: float, waits: list[float] = waits) -> None:
+            waits.append(seconds)
+            time.sleep(seconds)
+
+        channel = FdoChannel(site.service.http, site.service.url, sleep=sleep)
+        made: DeviceCredential = drive(channel, DiDevice(SoftDevice.di_env()))
+        assert site.call("GET", f"/vouchers/{made.guid}").status_code == 200
+        assert waits
 
 
 def test_a_key_shows_when_it_was_last_used(slow: Api) -> None:

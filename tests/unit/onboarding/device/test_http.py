@@ -50,6 +50,52 @@ def test_a_server_with_a_key_derivation_of_its_own_is_not_gone_along_with() -> N
         odd.exchange(HELLO, b"\x80")
 
 
+PUT_OFF = {"Message-Type": "255", "Retry-After": "7"}
+
+
+def test_a_message_that_is_put_off_is_sent_again_as_it_was_when_its_time_has_come() -> (
+    None
+):
+    answers = [
+        httpx.Response(200, headers={"Message-Type": "31", "Authorization": "t"}),
+        httpx.Response(500, headers=PUT_OFF, content=ERROR),
+        httpx.Response(500, headers={**PUT_OFF, "Retry-After": "60"}, content=ERROR),
+        httpx.Response(200, headers={"Message-Type": "33"}, content=b"\x80"),
+    ]
+    heard: list[tuple[str | None, bytes]] = []
+    waits: list[float] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        heard.append((request.headers.get("authorization"), request.content))
+        return answers.pop(0)
+
+    client = httpx.Client(transport=httpx.MockTransport(handle))
+    run = FdoChannel(client, "http://rv.test", sleep=waits.append)
+    run.exchange(HELLO, b"\x80")
+    assert run.exchange(MsgType.TO1_PROVE_TO_RV, b"\x81\0")[1] == b"\x80"
+    assert heard == [(None, b"\x80"), *[("t", b"\x81\0")] * 3]
+    assert waits == [7, 60]
+
+
+@pytest.mark.parametrize(
+    ("later", "waits"),
+    [("1", http.WAITS), ("0", 0), ("61", 0), ("-1", 0), ("Fri, 1 Jan", 0), ("²", 0)],
+)
+def test_a_server_that_puts_off_for_too_long_or_for_ever_has_refused(
+    later: str, waits: int
+) -> None:
+    headers = [(b"Message-Type", b"255"), (b"Retry-After", later.encode())]
+    slept: list[float] = []
+
+    def handle(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(500, headers=headers, content=ERROR)
+
+    client = httpx.Client(transport=httpx.MockTransport(handle))
+    run = FdoChannel(client, "http://rv.test", sleep=slept.append)
+    assert run.exchange(HELLO, b"\x80") == (MsgType.ERROR, ERROR)
+    assert len(slept) == waits
+
+
 @pytest.mark.parametrize("first", ["Bearer abc", "no-prefix-at-all"])
 def test_the_last_token_that_came_is_sent_back(first: str) -> None:
     offered = iter([first, None, "Bearer later", "Bearer last"])
