@@ -15,10 +15,11 @@ from onboarding.store import runs_schema, schema
 from onboarding.store.errors import Conflict, InvalidRecord
 
 BATCH = 500
-# Alembic's own, what is worth nothing elsewhere (tokens, and runs under way), and
-# devices' logs, which they send again.
+# Alembic's own, what is worth nothing elsewhere (tokens, and runs under way), devices'
+# logs, which they send again, and words that triggers write.
 LOGS = frozenset({"ima_lists", "ima_parts", "boot_logs"})
-LEFT_OUT = LOGS | runs_schema.NAMES | {"alembic_version", "server_keys", "sessions"}
+_OURS = {"alembic_version", "device_words", "server_keys", "sessions"}
+LEFT_OUT = LOGS | runs_schema.NAMES | _OURS
 
 Row = tuple[object, ...]
 

@@ -74,7 +74,7 @@ def is_fresh(now: int) -> ColumnElement[bool]:
 
 
 class _Says(FunctionElement[bool]):
-    """Whether a column has a pattern of LIKE somewhere, in whatever case."""
+    """Whether a device's words have a pattern of LIKE somewhere, in whatever case."""
 
     type = Boolean()
     inherit_cache = True
@@ -83,28 +83,29 @@ class _Says(FunctionElement[bool]):
 @compiles(_Says, "sqlite")
 def _says_sqlite(element: _Says, compiler: SQLCompiler, **more: Any) -> str:
     """LIKE as it is there: the case of ASCII letters does not count."""
-    what, pattern = (compiler.process(one, **more) for one in element.clauses)
-    return f"({what} LIKE {pattern} ESCAPE '/')"
+    pattern, _, *named = (compiler.process(one, **more) for one in element.clauses)
+    return " OR ".join(f"{one} LIKE {pattern} ESCAPE '/'" for one in named).join("()")
 
 
 @compiles(_Says, "postgresql")
 def _says_postgresql(element: _Says, compiler: SQLCompiler, **more: Any) -> str:
-    what, pattern = (compiler.process(one, **more) for one in element.clauses)
-    return f"({what} ILIKE {pattern} ESCAPE '/')"
+    """By the table of words, in lower case, which triggers keep (migration 0033)."""
+    pattern, device, *_ = (compiler.process(one, **more) for one in element.clauses)
+    words = f"words LIKE lower({pattern}) ESCAPE '/'"
+    return f"({device} IN (SELECT device FROM device_words WHERE {words}))"  # noqa: S608 - names and a place for a parameter
 
 
 def _says(text: str) -> ColumnElement[bool]:
-    named = (DeviceRow.serial, DeviceRow.device_info, DeviceRow.profile)
     plain = text.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    found: list[ColumnElement[bool]] = [
-        _Says(col(column), literal(f"%{plain}%")) for column in named
-    ]
+    device = col(DeviceRow.device)
+    named = (col(DeviceRow.serial), col(DeviceRow.device_info), col(DeviceRow.profile))
+    found: list[ColumnElement[bool]] = [_Says(literal(f"%{plain}%"), device, *named)]
     span = _guid_span(text)
     if span is not None:
         known = select(DeviceGuidRow.device).where(
             col(DeviceGuidRow.guid).between(*span)
         )
-        found.append(col(DeviceRow.device).in_(known))
+        found.append(device.in_(known))
     return or_(*found)
 
 

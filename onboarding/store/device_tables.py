@@ -43,7 +43,7 @@ class DeviceRow(Base, table=True):
             sqlite_where=FROZEN,
             postgresql_where=FROZEN,
         ),
-        # PostgreSQL takes no entry of more than 2.7 KiB, and reads rows in parallel.
+        # PostgreSQL takes no entry of more than 2.7 KiB; there it is ``device_words``.
         Index(
             "ix_devices_words",
             *("device", "serial", "device_info", "profile", "stage"),

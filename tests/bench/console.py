@@ -32,7 +32,8 @@ from tests.support.visitor import Visitor
 
 DEVICES, ASKED, VISITS, BATCH = 10_000, 60, 7, 5000
 DEVMOD = 400  # bytes of what a device says of itself
-PAGES = ("/", "/?state=failed", "/?q=SN-0042", "/security", "/audit", "/vouchers")
+WORDS = ("/?q=SN-0042", "/?q=edge-board")  # of a hundred devices, and of all
+PAGES = ("/", "/?state=failed", *WORDS, "/security", "/audit", "/vouchers")
 _VISIT = """
 const first = performance.getEntriesByType("navigation")[0];
 const all = [first, ...performance.getEntriesByType("resource")];
