@@ -17,6 +17,7 @@ from onboarding.device.errors import NobodyThere
 from onboarding.device.http import new_client
 from onboarding.protocol.errors import PeerFailed
 from onboarding.tls import Trust
+from ownership_vouchers.errors import UnsupportedKeyError
 from tests.support.interop.go_fdo_server import (
     PROGRAM,
     WITHOUT,
@@ -157,6 +158,15 @@ def test_its_factory_refuses_an_encoding_that_it_does_not_make(
     url = fleets(KINDS[key]).theirs.factory.url
     with pytest.raises(PeerFailed, match="error 500 to message 10"):
         ChosenDevice.made_at(client, url, key, encoding)
+
+
+@pytest.mark.interop(PAIR)
+def test_it_refuses_a_voucher_whose_key_is_not_what_its_type_says(
+    theirs: GoFdoServer, client: httpx.Client
+) -> None:
+    """A factory of theirs has one key, and calls it what a device asks for."""
+    with pytest.raises(UnsupportedKeyError, match="not of type SECP384R1"):
+        ChosenDevice.made_at(client, theirs.factory.url, "ec384", "x509")
 
 
 @pytest.mark.interop(PAIR)
