@@ -1,12 +1,14 @@
 """What is written when work fails, also when it fails for an hour.
 
-A database that is away is no bug: it gets a line with its reason and no traceback, and
-not one for each task and message meanwhile. Whatever else fails is told whole.
+A database that is away is no bug, nor is what has not been set up: they get a line with
+the reason and no traceback, and not one for each task and message meanwhile. Whatever
+else fails is told whole.
 """
 
 import logging
 
 from onboarding.services import logs
+from onboarding.services.errors import Problem
 from onboarding.store.errors import StoreUnavailable
 
 _AWAY = "database"
@@ -24,6 +26,10 @@ def tell(
     if isinstance(error, StoreUnavailable):
         about = logs.bounded(_AWAY, text, **tags)
         log.error(f"{text}: %s", *arguments, _why(error), extra=about)
+    elif isinstance(error, Problem):
+        about = logs.bounded(error.code, text, **tags)
+        why = " ".join((error.detail, error.remedy or ""))
+        log.error(f"{text}: %s", *arguments, why.strip(), extra=about)
     else:
         log.error(text, *arguments, exc_info=error, extra=logs.of(**tags))
 

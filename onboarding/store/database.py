@@ -27,7 +27,7 @@ from onboarding.store.errors import (
     StoreUnavailable,
 )
 from onboarding.store.events import Event, append
-from onboarding.store.room import room_fault
+from onboarding.store.room import Inode, inode_of, room_fault
 from onboarding.store.runs_file import RunsFile, file_of_this_boot
 from onboarding.store.sqlite import SqliteConnection, WriteTurn
 
@@ -69,6 +69,7 @@ class Database:
         self.direct = _direct(main, self._turn, durable=True)
         self.runs = _runs(main, runs_url)
         self._path = None if self.is_postgres else _path(main)
+        self._opened: Inode | None = None
         self._engine = _engine(main)
         self._writing = self._engine.execution_options(**{_WRITE: True})
 
@@ -89,11 +90,14 @@ class Database:
     def is_current(self) -> bool:
         """Whether the schema is the one this version was written for."""
         with _translated(), self._engine.connect() as connection:
-            return schema.is_current(connection)
+            current = schema.is_current(connection)
+        self._opened = self._opened or inode_of(self._path)
+        return current
 
     def fault(self, min_free: int) -> str:
         """What would keep a change from being stored; see ``room.room_fault``."""
-        return room_fault(self._path, self.direct, min_free)
+        opened = self._opened or inode_of(self._path)
+        return room_fault(self._path, opened, self.direct, min_free)
 
     def revision(self) -> str:
         """The newest migration that the tables have seen; empty if they have none."""
