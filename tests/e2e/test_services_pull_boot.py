@@ -22,6 +22,7 @@ from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
 from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
+from onboarding.services import rows
 from onboarding.services.agent_quotes import contradictions, wanted
 from onboarding.services.api.cohorts import EnforceIn, enforce_cohort
 from onboarding.services.api.conditions import ALWAYS
@@ -142,6 +143,34 @@ def test_a_boot_passes_and_another_is_refused_by_its_event(pulled: Pulled) -> No
     assert (failed.policy_version, failed.compared) == (2, ())
     assert 'the policy has kernel command line: "quiet"' in failed.failures[0].message
     assert "removal_order" in bench.ask()
+
+
+def test_in_an_update_each_version_of_the_boot_has_its_turn(pulled: Pulled) -> None:
+    """It booted as version 2 does; what neither version allows fails."""
+    bench, stores = pulled.bench, pulled.bench.context.stores
+    raw, now, hall = bench.guid.raw, bench.context.now(), {"hall": "7"}
+    old = replace(with_another_command_line(), name="hall", version=1)
+    new = replace(learnt_policy(), name="hall", version=2)
+    for policy in (old, new):
+        stores.policies.add(rows.policy_record(policy, "test", now))
+    stores.devices.describe(raw, "test", now, labels=hall)
+    cohort = Cohort("hall", hall, "hall", 1)
+    stores.cohorts.observe(cohort, "test", now)
+    stores.cohorts.enforce(cohort, "test", now)
+    held = stores.cohorts.get("hall").cohort
+    stores.cohorts.update(held, 2, bytes(32), now + 1000, "test", now)
+    before = {one.id for one in stores.appraisals.page(raw).items}
+    pulled.adopt()
+    passed = pulled.watch(Outcome.PASSED)
+    assert (passed.policy_version, passed.compared) == (2, new.required)
+    since = [one for one in stores.appraisals.page(raw).items if one.id not in before]
+    assert {one.outcome for one in since} == {Outcome.PASSED}
+
+    log, pulled.agent.booted = pulled.agent.booted, b""
+    failed = pulled.watch(Outcome.FAILED)
+    assert failed.failures[0].kind == "pcr_validation.unused_pcr_0"
+    pulled.agent.booted = log
+    stores.devices.describe(raw, "test", now, labels={})
 
 
 def contact_of(pulled: Pulled) -> Contact:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from attestation.cohort import Cohort
 from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.stack import KeylimeStack
 from attestation.learning import Shown, draft
 from attestation.policy import AttestationPolicy
 from attestation.runtime_policy import read_runtime_policy
 from hw.kernel_logs import KernelLogs
-from onboarding.services import enrol_task, enrolment
+from onboarding.services import enrol_task, enrolment, rows
 from onboarding.services.api.learning import post_learning
 from onboarding.services.drift import DriftDesk
 from onboarding.services.enrolment import EnrolWork, enrol_push
@@ -145,6 +146,34 @@ def test_what_booted_and_what_ran_are_judged_of_one_quote(
     ran.write_bytes(listed(*RAN))
     (failure,) = booted.attests(1).failures
     assert "/usr/bin/evil" in failure.message
+
+
+def test_in_an_update_either_version_of_the_boot_passes_and_no_other(
+    booted: Booted,
+) -> None:
+    """The machine booted as the next version has it, before the window ends."""
+    bench, stores = booted.pushing.bench, booted.pushing.bench.context.stores
+    raw, now, hall = bench.guid.raw, bench.context.now(), {"hall": "7"}
+    old = replace(with_another_command_line(), name="hall", version=1)
+    new = replace(learnt_policy(), name="hall", version=2)
+    for policy in (old, new):
+        stores.policies.add(rows.policy_record(policy, "test", now))
+    stores.devices.describe(raw, "test", now, labels=hall)
+    cohort = Cohort("hall", hall, "hall", 1)
+    stores.cohorts.observe(cohort, "test", now)
+    stores.cohorts.enforce(cohort, "test", now)
+    held = stores.cohorts.get("hall").cohort
+    booted.enrol_as_planned()
+    failed = booted.attests()
+    assert (failed.outcome, failed.policy_version) == (Outcome.FAILED, 1)
+
+    stores.cohorts.update(held, 2, bytes(32), now + 1000, "test", now)
+    booted.enrol_as_planned()
+    passed = booted.attests()
+    assert (passed.outcome, passed.policy_version) == (Outcome.PASSED, 2)
+    assert passed.compared[1] == "boot:sha256:0"
+    assert passed.lease_expires is not None
+    assert passed.lease_expires <= now + 1000 + new.lease_seconds
 
 
 def test_an_event_that_the_log_leaves_out_is_a_log_that_is_not_true(
