@@ -3,6 +3,7 @@
 One device was onboarded there and has the credential of that; one still waits.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from onboarding.services.compat.answers import PEM_TYPE
 from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role
 from tests.support.compat_site import Incumbent, incumbent
@@ -59,9 +61,8 @@ def before(
         our_device(tmp_path / "onboarded") as done,
         our_device(tmp_path / "waiting") as waiting,
     ):
-        ca = theirs.keys.device_ca
-        added = peer.ask(Role.RENDEZVOUS, "POST", "/api/v1/device-ca", ca)
-        assert added.json()["imported"] == 1
+        theirs.trust(theirs.keys.device_ca)
+        settings_go_along(peer, theirs)
         theirs.announce(directive(peer.url(Role.RENDEZVOUS)))
         for device in (done, waiting):
             theirs.take(theirs.voucher(device.initialise(theirs.factory.url)))
@@ -70,6 +71,22 @@ def before(
         done.onboard()
         assert theirs.owned(first)["guid"] == plain(done.guid)
         yield theirs, [done, waiting]
+
+
+def settings_go_along(peer: Incumbent, theirs: GoFdoServer) -> None:
+    """What its paths give, ours take as it is: the guide pipes one into the other."""
+    path, as_pem = "/api/v1/device-ca?limit=0", {"Accept": PEM_TYPE}
+    known = theirs.rendezvous.ask("GET", path, headers=as_pem).text
+    added = peer.ask(Role.RENDEZVOUS, "POST", "/api/v1/device-ca", known)
+    assert added.json()["imported"] == 1
+    path = "/api/v2/rvinfo"
+    told = theirs.factory.ask("GET", path).text
+    assert peer.ask(Role.MANUFACTURING, "PUT", path, told).status_code == 200
+    assert peer.ask(Role.MANUFACTURING, "GET", path).json() == json.loads(told)
+    path = "/api/v1/owner/redirect"
+    told = theirs.owner.ask("GET", path).text
+    assert peer.ask(Role.OWNER, "PUT", path, told).status_code == 200
+    assert peer.ask(Role.OWNER, "PUT", path, peer.redirect()).status_code == 200
 
 
 def ours_onboards(peer: Incumbent, device: OurDevice) -> None:

@@ -5,6 +5,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ownership_vouchers.algorithms import SoftSigner
+from ownership_vouchers.extend import extend
+from ownership_vouchers.keys import PublicKey
+from ownership_vouchers.pem import dump_pem, load_voucher
+from ownership_vouchers.verify import verify
 from tests.support.compat_seen import Step, differences
 from tests.support.compat_steps import FACTORY, OWNER, rendezvous_steps
 from tests.support.interop.go_fdo_server import (
@@ -62,3 +67,23 @@ def test_its_lists_have_the_members_that_ours_have(tmp_path: Path) -> None:
             "POST", f"/api/v1/owner/resell/{owned['guid']}", theirs.keys.owner_pem
         )
         assert sold.headers["content-type"] == "application/x-pem-file"
+
+
+@pytest.mark.interop(PAIR)
+def test_it_says_200_of_a_longer_voucher_and_keeps_the_one_that_it_has(
+    tmp_path: Path,
+) -> None:
+    """Ours takes it in the other's place: the guide tells of the difference."""
+    with (
+        go_fdo_server(tmp_path / "theirs") as theirs,
+        bypassing(theirs, tmp_path / "device") as device,
+    ):
+        known = load_voucher(theirs.voucher(device.guid).strip().encode())
+        buyer = PublicKey.of(theirs.keys.owner.public_key())
+        signer = SoftSigner(theirs.keys.owner)
+        longer = extend(verify(known), signer, known.owner_key, buyer)
+        theirs.take(dump_pem(longer))  # 200, and nothing said
+        sold = theirs.resold(device.guid, theirs.keys.owner_pem)
+        counts = [len(one.entries) for one in (known, longer)]
+        assert counts == [1, 2]
+        assert len(load_voucher(sold.strip().encode()).entries) == 2
