@@ -23,7 +23,7 @@ AWAY = "docs/air-gapped.md"
 
 # Where, which command begins so (or all), and why it is not run here.
 NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
-    ("README.md", "", "make ", "each is a run of its own; CI has them"),
+    ("README.md", "", "make ", "each is a run of its own: .ci/run, test_demo.py"),
     ("docs/index.md", "", "make ", "likewise"),
     ("README.md", "", "vouchgate serve", "the operators' guide has it, on a free port"),
     ("docs/benchmarks.md", "", "", "measures for minutes: tests/e2e/test_bench*.py"),
@@ -74,7 +74,7 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
         "tests/contracts/test_downgrade.py",
     ),
     (OPERATORS, "PostgreSQL", "", "tests/contracts run on a real one"),
-    (OPERATORS, "All of it with compose", "", "make e2e-compose"),
+    (OPERATORS, "All of it with compose", "", "make e2e-compose, in .ci/long"),
     (OPERATORS, "The same with podman", "", "needs podman and built images"),
     (OPERATORS, "TLS and other", "export", "tests/e2e/test_cli_tls.py"),
     (OPERATORS, "TLS and other", "env", "tests/e2e/test_cli_tls.py"),

@@ -207,6 +207,23 @@ def test_only_the_owner_signs_a_pack(document: bytes, attesting: Attesting) -> N
         open_pack(sign_pack(pack, stranger), attesting.bench.owner.public_key)
 
 
+def test_a_byte_changed_anywhere_is_noticed(
+    attesting: Attesting, document: bytes
+) -> None:
+    owner = attesting.bench.owner.public_key
+    open_pack(document, owner)
+    taken = []
+    for at in {*range(32), *range(0, len(document), 61), *range(-80, 0)}:
+        altered = bytearray(document)
+        altered[at] ^= 1
+        try:
+            open_pack(bytes(altered), owner)
+        except DocumentRefused:
+            continue
+        taken.append(at)
+    assert taken == []
+
+
 def test_a_pack_is_checked_by_command(
     attesting: Attesting,
     document: bytes,
