@@ -34,6 +34,7 @@ NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
         "env ",
         "test_compat_go_fdo_server.py",
     ),
+    ("docs/from-go-fdo-server.md", "Moving", "", "test_go_fdo_server_move.py"),
     (DEVICES, "A TPM, or", "mkdir", "the TPM of the tests is there already"),
     (DEVICES, "A TPM, or", "swtpm", "likewise: swtpm of the same package"),
     (DEVICES, "A TPM, or", "cat /var", "likewise, with its roots in ek-roots.pem"),
