@@ -240,7 +240,11 @@ def digest_of(text: str) -> str:
     """A SHA-256 in hexadecimal. Raises CliError with exit code 2."""
     named = text.lower()
     if not re.fullmatch(r"[0-9a-f]{64}", named):
-        raise unusable("a digest is 64 hexadecimal digits", "The lists have it.")
+        raise unusable(
+            "a digest is 64 hexadecimal digits",
+            "`vouchgate fleet show` has a device's EK digest; each list of `vouchgate"
+            " ek` has its own.",
+        )
     return named
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 GAP = 2  # columns between two of a table
+_TIMES = ("_at", "_until", "_expires")  # ends of names of times
+_YEAR_2001 = 1_000_000_000  # what is less is a duration, or a number
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -105,7 +107,13 @@ def _named(name: str, value: object, indent: str) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         yield f"{label}  {plain(', '.join(map(str, value)) or 'none')}"
     else:
-        yield f"{label}  {plain('none' if value is None else value)}"
+        yield f"{label}  {plain('none' if value is None else _timed(name, value))}"
+
+
+def _timed(name: str, value: object) -> object:
+    """Seconds since 1970 as people read them, where a name says that it is a time."""
+    is_time = name.endswith(_TIMES) and isinstance(value, int) and value > _YEAR_2001
+    return when(value) if is_time else value  # type: ignore[arg-type]
 
 
 def _nested(value: object) -> bool:

@@ -125,7 +125,7 @@ class Judge:
                 return Judged(failures=ran.failures)
             said = self._with_list(said, ran.entries, policy.runtime_policy)
         valid, failures = self._ask(said)
-        failures = failures or differing(pinned, facts)  # a verifier's word is not all
+        failures = _with_ours(failures, differing(pinned, facts))
         return Judged(
             valid and not failures, (*policy.required, *_counted(logs, ran)), failures
         )
@@ -164,7 +164,7 @@ class Judge:
         facts = self.facts
         assert isinstance(facts, QuoteFacts)  # noqa: S101 - looked at before
         valid, failures = self._ask(said)
-        failures = failures or differing(said.pcrs, facts)
+        failures = _with_ours(failures, differing(said.pcrs, facts))
         entries = listed.entries if ran is None else ran.entries
         counted = (*_counted(logs, ImaCheck(())), f"ima-entries:{entries}")
         compared = (*policy.required, *counted) if listed.passed else ()
@@ -237,6 +237,15 @@ def _counted(logs: BootCheck, ran: ImaCheck) -> tuple[str, ...]:
     boot = (f"boot-events:{logs.events}", f"boot-is:{logs.boot}")
     ima = f"ima-entries:{ran.entries}"
     return (*(boot if logs.events else ()), *([ima] if ran.entries else []))
+
+
+def _with_ours(
+    told: tuple[AppraisalFailure, ...], ours: tuple[AppraisalFailure, ...]
+) -> tuple[AppraisalFailure, ...]:
+    """A verifier's failures, and ours, which say more: its word alone opens nothing."""
+    named = {one.type: one for one in ours}
+    said = tuple(named.pop(one.type, one) for one in told)
+    return (*said, *named.values())
 
 
 def _failure(failure: Failure) -> AppraisalFailure:

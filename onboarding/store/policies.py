@@ -91,7 +91,8 @@ class PolicyStore:
         else:
             row = direct.one(_GET, (name, version))
         if row is None:
-            raise NotFound(f"there is no policy {name}@{version or 'any'}")
+            which = name if version is None else f"{name}@{version}"
+            raise NotFound(f"there is no policy {which}")
         name, number, kind, digest, body, *made = row
         known = name, number, PolicyKind(kind), bytes(digest), bytes(body)
         return PolicyRecord(*known, *made)

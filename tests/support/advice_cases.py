@@ -22,6 +22,9 @@ LIVE = To0Facts(True, (Attempt(RV, NOW - 9, 0, "", 600, NOW + 591, NOW + 400),))
 SIGHTING = Sighting(GUID, 60, 14, NOW - 9000, NOW - 7)
 
 
+BOUND = {"bound_at": NOW - 50, "enrolled_at": NOW - 50, "appraised_at": NOW - 40}
+
+
 def device(**facts: int) -> DeviceRecord:
     values: dict[str, Any] = dict.fromkeys(DeviceFacts.__dataclass_fields__)
     times = DeviceFacts(**{**values, "appraisal_passed": False, **facts})
@@ -256,6 +259,21 @@ CASES: dict[str, tuple[Facts, Why, str]] = {
         at(device=device(owned_at=NOW - 7200), to0=To0Facts()),
         Why.ONBOARDED,
         "2 h ago; there is nothing to do",
+    ),
+    "onboarded, and failed an appraisal": (
+        at(device=device(owned_at=NOW - 60, **BOUND), to0=To0Facts()),
+        Why.ONBOARDED,
+        "but its last appraisal failed: `vouchgate fleet appraisals",
+    ),
+    "onboarded, and stale": (
+        at(
+            device=device(
+                owned_at=NOW - 60, **BOUND, appraisal_passed=True, lease_expires=NOW - 1
+            ),
+            to0=To0Facts(),
+        ),
+        Why.ONBOARDED,
+        "has not been appraised for as long as its lease runs",
     ),
     "onboarded after it failed": (
         at(

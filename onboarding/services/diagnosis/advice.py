@@ -12,6 +12,8 @@ from onboarding.services.diagnosis.facts import Facts
 from onboarding.services.diagnosis.words import Advice, Why, ago
 from onboarding.services.settings import Role
 from onboarding.services.to0_attempts import Attempt
+from onboarding.store.devices import DeviceRecord
+from onboarding.store.state import DeviceState
 from ownership_vouchers.types import Guid
 
 Rule = Callable[[Facts], Advice | None]
@@ -54,14 +56,32 @@ def _onboarded(facts: Facts) -> Advice | None:
         )
     unbound = dict(facts.failed_modules).get(BINDING)
     if unbound is None:
-        told = "there is nothing to do."
-        return Advice(Why.ONBOARDED, f"The device was onboarded {since}; {told}")
+        told = f"The device was onboarded {since}{_attested(facts.device, facts.now)}"
+        return Advice(Why.ONBOARDED, told)
     return Advice(
         Why.ONBOARDED,
         f"The device was onboarded {since}, and is not bound to a TPM:"
         f" {unbound.rstrip('.') or 'it gave no reason'}. So nothing that is gated is"
         " released to it.",
     )
+
+
+def _attested(device: DeviceRecord, now: int) -> str:
+    """What there is to be done, although it is onboarded."""
+    facts = device.facts
+    if facts.appraised_at is not None and not facts.appraisal_passed:
+        return (
+            ", but its last appraisal failed: `vouchgate fleet appraisals"
+            f" {Guid(device.guid)}` says what did not fit its policy. Put that right,"
+            " and have the device attest again."
+        )
+    if device.state(now) is DeviceState.STALE:
+        return (
+            ", but has not been appraised for as long as its lease runs: see that its"
+            " agent runs and reaches us, and by `vouchgate attestation verifiers` that"
+            " Keylime answers."
+        )
+    return "; there is nothing to do."
 
 
 def _stranger(facts: Facts) -> Advice | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from onboarding.cli.output import print_table
+from onboarding.cli.output import print_facts, print_table
 
 Capture = pytest.CaptureFixture[str]
 FINGERPRINT = "0123456789abcdef" * 4
@@ -38,3 +38,17 @@ def test_a_cell_cannot_command_the_terminal(capsys: Capture) -> None:
 def test_no_rows_are_none(capsys: Capture) -> None:
     print_table(["a"], [])
     assert capsys.readouterr().out == "none\n"
+
+
+def test_times_are_told_as_people_read_them_and_numbers_as_they_are(
+    capsys: Capture,
+) -> None:
+    known = {"bound_at": 1_800_000_000, "lease_seconds": 900, "retired_at": None}
+    print_facts({**known, "count": 2_000_000_000, "lease_expires": "never"})
+    assert capsys.readouterr().out.splitlines() == [
+        "bound at  2027-01-15 08:00:00Z",
+        "lease seconds  900",
+        "retired at  none",
+        "count  2000000000",
+        "lease expires  never",
+    ]

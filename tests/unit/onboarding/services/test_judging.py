@@ -52,7 +52,10 @@ def test_a_verifier_that_passes_another_value_is_not_believed(
     assert (found.passed, found.valid) == (False, False)
     (failure,) = found.failures
     assert failure.type == "pcr_validation.invalid_pcr_7"
-    assert failure.message == "PCR 7 holds another value than the policy allows"
+    assert failure.message == (
+        f"PCR 7 holds another value than the policy allows: {OTHER.hex()}, where"
+        f" {GOOD.hex()} was to be"
+    )
 
 
 def test_nor_one_that_passes_what_was_not_quoted(bench: OwnerBench) -> None:
