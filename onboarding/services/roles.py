@@ -3,8 +3,7 @@
 A peer that has proved nothing costs no storage: its state is sealed into the
 one token of its run. From the proof on, the state is a row that moves by
 compare-and-swap, so a copy of a message, or one that races another, is refused.
-DI has nothing to wait for: any peer of it may have a voucher stored. Its state is a
-row at once, and its token short.
+DI's is a row at once, and its token short: any peer may have a voucher stored.
 
 Source: FDO.md 2.10 in our reference; FDO 1.1, section 4.3.
 """
@@ -24,12 +23,13 @@ from onboarding.services.fdo_front import DIRECT, Arrival, FdoResponse
 from onboarding.services.meters import Meters
 from onboarding.services.protocol_role import ProtocolRole
 from onboarding.services.run_notes import said_of
+from onboarding.services.run_tokens import token_of
 from onboarding.services.tracing import Tracer
 from onboarding.services.warm_runs import FailedProofs, Run, WarmRuns, key_of
 from onboarding.store import errors as store_errors
 from onboarding.store.runs import RunStore
 from onboarding.store.server_keys import ServerKeys
-from onboarding.store.tokens import TokenSealer, id_of
+from onboarding.store.tokens import id_of
 from ownership_vouchers.errors import DecryptError, MalformedError, VoucherError
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class FdoRole:
         env: Any,
         now: int,
     ) -> FdoResponse:
-        key = key_of(role.server.scope, _bearer(authorization))
+        key = key_of(role.server.scope, token_of(authorization))
         warm = self._warm.get(key, now) or self._opened.get(key, now)
         if warm is not None:
             taken = self._take_warm(role, kind, body, warm, env, now)
@@ -225,7 +225,7 @@ class FdoRole:
         logs.tag(error, **said_of(role.server, run_id, state, kind, body))
 
     def _load(self, role: ProtocolRole, authorization: str | None, now: int) -> Run:
-        scope, token = role.server.scope, _bearer(authorization)
+        scope, token = role.server.scope, token_of(authorization)
         sealer = self._keys.sealer(now)
         try:
             opened = sealer.open(token, scope, now)
@@ -271,10 +271,8 @@ class FdoRole:
         return self._runs.finish(run.token_id, run.step)
 
     def _seal(self, role: ProtocolRole, run: Run, state: State, expires: int) -> bytes:
-        sealer: TokenSealer = self._keys.sealer(expires - role.seconds)
-        return sealer.seal_bytes(
-            role.server.scope, state.encode(), expires, run.token_id
-        )
+        sealer, scope = self._keys.sealer(expires - role.seconds), role.server.scope
+        return sealer.seal_bytes(scope, state.encode(), expires, run.token_id)
 
     def _fail(
         self,
@@ -299,13 +297,3 @@ class FdoRole:
             reported = "the device reported an error"
             where = reported if kind is None else f"message {int(kind)}"
             role.on_failure(run.state, where, error, now)
-
-
-def _bearer(authorization: str | None) -> str:
-    """The token, with or without its scheme in front."""
-    if authorization is None:
-        raise errors.TokenRefused("no Authorization")
-    scheme, space, rest = authorization.partition(" ")
-    if space and scheme.lower() == "bearer":
-        return rest.strip(" \t")  # nothing else, since it is sent back as it came
-    return authorization.strip(" \t")

@@ -23,7 +23,7 @@ class ManufacturingSettings(BaseSettings):
         default=(),
         description="models, by their device info (`*` stands for anything), whose"
         ' vouchers have COSE keys of three entries, without `kty`: `["acme-c-*"]`.'
-        " [Java and C devices](../manufacturers.md#kinds-of-keys) want them so. Each"
+        " [C devices](../manufacturers.md#kinds-of-keys) want them so. Each"
         " later owner's key is written the same way",
     )
     next_owner_file: Path | None = Field(
