@@ -60,7 +60,7 @@ class Present(Collector):
         states = {state.value: count for state, count in health.devices.get().items()}
         yield _gauge("devices", "Devices by state.", states, "state")
         runs = context.stores.runs.live(context.now())
-        told = "Protocol runs of peers that have proved themselves."
+        told = "Protocol runs kept: of DI, and of peers that have proved themselves."
         yield _gauge("runs", told, {"": runs})
         told = "Live registrations at this rendezvous."
         yield _gauge("registrations", told, {"": health.registrations.get()})
