@@ -1,9 +1,9 @@
 """Vouchers: the bytes that say whose a device is, and what replaced them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from onboarding.store import arrivals, ownership, tasks, voucher_list, voucher_rows
-from onboarding.store.arrivals import Added
+from onboarding.store.arrivals import Added, Arrival
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
@@ -53,7 +53,7 @@ class VoucherStore:
 
     def add_all(
         self,
-        records: Sequence[VoucherRecord],
+        records: Iterable[VoucherRecord],
         actor: str,
         *,
         bought: bool = False,
@@ -67,14 +67,15 @@ class VoucherStore:
         Raises:
             InvalidRecord, Conflict: None of them was stored.
         """
-        for record in records:
-            voucher_rows.check(record)
+        found: list[Arrival] = []
         with self._database.direct.transaction() as connection:
-            found = [arrivals.add(connection, one, actor, bought) for one in records]
-            for record, one in zip(records, found, strict=True):
+            for record in records:
+                voucher_rows.check(record)
+                one = arrivals.add(connection, record, actor, bought)
                 if begins is not None and one.changed:
                     subject = record.guid.hex()
                     tasks.plan(connection, begins, subject, record.added_at)
+                found.append(one)
             events = [one.event for one in found if one.event is not None]
             if events:
                 append(connection, *events)
