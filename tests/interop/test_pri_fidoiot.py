@@ -32,11 +32,21 @@ pytestmark = pytest.mark.full  # each start takes some seconds
 
 def made(trade: Trade, device: JavaDevice) -> str:
     """Run DI; return the GUID: the device chooses its serial number by itself."""
-    before = {one["guid"] for one in trade.factory.call("GET", "/vouchers")["items"]}
+    before = kept(trade)
     device.start(trade.factory.url).require()
-    after = {one["guid"] for one in trade.factory.call("GET", "/vouchers")["items"]}
-    (guid,) = after - before
-    return str(guid)
+    (guid,) = kept(trade) - before
+    return guid
+
+
+def kept(trade: Trade) -> set[str]:
+    """The GUIDs of all vouchers that the factory has, page after page."""
+    found, cursor = set[str](), ""
+    while True:
+        page = trade.factory.call("GET", f"/vouchers?limit=100{cursor}")
+        found |= {str(one["guid"]) for one in page["items"]}
+        if page["next"] is None:
+            return found
+        cursor = f"&cursor={page['next']}"
 
 
 def bought(trade: Trade, device: JavaDevice, guid: str) -> None:
