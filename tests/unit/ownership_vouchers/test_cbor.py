@@ -166,3 +166,9 @@ def test_the_right_shapes_come_through() -> None:
     assert cbor.boolean(False) is False
     assert cbor.mapping({1: 2}) == {1: 2}
     assert cbor.untag(CBORTag(18, 5), 18) == cbor.untag(5, 18) == 5
+
+
+def test_what_marks_the_end_of_an_item_ends_none_when_it_is_sent() -> None:
+    sent = b"\x02" + cbor._AT_END + b"\x00"
+    with pytest.raises(MalformedError):
+        cbor.decode(sent)
