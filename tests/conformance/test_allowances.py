@@ -3,7 +3,7 @@
 Nothing else about these messages is wrong, and nothing of ours is written so.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,8 +14,7 @@ from ownership_vouchers import cbor
 from tests.support.alterations import change, put
 from tests.support.cases import Case, Wrong, by_device, just
 from tests.support.certified_runs import run_of
-from tests.support.certifier import Certifier, certifier
-from tests.support.databases import NewDatabase
+from tests.support.certifier import Certifier
 from tests.support.short_roles import ROLES
 
 KEX = -257
@@ -30,16 +29,6 @@ TAKEN: Mapping[str, Case] = {
         MsgType.TO2_DEVICE_SERVICE_INFO, Wrong.ENCODING, just(put([True, None])), 0
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def bench(
-    tmp_path_factory: pytest.TempPathFactory,
-    databases: NewDatabase,
-    cheap_key_files: None,
-) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site"), databases) as made:
-        yield made
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -9,7 +9,6 @@ by those moves only that store something. No answer is ever an internal error.
 Source: FDO.md 2.10 in our reference.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -29,8 +28,7 @@ from onboarding.wire.message import MsgType
 from onboarding.wire.serviceinfo import OwnerServiceInfo
 from tests.support.any_bytes import ANY
 from tests.support.certified_runs import RUNS, Run
-from tests.support.certifier import Answer, Certifier, certifier
-from tests.support.databases import NewDatabase
+from tests.support.certifier import Answer, Certifier
 
 pytestmark = pytest.mark.sqlite_first
 
@@ -227,16 +225,6 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 60, 121, 3601]))
     def wait(self, seconds: int) -> None:
         self.bench.clock.now += seconds
-
-
-@pytest.fixture(scope="module")
-def bench(
-    tmp_path_factory: pytest.TempPathFactory,
-    databases: NewDatabase,
-    cheap_key_files: None,
-) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site"), databases) as found:
-        yield found
 
 
 @pytest.mark.both

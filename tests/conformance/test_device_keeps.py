@@ -4,7 +4,6 @@ The real agent, its files and its HTTP, against the real route; somebody on the 
 changes one answer.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +23,7 @@ from onboarding.wire.message import MsgType
 from ownership_vouchers.pem import load_vouchers
 from ownership_vouchers.to2_address import To2Address, TransportProtocol
 from tests.support.alterations import Alteration, flip
-from tests.support.certifier import Certifier, Conversation, certifier
-from tests.support.databases import NewDatabase
+from tests.support.certifier import Certifier, Conversation
 
 pytestmark = pytest.mark.sqlite_first
 
@@ -63,16 +61,6 @@ class Between(httpx.BaseTransport):
                 headers["authorization"] = self.token
         headers["content-length"] = str(len(body))
         return httpx.Response(reply.status_code, headers=headers, content=body)
-
-
-@pytest.fixture(scope="module")
-def bench(
-    tmp_path_factory: pytest.TempPathFactory,
-    databases: NewDatabase,
-    cheap_key_files: None,
-) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site"), databases) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ Source: FDO.md 2.10 in our reference; FDO 1.1, section 4.3.
 """
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,8 +13,7 @@ from onboarding.wire.message import MsgType
 from onboarding.wire.serviceinfo import DeviceServiceInfo
 from tests.support.alterations import change, flip
 from tests.support.certified_runs import RUNS, Run, run_of
-from tests.support.certifier import Certifier, certifier
-from tests.support.databases import NewDatabase
+from tests.support.certifier import Certifier
 
 pytestmark = pytest.mark.sqlite_first
 
@@ -27,16 +25,6 @@ _62, _64 = MsgType.TO2_GET_OV_NEXT_ENTRY, MsgType.TO2_PROVE_DEVICE
 _68, _70 = MsgType.TO2_DEVICE_SERVICE_INFO, MsgType.TO2_DONE
 PLACES = {_62: {_62, _64}, _64: {_62, _64}, _70: {_68, _70}}  # else one at a time
 STRAY = (0, 9, 14, 24, 34, 59, 72, 99, 100, 210, 254)  # in no registry of FDO 1.1
-
-
-@pytest.fixture(scope="module")
-def bench(
-    tmp_path_factory: pytest.TempPathFactory,
-    databases: NewDatabase,
-    cheap_key_files: None,
-) -> Iterator[Certifier]:
-    with certifier(tmp_path_factory.mktemp("site"), databases) as found:
-        yield found
 
 
 def expected(role: ServerRole, number: int) -> int:

@@ -25,7 +25,7 @@ FOLDERS = {
     "e2e/test_services_*.py": BENCHES | SITES,
     "e2e/test_attacks.py": BENCHES,
     "e2e/test_evidence_pack.py": BENCHES,
-    "conformance/test_*.py": SITES,
+    "conformance/*.py": SITES,
     "unit/onboarding/services/test_*.py": BENCHES,
 }
 FILES = [
