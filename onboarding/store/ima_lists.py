@@ -6,7 +6,7 @@ quote covers the new one.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from onboarding.store.database import Database
@@ -14,7 +14,7 @@ from onboarding.store.device_names import by_guid
 from onboarding.store.direct import Connection, Row, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 
-MAX_PART = 1024 * 1024  # bytes of lines added at once
+MAX_PART = 1024 * 1024  # bytes of lines in one part
 _FOLD = 64 * 1024  # a part is written anew, with more behind it, up to this size
 _LEVEL = 1  # digests do not get smaller by trying harder
 
@@ -118,7 +118,7 @@ class ImaListStore:
 
         Raises:
             Conflict: The list is not as in ``before`` (any more).
-            InvalidRecord: Over MAX_PART, or not a step from there to here.
+            InvalidRecord: Not a step from there to here.
         """
         _check(before, head, lines)
         with self._direct.transaction() as connection:
@@ -145,8 +145,6 @@ def forget(connection: Connection, guid: bytes) -> None:
 
 
 def _check(before: ListHead | None, head: ListHead, lines: bytes) -> None:
-    if len(lines) > MAX_PART:
-        raise InvalidRecord(f"a part of an IMA list has up to {MAX_PART} bytes")
     goes_on = before is not None and before.generation == head.generation
     size = before.size if before is not None and goes_on else 0
     if head.size != size + len(lines) or not 0 <= head.covered <= head.entries:
@@ -189,8 +187,21 @@ def _add(
         return
     goes_on = before is not None and before.generation == head.generation
     first = before.entries if before is not None and goes_on else 0
-    packed = zlib.compress(lines, _LEVEL)
-    connection.count(_ADD_PART, (head.guid, head.generation, first, len(lines), packed))
+    for part in _cut(lines):
+        named = head.guid, head.generation, first
+        connection.count(_ADD_PART, (*named, len(part), zlib.compress(part, _LEVEL)))
+        first += part.count(b"\n")
+
+
+def _cut(lines: bytes) -> Iterator[bytes]:
+    """Whole lines, up to MAX_PART bytes of them at a time; one line may have more."""
+    begin = 0
+    while begin < len(lines):
+        end = begin + MAX_PART
+        if end < len(lines):
+            end = lines.rfind(b"\n", begin, end) + 1 or lines.find(b"\n", end) + 1
+        yield lines[begin : end or len(lines)]
+        begin = end or len(lines)
 
 
 def _head(row: Row) -> ListHead:

@@ -69,6 +69,26 @@ def test_only_the_last_small_part_is_ever_written_anew(
     assert kept == [(0, 0, 60_008), (0, 3, 60_020), (0, 6, 200_000), (0, 7, 10)]
 
 
+def test_much_at_once_is_kept_in_parts_of_whole_lines(
+    database: Database, lists: ImaListStore
+) -> None:
+    line, long = b"x" * 99_999 + b"\n", b"y" * MAX_PART + b"\n"
+    data = line * 11 + long + b"z\n"
+    head = grown(EMPTY, 13, data)
+    lists.put(None, head, data)
+    assert lists.lines(head) == data
+    kept = [tuple(row) for row in database.direct.rows(PARTS)]
+    assert kept == [
+        (0, 0, 1_000_000),
+        (0, 10, 100_000),
+        (0, 11, MAX_PART + 1),
+        (0, 12, 2),
+    ]
+    after = grown(head, 1, b"more\n")
+    lists.put(head, after, b"more\n")
+    assert lists.lines(after) == data + b"more\n"
+
+
 def test_a_list_that_changed_meanwhile_is_not_gone_on_with(lists: ImaListStore) -> None:
     head = begun(lists)
     other = replace(head, value=bytes(32))
@@ -111,15 +131,12 @@ def test_a_new_list_stands_beside_the_last_true_one_until_it_is_true(
 @pytest.mark.parametrize(
     ("head", "data"),
     [
-        (replace(EMPTY, size=MAX_PART + 1), b"x" * (MAX_PART + 1)),
         (replace(EMPTY, size=5), b"four"),
         (replace(EMPTY, covered=1), b""),
     ],
-    ids=["too much at once", "another size", "more covered than there is"],
+    ids=["another size", "more covered than there is"],
 )
-def test_what_is_put_is_bounded_and_adds_up(
-    lists: ImaListStore, head: ListHead, data: bytes
-) -> None:
+def test_what_is_put_adds_up(lists: ImaListStore, head: ListHead, data: bytes) -> None:
     with pytest.raises(InvalidRecord):
         lists.put(None, head, data)
 

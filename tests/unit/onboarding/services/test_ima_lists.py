@@ -1,6 +1,7 @@
 """Lists that are kept: who may go on with one, and what is handed on of it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from hw.quote import QuoteFacts
 from onboarding.services.errors import Problem
 from onboarding.services.ima_lists import AGAIN, ImaLists, SentLines
+from onboarding.store.ima_lists import MAX_PART
 from tests.support.databases import NewDatabase
 from tests.support.ima_lists import ENTRIES, Measured, extended
 from tests.support.owner_bench import OwnerBench, owner_bench
@@ -151,4 +153,37 @@ def test_one_that_leads_elsewhere_is_to_come_whole_and_then_is_not_true(
     whole = SentLines(lines=lines((*NAMED[:2], NAMED[3])))
     ran = lists.followed(guid, BANK, whole, quoted)
     assert ran is not None
+    assert [one.type for one in ran.failures] == ["ima.not-replayed"]
+
+
+@pytest.fixture(scope="module")
+def many() -> tuple[Measured, ...]:
+    """More than is added to what is kept at once."""
+    return tuple(Measured(b"/opt/%d/" % n + b"x" * 4000) for n in range(400))
+
+
+def test_many_lines_that_come_at_once_are_kept_piece_by_piece(
+    bench: OwnerBench, lists: ImaLists, many: tuple[Measured, ...]
+) -> None:
+    guid, whole = bench.guid.raw, lines(many)
+    assert len(whole) > MAX_PART
+    ran = lists.followed(guid, BANK, SentLines(lines=whole), quoting(many))
+    assert ran is not None
+    assert (ran.failures, ran.entries) == ((), len(many))
+    assert lists.covered(guid, len(many)) == whole.decode()
+    more = tuple(replace(one, digest=b"\1" * 32) for one in many)
+    sent = SentLines(len(many), lines=lines(more))
+    ran = lists.followed(guid, BANK, sent, quoting((*many, *more)))
+    assert ran is not None
+    assert (ran.failures, ran.entries) == ((), 2 * len(many))
+
+
+@pytest.mark.parametrize("spoilt", ["a line that is none", "another file"])
+def test_many_lines_that_are_not_true_are_refused(
+    bench: OwnerBench, lists: ImaLists, many: tuple[Measured, ...], spoilt: str
+) -> None:
+    guid, said = bench.guid.raw, lines((replace(many[0], digest=b"\1" * 32), *many[1:]))
+    if spoilt == "a line that is none":
+        said = b"nonsense\n" + said
+    ran = lists.judge(guid, BANK, SentLines(lines=said), quoting(many))
     assert [one.type for one in ran.failures] == ["ima.not-replayed"]
