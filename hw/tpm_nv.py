@@ -6,7 +6,14 @@ Source: TPM 2.0 Library, part 3, section 31.
 """
 
 from hw.errors import TpmError
-from hw.nv_profile import BY_OWNER, NvProfile
+from hw.nv_profile import (
+    BY_OWNER,
+    LOCKS,
+    WRITE_DEFINE,
+    WRITE_LOCKED,
+    WRITE_STCLEAR,
+    NvProfile,
+)
 from hw.tss import (
     ESYS_TR,
     TPM2_ALG,
@@ -33,10 +40,15 @@ def nv_read(link: Link, index: int) -> bytes | None:
             return None
         auth = _reader(public.nvPublic.attributes, handle)
         size, step = int(public.nvPublic.dataSize), link.buffer_size(Buffer.NV)
-        return b"".join(
-            bytes(esys.nv_read(handle, min(step, size - at), at, auth_handle=auth))
-            for at in range(0, size, step)
-        )
+        try:
+            return b"".join(
+                bytes(esys.nv_read(handle, min(step, size - at), at, auth_handle=auth))
+                for at in range(0, size, step)
+            )
+        except TSS2_Exception as error:
+            if error.rc == TPM2_RC.NV_LOCKED:
+                raise _locked(index, " for reading") from error
+            raise
 
 
 def _reader(attributes: int, handle: ESYS_TR) -> ESYS_TR:
@@ -57,7 +69,8 @@ def nv_write(
     """Write ``data`` from the start of ``index``, making the index when need be.
 
     An index that is larger keeps its size and what stood behind ``data``, unless it has
-    to be ``exact``; one of another size or profile is made anew. A write cut short by
+    to be ``exact``; one of another size or profile is made anew, unless it is locked
+    until a reset: to remove it would be a way around the lock. A write cut short by
     loss of power leaves a mixture, or no index: whoever cares keeps two copies, as
     ``hw.credential`` does.
     """
@@ -71,9 +84,7 @@ def nv_write(
                 esys.nv_write(handle, data[at : at + step], at, auth_handle=handle)
         except TSS2_Exception as error:
             if error.rc == TPM2_RC.NV_LOCKED:
-                raise TpmError(
-                    f"NV {index:#010x} is locked until the machine is started anew"
-                ) from error
+                raise _locked(index) from error
             raise
 
 
@@ -109,11 +120,26 @@ def _fitting(
         handle = link.handle(index)
         if handle is not None:
             found = esys.nv_read_public(handle)[0].nvPublic
+            attributes = int(found.attributes)
+            if _is_locked(attributes):
+                raise _locked(index)
             fits = found.dataSize == size or (found.dataSize > size and not exact)
-            if fits and int(found.attributes) & profile.value == profile.value:
+            if fits and _is_of(attributes, profile):
                 return handle
             nv_remove(link, index)
         return _define(link, index, size, profile)
+
+
+def _is_of(attributes: int, profile: NvProfile) -> bool:
+    """Whether an index allows what the profile does, and is locked as it is."""
+    wanted = profile.value
+    return attributes & wanted == wanted and not (attributes ^ wanted) & LOCKS
+
+
+def _is_locked(attributes: int) -> bool:
+    """Whether nobody may write until a reset; what others locked for good is none."""
+    until_reset = attributes & (WRITE_STCLEAR | WRITE_DEFINE) == WRITE_STCLEAR
+    return until_reset and bool(attributes & WRITE_LOCKED)
 
 
 def _define(link: Link, index: int, size: int, profile: NvProfile) -> ESYS_TR:
@@ -132,6 +158,12 @@ def _define(link: Link, index: int, size: int, profile: NvProfile) -> ESYS_TR:
             if error.rc == TPM2_RC.NV_SPACE:
                 raise _full(index, size) from error
             raise
+
+
+def _locked(index: int, how: str = "") -> TpmError:
+    return TpmError(
+        f"NV {index:#010x} is locked{how} until the machine is started anew"
+    )
 
 
 def _full(index: int, size: int) -> TpmError:
