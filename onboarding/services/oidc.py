@@ -22,7 +22,7 @@ import jwt
 from onboarding.http_client import client, pieces, within
 from onboarding.services import logs
 from onboarding.services.context import Context
-from onboarding.services.errors import ServicesError, SettingsError
+from onboarding.services.errors import Problem, ServicesError, SettingsError
 from onboarding.services.people import Person
 from onboarding.services.settings import Settings, read_secret
 from onboarding.store.apikeys import Role
@@ -84,6 +84,7 @@ class Issuer:
 
         Raises:
             ApiKeyRefused: Told alike, whatever is wrong with it; our log has it.
+            Problem: 503; no key of the issuer's is known, or all are too old.
         """
         try:
             return self._person(self._claims(token))
@@ -138,16 +139,35 @@ class Issuer:
         return jwt.PyJWK(dict(found), algorithm=algorithm)
 
     def _known(self, *, missing: bool = False) -> Mapping[str, Mapping[str, Any]]:
-        """The issuer's keys; asked for anew if one is missing, but not too often."""
+        """The issuer's keys; asked for anew if one is missing, but not too often.
+
+        One caller asks, and whoever comes meanwhile goes by what is known: an issuer
+        that is slow to answer must not hold up the threads that all others share.
+
+        Raises:
+            Problem: 503.
+        """
+        now = self._now()
+        if self._is_to_ask(now, missing):
+            self._renew(now)
+        known = self._keys
+        if now - known.at >= STALE_SECONDS:
+            raise Problem(
+                503,
+                "issuer-unavailable",
+                "The keys of the identity provider are not known, or too old.",
+                extra={"retry_after": ASK_EVERY},
+            )
+        return known.by_name
+
+    def _is_to_ask(self, now: int, missing: bool) -> bool:
+        """Whether to ask the issuer now; one caller is told so, and no other soon."""
         with self._lock:
-            now = self._now()
             old = now - self._keys.at >= FRESH_SECONDS
-            if (old or missing) and now - self._asked_at >= ASK_EVERY:
-                self._asked_at = now
-                self._renew(now)
-            if now - self._keys.at >= STALE_SECONDS:
-                raise IssuerError("the issuer's keys are not known, or too old")
-            return self._keys.by_name
+            if not (old or missing) or now - self._asked_at < ASK_EVERY:
+                return False
+            self._asked_at = now
+            return True
 
     def _renew(self, now: int) -> None:
         try:

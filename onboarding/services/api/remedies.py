@@ -11,6 +11,7 @@ BY_CODE: Mapping[str, str] = {
     "conflict": "Read what is there now, and decide anew.",
     "invalid": _DOCUMENT,
     "internal": "Find the answer's X-Request-Id in the service's log.",
+    "issuer-unavailable": "Try again, or use an API key; the service's log says why.",
     "key-unavailable": "`vouchgate doctor` checks keys, tokens and TPM.",
     "malformed": "Check that the file is whole, and what it should be.",
     "method-not-allowed": "The header Allow names the methods of this path.",
