@@ -15,7 +15,9 @@ from onboarding.store.device_filter import Labels
 from onboarding.store.events import LoggedEvent
 
 LOOK_SECONDS = 0.5
+CATCH_UP_SECONDS = 0.05  # between two batches of what happened already
 QUIET_SECONDS = 15.0  # after which a watcher is told that it is still connected
+STALLED_SECONDS = 60.0  # after which a watcher who takes nothing loses the place
 MOST = 64  # who watch one replica
 _BATCH = 100
 
@@ -58,30 +60,35 @@ class EventFeed:
         goes_on: Callable[[], bool],
         still_may: Callable[[], None],
         within: Labels = (),
+        cause: str = "",
     ) -> AsyncIterator[LoggedEvent | None]:
-        """Each event after ``seq``, and None now and then while there is none.
+        """Each event after ``seq``, and None now and then while there is none to tell.
 
         Args:
             goes_on: Asked at each look; False ends it.
             still_may: Called now and then; what it raises ends it, too.
             within: Only events of devices that have all these labels by then.
+            cause: Only events whose cause is or begins with it.
         """
         quiet = busy = 0.0
         while goes_on():
             if busy >= QUIET_SECONDS:
                 await asyncio.to_thread(still_may)
                 busy = 0.0
+            found: tuple[LoggedEvent, ...] = ()
             head = await asyncio.to_thread(self.head)
             if head > seq:
                 found = await asyncio.to_thread(self._events.after, seq, _BATCH, within)
                 for event in found:
                     seq = event.seq
-                    yield event
+                    if event.cause.startswith(cause):
+                        yield event
+                        quiet = 0.0
                 if len(found) < _BATCH:  # the others up to there are not for this one
                     seq = max(seq, head)
-                quiet = 0.0 if found else quiet
-            elif quiet >= QUIET_SECONDS:
+            if quiet >= QUIET_SECONDS:
                 yield None
                 quiet = 0.0
-            await asyncio.sleep(LOOK_SECONDS)
+            behind = len(found) == _BATCH
+            await asyncio.sleep(CATCH_UP_SECONDS if behind else LOOK_SECONDS)
             quiet, busy = quiet + LOOK_SECONDS, busy + LOOK_SECONDS

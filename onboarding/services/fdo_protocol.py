@@ -23,7 +23,7 @@ from onboarding.services.fdo_front import (
     Target,
 )
 from onboarding.services.sources import Network, asked_from
-from onboarding.services.transport import BODY_SECONDS, FdoTransport, fits
+from onboarding.services.transport import ABORT, BODY_SECONDS, FdoTransport, fits
 
 _PREFIXES = (b"/fdo/", b"/line/")
 _SPECIAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
@@ -63,15 +63,17 @@ class FdoProtocol(HttpToolsProtocol):
             return
         self._message = self._begun() if self.url.startswith(_PREFIXES) else None
         if self._message is None:
-            self._show_certificate()
+            self._tell_more()
             super().on_headers_complete()
 
-    def _show_certificate(self) -> None:
-        """Tell the application what certificate the client has shown, if any."""
+    def _tell_more(self) -> None:
+        """Tell the application what certificate was shown, and how to drop the line."""
+        scope = cast("dict[str, object]", self.scope)
+        scope[ABORT] = self.transport.abort
         tls = self.transport.get_extra_info("ssl_object")
         shown = None if tls is None else tls.getpeercert(binary_form=True)
         if shown is not None:
-            cast("dict[str, object]", self.scope)[CERTIFICATE] = shown
+            scope[CERTIFICATE] = shown
 
     def on_body(self, body: bytes) -> None:
         """Gather what ``on_headers_complete`` found to be small enough."""

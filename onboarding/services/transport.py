@@ -22,6 +22,7 @@ from onboarding.services.sources import Network, asked_from
 
 BODY_SECONDS = 30.0
 LONG_AT_ONCE = 16  # messages over MAX_BODY, of all peers
+ABORT = "vouchgate.abort"  # in a scope: drops the connection as it is
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

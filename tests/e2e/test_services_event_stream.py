@@ -1,6 +1,8 @@
 """Events as they happen, from any replica, none lost and none twice."""
 
+import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +12,10 @@ import httpx
 import pytest
 
 from onboarding.services import event_feed
+from onboarding.services.context import open_context
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
+from onboarding.store.events import Event, LoggedEvent
 from tests.support.api_bench import Api, is_problem, started
 from tests.support.databases import NewDatabase
 from tests.support.services import Running, Site
@@ -135,6 +139,97 @@ def _until_free(http: httpx.Client, key: dict[str, str]) -> None:
                 return
         pause.wait(0.1)
     raise AssertionError("the place was not given back")
+
+
+def test_who_takes_nothing_loses_the_place_and_holds_up_nobody(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    databases: NewDatabase,
+) -> None:
+    """A connection that is open and never read, with more to tell than it holds."""
+    monkeypatch.setattr(event_feed, "MOST", 1)
+    monkeypatch.setattr(event_feed, "STALLED_SECONDS", 0.5)
+    site = Site(tmp_path_factory.mktemp("stalled"), databases=databases)
+    for api in started(site):
+        key = {"X-API-Key": api.keys[Role.SECURITY]}
+        _much_happens(site)
+        with stuck(api, "?after=0"):
+            _until_free(api.service.http, key)
+        with lines(api.service, api.keys[Role.SECURITY], "?after=0") as stream:
+            assert take(stream, 1)[0]["seq"] == 1
+
+
+def _much_happens(site: Site) -> None:
+    """More events than the buffers of a connection take, of sender and receiver."""
+    context = open_context(site.settings(Service.ALL))
+    text = {"text": "x" * 4000}
+    for _ in range(40):
+        events = [Event("test.made", "test", 1_800_000_000, detail=text)] * 100
+        context.stores.events.append(*events)
+    context.close()
+
+
+@contextmanager
+def stuck(api: Api, query: str) -> Iterator[None]:
+    """A stream that was asked for, of which nothing but the head is read."""
+    url = httpx.URL(api.service.url)
+    with socket.create_connection((url.host, url.port or 80)) as line:
+        head = f"GET {STREAM}{query} HTTP/1.1\r\nHost: x\r\nX-API-Key: "
+        line.sendall(f"{head}{api.keys[Role.SECURITY]}\r\n\r\n".encode())
+        assert line.recv(12) == b"HTTP/1.1 200"
+        yield
+
+
+def _may() -> None:
+    """Whoever watches still may."""
+
+
+def test_a_watcher_of_what_does_not_happen_is_told_that_the_line_is_alive(
+    watched: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much else happens: what has no news looks like a line that broke."""
+    monkeypatch.setattr(event_feed, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(event_feed, "QUIET_SECONDS", 0.1)
+    settings = watched.site.settings(Service.ALL)
+    context = open_context(settings)
+    looks = iter(range(200))
+
+    def goes_on() -> bool:
+        happening = Event("test.made", "test", 1_800_000_000)
+        context.stores.events.append(happening)
+        return next(looks, None) is not None
+
+    async def told() -> list[LoggedEvent | None]:
+        feed = event_feed.EventFeed(context)
+        return [one async for one in feed.after(0, goes_on, _may, cause="release")]
+
+    found = asyncio.run(told())
+    context.close()
+    assert None in found
+    assert {one.cause for one in found if one is not None} <= {"release"}
+
+
+def test_who_is_behind_is_told_all_of_it_without_a_pause(
+    watched: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_feed, "LOOK_SECONDS", 3600.0)
+    context = open_context(watched.site.settings(Service.ALL))
+    event = Event("test.made", "test", 1_800_000_000)
+    context.stores.events.append(*[event] * 250)
+
+    async def told() -> list[LoggedEvent | None]:
+        feed = event_feed.EventFeed(context)
+        found: list[LoggedEvent | None] = []
+        async with asyncio.timeout(120):
+            async for one in feed.after(0, lambda: True, _may):
+                found.append(one)
+                if len(found) == 250:
+                    break
+        return found
+
+    found = asyncio.run(told())
+    context.close()
+    assert [one.seq for one in found if one is not None] == list(range(1, 251))
 
 
 def test_a_service_that_stops_waits_for_no_stream(

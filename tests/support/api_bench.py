@@ -1,7 +1,10 @@
 """One service of all roles, with a key of each role. TEST KEYS."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +13,7 @@ import httpx
 from onboarding.services.api.examples import EXAMPLES
 from onboarding.services.settings import Role as Service
 from onboarding.store.apikeys import Role
+from ownership_vouchers.errors import Check
 from tests.support.services import Running, Site
 
 ZERO = "0" * 64
@@ -54,9 +58,18 @@ def is_problem(reply: httpx.Response) -> bool:
         return False
     document = reply.json()
     named = document["type"] == f"urn:vouchgate:problem:{document['code']}"
+    named = named and document["code"] in documented()
     told = bool(document["detail"] and document["remedy"])
     told = told and document["status"] == reply.status_code
     return named and told
+
+
+@cache
+def documented() -> frozenset[str]:
+    """The codes of refusals that the reference of errors has."""
+    text = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text()
+    checks = {one.value.replace("_", "-") for one in Check}
+    return frozenset(re.findall(r"`([a-z-]+)`", text)) | checks
 
 
 def filled(route: str) -> tuple[str, str]:

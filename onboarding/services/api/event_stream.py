@@ -1,24 +1,30 @@
 """The audit log as server-sent events. Source: WHATWG HTML, section 9.2."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
+from onboarding.services import event_feed
 from onboarding.services.api.auth import Caller, Ctx, Identity, needs
 from onboarding.services.api.events import Cause, shown_event
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
 from onboarding.services.context import Context
 from onboarding.services.event_feed import EventFeed
-from onboarding.services.transport import Receive, Scope, Send
+from onboarding.services.transport import ABORT, Receive, Scope, Send
 from onboarding.store.apikeys import ApiKey, Role
 from onboarding.store.errors import ApiKeyRefused, StoreError
 from onboarding.store.events import LoggedEvent
 
 router = api_router("audit")
+
+log = logging.getLogger(__name__)
 
 STOPPING = "vouchgate.stopping"  # in a scope: whether the server is to end
 _HEAD = "retry: 3000\n\n"
@@ -49,10 +55,24 @@ class _Watched(StreamingResponse):
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def taken(message: MutableMapping[str, Any]) -> None:
+            async with asyncio.timeout(event_feed.STALLED_SECONDS):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, taken)
+        except (TimeoutError, ClientDisconnect):
+            log.info("a stream of events ends: its reader takes nothing")
+            await _cut_off(scope, receive)
         finally:
             self._feed.leave()
+
+
+async def _cut_off(scope: Scope, receive: Receive) -> None:
+    """Drop the connection with what was never taken, and wait until it is gone."""
+    scope[ABORT]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 @router.get(
@@ -88,11 +108,9 @@ def stream_events(
     async def frames() -> AsyncIterator[str]:
         yield _HEAD
         try:
-            async for event in feed.after(seq, goes_on, still_may, within):
-                if event is None:
-                    yield _ALIVE
-                elif event.cause.startswith(cause or ""):
-                    yield _frame(event)
+            told = feed.after(seq, goes_on, still_may, within, cause or "")
+            async for event in told:
+                yield _ALIVE if event is None else _frame(event)
         except StoreError:
             return  # the client comes again, with the number of its last event
 
