@@ -18,7 +18,9 @@ from onboarding.cli.files import write_file
 from onboarding.cli.labels import labels_of
 from onboarding.cli.options import Ca, KeyFile
 from onboarding.cli.output import Json, console, plain, print_json, print_table, when
+from onboarding.cli.profiles import service_of_profile
 from onboarding.cli.settings import DatabaseUrl, load_settings, require_database
+from onboarding.services.api.scopes import require_groups
 from onboarding.services.context import open_database
 from onboarding.store.apikeys import ApiKey, ApiKeyStore, Role
 from onboarding.store.key_limits import Limits
@@ -31,7 +33,9 @@ app = typer.Typer(no_args_is_help=True, help="API keys of a service.")
 Remote = Annotated[
     str | None,
     typer.Option(
-        "--url", help="Over this service's API, with an admin's key; else its database."
+        "--url",
+        help="Over this service's API, or that of a profile, with an admin's key; else"
+        " its database.",
     ),
 ]
 Facts = Mapping[str, Any]
@@ -77,6 +81,7 @@ def new(
         "labels": labels_of(label),
         "lines": line or [],
     }
+    url = _service(url, database_url)
     if url is None:
         made = _made(database_url, asked)
     else:
@@ -102,6 +107,7 @@ def list_(
 ) -> None:
     """List API keys. Their secrets are not kept, so they cannot be shown."""
     found: list[Facts]
+    url = _service(url, database_url)
     if url is None:
         with _store(database_url) as store:
             found = [_facts(key) for key in store.list()]
@@ -128,6 +134,7 @@ def revoke(
     json: Json = False,
 ) -> None:
     """Revoke an API key at once."""
+    url = _service(url, database_url)
     if url is None:
         with _store(database_url) as store:
             store.revoke(key_id, ACTOR, int(time.time()))
@@ -139,11 +146,21 @@ def revoke(
     console().print(f"[green]revoked[/] {plain(key_id)}")
 
 
+def _service(url: str | None, database_url: str | None) -> str | None:
+    """Over whose API it goes; None: a database is meant.
+
+    Who chose a profile means that service, and not a database that happens to be here.
+    """
+    named = url is not None or database_url is not None
+    return url if named else service_of_profile()
+
+
 def _made(database_url: str | None, asked: Facts) -> Facts:
     now, lasts = int(time.time()), asked["expires_in"]
     expires = None if lasts is None else now + lasts
     limits = Limits(tuple(asked["labels"].items()), tuple(asked["lines"]))
     role, scopes = Role(asked["role"]), tuple(asked["scopes"])
+    require_groups(scopes)
     with _store(database_url, new=True) as store:
         key, token = store.create(
             asked["name"], role, ACTOR, now, expires, scopes, limits

@@ -21,7 +21,7 @@ from onboarding.cli.output import (
     CliError,
     print_error,
 )
-from onboarding.cli.profiles import variables_of
+from onboarding.cli.profiles import CHOSEN, variables_of
 from onboarding.device.errors import DeviceError, Problem
 from onboarding.protocol.errors import ProtocolError
 from onboarding.services.errors import ServicesError, SettingsError
@@ -156,7 +156,7 @@ def _common(
 ) -> None:
     """Options that stand before any command."""
     if profile is not None:
-        _use(ctx, alone(variables_of(profile)))
+        _use(ctx, alone({**variables_of(profile), CHOSEN: profile}))
     given = naming(
         token_file=token_file,
         client_certificate=client_certificate,

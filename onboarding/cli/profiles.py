@@ -14,6 +14,7 @@ from onboarding.cli.files import read_file
 from onboarding.cli.output import unusable
 
 FILE_VARIABLE = "VOUCHGATE_PROFILES"
+CHOSEN = "VOUCHGATE_PROFILE"
 MAX_FILE = 256 * 1024
 VARIABLES = {
     "url": "VOUCHGATE_URL",
@@ -55,6 +56,11 @@ def variables_of(name: str, path: Path | None = None) -> dict[str, str]:
         known = ", ".join(VARIABLES)
         raise unusable(f"profile {name!r}: what is {unknown}?", f"It knows {known}.")
     return {VARIABLES[key]: _value(where, key, one) for key, one in found.items()}
+
+
+def service_of_profile() -> str | None:
+    """The URL that the chosen profile has, if one was chosen."""
+    return os.environ.get(VARIABLES["url"]) if os.environ.get(CHOSEN) else None
 
 
 def _profiles(path: Path) -> dict[str, object]:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
-from onboarding.services.api.auth import scope_of
+from onboarding.services.api.scopes import GROUPS, scope_of
 from onboarding.store.apikeys import Role
-from tests.support.api_bench import Api, filled, is_problem, send
+from tests.support.api_bench import BODIES, Api, filled, is_problem, send
 
 pytest_plugins = ["tests.support.service_fixtures"]
 
@@ -226,12 +227,48 @@ def test_a_key_with_scopes_opens_the_routes_of_its_groups_and_no_other(
     others = tuple(sorted({tags[one] for one in ROLES} - {own}))
     for scopes, opens in (((own,), True), ((f"{own}:read",), looks), (others, False)):
         narrow = replace(api, keys={Role.ADMIN: scoped(*scopes)})
-        reply = send(narrow, route, Role.ADMIN)
+        asked: dict[str, Any] = {}
+        if route == "POST /apikeys":  # it gives away what it has, and no more
+            asked["json"] = {**BODIES[route], "scopes": [own]}
+        reply = send(narrow, route, Role.ADMIN, **asked)
         if opens:
             assert reply.status_code not in (401, 403, 405), reply.text
         else:
             assert reply.status_code == 403
             assert reply.json()["code"] == "scope-refused"
+
+
+def test_a_scope_is_a_group_of_routes_that_there_is(
+    api: Api, tags: dict[str, str]
+) -> None:
+    assert {tags[one] for one in ROLES} == GROUPS
+    body = {"name": "n", "role": "admin", "scopes": ["vouchers", "voucher:read"]}
+    reply = api.call("POST", "/apikeys", json=body)
+    assert is_problem(reply)
+    assert (reply.status_code, reply.json()["code"]) == (422, "invalid")
+    assert "'voucher'" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "may"),
+    [
+        ([], False),
+        (["webhooks"], False),
+        (["audit"], False),
+        (["api-keys", "webhooks:read"], False),
+        (["api-keys"], True),
+        (["api-keys:read", "audit:read"], True),
+    ],
+)
+def test_a_key_with_scopes_makes_none_that_opens_more(
+    api: Api, scoped: Callable[..., str], scopes: list[str], may: bool
+) -> None:
+    narrow = replace(api, keys={Role.ADMIN: scoped("api-keys", "audit:read")})
+    body = {"name": "n", "role": "admin", "scopes": scopes}
+    reply = narrow.call("POST", "/apikeys", json=body)
+    assert reply.status_code == (201 if may else 403), reply.text
+    if not may:
+        assert reply.json()["code"] == "scope-refused"
 
 
 def test_a_key_with_scopes_opens_no_console(

@@ -12,6 +12,7 @@ from onboarding.services.api.conditions import When, record_tag
 from onboarding.services.api.fields import Body, Limit, Line, Name, TimeCursor
 from onboarding.services.api.paging import made_at, paged
 from onboarding.services.api.routing import api_router
+from onboarding.services.api.scopes import require_groups, require_no_more
 from onboarding.services.lines import NAME
 from onboarding.store.apikeys import MOST_SCOPES, SCOPE, ApiKey, Role
 from onboarding.store.key_limits import MOST, Limits
@@ -60,7 +61,12 @@ def list_keys(
 
 @router.post("/apikeys", status_code=201, **needs())
 def create_key(body: ApiKeyIn, context: Ctx, caller: Caller) -> NewApiKeyOut:
-    """Make a key; its token is in this answer and nowhere else."""
+    """Make a key; its token is in this answer and nowhere else.
+
+    A key that has scopes makes keys of no others.
+    """
+    require_groups(body.scopes)
+    require_no_more(caller.scopes, body.scopes)
     now, limits = context.now(), Limits(tuple(body.labels.items()), body.lines)
     expires = None if body.expires_in is None else now + body.expires_in
     key, token = context.stores.api_keys.create(

@@ -9,6 +9,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 
 from onboarding.services import logs
 from onboarding.services.api.problems import from_error, response
+from onboarding.services.api.scopes import LOOKING, scope_of
 from onboarding.services.api.within import Reach, require_within
 from onboarding.services.certified import CERTIFICATE
 from onboarding.services.context import Context
@@ -197,7 +198,9 @@ def require_scope(caller: Identity, request: Request) -> None:
     if not caller.scopes:
         return
     groups = {scope_of(str(tag)) for tag in getattr(request.scope["route"], "tags", ())}
-    wanted = groups | {f"{one}:read" for one in groups if request.method in _LOOKING}
+    wanted = groups | {
+        f"{one}{LOOKING}" for one in groups if request.method in _LOOKING
+    }
     if wanted.isdisjoint(caller.scopes):
         raise Problem(
             403,
@@ -205,11 +208,6 @@ def require_scope(caller: Identity, request: Request) -> None:
             "This key is for other routes.",
             remedy=f"Use a key with one of these scopes: {', '.join(sorted(wanted))}.",
         )
-
-
-def scope_of(tag: str) -> str:
-    """How a group of routes is called in a key's scopes."""
-    return tag.replace(" ", "-")
 
 
 _LOOKING = ("GET", "HEAD")

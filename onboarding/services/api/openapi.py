@@ -104,12 +104,21 @@ class DescribedApp(FastAPI):
         parts["responses"], parts["securitySchemes"] = RESPONSES, SCHEMES
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
+                _roles(operation)
                 illustrate(method, path, operation)
                 _refusals(path, operation)
                 if is_honoured(method.upper(), path):
                     operation.setdefault("parameters", []).append(REPEATABLE)
                 _answers(f"{method.upper()} {path}", operation, schemas)
         return document
+
+
+def _roles(operation: dict[str, Any]) -> None:
+    """Say to people as well whom a route lets in: viewers leave out ``x-`` members."""
+    roles = operation.get("x-roles")
+    if roles:
+        said = operation.get("description", "")
+        operation["description"] = f"{said}\n\nRoles: {', '.join(roles)}.".strip()
 
 
 def _refusals(path: str, operation: dict[str, Any]) -> None:

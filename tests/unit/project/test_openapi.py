@@ -144,6 +144,9 @@ def test_every_way_to_show_who_calls_is_named(
         ways = {name for one in operation.get("security", []) for name in one}
         assert ways == (SCHEMES.keys() if guarded else set()), route
         assert bool(operation.get("x-roles")) == guarded, route
+        if guarded:
+            told = operation["description"].rpartition("\n\n")[2]
+            assert told == f"Roles: {', '.join(operation['x-roles'])}.", route
         assert ({"401", "403"} <= operation["responses"].keys()) == guarded, route
 
 
