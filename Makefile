@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs man reference lint types layers unit databases e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man reference lint types layers unit coverage databases e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -34,7 +34,10 @@ PROCESSES := $(shell nproc | awk '{ print $$1 < 2 ? 0 : $$1 < 4 ? $$1 : 4 }')
 # A file's tests stay in one process, which shares its servers; the long files come first.
 SPREAD = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-unit: ## Run the tests with coverage
+unit: ## Run the tests
+	$(BIN)/pytest $(SPREAD) $(PYTEST_ARGS)
+
+coverage: setup-test ## Run the tests, and tell what they reach; a third more of processor time
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(SPREAD) $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
