@@ -8,18 +8,7 @@ from collections.abc import Sequence
 
 from attestation.appraisal import AppraisalFailure
 from attestation.keylime.tpm_policy import PcrPolicy
-from attestation.policy import AttestationPolicy
 from hw.quote import QuoteFacts
-
-
-def check_pcrs(
-    policy: AttestationPolicy, facts: QuoteFacts
-) -> tuple[AppraisalFailure, ...]:
-    """What of a policy's PCRs a genuine quote does not bear out, by the PCR."""
-    if facts.bank != policy.bank:
-        said = f"the quote is of bank {facts.bank}, the policy of {policy.bank}"
-        return (AppraisalFailure("evidence.mismatch", said),)
-    return differing(policy.pcrs, facts)
 
 
 def differing(pinned: PcrPolicy, facts: QuoteFacts) -> tuple[AppraisalFailure, ...]:

@@ -15,34 +15,39 @@ from pathlib import Path
 
 import httpx
 
-from attestation.appraisal import AppraisalFailure
-from attestation.boot_check import check_boot
 from attestation.keylime.answers import Answer
 from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
 from attestation.keylime.results import Contact
-from attestation.policy import AttestationPolicy
-from attestation.policy_check import check_pcrs
-from hw.errors import HwError
 from hw.eventlog import MAX_LOG
-from hw.public_area import PublicArea
-from hw.quote import QuoteFacts, check_quote
 from onboarding.http_client import client, pieces, within
 
 SECONDS = 30.0  # for both questions; a TPM may be slow
-ANSWER_LIMIT = 4 * 1024 * 1024  # an event log comes along, in base64
-FIRMWARE_PCR = 0  # an agent sends the event log where this is asked for
+ANSWER_LIMIT = 4 * 1024 * 1024  # an event log comes along, in base64; no IMA list
 _API = re.compile(r"2\.[0-9]{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
+class ListFrom:
+    """What is asked for of an IMA list: from entry ``first`` on, ``limit`` bytes."""
+
+    first: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentQuote:
-    """What an agent says for itself, unchecked."""
+    """What an agent says for itself, unchecked.
+
+    ``lines`` of its IMA list begin at entry ``first``: the one asked for, or 0.
+    """
 
     nonce: bytes
     message: bytes = field(repr=False)  # TPMS_ATTEST
     signature: bytes = field(repr=False)  # TPMT_SIGNATURE
     pcr_blob: bytes = field(repr=False)
     boot_log: bytes = field(default=b"", repr=False)
+    first: int = 0
+    lines: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,10 @@ class AgentQuotes:
     cert: Path
     key: Path
 
-    def ask(self, contact: Contact, pcrs: Collection[int]) -> AgentQuote:
-        """Have the agent quote those PCRs, at least.
+    def ask(
+        self, contact: Contact, pcrs: Collection[int], wants: ListFrom | None = None
+    ) -> AgentQuote:
+        """Have the agent quote those PCRs, at least, and show its IMA list after that.
 
         Raises:
             KeylimeUnavailable: It is not reached, or does not show its certificate.
@@ -62,15 +69,18 @@ class AgentQuotes:
         where = f"https://{_host(contact.host)}:{contact.port}"
         http = client(self._pinned(contact), timeout=SECONDS)
         with within(SECONDS), http:
-            said = _get(http, f"{where}/version", {})
+            said = _get(http, f"{where}/version", {}, ANSWER_LIMIT)
             version = said.at("supported_version").text()
             if not _API.fullmatch(version):
                 raise KeylimeError(f"{where} speaks another API: {version[:20]!r}")
             nonce = secrets.token_hex(16)
             mask = hex(sum(1 << pcr for pcr in {*pcrs}))
-            asked = {"nonce": nonce, "mask": mask, "partial": "1", "ima_ml_entry": "0"}
-            found = _get(http, f"{where}/v{version}/quotes/integrity", asked)
-            return _read(found, nonce.encode())
+            entry = str(0 if wants is None else wants.first)
+            asked = {"nonce": nonce, "mask": mask, "partial": "1"}
+            url = f"{where}/v{version}/quotes/integrity"
+            limit = ANSWER_LIMIT + (0 if wants is None else wants.limit)
+            found = _get(http, url, {**asked, "ima_ml_entry": entry}, limit)
+            return _read(found, nonce.encode(), wants)
 
     def _pinned(self, contact: Contact) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -87,47 +97,18 @@ class AgentQuotes:
         return context
 
 
-def contradictions(
-    policy: AttestationPolicy, ak_public: bytes, said: AgentQuote
-) -> tuple[AppraisalFailure, ...]:
-    """What of a policy an agent's own quote, and its log of the boot, do not bear out.
-
-    Lists of what ran are not asked for: they are the verifier's to judge.
-    """
-    try:
-        ak = PublicArea.from_bytes(ak_public)
-        parts = said.message, said.signature, said.pcr_blob
-        facts: QuoteFacts = check_quote(ak, *parts, said.nonce)
-    except HwError as error:
-        return (AppraisalFailure("quote.refused", str(error)),)
-    if found := check_pcrs(policy, facts):
-        return found
-    boot = policy.measured_boot
-    if boot is None:
-        return ()
-    return check_boot(boot, policy.bank, said.boot_log, facts.pcrs).failures
-
-
-def wanted(policy: AttestationPolicy) -> frozenset[int]:
-    """The PCRs to have quoted for a policy."""
-    boot = policy.measured_boot
-    return frozenset(policy.pcrs) | (
-        frozenset() if boot is None else {FIRMWARE_PCR, *boot.pcrs}
-    )
-
-
 def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _get(http: httpx.Client, url: str, query: Mapping[str, str]) -> Answer:
+def _get(http: httpx.Client, url: str, query: Mapping[str, str], limit: int) -> Answer:
     body = bytearray()
     try:
         with http.stream("GET", url, params=query) as answer:
             for piece in pieces(answer):
                 body += piece
-                if len(body) > ANSWER_LIMIT:
-                    raise KeylimeError(f"{url} answers with over {ANSWER_LIMIT} bytes")
+                if len(body) > limit:
+                    raise KeylimeError(f"{url} answers with over {limit} bytes")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         said = f"the agent at {url} gives no answer: {type(error).__name__}: {error}"
         raise KeylimeUnavailable(said) from error
@@ -136,7 +117,7 @@ def _get(http: httpx.Client, url: str, query: Mapping[str, str]) -> Answer:
     return Answer.parse(f"agent {url}", bytes(body)).at("results")
 
 
-def _read(found: Answer, nonce: bytes) -> AgentQuote:
+def _read(found: Answer, nonce: bytes, wants: ListFrom | None) -> AgentQuote:
     kind, *parts = _quote_parts(found.at("quote"))
     if kind != "r" or len(parts) != 3:
         raise KeylimeError(f"{found.where} is no quote")
@@ -145,7 +126,18 @@ def _read(found: Answer, nonce: bytes) -> AgentQuote:
     boot = b"" if log is None else found.at("mb_measurement_list").octets()
     if len(boot) > MAX_LOG:
         raise KeylimeError(f"{found.where}: an event log of over {MAX_LOG} bytes")
-    return AgentQuote(nonce, octets[0], octets[1], octets[2], boot)
+    ran = (0, b"") if wants is None else _list(found, wants.first)
+    return AgentQuote(nonce, octets[0], octets[1], octets[2], boot, *ran)
+
+
+def _list(found: Answer, first: int) -> tuple[int, bytes]:
+    """The entry that the IMA list begins at, and its lines; (0, b"") if none came."""
+    if found.members().get("ima_measurement_list") is None:
+        return 0, b""
+    began = found.at("ima_measurement_list_entry").natural()
+    if began not in (0, first):
+        raise KeylimeError(f"{found.where}: an IMA list from entry {began} on")
+    return began, found.at("ima_measurement_list").text().encode()
 
 
 def _quote_parts(answer: Answer) -> list[str]:

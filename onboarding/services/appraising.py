@@ -78,7 +78,7 @@ class Appraiser:
             KeylimeError: Keylime gave no verdict; nothing is stored.
             NotFound: The device is not bound (any more).
         """
-        return self.keep(self.judge(case), actor)
+        return keep(self._context, self.judge(case), actor)
 
     def judge(self, case: Case) -> Judgement:
         """Judge, and store nothing. Raises KeylimeError: there is no verdict."""
@@ -87,13 +87,6 @@ class Appraiser:
             record = made.record
             note(verdict=record.outcome.value, policy=record.policy_name)
             return made
-
-    def keep(self, made: Judgement, actor: str) -> AppraisalRecord:
-        """Store a verdict. Raises NotFound: the device is not bound (any more)."""
-        self._context.stores.appraisals.add(made.record, actor, made.quote)
-        told = made.channel.value, made.record.outcome.value
-        self._context.meters.appraisals.labels(*told).inc()
-        return made.record
 
     def _judged(self, case: Case) -> Judgement:
         failures, facts = self._own_checks(case)
@@ -162,6 +155,14 @@ class Appraiser:
             return None
         kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
         return Counters(*(number or 0 for number in kept))  # all four or none
+
+
+def keep(context: Context, made: Judgement, actor: str) -> AppraisalRecord:
+    """Store a verdict. Raises NotFound: the device is not bound (any more)."""
+    context.stores.appraisals.add(made.record, actor, made.quote)
+    told = made.channel.value, made.record.outcome.value
+    context.meters.appraisals.labels(*told).inc()
+    return made.record
 
 
 def _kept(said: Evidence) -> bytes:

@@ -2,27 +2,30 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from attestation.appraisal import Appraisal, AppraisalFailure, Channel, Verdict
 from attestation.keylime.boot_probe import require_engine
-from attestation.keylime.boot_reference import NOT_JUDGED, NOT_LISTED, UNREADABLE
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError, NotStored
 from attestation.keylime.held import HeldTo, store_boots, store_runtime_policy
-from attestation.keylime.results import Failure, PullStatus, RegisteredAgent
+from attestation.keylime.results import PullStatus, RegisteredAgent
 from attestation.policy import AttestationPolicy
 from onboarding.services import enrol_task, holding, rows, turns
 from onboarding.services.adoption import is_bound, refused, registered
-from onboarding.services.agent_quotes import contradictions, wanted
+from onboarding.services.agent_looks import AgentLooks
+from onboarding.services.appraising import keep
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
 from onboarding.services.holding import lease
 from onboarding.services.keylime_link import KeylimeLink, require_pull
+from onboarding.services.pull_words import named, says_more, why
 from onboarding.services.stores import Stores
-from onboarding.store.appraisals import AppraisalRecord, new_id
+from onboarding.store.appraisals import AppraisalRecord, Outcome, new_id
 from onboarding.store.errors import NotFound
+
+ACTOR = "task:reconcile"
 
 
 def keep_named(stores: Stores, client: KeylimeClient, held: HeldTo) -> None:
@@ -82,6 +85,8 @@ class PullWatch:
     def __init__(self, context: Context, link: KeylimeLink) -> None:
         self._context = context
         self._link = link
+        agents, client = link.agents, link.client
+        self._looks = None if agents is None else AgentLooks(context, agents, client)
 
     def look(
         self, situation: Situation, told: AppraisalFailure | None = None
@@ -129,9 +134,9 @@ class PullWatch:
             now, stores = self._context.now(), self._context.stores
             enrol_task.plan_instead(stores, situation.guid.raw, other, now)
             return None
-        failure = _why(status)
+        failure = why(status.event)
         if told is not None and failure.type == told.type == status.event:
-            failure = _named(failure, told)
+            failure = named(failure, told)
         heard = _Heard(policy, self._context.now(), _mark(status), (failure,))
         return self._store(situation, heard)
 
@@ -149,39 +154,33 @@ class PullWatch:
         holds = lease(policy, situation.held.update, at)
         if holds <= 0:
             return None  # the window in which it counted is over
-        heard = _Heard(policy, at, _mark(status))
-        if self._is_known(situation, heard):
+        if self._is_known(situation, policy, at):
             return None
-        failures = self._own_look(situation, policy, entry)
-        if failures:
-            heard = replace(heard, at=self._context.now(), failures=failures)
-            return self._store(situation, heard)
-        return self._store(situation, heard, holds)
+        if self._looks is None:
+            return self._store(situation, _Heard(policy, at, _mark(status)), holds)
+        return self._looked(self._looks, situation, policy, entry)
 
-    def _own_look(
+    def _looked(
         self,
+        looks: AgentLooks,
         situation: Situation,
         policy: AttestationPolicy,
         entry: RegisteredAgent | None,
-    ) -> tuple[AppraisalFailure, ...]:
-        """What a quote that we ask the agent for says against the verifier's pass.
+    ) -> AppraisalRecord:
+        """Store what the agent shows us: the verifier's pass alone opens nothing.
 
         Raises:
-            KeylimeError: There is none; or it is of another version of an update, which
-                the verifier will come to by itself.
+            KeylimeError: It shows nothing; or another version of an update, which the
+                verifier will come to by itself.
         """
-        agents, binding = self._link.agents, situation.binding
-        if agents is None:
-            return ()
-        if entry is None or entry.contact is None or binding is None:
-            raise KeylimeError(f"{situation.guid} has no agent that could be called")
-        said = agents.ask(entry.contact, wanted(policy))
-        failures = contradictions(policy, binding.ak_public, said)
-        if failures and situation.held.update is not None:
-            raise KeylimeError(
-                f"{situation.guid} is being updated: {failures[0].message}"
-            )
-        return failures
+        guid = situation.guid
+        if entry is None or entry.contact is None:
+            raise KeylimeError(f"{guid} has no agent that could be called")
+        made = looks.look(situation, policy, entry.contact)
+        failures = made.record.failures
+        if made.by_policy and failures and situation.held.update is not None:
+            raise KeylimeError(f"{guid} is being updated: {failures[0].message}")
+        return keep(self._context, made, ACTOR)
 
     def _require_judged(self, policy: AttestationPolicy, status: PullStatus) -> None:
         """Have the verifier show that its pass is one under all of the policy.
@@ -206,7 +205,7 @@ class PullWatch:
         policy, failures = heard.policy, heard.failures
         evidence = _evidence(situation, heard)
         last = self._last(situation, evidence)
-        if last is not None and not _better(failures, last):
+        if last is not None and not says_more(failures, last):
             return None
         appraisal = Appraisal(
             new_id(),
@@ -222,21 +221,32 @@ class PullWatch:
             heard.at,
         )
         record = rows.appraisal_record(appraisal, holds)
-        self._context.stores.appraisals.add(record, "task:reconcile")
+        self._context.stores.appraisals.add(record, ACTOR)
         told = Channel.PULL.value, record.outcome.value
         self._context.meters.appraisals.labels(*told).inc()
         return record
 
-    def _is_known(self, situation: Situation, heard: "_Heard") -> bool:
-        return self._last(situation, _evidence(situation, heard)) is not None
+    def _is_known(
+        self, situation: Situation, policy: AttestationPolicy, at: int
+    ) -> bool:
+        """Whether the last that is stored is a pass under it, of then or later."""
+        last = self._latest(situation)
+        if last is None or last.outcome is not Outcome.PASSED or last.at < at:
+            return False
+        same = last.policy_digest.hex() == policy.digest()
+        return same and last.channel == Channel.PULL.value
 
     def _last(self, situation: Situation, evidence: str) -> AppraisalRecord | None:
         """The newest, if it is of the same evidence."""
+        last = self._latest(situation)
+        known = last is not None and last.evidence_digest.hex() == evidence
+        return last if known else None
+
+    def _latest(self, situation: Situation) -> AppraisalRecord | None:
         try:
-            last = self._context.stores.appraisals.latest(situation.guid.raw)
+            return self._context.stores.appraisals.latest(situation.guid.raw)
         except NotFound:
             return None
-        return last if last.evidence_digest.hex() == evidence else None
 
 
 def _evidence(situation: Situation, heard: _Heard) -> str:
@@ -247,51 +257,3 @@ def _evidence(situation: Situation, heard: _Heard) -> str:
 
 def _mark(status: PullStatus) -> bytes:
     return repr((status.failed, status.passed, status.last_received)).encode()
-
-
-def _better(failures: tuple[AppraisalFailure, ...], last: AppraisalRecord) -> bool:
-    """Whether these words say more than those that are stored."""
-    said = [one.message for one in last.failures]
-    return any(
-        one.message not in said and _OF_THE_KIND not in one.message for one in failures
-    )
-
-
-def _why(status: PullStatus) -> AppraisalFailure:
-    failure = Failure(status.event or "pull.failed", "", "")
-    if failure.pcr is None or failure.type.startswith(_LOG_EVENT):
-        return AppraisalFailure(failure.type, _words(failure.type))
-    said = f"PCR {failure.pcr} holds another value than the policy allows"
-    return AppraisalFailure(failure.type, said)
-
-
-_OF_THE_KIND = "Keylime says no more of it, and calls the agent no more"
-_LOG_EVENT = "measured_boot."
-_EVENTS = (
-    (NOT_LISTED, "what was measured while it booted is not what the policy lists"),
-    (NOT_JUDGED, "the event log of the boot is missing, or not of the policy's PCRs"),
-    (UNREADABLE, "the event log of the boot cannot be read"),
-    ("pcr_validation.unused_pcr_10", "no IMA list came, and the policy needs it"),
-    ("pcr_validation.unused_pcr_", "no event log came, and the policy needs it"),
-    ("pcr_validation.missing_pcr_", "a PCR that has to be quoted was not"),
-    ("ima.pcr_mismatch", "the IMA list does not give PCR 10 as it was quoted"),
-    ("ima.", "the IMA list holds a file that the runtime policy does not allow"),
-    (_LOG_EVENT, "the event log of the boot does not give the PCRs quoted"),
-    ("qoute_validation.", "the quote is not one by the bound key, over its nonce"),
-)
-
-
-def _words(event: str) -> str:
-    """What a verifier that tells an event's name alone has found, for people."""
-    for beginning, said in _EVENTS:
-        if event.startswith(beginning):
-            return f"{said}; {_OF_THE_KIND}"
-    return f"Keylime failed it; {_OF_THE_KIND}"
-
-
-def _named(failure: AppraisalFailure, told: AppraisalFailure) -> AppraisalFailure:
-    """The same failure in the words of a notification; a PCR is named as it is."""
-    quoted = not failure.type.startswith(_LOG_EVENT)
-    if quoted and Failure(failure.type, "", "").pcr is not None:
-        return failure
-    return AppraisalFailure(failure.type, told.message)

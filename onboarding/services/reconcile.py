@@ -15,7 +15,7 @@ from attestation.keylime.held import HeldTo
 from attestation.keylime.results import AgentStatus, Failure, PushAttestation
 from attestation.policy import AttestationPolicy
 from onboarding.services import enrol_task, turns
-from onboarding.services.appraising import Appraiser, Case
+from onboarding.services.appraising import Appraiser, Case, keep
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Gate
@@ -25,7 +25,7 @@ from onboarding.services.judging import Judge, ListVerdict, Seen
 from onboarding.services.keylime_link import KeylimeLink
 from onboarding.services.learning import Learner
 from onboarding.services.observing import Observer
-from onboarding.services.pull import PullWatch
+from onboarding.services.pull import ACTOR, PullWatch
 from onboarding.services.stores import Stores
 from onboarding.services.withdrawing import Withdrawals
 from onboarding.store.appraisals import AppraisalRecord, Outcome
@@ -35,7 +35,6 @@ from onboarding.store.tasks import Task
 from ownership_vouchers.types import Guid
 
 KIND = "reconcile"
-ACTOR = "task:reconcile"
 TOLD = b"told:"  # begins a payload that is words of a notification
 TELLINGS = 5  # looks in which a notification's failure is waited for
 LONGEST_PAUSE = 60  # seconds, while Keylime does not answer
@@ -89,6 +88,7 @@ class ReconcileWork:
         self._link = link
         self._learner = Learner(context)
         self._withdrawals = Withdrawals(context, gate)
+        self._pull = PullWatch(context, link)
 
     def run(self, task: Task, worker: str) -> None:
         """Look once; again after a pause if Keylime does not answer."""
@@ -122,7 +122,7 @@ class ReconcileWork:
         if gone or binding is None or facts.enrolled_at is None:
             return None
         if binding.channel == Channel.PULL.value:
-            seen = PullWatch(self._context, self._link).look(situation, told)
+            seen = self._pull.look(situation, told)
             if seen is not None and seen.outcome is Outcome.FAILED:
                 self._withdrawals.review(guid.raw, ACTOR)
             return binding.channel
@@ -191,15 +191,14 @@ class ReconcileWork:
         self._learn(judge)
         if self._known(case) or lease(policy, held.update, seen.at) <= 0:
             return
-        appraiser = Appraiser(self._context, judge)
-        made = appraiser.judge(case)
+        made = Appraiser(self._context, judge).judge(case)
         if made.passed:
             self._require_judged(pushed)
         failed = made.by_policy and not made.passed
         instead = pushed.other if failed else None
         if instead is not None and not self._both_failed(guid, pushed):
             return self._instead(guid, instead)
-        appraiser.keep(made, ACTOR)
+        keep(self._context, made, ACTOR)
         if made.record.outcome is Outcome.FAILED:
             self._withdrawals.review(guid.raw, ACTOR)
         if instead is not None:  # it goes on pushing, and may yet be put right

@@ -13,7 +13,14 @@ from attestation.keylime.stack import KeylimeStack
 from hw.swtpm import SoftwareTpm
 from onboarding.store.appraisals import Outcome
 from tests.support.attester import Attester
-from tests.support.attesting import PCR, Attesting, attesting_device, failures, measured
+from tests.support.attesting import (
+    PCR,
+    Attesting,
+    attesting_device,
+    failures,
+    measured,
+    put_ahead,
+)
 from tests.support.databases import NewDatabase
 from tests.support.swtpm import MakeSoftwareTpm
 
@@ -31,19 +38,6 @@ def attesting(
         yield device
 
 
-def put_ahead(attesting: Attesting, **ahead: int) -> None:
-    """Store an appraisal whose counters are further on than the TPM is."""
-    bench = attesting.bench
-    appraisals = bench.context.stores.appraisals
-    last = appraisals.latest(bench.guid.raw, Outcome.PASSED)
-    bench.clock.now += 1
-    further: dict[str, Any] = {
-        name: getattr(last, name) + step for name, step in ahead.items()
-    }
-    later = replace(last, id="later", at=bench.context.now(), **further)
-    appraisals.add(later, "test")
-
-
 BACK = {
     "reset_count": "tpm-resets-went-back",
     "restart_count": "tpm-restarts-went-back",
@@ -57,7 +51,7 @@ def test_whatever_went_back_fails_and_does_not_become_the_new_measure(
     attesting: Attesting, name: str
 ) -> None:
     assert attesting.attest()["verdict"] == "passed"
-    put_ahead(attesting, **{name: 1 << 23})
+    put_ahead(attesting.bench, **{name: 1 << 23})
     for _ in range(2):
         answer = attesting.attest()
         assert answer["verdict"] == "failed"
@@ -68,7 +62,7 @@ def test_no_number_of_refused_quotes_wipes_out_what_was_counted(
     attesting: Attesting,
 ) -> None:
     assert attesting.attest()["verdict"] == "passed"
-    put_ahead(attesting, reset_count=5)
+    put_ahead(attesting.bench, reset_count=5)
     bench = attesting.bench
     appraisals = bench.context.stores.appraisals
     refused = appraisals.latest(bench.guid.raw)

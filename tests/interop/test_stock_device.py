@@ -36,12 +36,14 @@ from tests.support.interop.services import Trade, trading, wait_for
 from tests.support.interop.stock_device import (
     PULLED,
     PUSHING,
+    RAN,
     StockDevice,
     stock_device,
 )
 from tests.support.keylime_stack import require_keylime
 from tests.support.pushing import outsider
 from tests.support.replayed_boot import measure
+from tests.support.running import run, runtime_policy
 
 if TYPE_CHECKING:
     from tests.support.swtpm import MakeSoftwareTpm
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 PAIR = "go-fdo-client as device, with {0}; our three services and Keylime"
 PULL, PUSH = PAIR.format(PULLED.name), PAIR.format(PUSHING.name)
 PCR = 8
+LIST = "ran"  # its version 1 allows what ran, version 2 less
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,10 @@ def pull(
         owner.call("POST", "/policies", golden)
         for boot in (learnt_policy(), with_another_command_line()):
             owner.call("POST", "/policies", {**boot.to_json(), "kind": "attestation"})
+        for allowed in (RAN, RAN[:1]):
+            kept = owner.send("/runtime-policies", runtime_policy(allowed))
+            listing = {**golden, "name": LIST, "runtime_policy": kept["digest"]}
+            owner.call("POST", "/policies", listing)
         files = [{"path": "app.container", "text": "[Container]\n"}]
         manifest = {"name": "app", "version": 1, "kind": "quadlet", "files": files}
         owner.call("POST", "/manifests", manifest)
@@ -132,6 +139,7 @@ def booted(tcti: str) -> Chip:
 
     with Tpm(tcti) as tpm:
         measure(tpm, recorded_log(BOOT))
+        run(tpm, RAN)
         ek = PublicArea.from_bytes(tpm.endorsement_key().public)
         return Chip(tcti, key_digest(ek.key).hex(), tpm.read_pcrs("sha256", [PCR])[PCR])
 
@@ -173,6 +181,7 @@ def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
         under_boots(trade, path, 1)
         (why, *_) = under_boots(trade, path, 2)["failures"]
         assert why["type"] == NOT_LISTED
+        under_lists(trade, path)
         under_boots(trade, path, 1)
         trade.reached(str(device.guid), "attested")
         gate = device.workload(client, trade)
@@ -191,21 +200,35 @@ def test_its_agent_is_configured_adopted_and_called_and_its_workload_released(
 
 def under_boots(trade: Trade, path: str, version: int) -> dict[str, Any]:
     """Hold it to a policy of its boot's events; the first verdict under that."""
-    chosen = {"policy": NAME, "version": version}
+    found = under(trade, path, NAME, version)
+    assert (f"boot:sha256:{PCR}" in found["compared"]) is (version == 1)
+    return found
+
+
+def under_lists(trade: Trade, path: str) -> None:
+    """Hold it to what ran, and to less."""
+    assert f"ima-entries:{len(RAN)}" in under(trade, path, LIST, 1)["compared"]
+    (why, *_) = under(trade, path, LIST, 2)["failures"]
+    assert why["type"].startswith("ima.")
+
+
+def under(trade: Trade, path: str, name: str, version: int) -> dict[str, Any]:
+    """Hold it to a policy, of which version 1 is true; the first verdict under that."""
+    chosen = {"policy": name, "version": version}
     before = trade.owner.call("GET", f"{path}/appraisals")["items"][0]["id"]
     trade.owner.call("PUT", f"{path}/policy", chosen)
     found: list[dict[str, Any]] = []
 
     def judged() -> bool:
         (newest, *_) = trade.owner.call("GET", f"{path}/appraisals")["items"]
-        if newest["id"] != before and newest["policy_version"] == version:
+        named = newest["policy"], newest["policy_version"]
+        if newest["id"] != before and named == (name, version):
             found.append(newest)
         return bool(found)
 
     wait_for(judged, lambda: f"nothing under {chosen}")
     passed = version == 1
     assert found[0]["verdict"] == ("passed" if passed else "failed"), found
-    assert (f"boot:sha256:{PCR}" in found[0]["compared"]) is passed
     return found[0]
 
 
@@ -266,6 +289,7 @@ def test_its_agent_calls_the_verifier_and_its_workload_is_released_and_taken_bac
         assert gate.sync().change is Change.APPLIED
         trade.reached(str(device.guid), "released")
         under_boots(trade, path, 1)
+        under_lists(trade, path)
         (why, *_) = under_boots(trade, path, 2)["failures"]
         assert 'the policy has kernel command line: "quiet"' in why["message"]
         trade.reached(str(device.guid), "failed", "withdrawn")

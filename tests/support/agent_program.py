@@ -45,6 +45,7 @@ def _be_called(attester: Attester, said: dict[str, str]) -> None:
     home = Path(os.environ["KEYLIME_DIR"])
     agent = PullAgent(attester, Path(said["trusted_client_ca"]), home)
     agent.booted = _log().read_bytes()
+    agent.ran = _list().read_bytes().splitlines(keepends=True)
     agent.register(_registrar(said), said["uuid"])
     signal.pause()
 
@@ -69,7 +70,7 @@ def _call(attester: Attester, said: dict[str, str]) -> None:
             port,
             uuid,
             boot_time(),
-            KernelLogs(uefi=_log(), ima=Path(os.devnull)),
+            KernelLogs(uefi=_log(), ima=_list()),
         )
         while True:
             try:
@@ -85,6 +86,10 @@ def _registrar(said: dict[str, str]) -> str:
 
 def _log() -> Path:
     return Path(os.environ["KEYLIME_AGENT_MEASUREDBOOT_ML_PATH"])
+
+
+def _list() -> Path:
+    return Path(os.environ["KEYLIME_AGENT_IMA_ML_PATH"])
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

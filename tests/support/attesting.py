@@ -16,6 +16,7 @@ from onboarding.services.device_api.attest import EvidenceChannel
 from onboarding.services.device_api.requests import DeviceCall
 from onboarding.services.errors import Problem as ServiceProblem
 from onboarding.services.keylime_link import KeylimeLink
+from onboarding.store.appraisals import Outcome
 from ownership_vouchers import cbor
 from tests.support.attester import Attester
 from tests.support.databases import NewDatabase
@@ -165,3 +166,15 @@ def hold_to(bench: OwnerBench, policy: AttestationPolicy) -> None:
 
 def failures(answer: dict[str, object]) -> str:
     return repr(answer["failures"])
+
+
+def put_ahead(bench: OwnerBench, **ahead: int) -> None:
+    """Store an appraisal whose counters are further on than the TPM is."""
+    appraisals = bench.context.stores.appraisals
+    last = appraisals.latest(bench.guid.raw, Outcome.PASSED)
+    bench.clock.now += 1
+    further: dict[str, Any] = {
+        name: getattr(last, name) + step for name, step in ahead.items()
+    }
+    later = replace(last, id="later", at=bench.context.now(), **further)
+    appraisals.add(later, "test")

@@ -36,12 +36,15 @@ from ownership_vouchers import cbor
 from ownership_vouchers.types import Guid
 from tests.support.boot_logs import recorded_log
 from tests.support.booted import BOOT
+from tests.support.ima_lists import Measured
 from tests.support.interop.go_client import COMPLETE, GoClient
 from tests.support.interop.services import POLL_SECONDS, SECONDS, Trade
+from tests.support.running import listed
 
 ROOT = Path(__file__).parents[3]
 PLANS = ROOT / "docs/examples/keylime-agent"
 OURS = "tests.support.agent_program"
+RAN = (Measured(b"boot_aggregate"), Measured(b"/usr/bin/app", digest=b"\1" * 32))
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ PUSHING = Agent(
 class StockDevice:
     """One device; its FDO keys are in a file, its agent's in the TPM at ``tcti``.
 
-    Its firmware left the recorded log. ``home`` is where its ``/etc/keylime`` and the
-    rest of its agent's files are.
+    Its firmware left the recorded log, its kernel the list of what ``RAN``. ``home`` is
+    where its ``/etc/keylime`` and the rest of its agent's files are.
     """
 
     client: GoClient
@@ -167,6 +170,7 @@ class StockDevice:
             "KEYLIME_DIR": str(self.home),
             "KEYLIME_AGENT_RUN_AS": "",
             "KEYLIME_AGENT_MEASUREDBOOT_ML_PATH": str(self.home / "booted"),
+            "KEYLIME_AGENT_IMA_ML_PATH": str(self.home / "ran"),
             "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_INITIAL_DELAY": "500",  # ms
             "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_MAX_DELAY": "1000",
             "KEYLIME_AGENT_EXPONENTIAL_BACKOFF_MAX_RETRIES": "200",
@@ -202,6 +206,7 @@ def stock_device(
     home = directory / "keylime"
     (home / "agent.conf.d").mkdir(parents=True)
     (home / "booted").write_bytes(recorded_log(BOOT))
+    (home / "ran").write_bytes(listed(*RAN))
     client = GoClient.new(program, directory, "ec256")
     device = StockDevice(client, home, tcti, agent)
     try:

@@ -1,0 +1,135 @@
+"""The owner's own look at a pull agent, before a pass of its verifier counts.
+
+A verifier in pull mode keeps nothing that could be judged again: its pass is a word. So
+the agent is asked for a quote, for the log of the boot and for what is new of the IMA
+list, and these are judged as on the evidence channel: by our checks and the stateless
+call, with the TPM's counters and clock held to the last quote.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+
+from attestation.appraisal import Channel
+from attestation.keylime.client import KeylimeClient
+from attestation.keylime.errors import KeylimeError
+from attestation.keylime.evidence import Evidence
+from attestation.keylime.results import Contact
+from attestation.policy import AttestationPolicy
+from hw.ima import IMA_PCR
+from onboarding.services.agent_quotes import AgentQuote, AgentQuotes, ListFrom
+from onboarding.services.appraising import Appraiser, Case, Judgement
+from onboarding.services.context import Context
+from onboarding.services.errors import Problem
+from onboarding.services.gate import Situation
+from onboarding.services.ima_lists import AGAIN, LARGE_AT_ONCE, ImaLists, SentLines
+from onboarding.services.judging import Judge, Seen
+from onboarding.store.bindings import BindingRecord
+
+FIRMWARE_PCR = 0  # an agent sends the event log where this is asked for
+
+
+class AgentLooks:
+    """Looks at agents through ``agents``; ``client`` is asked to judge evidence."""
+
+    def __init__(
+        self, context: Context, agents: AgentQuotes, client: KeylimeClient
+    ) -> None:
+        self._context = context
+        self._agents = agents
+        self._client = client
+        self._lists = ImaLists(context)
+        self._whole = BoundedSemaphore(LARGE_AT_ONCE)
+
+    def look(
+        self, situation: Situation, policy: AttestationPolicy, contact: Contact
+    ) -> Judgement:
+        """Have the agent show itself now, judge that, and store no verdict.
+
+        Raises:
+            KeylimeError: No answer of the agent, or of a verifier.
+            Problem: 413; its IMA list is too long.
+        """
+        guid = situation.guid.raw
+        held = self._lists.held(guid, policy.bank)
+        first, after = held["entries"], held["pcr"]
+        assert isinstance(first, int)  # noqa: S101 - as it was made
+        assert isinstance(after, bytes)  # noqa: S101
+        try:
+            return self._look(situation, policy, contact, SentLines(first, after))
+        except Problem as problem:
+            if problem.code != AGAIN:
+                raise
+        try:
+            return self._look(situation, policy, contact, SentLines())
+        except Problem as problem:
+            if problem.code != AGAIN:
+                raise
+            raise KeylimeError(f"{situation.guid}: {problem.detail}") from problem
+
+    def _look(
+        self,
+        situation: Situation,
+        policy: AttestationPolicy,
+        contact: Contact,
+        kept: SentLines,
+    ) -> Judgement:
+        binding, wants = situation.binding, None
+        if binding is None:
+            raise KeylimeError(f"{situation.guid} is not bound")
+        if policy.runtime_policy is not None:
+            limit = self._context.settings.ima_list_bytes
+            wants = ListFrom(kept.first, limit)
+        with self._room(situation, wants):
+            said = self._agents.ask(contact, wanted(policy), wants)
+            after = kept.after if said.first else b""
+            sent = SentLines(said.first, after, said.lines)
+            evidence = _evidence(said, binding, policy)
+            seen = Seen(situation.guid, evidence, self._context.now(), sent)
+            judge = Judge(self._context, self._client, seen)
+            case = Case(
+                seen,
+                binding,
+                policy,
+                Channel.PULL,
+                situation.held.update,
+                in_turn=True,
+            )
+            return Appraiser(self._context, judge).judge(case)
+
+    @contextmanager
+    def _room(self, situation: Situation, wants: ListFrom | None) -> Iterator[None]:
+        """A block in which a whole list may be in memory, of a few agents at once."""
+        if wants is None:
+            yield
+        elif wants.first == 0:
+            with self._whole:
+                yield
+        else:
+            with self._lists.turn(situation.guid.raw):
+                yield
+
+
+def wanted(policy: AttestationPolicy) -> frozenset[int]:
+    """The PCRs to have quoted for a policy."""
+    boot, pcrs = policy.measured_boot, {*policy.pcrs}
+    if boot is not None:
+        pcrs |= {FIRMWARE_PCR, *boot.pcrs}
+    if policy.runtime_policy is not None:
+        pcrs.add(IMA_PCR)
+    return frozenset(pcrs)
+
+
+def _evidence(
+    said: AgentQuote, binding: BindingRecord, policy: AttestationPolicy
+) -> Evidence:
+    return Evidence(
+        said.nonce,
+        binding.ak_public,
+        binding.ek_public,
+        said.message,
+        said.signature,
+        said.pcr_blob,
+        policy.pcrs,
+        uefi_log=said.boot_log,
+    )
