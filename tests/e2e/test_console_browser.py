@@ -88,6 +88,7 @@ def test_a_page_fits_and_breaks_no_rule_of_its_own(
             browser.picture(PICTURES / f"{name}-{scheme}-{size}.png")
             assert browser.run("return document.documentElement.scrollWidth") <= width
             assert legible.complaints(browser) == []
+    assert "`" not in browser.text("main")  # commands are marked as such
     answered = ("422", "404")  # as was asked for
     refused = [
         one for one in browser.complaints() if not any(n in one for n in answered)
@@ -276,7 +277,7 @@ def test_files_are_dropped_and_each_says_how_far_it_is(
     said = browser.text(".files")
     assert "40 imported" in said
     assert "1 refused" in said
-    assert "not one well-formed CBOR item" in said
+    assert "not one well-formed CBOR item. Check that" in said
     assert "d: is empty" in browser.run("return announce.textContent")
     done = browser.run("return document.querySelector('.files progress').value")
     assert done == 1

@@ -64,6 +64,7 @@ def _environment() -> Environment:
     made.filters.update(
         ago=words.ago,
         amount=words.amount,
+        coded=words.coded,
         detail=words.detail,
         meaning=words.meaning,
         message=name_of,

@@ -7,7 +7,7 @@ that turn the direction of text around.
 
 from datetime import UTC, datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from onboarding.services.diagnosis.words import ago as ago_words
 
@@ -41,6 +41,18 @@ def visible(value: object) -> object:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode()
+
+
+def coded(said: str) -> Markup:
+    """A sentence with its commands, which stand in backquotes, shown as such."""
+    parts = str(visible(said)).split("`")
+    if len(parts) % 2 == 0:  # one is not closed: all of it is words
+        return escape(visible(said))
+    shown = (
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+    return Markup("").join(shown)
 
 
 def moment(seconds: int | None) -> Markup:

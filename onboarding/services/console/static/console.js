@@ -59,6 +59,10 @@ if (liveSwitch && document.querySelector("[data-live]")) {
 const WORDS = { imported: "imported", extended: "extended", unchanged: "unchanged", refused: "refused" };
 const SHOWN_REFUSALS = 200;
 
+function sentences(...said) {
+  return said.filter(Boolean).map((one) => /[.!?]$/.test(one) ? one : `${one}.`).join(" ");
+}
+
 function element(name, text, className) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
@@ -149,9 +153,9 @@ class Upload {
     if (request.status !== 200) {
       let told = {};
       try { told = JSON.parse(request.responseText); } catch { /* not ours: say what we know */ }
-      return this.end("bad", [told.detail ?? `refused (${request.status})`, told.remedy].filter(Boolean).join(" "));
+      return this.end("bad", sentences(told.detail ?? `refused (${request.status})`, told.remedy));
     }
-    if (this.problem || !this.complete) return this.end("bad", `${this.problem?.detail ?? "it ended early"} ${this.summary()}`);
+    if (this.problem || !this.complete) return this.end("bad", sentences(this.problem?.detail ?? "it ended early", this.summary()));
     this.progress.value = 1;
     const tone = this.seen.refused ? (this.seen.refused === this.total ? "bad" : "warn") : "good";
     this.end(tone, this.summary());

@@ -39,6 +39,20 @@ def test_markup_of_ours_and_other_values_are_left_alone() -> None:
         assert words.visible(value) is value
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("see `vouchgate doctor`.", "see <code>vouchgate doctor</code>."),
+        ("`a` and `<b>`", "<code>a</code> and <code>&lt;b&gt;</code>"),
+        ("not ` closed <i>", "not ` closed &lt;i&gt;"),
+        ("`\u202e`", "<code>\\u202e</code>"),
+        ("", ""),
+    ],
+)
+def test_commands_in_a_sentence_are_shown_as_such(said: str, shown: str) -> None:
+    assert words.coded(said) == Markup(shown)
+
+
 def test_a_time_is_read_by_people_and_programs() -> None:
     assert words.moment(NOW) == (
         '<time datetime="2027-01-15T08:00:00Z">2027-01-15 08:00:00</time>'
