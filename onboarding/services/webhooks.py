@@ -9,10 +9,12 @@ import json
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from onboarding.http_client import client
 from onboarding.services.api.events import shown_event
@@ -27,6 +29,7 @@ from onboarding.tls import PUBLIC, context_of
 ACTOR = "task:webhook"
 LOOK_SECONDS = 1.0
 SLOTS = 8  # deliveries of one process at a time
+EACH = 4  # of them to one webhook
 LEASE_SECONDS = 120
 MOST_ATTEMPTS = 8  # the last one some eight hours after the first
 FIRST_PAUSE, LONGEST_PAUSE = 5, 6 * 3600  # seconds
@@ -34,6 +37,7 @@ OVERLAP_SECONDS = 24 * 3600  # for which the secret before a rotation signs as w
 KEEP_SECONDS = 30 * 86400  # dead letters
 GONE = 410
 _PURPOSE = b"webhook secret"
+_FIRST = asyncio.FIRST_COMPLETED
 
 log = logging.getLogger(__name__)
 
@@ -81,23 +85,32 @@ class Webhooks:
             self._client.close()
 
     async def _repeat(self, stop: asyncio.Event) -> None:
+        """Fill each slot again when it is free: who is slow holds up no other."""
         with ThreadPoolExecutor(SLOTS, thread_name_prefix="webhook") as pool:
             loop = asyncio.get_running_loop()
+            stopping = asyncio.create_task(stop.wait())
+            sending: dict[asyncio.Future[None], str] = {}
             while not stop.is_set():
-                claims = await asyncio.to_thread(self._due)
-                sending = [loop.run_in_executor(pool, self.send, one) for one in claims]
-                await asyncio.gather(*sending)
+                free, busy = SLOTS - len(sending), Counter(sending.values())
+                claims = await asyncio.to_thread(self._due, free, busy) if free else ()
+                for one in claims:
+                    sending[loop.run_in_executor(pool, self.send, one)] = one.webhook
                 if not claims:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+                    ends: set[asyncio.Future[Any]] = {*sending, stopping}
+                    await asyncio.wait(ends, timeout=LOOK_SECONDS, return_when=_FIRST)
+                _take_out(sending)
+            if sending:
+                await asyncio.wait(sending)
 
-    def _due(self) -> tuple[Claim, ...]:
+    def _due(
+        self, limit: int = SLOTS, busy: Mapping[str, int] = {}
+    ) -> tuple[Claim, ...]:
         """What is to be sent now; a database that is away must not end the loop."""
         now = self._context.now()
         try:
             while self._store.spread(now):
                 pass
-            return self._store.claim(now, LEASE_SECONDS, SLOTS)
+            return self._store.claim(now, LEASE_SECONDS, limit, EACH, busy)
         except StoreError as error:
             tell(log, error, "could not look after webhooks")
             return ()
@@ -162,3 +175,11 @@ class Webhooks:
         log.info("webhook %s, event %s: %s", claim.webhook, claim.seq, why)
         with suppress(StoreError):  # then its lease ends
             self._store.failed(claim, now, due, why, status)
+
+
+def _take_out(sending: dict[asyncio.Future[None], str]) -> None:
+    """Take out what has ended; after a fault of ours it comes again, lease by lease."""
+    for one in [one for one in sending if one.done()]:
+        webhook, fault = sending.pop(one), one.exception()
+        if fault is not None:
+            log.error("a delivery to webhook %s failed", webhook, exc_info=fault)

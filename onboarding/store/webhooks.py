@@ -5,7 +5,9 @@ the events after that place. So nothing is lost between a change and its telling
 and whatever makes a change knows nothing of webhooks.
 """
 
+import random
 import secrets
+from collections.abc import Mapping
 
 from onboarding.store.database import Database
 from onboarding.store.direct import Connection, Sql
@@ -59,17 +61,21 @@ _MADE = Sql(
     "claimed_until) VALUES (?, ?, 0, 0, ?, 0)"
 )
 _SEEN = Sql("UPDATE webhooks SET cursor = ? WHERE id = ?")
+_WAITING = Sql(
+    "SELECT w.id FROM webhooks w WHERE w.disabled IS NULL AND EXISTS (SELECT 1 FROM "
+    "webhook_deliveries d WHERE d.webhook = w.id AND d.dead = 0 AND d.due <= ? "
+    "AND d.claimed_until <= ?)"
+)
 _READY = (
     "WITH ready AS MATERIALIZED (SELECT d.webhook, d.seq FROM webhook_deliveries d "
-    "JOIN webhooks w ON w.id = d.webhook WHERE d.dead = 0 AND d.due <= ? "
-    "AND d.claimed_until <= ? AND w.disabled IS NULL ORDER BY d.due, d.seq LIMIT ?"
-    "{lock}) "
+    "WHERE d.webhook = ? AND d.dead = 0 AND d.due <= ? AND d.claimed_until <= ? "
+    "ORDER BY d.seq LIMIT ?{lock}) "
     "UPDATE webhook_deliveries SET claimed_until = ?, attempts = attempts + 1 "
     "WHERE (webhook, seq) IN (SELECT webhook, seq FROM ready) "
     "RETURNING webhook, seq, attempts, claimed_until"
 )
 _CLAIM = Sql(_READY.format(lock=""))
-_CLAIM_SKIPPING = Sql(_READY.format(lock=" FOR UPDATE OF d SKIP LOCKED"))
+_CLAIM_SKIPPING = Sql(_READY.format(lock=" FOR UPDATE SKIP LOCKED"))
 _DONE = Sql(
     "DELETE FROM webhook_deliveries WHERE webhook = ? AND seq = ? AND claimed_until = ?"
 )
@@ -194,11 +200,35 @@ class WebhookStore:
             name, causes, cursor = behind[0]
             return _spread(connection, str(name), str(causes), int(cursor), now)
 
-    def claim(self, now: int, lease_seconds: int, limit: int) -> tuple[Claim, ...]:
-        """Take deliveries that are due; no other worker has them for so long."""
-        values = (now, now, limit, now + lease_seconds)
+    def claim(
+        self,
+        now: int,
+        lease_seconds: int,
+        limit: int,
+        each: int,
+        busy: Mapping[str, int] = {},
+    ) -> tuple[Claim, ...]:
+        """Take deliveries that are due; no other worker has them for so long.
+
+        However much waits for one webhook, the others have their turn: first those
+        that this worker is least busy with.
+
+        Args:
+            limit: How many in all.
+            each: How many of one webhook this worker may have under way.
+            busy: How many of each it has now.
+        """
+        found: list[Claim] = []
         with self._direct.transaction() as connection:
-            return tuple(Claim(*row) for row in connection.rows(self._claim, values))
+            waiting = [str(row[0]) for row in connection.rows(_WAITING, (now, now))]
+            random.shuffle(waiting)
+            for name in sorted(waiting, key=lambda one: busy.get(one, 0)):
+                room = min(limit - len(found), each - busy.get(name, 0))
+                if room > 0:
+                    values = (name, now, now, room, now + lease_seconds)
+                    taken = connection.rows(self._claim, values)
+                    found += [Claim(*row) for row in taken]
+        return tuple(found)
 
     def delivered(self, claim: Claim, now: int) -> None:
         """It arrived."""

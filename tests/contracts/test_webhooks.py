@@ -1,5 +1,7 @@
 """Webhooks and their outbox: the contract, on SQLite and PostgreSQL."""
 
+from collections import Counter
+
 import pytest
 
 from onboarding.store.database import Database
@@ -29,7 +31,7 @@ def spread(store: WebhookStore) -> None:
 
 def claimed(store: WebhookStore, now: int = NOW) -> list[Claim]:
     spread(store)
-    return sorted(store.claim(now, LEASE, 100), key=lambda one: one.seq)
+    return sorted(store.claim(now, LEASE, 100, 100), key=lambda one: one.seq)
 
 
 def test_a_webhook_is_told_of_what_happens_after_it_was_made(
@@ -143,6 +145,25 @@ def test_a_removed_webhook_takes_its_deliveries_with_it(database: Database) -> N
         store.remove(hook, "test", NOW)
 
 
+def test_much_that_waits_for_one_webhook_leaves_room_for_the_others(
+    database: Database,
+) -> None:
+    store = WebhookStore(database)
+    crowded, quiet = added(store, "a"), added(store, "b")
+    happens(database, *["a"] * 50, "b")
+    spread(store)
+    first = Counter(one.webhook for one in store.claim(NOW, LEASE, 8, 4))
+    assert first == {crowded: 4, quiet: 1}
+    assert store.claim(NOW, LEASE, 3, 4, first) == ()
+    happens(database, "b")
+    spread(store)
+    busy = {crowded: 3}
+    (one,) = store.claim(NOW, LEASE, 1, 4, busy)  # whose turn comes first
+    assert one.webhook == quiet
+    more = store.claim(NOW, LEASE, 8, 4, busy)
+    assert [one.webhook for one in more] == [crowded]
+
+
 def test_replicas_share_an_outbox_and_none_sends_twice(database: Database) -> None:
     store = WebhookStore(database)
     added(store)
@@ -151,7 +172,7 @@ def test_replicas_share_an_outbox_and_none_sends_twice(database: Database) -> No
 
     def work() -> list[Claim]:
         spread(store)
-        return list(store.claim(NOW, LEASE, 200))
+        return list(store.claim(NOW, LEASE, 200, 200))
 
     taken: list[Claim] = []
     for part in race(*[work] * 4):

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from onboarding.services import outgoing, webhooks
 from onboarding.services.context import Context, open_context
 from onboarding.services.settings import Role as Service
 from onboarding.services.webhooks import (
     MOST_ATTEMPTS,
+    SLOTS,
     Webhooks,
     new_secret,
     pause,
@@ -22,7 +24,7 @@ from onboarding.store.apikeys import Role
 from onboarding.store.events import Event
 from tests.support.api_bench import Api, is_problem
 from tests.support.databases import NewDatabase
-from tests.support.receiver import Receiver, receiving
+from tests.support.receiver import SECONDS, Receiver, receiving
 from tests.support.services import Site
 
 pytest_plugins = ["tests.support.service_fixtures"]
@@ -197,6 +199,36 @@ def test_a_service_tells_a_webhook_by_itself_and_rotates_its_secret(
     assert "secret" not in shown.replace("previous_secret_until", "")
     assert served.call("DELETE", path).status_code == 204
     assert served.call("GET", path).status_code == 404
+
+
+def test_a_receiver_that_does_not_answer_holds_up_no_other(
+    tmp_path: Path,
+    databases: NewDatabase,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However much waits for it, and for as long as it is waited for."""
+    monkeypatch.setattr(webhooks, "SECONDS", SECONDS)
+    monkeypatch.setattr(outgoing, "SECONDS", SECONDS)
+    site = Site(tmp_path, databases=databases)
+    settings = site.settings(Service.OWNER, webhook_networks=LOOPBACK)
+    key = site.api_key(settings, Role.ADMIN)
+    with receiving() as hanging, site.serve(settings) as service:
+        hanging.goes_on.clear()
+        for url, cause in ((hanging.url, "apikey"), (receiver.url, "webhook")):
+            body = {"url": url, "causes": [cause]}
+            assert service.call(key, "POST", "/webhooks", json=body).is_success
+        body = {"name": "n", "role": "operator"}
+        for _ in range(3 * SLOTS):
+            assert service.call(key, "POST", "/apikeys", json=body).is_success
+        hanging.asked.get(timeout=SECONDS)
+        body = {"url": receiver.url, "causes": ["nothing"]}
+        assert service.call(key, "POST", "/webhooks", json=body).is_success
+        assert json.loads(receiver.next().body)["type"] == "webhook.created"
+        assert hanging.told.empty()
+        hanging.goes_on.set()
+        for _ in range(3 * SLOTS):
+            hanging.told.get(timeout=SECONDS)
 
 
 def test_what_is_no_address_of_a_receiver_is_refused_at_once(served: Api) -> None:

@@ -33,11 +33,16 @@ class Told:
 
 @dataclass
 class Receiver:
-    """``answers`` is taken from, one status for each request; then it is 204."""
+    """``answers`` is taken from, one status for each request; then it is 204.
+
+    Nothing is answered while ``goes_on`` is not set; ``asked`` has each that began.
+    """
 
     url: str
     answers: list[int] = field(default_factory=list)
     told: "Queue[Told]" = field(default_factory=Queue)
+    asked: "Queue[None]" = field(default_factory=Queue)
+    goes_on: threading.Event = field(default_factory=threading.Event)
 
     def next(self) -> Told:
         return self.told.get(timeout=SECONDS)
@@ -50,6 +55,8 @@ def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.asked.put(None)
+            found.goes_on.wait(SECONDS)
             status = found.answers.pop(0) if found.answers else 204
             self.send_response(status)
             if status == 302:
@@ -64,11 +71,13 @@ def receiving() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+    found.goes_on.set()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield found
     finally:
+        found.goes_on.set()
         server.shutdown()
         server.server_close()
         thread.join()

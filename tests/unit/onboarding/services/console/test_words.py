@@ -50,7 +50,7 @@ def test_markup_of_ours_and_other_values_are_left_alone() -> None:
     ],
 )
 def test_commands_in_a_sentence_are_shown_as_such(said: str, shown: str) -> None:
-    assert words.coded(said) == Markup(shown)
+    assert (words.coded(said), type(words.coded(said))) == (shown, Markup)
 
 
 def test_a_time_is_read_by_people_and_programs() -> None:
