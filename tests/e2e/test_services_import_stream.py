@@ -1,10 +1,8 @@
 """An import that answers voucher by voucher, while its file is still on its way."""
 
-import http.client
 import json
 from collections import Counter
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -17,6 +15,7 @@ from ownership_vouchers.algorithms import SoftSigner
 from ownership_vouchers.pem import load_vouchers
 from tests.support.api_bench import Api
 from tests.support.sold_vouchers import sold_to
+from tests.support.upload import Upload, lines
 
 pytest_plugins = ["tests.support.service_fixtures"]
 
@@ -29,42 +28,13 @@ def passport_of(pem: str) -> Passport:
     return Passport(voucher.guid, bytes(32), "SN-9", "generic-sbc-tpm", bytes(32), 1)
 
 
-class Upload:
-    """One request whose body is sent piece by piece."""
-
-    def __init__(self, api: Api) -> None:
-        url = urlsplit(api.service.url)
-        self._line = http.client.HTTPConnection(url.hostname or "", url.port, 60)
-        self._line.putrequest("POST", "/api/v1/vouchers")
-        self._line.putheader("X-API-Key", api.keys[Role.OPERATOR])
-        self._line.putheader("Accept", LINES)
-        self._line.putheader("Transfer-Encoding", "chunked")
-        self._line.endheaders()
-        self._socket = self._line.sock
-
-    def send(self, text: str) -> None:
-        self._socket.sendall(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
-
-    def end(self) -> None:
-        self._socket.sendall(b"0\r\n\r\n")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._line.close()
-
-    def answer(self) -> http.client.HTTPResponse:
-        return self._line.getresponse()
-
-
-def lines(answer: http.client.HTTPResponse, count: int) -> list[dict[str, Any]]:
-    return [json.loads(answer.readline()) for _ in range(count)]
+def begun(api: Api) -> Upload:
+    return Upload(api.service.url, api.keys[Role.OPERATOR])
 
 
 def sent(api: Api, text: str) -> tuple[int, list[dict[str, Any]]]:
     """Send all of a file; return the status, and each line of the answer."""
-    with Upload(api) as upload:
+    with begun(api) as upload:
         upload.send(text)
         upload.end()
         with upload.answer() as answer:
@@ -73,7 +43,7 @@ def sent(api: Api, text: str) -> tuple[int, list[dict[str, Any]]]:
 
 def test_results_come_before_the_file_has_ended(api: Api) -> None:
     vouchers = sold_to(api.site, TOGETHER + 2)
-    with Upload(api) as upload:
+    with begun(api) as upload:
         upload.send("".join(vouchers[:-1]))
         with upload.answer() as answer:
             assert (answer.status, answer.headers["content-type"]) == (200, LINES)
