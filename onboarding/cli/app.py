@@ -12,6 +12,7 @@ import typer
 
 from attestation.errors import AttestationError, Refused
 from hw.errors import HwError
+from onboarding.cli.called import needed, words_behind
 from onboarding.cli.credentials import alone, naming
 from onboarding.cli.output import (
     FAILED,
@@ -86,11 +87,11 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     # None there is Python's way to say that a module is not to be had: httpx does
     # without its own command line then, and devices and servers without 3 MiB of it.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    called = arguments[0] if arguments else ""
-    for name in [called] if called in COMMANDS else COMMANDS:
+    names, behind = needed(arguments, COMMANDS)
+    for name in names:
         module = import_module(COMMANDS[name])
         if hasattr(module, "group"):  # it imports its own commands as they are called
-            app.add_typer(module.group(arguments[1:]), name=name)
+            app.add_typer(module.group(behind), name=name)
         elif hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
@@ -184,7 +185,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code. Nothing is raised."""
     # The demonstration's --json names a file: what it says is for people.
-    as_json = "--json" in arguments and arguments[0] != "demo"
+    as_json = "--json" in arguments and words_behind(arguments)[:1] != ["demo"]
     try:
         app = command_line(arguments)
         return _finish(app(list(arguments), prog_name=NAME, standalone_mode=False))

@@ -17,6 +17,7 @@ from onboarding.cli.output import (
     OK,
     CliError,
     Json,
+    console,
     print_json,
     print_table,
     unusable,
@@ -31,6 +32,7 @@ app = typer.Typer()
 TOGETHER, MOST = 500, 8 * 1024 * 1024  # vouchers of one request, and bytes
 PEM_TYPE = "application/x-pem-file"
 AGAIN = "Run it again: what is there already stays unchanged."
+FEW = 20  # vouchers that are all told of
 COUNTS = ("imported", "extended", "unchanged", "refused")
 
 
@@ -53,13 +55,25 @@ def import_(
     if json:
         print_json(report)
     else:
-        names = ("guid", "status", "passport", "code", "detail")
-        rows = [
-            ["" if one.get(name) is None else one[name] for name in names]
-            for one in report["results"]
-        ]
-        print_table(["GUID", "result", "passport", "check", "why"], rows)
+        _print(report)
     return FAILED if report["refused"] else OK
+
+
+def _print(report: dict[str, Any]) -> None:
+    """For people: each voucher, or, of many, those of which there is more to say."""
+    results = report["results"]
+    if len(results) > FEW:
+        results = [one for one in results if one.get("code") or one.get("detail")]
+    names = ("guid", "status", "passport", "code", "detail")
+    rows = [
+        ["" if one.get(name) is None else one[name] for name in names]
+        for one in results
+    ]
+    if rows or not report["results"]:
+        print_table(["GUID", "result", "passport", "check", "why"], rows)
+    if len(report["results"]) > FEW:
+        counts = ", ".join(f"{report[name]} {name}" for name in COUNTS)
+        console().print(f"{counts}; --json tells of each")
 
 
 def parts(
