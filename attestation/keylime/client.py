@@ -5,7 +5,10 @@ cannot be read, or is longer than its bound, raises KeylimeError with what was a
 Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+from functools import lru_cache
 
 import httpx
 
@@ -34,22 +37,23 @@ from attestation.keylime.results import (
 from attestation.keylime.settings import KeylimeSettings
 from attestation.keylime.tpm_policy import PcrPolicy
 from attestation.keylime.verifiers import VerifierPool
-from attestation.plain_answer import pieces
+from attestation.plain_answer import PLAIN, pieces
 
 ANSWER_LIMIT = 1024 * 1024
 PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
 FAILURE_LIMIT = 10_000
 LIST_SECONDS = 180.0  # a verifier says nothing before its whole list is made
 SLOWEST = 256 * 1024  # bytes of an IMA list that a busy verifier judges in a second
+URLS = 256  # that are kept as read
 MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
 
 
 class KeylimeClient:
     """Calls to one registrar and one verifier, and to those that judge evidence."""
 
-    def __init__(self, http: httpx.Client, settings: KeylimeSettings) -> None:
-        """Use ``http``, made by ``admin_http`` for the same settings; caller closes."""
-        self._http = http
+    def __init__(self, way: httpx.BaseTransport, settings: KeylimeSettings) -> None:
+        """Go by ``way``, an ``admin_transport`` of the same settings; caller closes."""
+        self._way = way
         self._registrar = settings.registrar_url
         self._verifier = settings.verifier_url
         self.verifiers = VerifierPool(settings.evidence_urls or (self._verifier,))
@@ -196,9 +200,8 @@ class KeylimeClient:
         """
         what, taken = f"GET {self._verifier}{path}", 0
         try:
-            waits = httpx.Timeout(LIST_SECONDS, connect=CONNECT_SECONDS)
-            url = self._verifier + path
-            with self._http.stream("GET", url, timeout=waits) as response:
+            asked = _request("GET", self._verifier + path, None, LIST_SECONDS)
+            with closing(self._way.handle_request(asked)) as response:
                 if response.status_code != 200:
                     raise _refused(what, response.status_code)
                 for chunk in pieces(response):
@@ -248,14 +251,40 @@ class KeylimeClient:
         """Return status and body of one call whose status is among ``accepted``."""
         what = f"{method} {url}"
         try:
-            waits = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, read=seconds)
-            with self._http.stream(method, url, json=body, timeout=waits) as response:
+            asked = _request(method, url, body, seconds)
+            with closing(self._way.handle_request(asked)) as response:
                 answer = _bounded(what, response, limit)
         except httpx.HTTPError as error:
             raise _unavailable(what, error) from error
         if response.status_code not in accepted:
             raise _refused(what, response.status_code, answer)
         return response.status_code, answer
+
+
+def _request(
+    method: str, url: str, body: Mapping[str, object] | None, seconds: float
+) -> httpx.Request:
+    """A call whose answer is waited for so many seconds at a time."""
+    waits = {"connect": CONNECT_SECONDS, "write": READ_SECONDS, "read": seconds}
+    sent = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
+    headers = [("Host", _url(url).netloc.decode()), *PLAIN.items()]
+    if sent:
+        headers.append(("Content-Type", "application/json"))
+    if method != "GET":
+        headers.append(("Content-Length", str(len(sent))))
+    return httpx.Request(
+        method,
+        _url(url),
+        headers=headers,
+        stream=httpx.ByteStream(sent),
+        extensions={"timeout": waits},
+    )
+
+
+@lru_cache(URLS)
+def _url(text: str) -> httpx.URL:
+    """To read one takes longer than to write a request to it."""
+    return httpx.URL(text)
 
 
 def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:

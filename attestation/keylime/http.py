@@ -1,4 +1,4 @@
-"""HTTP clients for Keylime: as administrator, and on behalf of a device."""
+"""The ways to Keylime: as administrator, and on behalf of a device."""
 
 import ssl
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 import httpx
 
+from attestation.keylime.connections import Connections
 from attestation.keylime.settings import KeylimeSettings
 from attestation.plain_answer import PLAIN
 
@@ -34,11 +35,25 @@ class _Watched(httpx.BaseTransport):
         self._inner.close()
 
 
-def admin_http(settings: KeylimeSettings, watch: Watch | None = None) -> httpx.Client:
-    """Return a client that is administrator of both programs (mTLS). Close it."""
+def admin_transport(
+    settings: KeylimeSettings, watch: Watch | None = None
+) -> httpx.BaseTransport:
+    """Return the way to both programs as their administrator (mTLS). Close it."""
     context = _context(settings)
     context.load_cert_chain(settings.cert, settings.key)
-    return _client(context, watch)
+    return _transport(context, watch)
+
+
+def device_transport(
+    settings: KeylimeSettings, watch: Watch | None = None
+) -> httpx.BaseTransport:
+    """Return the way to both without a certificate. Close it."""
+    return _transport(_context(settings), watch)
+
+
+def admin_http(settings: KeylimeSettings) -> httpx.Client:
+    """Return a client that is administrator of both programs. Close it."""
+    return _client(admin_transport(settings))
 
 
 def device_http(settings: KeylimeSettings, watch: Watch | None = None) -> httpx.Client:
@@ -47,7 +62,7 @@ def device_http(settings: KeylimeSettings, watch: Watch | None = None) -> httpx.
     Never forward a device's request with ``admin_http``: one that lacks its bearer
     token would then be answered as if we had asked.
     """
-    return _client(_context(settings), watch)
+    return _client(device_transport(settings, watch))
 
 
 def _context(settings: KeylimeSettings) -> ssl.SSLContext:
@@ -56,11 +71,15 @@ def _context(settings: KeylimeSettings) -> ssl.SSLContext:
     return context
 
 
-def _client(context: ssl.SSLContext, watch: Watch | None) -> httpx.Client:
+def _transport(context: ssl.SSLContext, watch: Watch | None) -> httpx.BaseTransport:
+    plain = Connections(context)
+    return plain if watch is None else _Watched(plain, watch)
+
+
+def _client(transport: httpx.BaseTransport) -> httpx.Client:
     # Proxy and certificate variables of the environment are not for this traffic.
-    plain = httpx.HTTPTransport(verify=context, trust_env=False)
     return httpx.Client(
-        transport=plain if watch is None else _Watched(plain, watch),
+        transport=transport,
         headers=PLAIN,
         trust_env=False,
         timeout=TIMEOUT,

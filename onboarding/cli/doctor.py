@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.http import admin_http
+from attestation.keylime.http import admin_transport
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.cli.doctor_stores import check_database, check_keys
 from onboarding.cli.finding import Finding, Health, attempt
@@ -133,9 +133,9 @@ def check_keylime(settings: Settings) -> Finding:
 
 def _keylime(settings: Settings) -> Finding:
     known = keylime_settings(settings)
-    with admin_http(known) as http:
-        found = KeylimeClient(http, known).version()
-        modes = KeylimeClient(http, known).modes()
+    with admin_transport(known) as way:
+        found = KeylimeClient(way, known).version()
+        modes = KeylimeClient(way, known).modes()
     silent = [f"{url}: {said}" for url, said in modes.items() if _is_error(said)]
     detail = f"API {found.current}, verifier in {found.mode} mode"
     if known.evidence_urls:

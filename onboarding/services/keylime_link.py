@@ -6,7 +6,7 @@ from typing import Self
 import httpx
 
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.http import admin_transport, device_http
 from attestation.keylime.pull import PullVerifier
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.services.agent_quotes import AgentQuotes
@@ -19,12 +19,12 @@ from onboarding.services.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class KeylimeLink:
-    """Both clients, open for as long as the service runs; safe in any thread."""
+    """Both ways, open for as long as the service runs; safe in any thread."""
 
     client: KeylimeClient
     verifier_url: str
     device: httpx.Client = field(repr=False)
-    _admin: httpx.Client = field(repr=False)
+    _admin: httpx.BaseTransport = field(repr=False)
     pull: PullVerifier | None = None
     kept: KeptPolicies = field(default_factory=KeptPolicies, repr=False)
     agents: AgentQuotes | None = None  # None: a pull verifier's word is believed
@@ -36,7 +36,7 @@ class KeylimeLink:
         known = _keylime_settings(settings)
         if known is None:
             return None
-        admin = admin_http(known, calls.ours)
+        admin = admin_transport(known, calls.ours)
         client = KeylimeClient(admin, known)
         pull = None
         if settings.keylime_pull_url is not None:
@@ -49,7 +49,7 @@ class KeylimeLink:
         return cls(client, known.verifier_url, device, admin, pull, agents=agents)
 
     def close(self) -> None:
-        """Close both clients."""
+        """Close both."""
         self.device.close()
         self._admin.close()
 

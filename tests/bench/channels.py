@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.http import admin_transport, device_http
 from attestation.keylime.listing import KeylimeListing
 from attestation.keylime.pki import ensure_pki
 from attestation.keylime.pull import PullVerifier
@@ -41,7 +41,7 @@ def push(keylime: KeylimeStack, seconds: float) -> dict[str, float]:
     known, port = keylime.client_settings(), SoftPort(SoftAk.new("rsa"))
     agents, done = [str(uuid.uuid4()) for _ in range(PUSHERS)], [0] * PUSHERS
     group = keylime.process_groups[1]
-    with admin_http(known) as admin, device_http(known) as http:
+    with admin_transport(known) as admin, device_http(known) as http:
         client = KeylimeClient(admin, known)
 
         def send(
@@ -106,7 +106,7 @@ def _pull(
     known, group = keylime.client_settings(), keylime.process_groups[1]
     contact = Contact(HOST, agent.port, agent.certificate)
     agents = [str(uuid.uuid4()) for _ in range(PULLED)]
-    with admin_http(known) as admin:
+    with admin_transport(known) as admin:
         verifier = PullVerifier(KeylimeClient(admin, known))
         for name in agents:
             verifier.enrol(name, agent.ak.public, PINNED, contact)

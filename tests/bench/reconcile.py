@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.http import admin_transport, device_http
 from attestation.keylime.push_agent import PushAgent
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
@@ -174,7 +174,7 @@ def _first(context: Context, keylime: KeylimeStack, directory: Path) -> uuid.UUI
     stores.bindings.put(bound, "bench")
     stores.devices.enrolled(guid.raw, "push", "bench", now)
     known = keylime.client_settings()
-    with admin_http(known) as admin, device_http(known) as http:
+    with admin_transport(known) as admin, device_http(known) as http:
 
         def send(
             method: str,

@@ -14,7 +14,7 @@ from attestation.keylime.client import KeylimeClient
 from attestation.keylime.credential_blob import auth_tag
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence, EvidenceMismatch
-from attestation.keylime.http import admin_http, device_http
+from attestation.keylime.http import admin_http, device_http, device_transport
 from attestation.keylime.proxy import NotForwarded
 from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.push_ports import TpmPort
@@ -262,8 +262,8 @@ def test_administration_needs_our_certificate(
     agent_id: str,
 ) -> None:
     settings = keylime_stack.client_settings()
-    with device_http(settings) as http:
-        outsider = KeylimeClient(http, settings)
+    with device_transport(settings) as way:
+        outsider = KeylimeClient(way, settings)
         with pytest.raises(KeylimeError, match="status 403"):
             outsider.status(agent_id)
         with pytest.raises(KeylimeError, match="status 403"):

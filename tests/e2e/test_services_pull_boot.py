@@ -15,7 +15,7 @@ from attestation.keylime.boot_probe import require_engine
 from attestation.keylime.boot_reference import NOT_LISTED
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
-from attestation.keylime.http import admin_http
+from attestation.keylime.http import admin_transport
 from attestation.keylime.pull import PullVerifier
 from attestation.keylime.results import Contact
 from attestation.keylime.stack import KeylimeStack
@@ -285,8 +285,8 @@ def test_a_verifier_that_passes_what_the_agent_does_not_show_is_not_believed(
     lie |= {"last_received_quote": ago, "last_successful_attestation": ago}
     known = pulled.stack.client_settings()
     situation = bench.gate.situation(bench.guid.raw)
-    with saying({**entry["results"], **lie}) as url, admin_http(known) as http:
-        lying = PullVerifier(KeylimeClient(http, replace(known, verifier_url=url)))
+    with saying({**entry["results"], **lie}) as url, admin_transport(known) as way:
+        lying = PullVerifier(KeylimeClient(way, replace(known, verifier_url=url)))
         held = PullWatch(bench.context, replace(link, pull=lying)).look(situation)
         believing = replace(link, pull=lying, agents=None)
         believed = PullWatch(bench.context, believing).look(situation)
@@ -305,5 +305,5 @@ def test_a_verifier_that_judges_otherwise_is_not_believed(
     monkeypatch.setattr(settings, "ENGINE_MODULE", "keylime.mba.elchecking.example")
     with KeylimeStack(tmp_path) as stack:
         found = stack.client_settings()
-        with admin_http(found) as http, pytest.raises(KeylimeError, match="engine"):
-            require_engine(KeylimeClient(http, found))
+        with admin_transport(found) as way, pytest.raises(KeylimeError, match="engine"):
+            require_engine(KeylimeClient(way, found))

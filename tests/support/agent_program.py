@@ -15,7 +15,7 @@ from types import FrameType
 
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.credential_blob import auth_tag
-from attestation.keylime.http import device_http
+from attestation.keylime.http import device_http, device_transport
 from attestation.keylime.push_agent import PushAgent, PushRefused
 from attestation.keylime.push_ports import TpmPort
 from attestation.keylime.settings import KeylimeSettings
@@ -58,8 +58,8 @@ def _call(attester: Attester, said: dict[str, str]) -> None:
     )
     registrar = _registrar(said)
     where = KeylimeSettings(verifier, registrar, registrar, ca, ca, ca)
-    with device_http(where) as http:
-        client = KeylimeClient(http, where)
+    with device_http(where) as http, device_transport(where) as way:
+        client = KeylimeClient(way, where)
         secret = register(client, uuid, attester)
         client.activate(uuid, auth_tag(secret, uuid))
         port = TpmPort(attester.tpm, attester.ak)

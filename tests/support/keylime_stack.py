@@ -10,7 +10,7 @@ import pytest
 
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeStartError
-from attestation.keylime.http import admin_http
+from attestation.keylime.http import admin_transport
 from attestation.keylime.launch import PROGRAMS, program_path
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
@@ -45,8 +45,8 @@ def keylime_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeylimeS
 def keylime(keylime_stack: KeylimeStack) -> Iterator[KeylimeClient]:
     """A client that is administrator of ``keylime_stack``."""
     settings = keylime_stack.client_settings()
-    with admin_http(settings) as http:
-        yield KeylimeClient(http, settings)
+    with admin_transport(settings) as way:
+        yield KeylimeClient(way, settings)
 
 
 @pytest.fixture(params=["ecc", "rsa"])

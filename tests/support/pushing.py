@@ -15,7 +15,7 @@ from fastapi import Request
 from attestation.device_auth import Purpose
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.credential_blob import auth_tag
-from attestation.keylime.http import device_http
+from attestation.keylime.http import device_transport
 from attestation.keylime.push_agent import PushAgent
 from attestation.keylime.push_ports import TpmPort
 from attestation.keylime.stack import KeylimeStack
@@ -206,8 +206,8 @@ def pushing_device(
 def outsider(keylime_stack: KeylimeStack) -> Iterator[KeylimeClient]:
     """Somebody on Keylime's network, who has no certificate of its authority."""
     settings = keylime_stack.client_settings()
-    with device_http(settings) as http:
-        yield KeylimeClient(http, settings)
+    with device_transport(settings) as way:
+        yield KeylimeClient(way, settings)
 
 
 def request(method: str, path: str, token: str) -> Request:

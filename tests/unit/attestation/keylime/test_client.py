@@ -16,7 +16,7 @@ import pytest
 
 from attestation.keylime.client import ANSWER_LIMIT, KeylimeClient
 from attestation.keylime.errors import KeylimeError
-from attestation.keylime.http import device_http
+from attestation.keylime.http import device_transport
 from attestation.keylime.settings import KeylimeSettings
 from tests.support.keylime_evidence import GOOD
 from tests.support.scripted import Scripted, bomb, unpacking_nothing
@@ -41,7 +41,7 @@ def asking(answer: Answering) -> KeylimeClient:
             raise answer
         return answer
 
-    return KeylimeClient(httpx.Client(transport=httpx.MockTransport(handle)), SETTINGS)
+    return KeylimeClient(httpx.MockTransport(handle), SETTINGS)
 
 
 def results(value: object, status: int = 200) -> httpx.Response:
@@ -115,8 +115,7 @@ def test_no_id_reaches_another_path(agent_id: str) -> None:
     def handle(request: httpx.Request) -> httpx.Response:
         raise AssertionError(f"asked {request.url}")
 
-    http = httpx.Client(transport=httpx.MockTransport(handle))
-    client = KeylimeClient(http, SETTINGS)
+    client = KeylimeClient(httpx.MockTransport(handle), SETTINGS)
     for call in (client.status, client.registered, client.delete, client.unenrol):
         with pytest.raises(KeylimeError, match="agent id"):
             call(agent_id)
@@ -171,9 +170,9 @@ def test_what_keylime_would_have_us_unpack_is_not_unpacked(name: str) -> None:
         ca = Path(certifi.where())
         known = replace(SETTINGS, verifier_url=server.url, ca=ca)
         with (
-            closing(device_http(known)) as http,
+            closing(device_transport(known)) as way,
             unpacking_nothing(),
             pytest.raises(KeylimeError, match="encoded as 'gzip"),
         ):
-            ASKED[name](KeylimeClient(http, known))
+            ASKED[name](KeylimeClient(way, known))
     assert b"\r\naccept-encoding: identity\r\n" in server.heard[0].lower()

@@ -34,8 +34,7 @@ def listing(*chunks: bytes, status: int = 200) -> KeylimeListing:
     def handle(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, content=iter(chunks))
 
-    http = httpx.Client(transport=httpx.MockTransport(handle))
-    return KeylimeListing(KeylimeClient(http, SETTINGS))
+    return KeylimeListing(KeylimeClient(httpx.MockTransport(handle), SETTINGS))
 
 
 def answer(**agents: dict[str, Any]) -> bytes:

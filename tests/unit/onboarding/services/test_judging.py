@@ -1,12 +1,13 @@
 """What a verifier says is held against what the quote itself shows."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from attestation.keylime.client import KeylimeClient
+from attestation.keylime.connections import Connections
 from attestation.keylime.evidence import Evidence
 from attestation.keylime.settings import KeylimeSettings
 from attestation.policy import AttestationPolicy
@@ -32,9 +33,9 @@ def judged(bench: OwnerBench, pinned: dict[int, tuple[str, ...]]) -> Judged:
     ak, nowhere = SoftAk.new(), Path("unused")
     quote = ak.quote(PCRS, NONCE)
     evidence = Evidence(NONCE, ak.public, ak.public, *quote, {})
-    with saying(VALID) as url, httpx.Client(trust_env=False) as http:
+    with saying(VALID) as url, Connections(ssl.create_default_context()) as way:
         known = KeylimeSettings(url, url, url, nowhere, nowhere, nowhere)
-        client = KeylimeClient(http, known)
+        client = KeylimeClient(way, known)
         judge = Judge(bench.context, client, Seen(bench.guid, evidence, NOW))
         return judge.judge(AttestationPolicy("boot", 1, pinned))
 

@@ -10,7 +10,7 @@ import certifi
 import pytest
 
 from attestation.keylime.client import KeylimeClient
-from attestation.keylime.http import device_http
+from attestation.keylime.http import device_http, device_transport
 from attestation.keylime.proxy import route_for
 from attestation.keylime.settings import KeylimeSettings
 from onboarding.cli.api import Api
@@ -40,8 +40,8 @@ def bench(tmp_path: Path) -> Iterator[OwnerBench]:
 
 def link_to(url: str) -> KeylimeLink:
     known = KeylimeSettings(url, url, url, CA, CA, CA)
-    http = device_http(known)
-    return KeylimeLink(KeylimeClient(http, known), url, http, http)
+    way = device_transport(known)
+    return KeylimeLink(KeylimeClient(way, known), url, device_http(known), way)
 
 
 def test_a_device_is_not_handed_what_keylime_packed(bench: OwnerBench) -> None:
