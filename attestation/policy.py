@@ -100,6 +100,7 @@ class AttestationPolicy:
     lease_seconds: int = 900
     measured_boot: MeasuredBoot | None = None
     runtime_policy: str | None = None
+    _digest: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_name(self.name)
@@ -194,8 +195,11 @@ class AttestationPolicy:
         )
 
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
-        return hashlib.sha256(canonical(self.to_json())).hexdigest()
+        """SHA-256 of the canonical JSON, 64 hexadecimal digits; taken once."""
+        if not self._digest:
+            taken = hashlib.sha256(canonical(self.to_json())).hexdigest()
+            object.__setattr__(self, "_digest", taken)
+        return self._digest
 
 
 @dataclass(frozen=True, slots=True)

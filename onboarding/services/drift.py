@@ -139,8 +139,8 @@ class DriftDesk:
             channel = Channel(binding.channel)
             there = enrolled[agent].held_to if agent in enrolled else ""
             now = turns.turn(situation.held, channel, instead=there)
-            wanted = self._context.stores.learnings.wanted(guid)
-            if now is None and channel is Channel.PUSH and wanted:
+            pushes = channel is Channel.PUSH
+            if now is None and pushes and situation.learning:
                 now = turns.SHOWS_ITSELF
             known = [told(one) for one in turns.versions(situation.held, channel)]
             keys = binding.ek_public, binding.ak_public

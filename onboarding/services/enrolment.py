@@ -88,9 +88,9 @@ def enrol_push(
     """
     agent, client = str(situation.guid), link.client
     client.unenrol(agent)
-    binding, wanted = situation.binding, stores.learnings.wanted(situation.guid.raw)
+    binding = situation.binding
     now = turns.turn(situation.held, Channel.PUSH, situation.appraisal, instead)
-    if now is None and wanted:
+    if now is None and situation.learning:
         now = turns.SHOWS_ITSELF
     if binding is not None and now is not None:
         hold_push(stores, client, agent, binding.ak_public, now)

@@ -28,6 +28,7 @@ from onboarding.store.errors import NotFound
 from onboarding.store.manifests import ManifestRecord
 from onboarding.store.policies import PolicyKind
 from onboarding.store.releases import ReleaseRecord
+from onboarding.store.standings import StandingRecord
 from onboarding.store.state import Removal
 from ownership_vouchers.algorithms import Signer
 from ownership_vouchers.types import Guid
@@ -43,6 +44,7 @@ class Standing:
     binding: BindingRecord | None
     assignment: AssignmentRecord | None
     held: Held
+    learning: bool  # it was asked to show what it is, and has not yet
 
     @property
     def policy(self) -> AttestationPolicy | None:
@@ -89,6 +91,14 @@ class Situation(Standing):
         return proven and good and self.device.facts.appraisal_passed
 
 
+def _judged(found: StandingRecord) -> BindingRecord | None:
+    """As it was judged in TO2, unless its EK was refused by hand since."""
+    if found.binding is None or not found.refused:
+        return found.binding
+    said = (REFUSED_BY_HAND.sentence,)
+    return replace(found.binding, ek_class=EkClass.REFUSED.value, ek_reasons=said)
+
+
 def _certified(binding: BindingRecord) -> bool:
     """Whether a maker that is trusted has certified the TPM's IAK."""
     if binding.identity is None:
@@ -126,6 +136,7 @@ class Gate:
             found.binding,
             found.assignment,
             found.held,
+            found.learning,
             self._manifest(found.assignment),
             self._concluded(found.device),
         )
@@ -133,14 +144,10 @@ class Gate:
     def standing(self, guid: bytes) -> Standing:
         """The part of it that attesting needs. Raises NotFound likewise."""
         stores = self._context.stores
-        device = stores.devices.get(guid)
-        assignment = self._assignment(device.guid)
-        return Standing(
-            device,
-            self._binding(device.guid),
-            assignment,
-            held_to(stores, device, assignment, self._context.now()),
-        )
+        found = stores.standings.get(guid)
+        held = held_to(stores, found, self._context.now())
+        binding = _judged(found)
+        return Standing(found.device, binding, found.assignment, held, found.learning)
 
     def decide(self, situation: Situation) -> DecisionRecord:
         """Decide at this moment, under the release policy in force."""
@@ -237,24 +244,6 @@ class Gate:
             "The manifest is not signed by any key of this owner.",
             remedy="Store the manifest again.",
         )
-
-    def _assignment(self, guid: bytes) -> AssignmentRecord | None:
-        try:
-            return self._context.stores.assignments.get(guid)
-        except NotFound:
-            return None
-
-    def _binding(self, guid: bytes) -> BindingRecord | None:
-        """As it was judged in TO2, unless its EK was refused by hand since."""
-        stores = self._context.stores
-        try:
-            found = stores.bindings.get(guid)
-        except NotFound:
-            return None
-        if not stores.ek_refusals.has(found.ek_digest):
-            return found
-        said = (REFUSED_BY_HAND.sentence,)
-        return replace(found, ek_class=EkClass.REFUSED.value, ek_reasons=said)
 
     def _manifest(self, assigned: AssignmentRecord | None) -> ManifestRecord | None:
         if assigned is None or assigned.manifest_name is None:

@@ -15,7 +15,8 @@ from attestation.policy import AttestationPolicy
 from onboarding.services import rows
 from onboarding.services.stores import Stores
 from onboarding.store.assignments import AssignmentRecord
-from onboarding.store.devices import DeviceRecord
+from onboarding.store.standings import StandingRecord
+from onboarding.store.update_windows import UpdateWindowRecord
 
 
 def not_carried(policy: AttestationPolicy, channel: Channel) -> str:
@@ -150,22 +151,20 @@ class Held:
         return Asking.of(held, (one.policy for one in self.observed), learn=learn)
 
 
-def held_to(
-    stores: Stores, device: DeviceRecord, own: AssignmentRecord | None, now: int
-) -> Held:
+def held_to(stores: Stores, standing: StandingRecord, now: int) -> Held:
     """Find what a device is held to at ``now``.
 
     Cohorts that enforce go before the device's own assignment: they are how a policy
     reaches a fleet whose devices each had theirs.
     """
-    found = claims(device.labels, stores.cohorts.every())
-    named = _named(found, own)
+    found = claims(standing.device.labels, stores.cohorts.every())
+    named = _named(found, standing.assignment)
     policy = None if named is None else _policy(stores, *named)
     seen = tuple(
         Observed(one.name, _policy(stores, one.policy, one.version))
         for one in found.observing
     )
-    update = None if named is None else _updating(stores, device.guid, named, now)
+    update = None if named is None else _updating(stores, standing.window, named, now)
     return Held(policy, found.names, found.contested, seen, update)
 
 
@@ -180,9 +179,11 @@ def _named(found: Claims, own: AssignmentRecord | None) -> tuple[str, int] | Non
 
 
 def _updating(
-    stores: Stores, guid: bytes, named: tuple[str, int], now: int
+    stores: Stores,
+    window: UpdateWindowRecord | None,
+    named: tuple[str, int],
+    now: int,
 ) -> Updating | None:
-    window = stores.update_windows.find(guid)
     if window is None or not window.open_at(now):
         return None
     if (window.policy_name, window.new_version) != named:

@@ -43,6 +43,7 @@ from onboarding.store.runtime_policies import RuntimePolicyStore
 from onboarding.store.rv_servers import RvServerStore
 from onboarding.store.sessions import SessionStore
 from onboarding.store.settings_rows import SettingStore
+from onboarding.store.standings import StandingStore
 from onboarding.store.tasks import TaskStore
 from onboarding.store.traces import TraceStore
 from onboarding.store.update_windows import UpdateWindowStore
@@ -93,6 +94,7 @@ class Stores:
     rv_servers: RvServerStore
     sessions: SessionStore
     settings: SettingStore
+    standings: StandingStore
     tasks: TaskStore
     traces: TraceStore
     update_windows: UpdateWindowStore
@@ -141,6 +143,7 @@ class Stores:
             RvServerStore(database),
             SessionStore(database),
             SettingStore(database),
+            StandingStore(database),
             TaskStore(database),
             TraceStore(database),
             UpdateWindowStore(database),

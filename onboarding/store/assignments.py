@@ -13,9 +13,12 @@ from onboarding.store.policies import PolicyKind
 Choice = tuple[str | None, str | None, str | None, int | None]
 """Manifest and its version, policy and its version."""
 
+COLUMNS = (
+    "a.manifest_name, a.manifest_version, a.policy_name, a.policy_version, "
+    "a.assigned_at, a.assigned_by"
+)
 _GET = Sql(
-    "SELECT d.guid, manifest_name, manifest_version, policy_name, policy_version, "
-    "assigned_at, assigned_by FROM devices d "
+    f"SELECT d.guid, {COLUMNS} FROM devices d "  # noqa: S608 - our own names
     "JOIN assignments a ON a.device = d.device WHERE d.guid = ?"
 )
 

@@ -10,7 +10,7 @@ from onboarding.store import boot_logs, ima_lists
 from onboarding.store.database import Database
 from onboarding.store.device_names import by_guid
 from onboarding.store.device_tables import DeviceRow
-from onboarding.store.direct import Connection, Sql
+from onboarding.store.direct import Connection, Row, Sql
 from onboarding.store.errors import EkInUse, InvalidRecord, NotFound
 from onboarding.store.events import Event, append
 from onboarding.store.gate_tables import BindingRow
@@ -21,10 +21,13 @@ _INSERT = by_guid(
     "ek_notes, ek_trust_digest, identity) "
     "VALUES (@device, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+COLUMNS = (
+    "b.ek_public, b.ek_certificate, b.ek_digest, b.ek_class, b.ek_reasons, "
+    "b.ak_public, b.ak_alg, b.channel, b.klass, b.passport_digest, b.bound_at, "
+    "b.ek_notes, b.ek_trust_digest, b.identity"
+)
 _GET = Sql(
-    "SELECT d.guid, b.ek_public, b.ek_certificate, b.ek_digest, b.ek_class, "
-    "b.ek_reasons, b.ak_public, b.ak_alg, b.channel, b.klass, b.passport_digest, "
-    "b.bound_at, b.ek_notes, b.ek_trust_digest, b.identity FROM devices d "
+    f"SELECT d.guid, {COLUMNS} FROM devices d "  # noqa: S608 - our own names
     "JOIN bindings b ON b.device = d.device WHERE d.guid = ?"
 )
 _DROP = by_guid("DELETE FROM bindings WHERE device = @device")
@@ -78,6 +81,14 @@ class BindingRecord:
     ek_notes: tuple[tuple[str, str], ...] = ()
     ek_trust_digest: bytes | None = None
     identity: bytes | None = None
+
+
+def of_row(row: Row) -> BindingRecord:
+    """The record that a device's GUID and ``COLUMNS`` hold."""
+    values = [*row]
+    values[5] = tuple(json.loads(row[5]))
+    values[12] = tuple(map(tuple, json.loads(row[12] or "[]")))
+    return BindingRecord(*values)
 
 
 def write(connection: Connection, record: BindingRecord) -> None:
@@ -179,10 +190,7 @@ class BindingStore:
         row = self._direct.one(_GET, (guid,))
         if row is None:
             raise NotFound(f"device {guid.hex()} is not bound to a TPM")
-        values = [*row]
-        values[5] = tuple(json.loads(row[5]))
-        values[12] = tuple(map(tuple, json.loads(row[12] or "[]")))
-        return BindingRecord(*values)
+        return of_row(row)
 
     def enrolled_on(self, channel: str) -> tuple[bytes, ...]:
         """GUIDs of the devices that are expected to attest over a channel."""

@@ -19,14 +19,17 @@ from onboarding.store.state import DeviceFacts, DeviceState, Removal, state_of
 
 _LABELS_LIMIT = 4096
 # Asked for with each message of an owned device: without the ORM.
-_GET = Sql(
-    "SELECT d.guid, d.previous_guid, d.serial, d.device_info, d.profile, d.labels, "
+COLUMNS = (
+    "d.guid, d.previous_guid, d.serial, d.device_info, d.profile, d.labels, "
     "d.frozen, d.imported_at, d.removal, d.registered_until, d.owned_at, d.bound_at, "
     "d.enrolled_at, d.appraised_at, d.appraisal_passed, d.lease_expires, "
     "d.released_at, d.withdrawn_at, d.retired_at, d.devmod, d.module_results, "
-    "d.credential FROM device_guids g JOIN devices d ON d.device = g.device "
-    "WHERE g.guid = ?"
+    "d.credential"
 )
+NAMED = "FROM device_guids g JOIN devices d ON d.device = g.device "
+"""From where the columns are, of whoever has, or had, the GUID ``g.guid``."""
+
+_GET = Sql(f"SELECT {COLUMNS} {NAMED} WHERE g.guid = ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class DeviceStore:
             NotFound: No device ever did; or it lacks a label of ``within``.
         """
         row = self._database.direct.one(_GET, (guid,))
-        found = None if row is None else _of_row(row)
+        found = None if row is None else of_row(row)
         if found is None or not {*within} <= {*found.labels.items()}:
             raise NotFound(f"there is no device with GUID {guid.hex()}")
         return found
@@ -264,7 +267,8 @@ def facts_of(row: DeviceRow) -> DeviceFacts:
     )
 
 
-def _of_row(row: Row) -> DeviceRecord:
+def of_row(row: Row) -> DeviceRecord:
+    """The record that ``COLUMNS`` of a row hold."""
     (guid, previous, serial, info, profile, labels, frozen, imported, removal) = row[:9]
     until, owned, bound, enrolled, appraised, passed, *rest = row[9:19]
     facts = DeviceFacts(until, owned, bound, enrolled, appraised, bool(passed), *rest)

@@ -15,9 +15,12 @@ from onboarding.store.events import Event
 from onboarding.store.pages import Page, bytes_cursor, clamp
 from onboarding.store.seen import Seen
 
+COLUMNS = (
+    "w.policy_name, w.old_version, w.new_version, w.image, w.opened_at, "
+    "w.opened_by, w.ends_at, w.closed_at, w.closed_by"
+)
 _GET = Sql(
-    "SELECT d.guid, policy_name, old_version, new_version, image, opened_at, "
-    "opened_by, ends_at, closed_at, closed_by FROM devices d "
+    f"SELECT d.guid, {COLUMNS} FROM devices d "  # noqa: S608 - our own names
     "JOIN update_windows w ON w.device = d.device WHERE d.guid = ?"
 )
 REPORTED = "image-reported"
@@ -55,7 +58,7 @@ class UpdateWindowStore:
         self._database = database
 
     def find(self, guid: bytes) -> UpdateWindowRecord | None:
-        """The device's last window, open or not: asked with each attestation."""
+        """The device's last window, open or not."""
         row = self._database.direct.one(_GET, (guid,))
         return None if row is None else UpdateWindowRecord(*row)
 

@@ -65,7 +65,7 @@ def put_agent(
     )
     Adoption(context, link.client).bind(situation, reported, who, channel)
     situation = gate.situation(raw)
-    binding = enrolling(context.stores, situation, channel)
+    binding = enrolling(situation, channel)
     enrol = enrol_pull if channel is Channel.PULL else enrol_push
     enrol(context.stores, link, situation)
     now = context.now()

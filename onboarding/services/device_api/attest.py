@@ -53,10 +53,9 @@ class EvidenceChannel:
     def challenge(self, call: DeviceCall) -> dict[str, object]:
         """Say what to quote. The nonce is good for one quote under this policy."""
         standing = self._gate.standing(call.guid.raw)
-        learning = self._learner.wanted(call.guid)
-        asking = standing.held.asking(learn=learning)
+        asking = standing.held.asking(learn=standing.learning)
         asked = {**asking.to_item(), **self._kept(call, asking)}
-        if _only_looked_at(standing, learning):
+        if _only_looked_at(standing):
             bound(standing, Channel.EVIDENCE)
             nothing = {"policy": "", "version": 0}
             return {**asked, **nothing, **self._promise(call, UNJUDGED)}
@@ -69,9 +68,8 @@ class EvidenceChannel:
     def log(self, call: DeviceCall) -> dict[str, object]:
         """Keep lines of the IMA list that come ahead of a quote."""
         standing = self._gate.standing(call.guid.raw)
-        learning = self._learner.wanted(call.guid)
-        asking = standing.held.asking(learn=learning)
-        if not _only_looked_at(standing, learning):
+        asking = standing.held.asking(learn=standing.learning)
+        if not _only_looked_at(standing):
             ready(standing, Channel.EVIDENCE)
         if IMA not in asking.logs | asking.optional_logs:
             raise Problem(
@@ -85,9 +83,8 @@ class EvidenceChannel:
     def attest(self, call: DeviceCall) -> dict[str, object]:
         """Have the evidence judged; a failure takes the workload back at once."""
         standing = self._gate.standing(call.guid.raw)
-        learning = self._learner.wanted(call.guid)
-        if _only_looked_at(standing, learning):
-            return self._look(call, standing, learning)
+        if _only_looked_at(standing):
+            return self._look(call, standing)
         nonce = self._spend(call, ready(standing, Channel.EVIDENCE).policy.digest())
         if image_reported(self._context, call, standing.held):
             standing = self._gate.standing(call.guid.raw)
@@ -99,7 +96,7 @@ class EvidenceChannel:
             judge.seen, attesting.binding, attesting.policy, Channel.EVIDENCE, update
         )
         with self._lists.turn(call.guid.raw):
-            if learning:
+            if standing.learning:
                 self._learner.keep(judge, call.actor)
             record = Appraiser(self._context, judge).appraise(case, call.actor)
         if record.outcome is Outcome.FAILED:
@@ -107,14 +104,12 @@ class EvidenceChannel:
         self._observe(call, standing, judge)
         return _shown(record)
 
-    def _look(
-        self, call: DeviceCall, standing: Standing, learning: bool
-    ) -> dict[str, object]:
+    def _look(self, call: DeviceCall, standing: Standing) -> dict[str, object]:
         """Look at what a device under no policy shows; that is no verdict on it."""
         binding = bound(standing, Channel.EVIDENCE)
         evidence = self._evidence(call, binding, self._spend(call, UNJUDGED))
         said, judge = OBSERVED, self._judge(call, evidence)
-        if learning:
+        if standing.learning:
             with self._lists.turn(call.guid.raw):
                 kept = self._learner.keep(judge, call.actor)
             said = KEPT if kept else NOT_KEPT
@@ -211,10 +206,10 @@ class EvidenceChannel:
         return cbor.bstr(nonce, NONCE_SIZE)
 
 
-def _only_looked_at(standing: Standing, learning: bool) -> bool:
+def _only_looked_at(standing: Standing) -> bool:
     """Whether the device is under no policy, and is asked all the same."""
     held = standing.held
-    return held.policy is None and (learning or bool(held.observed))
+    return held.policy is None and (standing.learning or bool(held.observed))
 
 
 def _stale(detail: str) -> Problem:

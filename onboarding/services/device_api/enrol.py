@@ -107,8 +107,7 @@ class PushEnrolment:
 
     def _ready(self, call: DeviceCall) -> tuple[Standing, BindingRecord]:
         standing = self._gate.standing(call.guid.raw)
-        stores = self._context.stores
-        return standing, enrolling(stores, standing, Channel.PUSH)
+        return standing, enrolling(standing, Channel.PUSH)
 
     def _require_ours(self, binding: BindingRecord, agent: str) -> None:
         """Whoever else reaches the registrar must not have slipped in other keys."""

@@ -35,7 +35,7 @@ def ready(standing: Standing, channel: Channel) -> Attesting:
     return Attesting(standing, binding, standing.policy)
 
 
-def enrolling(stores: Stores, standing: Standing, channel: Channel) -> BindingRecord:
+def enrolling(standing: Standing, channel: Channel) -> BindingRecord:
     """Return the binding of a device that may be enrolled on push or pull.
 
     Without a policy it may on push, if it was asked to show itself.
@@ -43,7 +43,7 @@ def enrolling(stores: Stores, standing: Standing, channel: Channel) -> BindingRe
     Raises:
         Problem: 409; says what is missing.
     """
-    shows = channel is Channel.PUSH and stores.learnings.wanted(standing.device.guid)
+    shows = channel is Channel.PUSH and standing.learning
     if standing.policy is None and shows:
         return bound(standing, channel)
     return ready(standing, channel).binding
