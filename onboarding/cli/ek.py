@@ -12,7 +12,7 @@ from onboarding.cli import ek_trust
 from onboarding.cli.answers import object_of, whole_list
 from onboarding.cli.api import connected
 from onboarding.cli.files import read_file
-from onboarding.cli.options import Ca, KeyFile, Url
+from onboarding.cli.options import Ca, KeyFile, Reason, Url, said
 from onboarding.cli.output import (
     Json,
     console,
@@ -55,6 +55,7 @@ def trust(
         list[Path], typer.Argument(help="A vendor's CA certificates, PEM or DER.")
     ],
     url: Url,
+    reason: Reason = None,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
@@ -65,7 +66,8 @@ def trust(
     """
     bundle = b"".join(_pem(path) for path in files)
     with connected(url, api_key_file, ca) as api:
-        made = object_of(api.read(api.request("POST", "ek-roots", bundle, PEM)))
+        path = f"ek-roots?{said(reason)}"
+        made = object_of(api.read(api.request("POST", path, bundle, PEM)))
     if json:
         return print_json(made)
     console().print(f"{made['added']} of {len(made['items'])} are new")
@@ -81,6 +83,7 @@ def trust(
 def distrust(
     digest: Digest,
     url: Url,
+    reason: Reason = None,
     api_key_file: KeyFile = None,
     ca: Ca = None,
     json: Json = False,
@@ -88,7 +91,7 @@ def distrust(
     """Trust a certificate no longer; bindings made under it stay as judged."""
     named = ek_trust.digest_of(digest)
     with connected(url, api_key_file, ca) as api:
-        api.json("DELETE", f"ek-roots/{named}")
+        api.json("DELETE", f"ek-roots/{named}?{said(reason)}")
     if json:
         return print_json({"digest": named, "trusted": False})
     console().print(f"{named} is trusted no longer")

@@ -81,10 +81,10 @@ class Adoption:
         ek, ak = _keys(entry)
         old = situation.binding
         _require_login(channel, ak)
-        if old is not None and old.channel == channel.value and is_bound(old, entry):
-            return
         passport = self._passport(situation.guid)
         self._require_same(old, passport, reported, ek, ak)
+        if old is not None and old.channel == channel.value and is_bound(old, entry):
+            return
         judged = self._judged(old, entry, ek, passport)
         record = BindingRecord(
             situation.guid.raw,

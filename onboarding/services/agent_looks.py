@@ -8,15 +8,16 @@ call, with the TPM's counters and clock held to the last quote.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import BoundedSemaphore
 
 from attestation.appraisal import Channel
+from attestation.asking import IMA, UEFI, Asking
 from attestation.keylime.client import KeylimeClient
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence
 from attestation.keylime.results import Contact
 from attestation.policy import AttestationPolicy
-from hw.ima import IMA_PCR
 from onboarding.services.agent_quotes import AgentQuote, AgentQuotes, ListFrom
 from onboarding.services.appraising import Appraiser, Case, Judgement
 from onboarding.services.context import Context
@@ -27,6 +28,14 @@ from onboarding.services.judging import Judge, Seen
 from onboarding.store.bindings import BindingRecord
 
 FIRMWARE_PCR = 0  # an agent sends the event log where this is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLook:
+    """What came of one look; ``judge`` has what was shown, for other policies."""
+
+    made: Judgement
+    judge: Judge
 
 
 class AgentLooks:
@@ -43,8 +52,10 @@ class AgentLooks:
 
     def look(
         self, situation: Situation, policy: AttestationPolicy, contact: Contact
-    ) -> Judgement:
+    ) -> AgentLook:
         """Have the agent show itself now, judge that, and store no verdict.
+
+        It is asked for what policies need that are observed, too.
 
         Raises:
             KeylimeError: No answer of the agent, or of a verifier.
@@ -73,15 +84,16 @@ class AgentLooks:
         policy: AttestationPolicy,
         contact: Contact,
         kept: SentLines,
-    ) -> Judgement:
+    ) -> AgentLook:
         binding, wants = situation.binding, None
+        asking = situation.held.asking(learn=False)
         if binding is None:
             raise KeylimeError(f"{situation.guid} is not bound")
-        if policy.runtime_policy is not None:
+        if IMA in asking.logs | asking.optional_logs:
             limit = self._context.settings.ima_list_bytes
             wants = ListFrom(kept.first, limit)
         with self._room(situation, wants):
-            said = self._agents.ask(contact, wanted(policy), wants)
+            said = self._agents.ask(contact, _pcrs(asking), wants)
             after = kept.after if said.first else b""
             sent = SentLines(said.first, after, said.lines)
             evidence = _evidence(said, binding, policy)
@@ -95,7 +107,7 @@ class AgentLooks:
                 situation.held.update,
                 in_turn=True,
             )
-            return Appraiser(self._context, judge).judge(case)
+            return AgentLook(Appraiser(self._context, judge).judge(case), judge)
 
     @contextmanager
     def _room(self, situation: Situation, wants: ListFrom | None) -> Iterator[None]:
@@ -110,14 +122,10 @@ class AgentLooks:
                 yield
 
 
-def wanted(policy: AttestationPolicy) -> frozenset[int]:
-    """The PCRs to have quoted for a policy."""
-    boot, pcrs = policy.measured_boot, {*policy.pcrs}
-    if boot is not None:
-        pcrs |= {FIRMWARE_PCR, *boot.pcrs}
-    if policy.runtime_policy is not None:
-        pcrs.add(IMA_PCR)
-    return frozenset(pcrs)
+def _pcrs(asking: Asking) -> set[int]:
+    """PCRs to have quoted."""
+    firmware = UEFI in asking.logs | asking.optional_logs
+    return {*asking.pcrs, *((FIRMWARE_PCR,) if firmware else ())}
 
 
 def _evidence(

@@ -16,6 +16,7 @@ from attestation.quote_rules import Counters, check_advance
 from hw.quote import QuoteFacts
 from onboarding.services import rows
 from onboarding.services.context import Context
+from onboarding.services.errors import Problem
 from onboarding.services.holding import Updating, lease
 from onboarding.services.judging import Judge, Judged, Seen
 from onboarding.store.appraisals import AppraisalRecord, Outcome, new_id
@@ -76,6 +77,7 @@ class Appraiser:
 
         Raises:
             KeylimeError: Keylime gave no verdict; nothing is stored.
+            Problem: 409; it was judged before.
             NotFound: The device is not bound (any more).
         """
         return keep(self._context, self.judge(case), actor)
@@ -139,22 +141,23 @@ class Appraiser:
         facts = self._judge.facts
         if isinstance(facts, AppraisalFailure):
             return (facts,), None
+        last = self._last_counted(case)
+        if last is not None and case.channel is Channel.EVIDENCE:
+            _require_new(last, case.seen)
         try:
-            check_advance(self._last_counters(case), _counters(facts))
+            check_advance(_counted(last), _counters(facts))
         except Refused as error:
             # Its counters are not kept: the next quote must follow the good ones.
             return (AppraisalFailure(error.code.value, error.sentence),), None
         return (), facts
 
-    def _last_counters(self, case: Case) -> Counters | None:
-        """The counters of the last genuine quote by the same attestation key."""
+    def _last_counted(self, case: Case) -> AppraisalRecord | None:
+        """The last genuine quote by the same attestation key."""
         appraisals = self._context.stores.appraisals
         try:
-            last = appraisals.last_counted(case.seen.guid.raw, case.binding.bound_at)
+            return appraisals.last_counted(case.seen.guid.raw, case.binding.bound_at)
         except NotFound:
             return None
-        kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
-        return Counters(*(number or 0 for number in kept))  # all four or none
 
 
 def keep(context: Context, made: Judgement, actor: str) -> AppraisalRecord:
@@ -163,6 +166,31 @@ def keep(context: Context, made: Judgement, actor: str) -> AppraisalRecord:
     told = made.channel.value, made.record.outcome.value
     context.meters.appraisals.labels(*told).inc()
     return made.record
+
+
+def _require_new(last: AppraisalRecord, seen: Seen) -> None:
+    """Refuse a quote that was judged, should its nonce's use have been forgotten.
+
+    Nonces that were used are not kept for good: the clock may be put back since, and
+    what remembers them may be lost. It is no failure, or a stranger could cause one.
+
+    Raises:
+        Problem: 409.
+    """
+    if last.evidence_digest == seen.digest:
+        raise Problem(
+            409,
+            "nonce-refused",
+            "This very quote was judged before.",
+            remedy="Ask attest/challenge for a new nonce.",
+        )
+
+
+def _counted(last: AppraisalRecord | None) -> Counters | None:
+    if last is None:
+        return None
+    kept = (last.clock, last.reset_count, last.restart_count, last.firmware)
+    return Counters(*(number or 0 for number in kept))  # all four or none
 
 
 def _kept(said: Evidence) -> bytes:

@@ -20,6 +20,7 @@ from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
 from onboarding.services.holding import lease
 from onboarding.services.keylime_link import KeylimeLink, require_pull
+from onboarding.services.observing import Observer
 from onboarding.services.pull_words import named, says_more, why
 from onboarding.services.stores import Stores
 from onboarding.store.appraisals import AppraisalRecord, Outcome, new_id
@@ -176,11 +177,13 @@ class PullWatch:
         guid = situation.guid
         if entry is None or entry.contact is None:
             raise KeylimeError(f"{guid} has no agent that could be called")
-        made = looks.look(situation, policy, entry.contact)
-        failures = made.record.failures
+        look = looks.look(situation, policy, entry.contact)
+        made, failures = look.made, look.made.record.failures
         if made.by_policy and failures and situation.held.update is not None:
             raise KeylimeError(f"{guid} is being updated: {failures[0].message}")
-        return keep(self._context, made, ACTOR)
+        kept = keep(self._context, made, ACTOR)
+        Observer(self._context, look.judge).observe(situation.held, ACTOR)
+        return kept
 
     def _require_judged(self, policy: AttestationPolicy, status: PullStatus) -> None:
         """Have the verifier show that its pass is one under all of the policy.

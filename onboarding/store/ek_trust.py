@@ -24,6 +24,7 @@ from onboarding.store.pages import Page, clamp, number_cursor
 
 _CERTIFICATE_LIMIT = 16 * 1024
 _CRL_LIMIT = 4 * 1024 * 1024
+_NAMED = 16  # of a change's certificates and CRLs, in the log
 
 
 class EkTrustStore:
@@ -38,12 +39,13 @@ class EkTrustStore:
             return _state(session)
 
     def apply(
-        self, change: EkTrustChange, before: bytes, actor: str, at: int
+        self, change: EkTrustChange, before: bytes, actor: str, at: int, why: str = ""
     ) -> EkTrustVersion:
         """Change the store.
 
         Args:
             before: The digest of the state that the change was made for.
+            why: What its maker says of it, for the log.
 
         Raises:
             InvalidRecord: The change is empty, or brings something too long.
@@ -56,6 +58,7 @@ class EkTrustStore:
                 raise Conflict("the EK trust store was changed meanwhile; look again")
             version = _next(state, change, actor, at)
             _write(writing, state, change, version)
+            writing.log(_event(version, why))
             return version
 
     def versions(
@@ -173,17 +176,19 @@ def _write(
             by=version.by,
         )
     )
-    writing.log(_event(version))
 
 
-def _event(version: EkTrustVersion) -> Event:
+def _event(version: EkTrustVersion, why: str) -> Event:
     """What the log keeps: the digest names all that the store held."""
     detail: dict[str, object] = {
         "version": version.number,
         "cause": version.cause.value,
         "added": len(version.added),
         "removed": len(version.removed),
+        "names": [words for _, words in (*version.added, *version.removed)][:_NAMED],
     }
+    if why:
+        detail["reason"] = why
     if version.bundle is not None:
         detail |= {"bundle": version.bundle.name, "of": version.bundle.version}
     return Event(

@@ -1,6 +1,7 @@
 """The trust store of endorsement keys and its versions, on both databases."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -39,9 +40,9 @@ class Changes:
     def __init__(self, database: Database) -> None:
         self.store = EkTrustStore(database)
 
-    def apply(self, change: EkTrustChange) -> bytes:
+    def apply(self, change: EkTrustChange, why: str = "") -> bytes:
         before = self.store.state().digest
-        return self.store.apply(change, before, ACTOR, NOW).digest
+        return self.store.apply(change, before, ACTOR, NOW, why).digest
 
     def bundle(self, bundle: EkBundle) -> bytes:
         return self.apply(importing(self.store.state(), bundle, ACTOR, NOW))
@@ -89,7 +90,13 @@ def test_each_change_is_one_version_and_one_event(
     root = digest(der(FIRST.root.certificate))
     crl = FIRST.root.crl()
     changes.apply(listing(changes.store.state(), [crl], ACTOR, NOW))
-    changes.apply(distrusting(changes.store.state(), root))
+    changes.apply(distrusting(changes.store.state(), root), "its maker was sold")
+    log = EventLog(database).page().items
+    assert [one.cause for one in log] == ["ek_trust.changed"] * 3
+    said = json.loads(log[0].detail)
+    assert (log[0].actor, said["reason"]) == (ACTOR, "its maker was sold")
+    subject = FIRST.root.certificate.subject.rfc4514_string()
+    assert all(subject in json.loads(one.detail)["names"] for one in (log[0], event))
     newest, before, _ = changes.store.versions().items
     assert before.cause is EkTrustCause.CRLS
     assert {one for one, _ in newest.removed} == {root.hex(), digest(crl).hex()}

@@ -32,13 +32,20 @@ def test_a_vendors_ca_is_trusted_from_pem_and_der_and_no_longer(
     pem, binary = tmp_path / "one.pem", tmp_path / "two.der"
     pem.write_bytes(first.root.certificate.public_bytes(Encoding.PEM))
     binary.write_bytes(second.root.certificate.public_bytes(Encoding.DER))
-    trust = ["ek", "trust", str(pem), str(binary), *where(site)]
+    trust = ["ek", "trust", str(pem), str(binary), "--reason", "new", *where(site)]
     made: Any = answer(capsys, *trust)
     assert (made["added"], len(made["items"])) == (2, 2)
     assert run(trust) == 0
     assert "0 of 2 are new" in capsys.readouterr().out
     for one in made["items"]:
-        assert run(["ek", "distrust", one["digest"], *where(site)]) == 0
+        gone = ["ek", "distrust", one["digest"], "--reason", "its maker was sold"]
+        assert run([*gone, *where(site)]) == 0
+    log: Any = answer(capsys, "audit", "events", *where(site))
+    details = [o["detail"] for o in log["items"] if o["cause"] == "ek_trust.changed"]
+    assert [one.get("reason") for one in details] == ["its maker was sold"] * 2 + [
+        "new"
+    ]
+    assert len(details[-1]["names"]) == 2
     left: Any = answer(capsys, "ek", "roots", *where(site, "operator"))
     assert left["items"] == []
 
@@ -91,10 +98,10 @@ def test_a_key_is_accepted_with_a_reason_and_no_longer(
     capsys.readouterr()
     left: Any = answer(capsys, "ek", "accepted", *where(site))
     assert left["items"] == []
-    for word in ("refuse", "refuse"):
-        done = ["ek", word, KEY, "--reason", "lost", *where(site)]
+    for reason in ("lost", "another"):  # the first is who refused it, and why
+        done = ["ek", "refuse", KEY, "--reason", reason, *where(site)]
         assert run(done) == 0
-    assert "is refused: lost" in capsys.readouterr().out
+        assert "is refused: lost" in capsys.readouterr().out
     assert run(["ek", "refused", *where(site, "operator")]) == 0
     assert "lost" in capsys.readouterr().out
     assert run(["ek", "unrefuse", KEY, *where(site)]) == 0

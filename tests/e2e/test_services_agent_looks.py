@@ -74,7 +74,7 @@ class Looked:
         situation = bench.gate.situation(bench.guid.raw)
         assert situation.policy is not None
         contact = Contact(HOST, agent.port, agent.certificate)
-        return self.looks.look(situation, situation.policy, contact)
+        return self.looks.look(situation, situation.policy, contact).made
 
     def stored(self) -> AppraisalRecord:
         return keep(self.device.bench.context, self.look(), "test")

@@ -61,6 +61,24 @@ def test_a_nonce_is_good_for_one_quote(attesting: Attesting) -> None:
     assert refused.value.code == "nonce-refused"
 
 
+def test_a_quote_that_was_judged_is_not_judged_again_though_its_use_is_forgotten(
+    attesting: Attesting,
+) -> None:
+    """Whoever recorded it plays it back once the clock was ahead, and is set right."""
+    body, bench = attesting.evidence(attesting.asked()), attesting.bench
+    attesting.channel.attest(attesting.call(body))
+    appraisals, begun = bench.context.stores.appraisals, bench.clock.now
+    first = appraisals.latest(bench.guid.raw)
+    bench.clock.now += 86400
+    bench.context.stores.runs.prune(bench.context.now())
+    bench.clock.now = begun + 5
+    with pytest.raises(Problem, match="judged before") as refused:
+        attesting.channel.attest(attesting.call(body))
+    assert refused.value.code == "nonce-refused"
+    assert appraisals.latest(bench.guid.raw) == first
+    assert attesting.attest()["verdict"] == "passed"
+
+
 def test_a_quote_over_another_nonce_fails(attesting: Attesting) -> None:
     old = attesting.evidence(attesting.asked())
     new = attesting.asked()

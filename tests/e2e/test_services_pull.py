@@ -9,10 +9,12 @@ import httpx
 import pytest
 
 from attestation.appraisal import Channel
+from attestation.cohort import Cohort
 from attestation.keylime.http import admin_http, device_http
 from attestation.passport import key_digest
 from attestation.policy import AttestationPolicy
 from hw.public_area import PublicArea
+from onboarding.services import rows
 from onboarding.services.adoption import Adoption, Reported
 from onboarding.services.drift import DriftDesk
 from onboarding.services.errors import Problem
@@ -123,6 +125,29 @@ def test_a_device_that_was_never_bound_is_adopted_by_the_ek_that_was_read_off_it
     stores.bindings.put(before, "test")
 
 
+def observing(pulled: Pulled) -> None:
+    """Have its own policy observed on the device, and one that it would fail."""
+    bench, stores = pulled.bench, pulled.bench.context.stores
+    raw, now, here = bench.guid.raw, bench.context.now(), {"hall": "7"}
+    golden = bench.gate.situation(raw).policy
+    assert golden is not None
+    strict = AttestationPolicy("strict", 1, {**golden.pcrs, 4: ("ab" * 32,)})
+    stores.policies.add(rows.policy_record(strict, "test", now))
+    for policy in (golden, strict):
+        cohort = Cohort(policy.name, here, policy.name, policy.version)
+        stores.cohorts.observe(cohort, "test", now)
+    stores.devices.describe(raw, "test", now, labels=here)
+
+
+def says_what_it_would(pulled: Pulled) -> None:
+    """And it failed nobody."""
+    observations = pulled.bench.context.stores.observations
+    golden, strict = observations.of_device(pulled.bench.guid.raw)
+    assert (golden.cohort, golden.outcome) == ("golden", Outcome.PASSED)
+    assert strict.outcome is Outcome.FAILED
+    assert "PCR 4 holds another value" in strict.failures[0].message
+
+
 @pytest.mark.both
 def test_an_agent_is_adopted_called_released_failed_and_withdrawn(
     pulled: Pulled,
@@ -131,6 +156,7 @@ def test_an_agent_is_adopted_called_released_failed_and_withdrawn(
     bound_to(pulled)
     with pytest.raises(Problem, match="another AK than was reported"):
         pulled.adopt(REFUSED)
+    observing(pulled)
     pulled.adopt()
     binding = stores.bindings.get(bench.guid.raw)
     assert binding.channel == Channel.PULL.value
@@ -140,7 +166,11 @@ def test_an_agent_is_adopted_called_released_failed_and_withdrawn(
     passed = pulled.watch(Outcome.PASSED)
     assert (passed.channel, passed.compared) == ("pull", (f"pcr:sha256:{PCR}",))
     assert passed.lease_expires is not None
+    says_what_it_would(pulled)
     pulled.adopt()  # the same again binds nothing anew
+    for wrong in (REFUSED, Reported(ek=bytes(32))):  # and says so, if it is not
+        with pytest.raises(Problem, match=r"than was (bound or )?reported"):
+            pulled.adopt(wrong)
     assert stores.bindings.get(bench.guid.raw) == binding
 
     pulled.watch(Outcome.PASSED)

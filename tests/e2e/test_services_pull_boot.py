@@ -186,21 +186,22 @@ def test_an_agent_shows_the_owner_itself_what_booted(pulled: Pulled) -> None:
     assert agents is not None
     situation = bench.gate.situation(bench.guid.raw)
     looks = AgentLooks(bench.context, agents, pulled.link.client)
-    made = looks.look(situation, learnt_policy(), contact)
+    made = looks.look(situation, learnt_policy(), contact).made
     assert made.passed
     assert {*learnt_policy().required} < {*made.record.compared}
     assert made.record.clock
 
-    made = looks.look(situation, with_another_command_line(), contact)
+    made = looks.look(situation, with_another_command_line(), contact).made
     (failure, *_) = made.record.failures
     assert (failure.kind, "command line" in failure.message) == ("boot.event", True)
     log, pulled.agent.booted = pulled.agent.booted, b""
-    made = looks.look(situation, learnt_policy(), contact)
+    made = looks.look(situation, learnt_policy(), contact).made
     pulled.agent.booted = log
     assert [one.kind for one in made.record.failures] == ["boot.no-log"]
     assert situation.binding is not None
     other = replace(situation.binding, ak_public=SoftAk.new("rsa").public)
-    made = looks.look(replace(situation, binding=other), learnt_policy(), contact)
+    other_ak = replace(situation, binding=other)
+    made = looks.look(other_ak, learnt_policy(), contact).made
     assert [one.kind for one in made.record.failures] == ["quote.refused"]
     assert (made.by_policy, made.quote) == (False, None)
 

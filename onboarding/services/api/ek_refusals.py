@@ -43,12 +43,11 @@ def refuse(
 
     Nothing is released to its device any more; what runs is left to a withdrawal.
     """
-    record = EkRefusal(
-        bytes.fromhex(body.ek_digest), body.reason, context.now(), actor(caller)
-    )
+    digest = bytes.fromhex(body.ek_digest)
+    record = EkRefusal(digest, body.reason, context.now(), actor(caller))
     made = context.stores.ek_refusals.add(record)
     response.status_code = 201 if made else 200
-    return _shown(record)
+    return _shown(context.stores.ek_refusals.get(digest))
 
 
 @router.delete("/ek-refusals/{digest}", status_code=204, **needs(Role.SECURITY))

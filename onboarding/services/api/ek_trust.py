@@ -8,7 +8,7 @@ from fastapi import Path, Query, Response
 
 from attestation.ek_bundle import EkBundle, split_pem
 from attestation.errors import PolicyError
-from onboarding.services.api.answers.kinds import Listed, Named, listed
+from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.answers.trust import (
     EkBundleOut,
     EkCrlOut,
@@ -22,7 +22,19 @@ from onboarding.services.api.answers.trust import (
 )
 from onboarding.services.api.auth import Caller, Ctx, RawBody, actor, needs
 from onboarding.services.api.conditions import Conditions, When, record_tag, tag_of
-from onboarding.services.api.fields import BytesCursor, Fingerprint, Limit, NumberCursor
+from onboarding.services.api.ek_trust_view import (
+    crl_view,
+    named_view,
+    root_view,
+    version_view,
+)
+from onboarding.services.api.fields import (
+    BytesCursor,
+    Fingerprint,
+    Limit,
+    NumberCursor,
+    Text,
+)
 from onboarding.services.api.paging import paged
 from onboarding.services.api.routing import api_router, takes
 from onboarding.services.context import Context
@@ -37,8 +49,6 @@ from onboarding.services.ek_trust import (
 from onboarding.services.errors import Problem
 from onboarding.store.apikeys import Role
 from onboarding.store.ek_trust_records import (
-    EkCrlRecord,
-    EkRootRecord,
     EkTrustChange,
     EkTrustState,
     EkTrustVersion,
@@ -48,7 +58,9 @@ from onboarding.store.ek_trust_records import (
 router = api_router("trust")
 
 Digest = Annotated[Fingerprint, Path()]
+_WHY = "Why it is changed, for the audit log."
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Why = Annotated[Text | None, Query(alias="reason", description=_WHY)]
 DryRun = Annotated[bool, Query(description="Tell what would change; change nothing.")]
 _PEM = {"application/x-pem-file": {"type": "string", "format": "pem-certificates"}}
 _CRLS = {"application/x-pem-file": {"type": "string", "format": "pem-crls"}}
@@ -63,11 +75,13 @@ def list_roots(
 ) -> Listed[EkRootOut]:
     """Every certificate in the trust store."""
     found = context.stores.ek_trust.state().roots
-    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), _root)
+    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), root_view)
 
 
 @router.post("/ek-roots", **takes(_PEM, **needs(Role.SECURITY)))
-def add_roots(body: RawBody, context: Ctx, caller: Caller) -> EkRootsAddedOut:
+def add_roots(
+    body: RawBody, context: Ctx, caller: Caller, why: Why = None
+) -> EkRootsAddedOut:
     """Trust the certificates of a PEM file; known ones are counted out.
 
     ``without_path`` names those that are no root and lead to none in the store: no
@@ -77,22 +91,24 @@ def add_roots(body: RawBody, context: Ctx, caller: Caller) -> EkRootsAddedOut:
     if not ders or crls:
         raise Problem(422, "not-certificates", "There is no certificate in it.")
     change, _ = _change(
-        context, caller, lambda state, who, at: trusting(state, ders, who, at)
+        context, caller, lambda state, who, at: trusting(state, ders, who, at), why
     )
     named = {hashlib.sha256(der).digest() for der in ders}
     state = context.stores.ek_trust.state()
     return {
         "added": len(change.roots),
-        "items": [_root(one) for one in state.roots if one.digest in named],
+        "items": [root_view(one) for one in state.roots if one.digest in named],
         "without_path": lost(state, named, context.now()),
     }
 
 
 @router.delete("/ek-roots/{digest}", status_code=204, **needs(Role.SECURITY))
-def remove_root(digest: Digest, context: Ctx, caller: Caller, when: When) -> Response:
+def remove_root(
+    digest: Digest, context: Ctx, caller: Caller, when: When, why: Why = None
+) -> Response:
     """Trust a certificate no longer; bindings made under it stay as judged."""
     raw = bytes.fromhex(digest)
-    _remove(context, caller, when, raw, lambda state, *_: distrusting(state, raw))
+    _remove(context, caller, when, raw, lambda state, *_: distrusting(state, raw), why)
     return Response(status_code=204)
 
 
@@ -102,26 +118,30 @@ def list_crls(
 ) -> Listed[EkCrlOut]:
     """Every revocation list in the trust store."""
     found = context.stores.ek_trust.state().crls
-    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), _crl)
+    return listed(paged(found, lambda one: one.digest.hex(), cursor, limit), crl_view)
 
 
 @router.post("/ek-crls", **takes(_CRLS, **needs(Role.SECURITY)))
-def add_crls(body: RawBody, context: Ctx, caller: Caller) -> EkCrlsAddedOut:
+def add_crls(
+    body: RawBody, context: Ctx, caller: Caller, why: Why = None
+) -> EkCrlsAddedOut:
     """Take the CRLs of a PEM file; each replaces an older one of the same CA."""
     ders, crls = _parts(body)
     if not crls or ders:
         raise Problem(422, "not-crls", "There is no CRL in it.")
     change, _ = _change(
-        context, caller, lambda state, who, at: listing(state, crls, who, at)
+        context, caller, lambda state, who, at: listing(state, crls, who, at), why
     )
-    return {"added": len(change.crls), "items": [_crl(one) for one in change.crls]}
+    return {"added": len(change.crls), "items": [crl_view(one) for one in change.crls]}
 
 
 @router.delete("/ek-crls/{digest}", status_code=204, **needs(Role.SECURITY))
-def remove_crl(digest: Digest, context: Ctx, caller: Caller, when: When) -> Response:
+def remove_crl(
+    digest: Digest, context: Ctx, caller: Caller, when: When, why: Why = None
+) -> Response:
     """Ask a CRL no longer."""
     raw = bytes.fromhex(digest)
-    _remove(context, caller, when, raw, lambda state, *_: dropping_crl(state, raw))
+    _remove(context, caller, when, raw, lambda state, *_: dropping_crl(state, raw), why)
     return Response(status_code=204)
 
 
@@ -140,7 +160,11 @@ def get_trust(context: Ctx) -> EkTrustOut:
 
 @router.post("/ek-trust/bundles", **takes(_BUNDLE, **needs(Role.SECURITY)))
 def import_bundle(
-    body: RawBody, context: Ctx, caller: Caller, dry_run: DryRun = False
+    body: RawBody,
+    context: Ctx,
+    caller: Caller,
+    dry_run: DryRun = False,
+    why: Why = None,
 ) -> EkBundleOut:
     """Bring the store to what a bundle says, and tell the difference.
 
@@ -154,7 +178,7 @@ def import_bundle(
     state, version = context.stores.ek_trust.state(), None
     change = importing(state, bundle, actor(caller), context.now())
     if not dry_run:
-        version = _applied(context, caller, state, change)
+        version = _applied(context, caller, state, change, why)
     number = None if version is None else version.number
     return {"version": number, **_difference(state, change)}
 
@@ -164,19 +188,19 @@ def list_versions(
     context: Ctx, limit: Limit = 100, cursor: NumberCursor = None
 ) -> Listed[EkVersionOut]:
     """The versions that the store had, the newest first."""
-    return listed(context.stores.ek_trust.versions(cursor, limit), _version)
+    return listed(context.stores.ek_trust.versions(cursor, limit), version_view)
 
 
 @router.get("/ek-trust/versions/{number}", **needs(*READERS))
 def get_version(number: Number, context: Ctx) -> EkVersionWholeOut:
     """One version, with what it brought and took."""
     one = context.stores.ek_trust.version(number)
-    added, removed = map(_named, (one.added, one.removed))
-    return {**_version(one), "added": added, "removed": removed}
+    added, removed = map(named_view, (one.added, one.removed))
+    return {**version_view(one), "added": added, "removed": removed}
 
 
 def _change(
-    context: Context, caller: Caller, plan: Plan
+    context: Context, caller: Caller, plan: Plan, why: str | None
 ) -> tuple[EkTrustChange, EkTrustVersion | None]:
     """Plan a change and make it; no version comes of one that changes nothing."""
     state = context.stores.ek_trust.state()
@@ -184,11 +208,16 @@ def _change(
         change = plan(state, actor(caller), context.now())
     except PolicyError as error:
         raise Problem(422, "not-trusted", f"{error}.") from error
-    return change, _applied(context, caller, state, change)
+    return change, _applied(context, caller, state, change, why)
 
 
 def _remove(
-    context: Context, caller: Caller, when: Conditions, digest: bytes, plan: Plan
+    context: Context,
+    caller: Caller,
+    when: Conditions,
+    digest: bytes,
+    plan: Plan,
+    why: str | None,
 ) -> None:
     """As ``_change``, if that part of the store is what the caller saw."""
 
@@ -199,16 +228,20 @@ def _remove(
         return plan(state, who, at)
 
     with when.held():
-        _change(context, caller, planned)
+        _change(context, caller, planned, why)
 
 
 def _applied(
-    context: Context, caller: Caller, state: EkTrustState, change: EkTrustChange
+    context: Context,
+    caller: Caller,
+    state: EkTrustState,
+    change: EkTrustChange,
+    why: str | None,
 ) -> EkTrustVersion | None:
     if change.is_empty:
         return None
     who, now = actor(caller), context.now()
-    return context.stores.ek_trust.apply(change, state.digest, who, now)
+    return context.stores.ek_trust.apply(change, state.digest, who, now, why or "")
 
 
 def _parts(body: bytes) -> tuple[list[bytes], list[bytes]]:
@@ -232,54 +265,6 @@ def _difference(state: EkTrustState, change: EkTrustChange) -> EkDifference:
     gone = [one for one in state.all if one.digest in change.removed]
     return {
         "before": state.digest.hex(),
-        "added": _named(words_of((*change.roots, *change.crls))),
-        "removed": _named(words_of(gone)),
-    }
-
-
-def _named(pairs: tuple[tuple[str, str], ...]) -> list[Named]:
-    return [{"digest": digest, "subject": words} for digest, words in pairs]
-
-
-def _root(one: EkRootRecord) -> EkRootOut:
-    return {
-        "digest": one.digest.hex(),
-        "subject": one.subject,
-        "added_at": one.added_at,
-        "added_by": one.added_by,
-        "bundle": one.bundle,
-        "etag": record_tag(one),
-    }
-
-
-def _crl(one: EkCrlRecord) -> EkCrlOut:
-    return {
-        "digest": one.digest.hex(),
-        "issuer": one.issuer,
-        "this_update": one.this_update,
-        "next_update": one.next_update,
-        "added_at": one.added_at,
-        "added_by": one.added_by,
-        "bundle": one.bundle,
-        "etag": record_tag(one),
-    }
-
-
-def _version(one: EkTrustVersion) -> EkVersionOut:
-    bundle = one.bundle
-    return {
-        "version": one.number,
-        "digest": one.digest.hex(),
-        "cause": one.cause.value,
-        "bundle": None
-        if bundle is None
-        else {
-            "name": bundle.name,
-            "version": bundle.version,
-            "digest": bundle.digest.hex(),
-        },
-        "added": len(one.added),
-        "removed": len(one.removed),
-        "at": one.at,
-        "by": one.by,
+        "added": named_view(words_of((*change.roots, *change.crls))),
+        "removed": named_view(words_of(gone)),
     }
