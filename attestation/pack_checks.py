@@ -12,6 +12,7 @@ from functools import cached_property
 
 from attestation.appraisal import Appraisal, Verdict
 from attestation.audit_log import open_checkpoint
+from attestation.binding_codes import BindingClass
 from attestation.errors import AttestationError
 from attestation.evidence_pack import EvidencePack, Quote
 from attestation.pack_identity import identity_found
@@ -46,6 +47,7 @@ class PackCheck:
     detail: str
 
 
+_MEANS = {"binding": ": the weaker class, for it was bound to no TPM"}
 _FAULTS = (AttestationError, HwError, VoucherError, ValueError)
 
 
@@ -141,7 +143,9 @@ class PackChecker:
         PublicArea.from_bytes(binding.ak_public).require_attestation_key()
         if binding.passport_digest:
             self._check_named(ek, binding.passport_digest)
-        return f"{binding.klass}, EK {ek.hex()} {binding.ek_class}"
+        weaker = binding.klass != BindingClass.TPM_BOUND
+        mark = ", the weaker class" if weaker else ""
+        return f"{binding.klass}{mark}, EK {ek.hex()} {binding.ek_class}"
 
     def _check_identity(self) -> str:
         binding = self._pack.binding
@@ -251,7 +255,9 @@ def _checked(name: str, check: Callable[[], str]) -> PackCheck:
     except _FAULTS as error:
         return PackCheck(name, Outcome.BROKEN, str(error))
     if found == ABSENT:
-        return PackCheck(name, Outcome.ABSENT, "none in the pack")
+        return PackCheck(
+            name, Outcome.ABSENT, "none in the pack" + _MEANS.get(name, "")
+        )
     return PackCheck(name, Outcome.HOLDS, found)
 
 

@@ -20,7 +20,7 @@ from onboarding.cli.output import CliError, Json, console, print_json
 from onboarding.device.config import FILE, DeviceConfig
 from onboarding.device.factory import Made, initialise
 from onboarding.device.http import new_client
-from onboarding.device.machine import Machine
+from onboarding.device.machine import IN_FILES, Machine
 from ownership_vouchers.key_algorithm import KeyAlgorithm
 
 Maker = Annotated[str, typer.Option(help="The manufacturing service.")]
@@ -117,7 +117,7 @@ def di(
     if station_key_file is not None:
         with connected(url, station_key_file, ca) as station:
             register_passport(station, made)
-    _tell(made, as_json=json)
+    _tell(made, weaker=where is None, as_json=json)
 
 
 @contextmanager
@@ -151,11 +151,12 @@ def _address(url: str, line: str | None) -> str:
     return base if line is None else f"{base}/line/{line}"
 
 
-def _tell(made: Made, *, as_json: bool) -> None:
-    guid = str(made.identity.active.guid)
+def _tell(made: Made, *, weaker: bool, as_json: bool) -> None:
+    keys, guid = IN_FILES if weaker else "the TPM", str(made.identity.active.guid)
     if as_json:
-        return print_json({"guid": guid, "serial": made.serial, "board": made.board})
-    console().print(f"[green]made[/] {made.serial}: GUID {guid}")
+        facts = {"guid": guid, "serial": made.serial, "board": made.board}
+        return print_json(facts | {"keys": keys})
+    console().print(f"[green]made[/] {made.serial}: GUID {guid}, keys in {keys}")
 
 
 def register_passport(station: Api, made: Made) -> None:

@@ -3,7 +3,7 @@
 from onboarding.cli.device_choices import STATE, Directory
 from onboarding.cli.device_telling import pending_guid, story_told
 from onboarding.cli.output import Json, print_facts, print_json
-from onboarding.device.machine import Machine
+from onboarding.device.machine import IN_FILES, Machine
 from onboarding.device.progress import Story
 from onboarding.device.standing import Standing
 
@@ -19,7 +19,7 @@ def status(directory: Directory = STATE, json: Json = False) -> None:
         facts: dict[str, object] = {
             "serial": machine.config.serial,
             "board": machine.config.board,
-            "keys": "TPM" if machine.has_tpm else "files (no TPM: can be copied)",
+            "keys": "TPM" if machine.has_tpm else IN_FILES,
             "key": machine.config.key.value,
             "guid": str(identity.active.guid),
             "owner": None if identity.owner is None else identity.owner.url,

@@ -49,7 +49,7 @@ def list_(
         [
             (
                 one["guid"],
-                one["state"] + (" (frozen)" if one["frozen"] else ""),
+                _state(one) + (" (frozen)" if one["frozen"] else ""),
                 one["serial"],
                 when(one["appraised_at"]),
                 ", ".join(f"{k}={v}" for k, v in sorted(one["labels"].items())),
@@ -114,7 +114,7 @@ def unattested(
     print_table(
         ("device", "state", "serial", "last appraised"),
         [
-            (one["guid"], one["state"], one["serial"], when(one["appraised_at"]))
+            (one["guid"], _state(one), one["serial"], when(one["appraised_at"]))
             for one in found
         ],
     )
@@ -185,6 +185,12 @@ def decisions(
             console().print(f"  {plain(reason['sentence'])}")
     if not found:
         console().print("none")
+
+
+def _state(one: Mapping[str, Any]) -> str:
+    """With the mark of a device that was onboarded, but not with a key in a TPM."""
+    marked = one["weaker"] and one["owned_at"] is not None
+    return f"{one['state']}, weaker class" if marked else str(one["state"])
 
 
 def _policy(one: Mapping[str, Any]) -> str:

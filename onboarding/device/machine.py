@@ -22,6 +22,8 @@ from ownership_vouchers.key_algorithm import KeyAlgorithm
 if TYPE_CHECKING:
     from hw.tpm import Tpm
 
+IN_FILES = "files (no TPM: the weaker class, for they can be copied)"
+
 
 class Machine:
     """Opens the TPM when the device has one; close it, or use it in ``with``.

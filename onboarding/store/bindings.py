@@ -1,7 +1,7 @@
 """Bindings: which TPM a device was shown to be, and how much that is worth."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import col, select
@@ -191,6 +191,16 @@ class BindingStore:
         if row is None:
             raise NotFound(f"device {guid.hex()} is not bound to a TPM")
         return of_row(row)
+
+    def classes(self, guids: Sequence[bytes]) -> Mapping[bytes, str]:
+        """The class of each binding that these devices, by their GUID now, have."""
+        query = (
+            select(DeviceRow.guid, BindingRow.klass)
+            .join(BindingRow, col(DeviceRow.device) == col(BindingRow.device))
+            .where(col(DeviceRow.guid).in_(guids))
+        )
+        with self._database.session() as session:
+            return dict(session.exec(query).all())
 
     def enrolled_on(self, channel: str) -> tuple[bytes, ...]:
         """GUIDs of the devices that are expected to attest over a channel."""

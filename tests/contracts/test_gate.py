@@ -50,6 +50,15 @@ def test_a_binding_comes_back_as_it_was_put(database: Database) -> None:
     assert BindingStore(database).get(GUID) == again
 
 
+def test_of_many_devices_those_that_are_bound_have_a_class(database: Database) -> None:
+    bound_device(database)
+    bindings = BindingStore(database)
+    assert bindings.classes([GUID, bytes(16)]) == {GUID: "tpm-bound"}
+    bindings.put(replace(binding(), klass="key-outside-tpm"), ACTOR)
+    assert bindings.classes([GUID]) == {GUID: "key-outside-tpm"}
+    assert bindings.classes([]) == {}
+
+
 def test_only_an_owned_device_can_be_bound(database: Database) -> None:
     VoucherStore(database).add(voucher(), ACTOR)
     with pytest.raises(NotFound):

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from onboarding.cli.app import run
 from onboarding.cli.device_telling import binding_told
 from onboarding.device.http import new_client
+from onboarding.device.machine import IN_FILES
 from tests.support.cli_site import HOST, Capture, Site, answer, call, running_site
 from tests.support.fdo_chain import PATIENCE
 from tests.support.supply_chain import SupplyChain
@@ -117,10 +118,28 @@ def test_the_device_is_onboarded_and_its_status_says_by_whom(
         time.sleep(0.2)
     found = answer(capsys, "device", "status", *here)
     assert found["owner"] == site.url
+    assert found["keys"] == IN_FILES
     told = found["onboarding"]
     assert isinstance(told, dict)
     assert (told["state"], told["trying"], told["failed"]) == ("taken", site.url, [])
     assert (found["guid"] != guid, found["pending_guid"]) == (True, None)
+
+
+def test_a_device_without_a_tpm_is_marked_as_the_weaker_class_wherever_it_is_shown(
+    site: Site, device: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert "the weaker class" in IN_FILES
+    made = ["--serial", "SN-7", "--tcti", "none", "--directory", str(tmp_path / "d")]
+    assert run(["device", "di", "--url", site.url, *made]) == 0
+    assert f"keys in {IN_FILES}" in " ".join(capsys.readouterr().out.split())
+    guid = guid_of(device, capsys)
+    where = ["--url", site.url, "--api-key-file", str(site.key("operator"))]
+    assert answer(capsys, "fleet", "show", guid, *where)["weaker"] is True
+    for command in (["list", "--match", guid], ["unattested"]):
+        assert run(["fleet", *command, *where]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        (line,) = (one for one in shown if guid in one)
+        assert "owned, weaker class" in line
 
 
 def test_a_device_tells_what_it_tried_and_status_tells_it_later(

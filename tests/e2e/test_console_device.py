@@ -82,6 +82,16 @@ def test_why_not_is_said_in_words(console: Console, name: str, sentence: str) ->
     assert sentence in said
 
 
+def test_the_list_marks_devices_of_the_weaker_class_and_no_other(
+    console: Console,
+) -> None:
+    fleet = console.fleet
+    for one, marked in ((fleet.unbound, 1), (fleet.story, 0), (fleet.registered, 0)):
+        page = console.visitor(Role.OPERATOR).get("/", params={"q": str(one)}).text
+        assert str(one) in page
+        assert words_of(page).count("weaker class") == marked
+
+
 def test_what_a_device_says_of_itself_stays_text(console: Console) -> None:
     page = shown(console, console.fleet.hostile)
     expected = HOSTILE.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b")

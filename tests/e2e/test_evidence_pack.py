@@ -189,6 +189,26 @@ def test_a_quote_that_the_tpm_did_not_give_counts_for_nothing(document: bytes) -
     assert found["quotes"].outcome is Outcome.ABSENT
 
 
+@pytest.mark.parametrize(
+    ("klass", "outcome", "words"),
+    [
+        ("tpm-bound", Outcome.HOLDS, "tpm-bound, EK "),
+        ("key-outside-tpm", Outcome.HOLDS, "key-outside-tpm, the weaker class, EK "),
+        (None, Outcome.ABSENT, "the weaker class, for it was bound to no TPM"),
+    ],
+)
+def test_a_device_of_the_weaker_class_is_marked_so(
+    document: bytes, klass: str | None, outcome: Outcome, words: str
+) -> None:
+    pack = unverified_pack(document)
+    assert pack.binding is not None
+    binding = None if klass is None else replace(pack.binding, klass=klass)
+    changed = replace(pack, binding=binding)
+    found = {one.name: one for one in PackChecker(changed, owner_keys(pack)).run()}
+    assert found["binding"].outcome is outcome
+    assert words in found["binding"].detail
+
+
 def test_a_pass_is_held_against_what_the_tpm_signed(document: bytes) -> None:
     """The policy is changed together with all that names it: the quote still tells."""
     pack = unverified_pack(document)

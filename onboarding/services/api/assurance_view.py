@@ -42,16 +42,21 @@ def shown_assurance(
         return _without_tpm(owned=device.facts.owned_at is not None)
     board = _board(binding, passport)
     cannot, keys, because = [board.level.does_not_show], "its keys", board.because
-    weaker = binding.klass != BindingClass.TPM_BOUND
-    if weaker:
+    less = weaker(binding.klass)
+    if less:
         keys = "its attestation keys"
         cannot.append("that its device key is not copied")
         because = f"Weaker class: its device key is outside the TPM. {because}"
     if binding.ek_class in _NOT_VOUCHED:
         cannot.append("that this TPM is a genuine one: nobody vouches for its EK")
     return _shown(
-        board.level, board.profile, weaker, because, board.level.shows_by(keys), cannot
+        board.level, board.profile, less, because, board.level.shows_by(keys), cannot
     )
+
+
+def weaker(klass: str | None) -> bool:
+    """Whether a device of that binding, None for none, is of the weaker class."""
+    return klass != BindingClass.TPM_BOUND
 
 
 def _without_tpm(*, owned: bool) -> AssuranceOut:

@@ -1,5 +1,6 @@
 """How a device is shown to people and programs."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from attestation.decision import Allow, Deny
@@ -19,7 +20,7 @@ from onboarding.services.api.answers.devices import (
     VerdictOut,
 )
 from onboarding.services.api.answers.kinds import Reason
-from onboarding.services.api.assurance_view import shown_assurance
+from onboarding.services.api.assurance_view import shown_assurance, weaker
 from onboarding.services.api.fields import JsonObject, guid_text
 from onboarding.services.api.hold_view import (
     shown_held,
@@ -41,8 +42,16 @@ from ownership_vouchers import cbor
 UNREACHABLE_AFTER = 300  # seconds without a report on a removal
 
 
-def summary(device: DeviceRecord, now: int) -> DeviceLineOut:
-    """A line of the list."""
+def summaries(
+    context: Context, devices: Sequence[DeviceRecord], now: int
+) -> list[DeviceLineOut]:
+    """The lines of a list."""
+    found = context.stores.bindings.classes([one.guid for one in devices])
+    return [summary(one, now, found.get(one.guid)) for one in devices]
+
+
+def summary(device: DeviceRecord, now: int, klass: str | None) -> DeviceLineOut:
+    """A line of the list; ``klass`` is the binding's, None without one."""
     facts = device.facts
     return {
         "guid": guid_text(device.guid),
@@ -53,6 +62,7 @@ def summary(device: DeviceRecord, now: int) -> DeviceLineOut:
         "labels": dict(device.labels),
         "frozen": device.frozen,
         "credential": device.credential,
+        "weaker": weaker(klass),
         "state": device.state(now).value,
         "removal": _removal(device, now),
         "imported_at": device.imported_at,
@@ -77,7 +87,7 @@ def shown_device(
     binding, assignment = situation.binding, situation.assignment
     window = context.stores.update_windows.find(device.guid)
     return {
-        **summary(device, made.now),
+        **summary(device, made.now, None if binding is None else binding.klass),
         "assurance": shown_assurance(device, binding, _passport(context, device.guid)),
         "binding": None if binding is None else _binding(binding),
         "channel": None if binding is None else binding.channel,

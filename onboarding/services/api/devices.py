@@ -13,7 +13,7 @@ from onboarding.services.api.answers.devices import (
 )
 from onboarding.services.api.answers.kinds import Listed, listed
 from onboarding.services.api.auth import Caller, Ctx, needs
-from onboarding.services.api.device_view import shown_appraisal, shown_device, summary
+from onboarding.services.api.device_view import shown_appraisal, shown_device, summaries
 from onboarding.services.api.events import shown_event
 from onboarding.services.api.fields import (
     BytesCursor,
@@ -54,7 +54,7 @@ def list_devices(
     now, within = context.now(), caller.limits.labels
     wanted = replace(filter_of(state, q), within=within)
     page = context.stores.devices.page(now, cursor, limit, matching=wanted)
-    return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
+    return {"items": summaries(context, page.items, now), "next": page.cursor}
 
 
 @router.get("/devices/{guid}", **needs(*READERS, labels=Reach.NAMED))

@@ -8,7 +8,7 @@ from onboarding.services.api.answers.devices import DeviceLineOut
 from onboarding.services.api.answers.kinds import Listed
 from onboarding.services.api.answers.trust import SecurityOut, TrustOut
 from onboarding.services.api.auth import Caller, Ctx, needs
-from onboarding.services.api.device_view import summary
+from onboarding.services.api.device_view import summaries
 from onboarding.services.api.fields import Limit, TimeCursor
 from onboarding.services.api.routing import api_router
 from onboarding.services.api.within import Reach
@@ -55,7 +55,7 @@ def list_unattested(
     """Owned devices that are not freshly attested, the stalest first."""
     now, within = context.now(), caller.limits.labels
     page = context.stores.overview.unattested(now, cursor, limit, within)
-    return {"items": [summary(one, now) for one in page.items], "next": page.cursor}
+    return {"items": summaries(context, page.items, now), "next": page.cursor}
 
 
 def _health(request: Request) -> Health:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Query, Request, Response
 
 from onboarding.services.api.auth import Ctx, require
-from onboarding.services.api.device_view import summary
+from onboarding.services.api.device_view import summaries
 from onboarding.services.api.devices import READERS, Words, filter_of
 from onboarding.services.api.fields import BytesCursor
 from onboarding.services.console.bars import bar
@@ -59,7 +59,7 @@ def _fleet(
         request,
         "fleet.html",
         session,
-        devices=[summary(one, now) for one in page.items],
+        devices=summaries(context, page.items, now),
         counts=[_count(one, counts[one], q) for one in DeviceState],
         bar=bar({one.value: counts[one] for one in DeviceState}),
         total=sum(counts.values()),

@@ -23,6 +23,7 @@ class DeviceLineOut(TypedDict):
     labels: dict[str, str]
     frozen: bool
     credential: str | None
+    weaker: bool
     state: str
     removal: str | None
     imported_at: Seconds
