@@ -47,7 +47,7 @@ def read_facts(files: SysFiles) -> MachineFacts:
         _has_tpm(files),
         None,
         _measured(files),
-        files.exists(str(UEFI_LOG)),
+        bool(files.raw(str(UEFI_LOG), 1)),  # one that is empty, or not ours, shows none
     )
 
 

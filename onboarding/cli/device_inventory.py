@@ -84,7 +84,7 @@ def _told(
         "description": board.description,
         "assurance": level.value,
         "can_show": level.shows,
-        "cannot_show": level.does_not_show,
+        "cannot_show": "; ".join(board.cannot_show(level)),
         "board_promises": board.assurance.value,
         "machine": machine,
     }

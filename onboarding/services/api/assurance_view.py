@@ -26,6 +26,7 @@ class _Board:
     """The level of a bound device, the profile that says so, and why it is that."""
 
     level: Assurance
+    cannot_show: list[str]
     profile: str | None
     because: str
 
@@ -41,7 +42,7 @@ def shown_assurance(
     if binding is None:
         return _without_tpm(owned=device.facts.owned_at is not None)
     board = _board(binding, passport)
-    cannot, keys, because = [board.level.does_not_show], "its keys", board.because
+    cannot, keys, because = [*board.cannot_show], "its keys", board.because
     less = weaker(binding.klass)
     if less:
         keys = "its attestation keys"
@@ -78,17 +79,19 @@ def _board(binding: BindingRecord, stored: bytes | None) -> _Board:
     name = _bound_profile(binding.passport_digest, stored)
     if name is None:
         return _unmeasured("The passport that it was bound by is not with its voucher.")
-    level = {one.name: one.assurance for one in profiles()}.get(name)
-    if level is None:
+    board = {one.name: one for one in profiles()}.get(name)
+    if board is None:
         return _unmeasured(f"Its passport names a board not known here: {name}.")
+    level = board.assurance
     if level is Assurance.NO_TPM:
         return _unmeasured(f"Its passport names a board without a TPM: {name}.")
     because = f"Its passport names the board {name}."
-    return _Board(level, name, because)
+    return _Board(level, board.cannot_show(level), name, because)
 
 
 def _unmeasured(because: str) -> _Board:
-    return _Board(Assurance.UNMEASURED, None, because)
+    level = Assurance.UNMEASURED
+    return _Board(level, [level.does_not_show], None, because)
 
 
 def _bound_profile(digest: bytes, stored: bytes | None) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 
 from hw.board_files import VARIABLE
 from hw.errors import HwError
+from hw.kernel_logs import UEFI_LOG
 from hw.machine_facts import MachineFacts, read_facts
 from hw.profiles import (
     Assurance,
@@ -63,6 +64,7 @@ def test_a_tpm_that_is_a_program_is_known_by_its_maker(tmp_path: Path) -> None:
 
 LESS = {
     "the log is gone": (SERVER, Assurance.PCRS_ONLY),
+    "the log is empty": ({**UEFI_SERVER, str(UEFI_LOG): b""}, Assurance.PCRS_ONLY),
     "nothing was measured": ({**SERVER, **BLANK_TPM}, Assurance.UNMEASURED),
     "the TPM is gone": (PI, Assurance.NO_TPM),
 }
@@ -113,6 +115,29 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a description of another kind": {"description": 1},
     "a field too many": {"price": 1},
     "no description": {"description": None},
+    "a name that is a path": {"name": "../uefi-server-tpm"},
+    "a description without words": {"description": ""},
+    "a description without end": {"description": "x" * 201},
+    "a caveat without words": {"caveat": ""},
+    "a PCR that is a text": {"pcrs": ["0"]},
+    "a PCR that is truth": {"pcrs": [True]},
+    "half a PCR": {"pcrs": [1.5]},
+    "a PCR twice": {"pcrs": [0, 0]},
+    "a text for a list, of which one letter is any": {"match": [{"device_tree": "a*"}]},
+    "a map for a list": {"match": [{"tpm_manufacturer": {"IFX": 1}}]},
+    "an empty list of names": {"match": [{"device_tree": [], "tpm": True}]},
+    "a DMI field without value": {"match": [{"dmi": {"sys_vendor": ""}}]},
+    "no DMI field": {"match": [{"dmi": {}, "tpm": True}]},
+    "a state that is null": {"match": [{"tpm": None, "measured": True}]},
+    "too many ways to find it": {"match": [{"tpm": True}] * 17},
+    "another schema": {"$schema": "other.json"},
+}
+NOT_OF_THE_SCHEMA = {  # what it cannot say
+    "another name than the file's",
+    "push with an ECC key",
+    "PCR 10",
+    "no PCRs at a level that has them",
+    "PCRs at a level without",
 }
 
 
@@ -122,6 +147,46 @@ def test_a_file_that_is_no_board_is_refused(name: str) -> None:
     wrong = {key: v for key, v in {**GOOD, **CHANGES[name]}.items() if v is not None}
     with pytest.raises(HwError, match="board uefi-server-tpm"):
         read_profile("uefi-server-tpm", json.dumps(wrong).encode())
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_editor_underlines_what_a_service_refuses(name: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="extra 'keylime'")
+    schema = json.loads((BOARDS / "schema.json").read_text())
+    wrong = {key: v for key, v in {**GOOD, **CHANGES[name]}.items() if v is not None}
+    valid = jsonschema.Draft202012Validator(schema).is_valid(wrong)
+    assert valid is (name in NOT_OF_THE_SCHEMA)
+
+
+ODD = [None, True, 0, 1.5, -1, "", "x", "a*", [], ["x"], [1], [[]], {}, {"tpm": 1}]
+IN_MATCH = ["device_tree", "dmi", "tpm", "tpm_manufacturer", "measured", "event_log"]
+
+
+@pytest.mark.parametrize("field", sorted(GOOD.keys() | {"caveat"}))
+def test_no_odd_value_of_a_field_is_taken_that_the_schema_refuses(field: str) -> None:
+    for odd in ODD:
+        require_no_laxer_than_the_schema({**GOOD, field: odd})
+
+
+@pytest.mark.parametrize("field", IN_MATCH)
+def test_no_odd_condition_is_taken_that_the_schema_refuses(field: str) -> None:
+    for odd in ODD:
+        condition = {**GOOD["match"][0], field: odd}
+        require_no_laxer_than_the_schema({**GOOD, "match": [condition]})
+
+
+def require_no_laxer_than_the_schema(document: dict[str, Any]) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="extra 'keylime'")
+    schema = json.loads((BOARDS / "schema.json").read_text())
+    if not jsonschema.Draft202012Validator(schema).is_valid(document):
+        with pytest.raises(HwError, match=r"no profile|calls itself"):
+            read_profile(str(document["name"]), json.dumps(document).encode())
+
+
+def test_a_name_that_is_there_twice_is_refused() -> None:
+    twice = json.dumps(GOOD)[:-1] + ', "assurance": "measured-boot"}'
+    with pytest.raises(HwError, match="twice"):
+        read_profile("uefi-server-tpm", twice.encode())
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"null", b"\xff", b"[" * 5000])
