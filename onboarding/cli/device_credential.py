@@ -61,6 +61,7 @@ def _facts(stored: Stored) -> dict[str, object]:
         "device_info": stored.device_info,
         "manufacturer_key_hash": stored.manufacturer_hash.value.hex(),
         "rendezvous": stored.rv_info.describe(),
+        "key": None if stored.key_origin is None else stored.key_origin.name,
         "keys": {
             name: f"{handle:#010x}"
             for name, handle in handles.items()

@@ -10,7 +10,7 @@ of 2026 for a single index ("FDO1").
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum, unique
+from enum import IntEnum, StrEnum, unique
 from typing import TYPE_CHECKING
 
 from onboarding.device.errors import CredentialUnreadable
@@ -27,6 +27,8 @@ MAX_STORED = 4096  # bytes of the index
 FDO1 = 0x46444F31
 GO_STATES = {0: False, 1: False, 2: True, 3: True, 4: True, 5: False}
 """State of go-fdo-client: made but without a credential, before TO1, idle, resold."""
+C_STATES = range(8)
+"""State of client-sdk-fidoiot, from permanently disabled to transfer disabled."""
 
 
 @unique
@@ -37,6 +39,15 @@ class Layout(StrEnum):
     GO_CLIENT = "go-fdo-client"
     C_CLIENT = "client-sdk-fidoiot"
     FDO1 = "FDO1 draft"
+
+
+@unique
+class KeyOrigin(IntEnum):
+    """DeviceKeyType: which key of the TPM answers for the device."""
+
+    FDO = 0  # follows from a unique string, and was made for FDO
+    IDEVID = 1
+    LDEVID = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Stored:
     guid: Guid
     rv_info: RendezvousInfo
     manufacturer_hash: Hash
+    key_origin: KeyOrigin | None = None
     device_key_handle: int | None = None
     hmac_key_handle: int | None = None
 
@@ -107,8 +119,7 @@ def _parse(item: object, flag: bool | None) -> Stored:
 
 def _standard(items: list[object], flag: bool | None) -> Stored:
     *core, kind, handle = items
-    cbor.uint(kind, 8)
-    return _stored(Layout.STANDARD, flag, core, cbor.uint(handle, 32))
+    return _stored(Layout.STANDARD, flag, core, _origin(kind), cbor.uint(handle, 32))
 
 
 def _go_client(items: list[object], _: bool | None) -> Stored:
@@ -122,7 +133,8 @@ def _go_client(items: list[object], _: bool | None) -> Stored:
 
 def _c_client(items: list[object], flag: bool | None) -> Stored:
     state, *core = items
-    cbor.uint(state, 8)
+    if cbor.uint(state, 8) not in C_STATES:
+        raise MalformedError(f"state {state}")
     return _stored(Layout.C_CLIENT, flag, core)
 
 
@@ -130,13 +142,23 @@ def _draft(items: list[object], _: bool | None = None) -> Stored:
     if len(items) not in (9, 10) or cbor.uint(items[0], 32) != FDO1:
         raise MalformedError("not marked as FDO1")
     _magic, active, *core = items[:7]
-    cbor.uint(items[7], 8)
-    handles = [cbor.uint(one, 32) for one in items[8:]]
-    return _stored(Layout.FDO1, cbor.boolean(active), core, *handles)
+    origin, handles = _origin(items[7]), [cbor.uint(one, 32) for one in items[8:]]
+    return _stored(Layout.FDO1, cbor.boolean(active), core, origin, *handles)
+
+
+def _origin(item: object) -> KeyOrigin:
+    try:
+        return KeyOrigin(cbor.uint(item, 8))
+    except ValueError as error:
+        raise MalformedError(f"device key of type {item}") from error
 
 
 def _stored(
-    layout: Layout, active: bool | None, core: list[object], *handles: int
+    layout: Layout,
+    active: bool | None,
+    core: list[object],
+    origin: KeyOrigin | None = None,
+    *handles: int,
 ) -> Stored:
     version, info, guid, rv_info, key_hash = core
     return Stored(
@@ -147,6 +169,7 @@ def _stored(
         Guid(cbor.bstr(guid, 16)),
         RendezvousInfo.from_cbor(_rv_info(rv_info)),
         Hash.from_item(key_hash),
+        origin,
         *handles,
     )
 

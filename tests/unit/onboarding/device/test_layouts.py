@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onboarding.device.errors import CredentialUnreadable
-from onboarding.device.layouts import FDO1, Layout, parse_stored
+from onboarding.device.layouts import FDO1, KeyOrigin, Layout, parse_stored
 from onboarding.device.standard import DEVICE_KEY_HANDLE, dctpm
 from onboarding.protocol.device_env import DeviceCredential
 from ownership_vouchers import cbor
@@ -28,10 +28,12 @@ LAYOUTS: dict[str, tuple[Layout, bytes]] = {
     "ours": (Layout.STANDARD, dctpm(OURS)),
     "standard": (Layout.STANDARD, cbor.encode([*CORE, 0, HANDLES[0]])),
     "an IDevID": (Layout.STANDARD, cbor.encode([*CORE, 1, 0x81020000])),
+    "an LDevID": (Layout.STANDARD, cbor.encode([*CORE, 2, 0x81020005])),
     "rendezvous info in bytes": (
         Layout.STANDARD,
         cbor.encode([*CORE[:3], cbor.encode(CORE[3]), CORE[4], 0, HANDLES[0]]),
     ),
+    "go with an IDevID": (Layout.GO_CLIENT, cbor.encode([[*CORE, 1, 0x81020000], 3])),
     "go": (Layout.GO_CLIENT, cbor.encode([[*CORE, 0, HANDLES[0]], 2])),
     "C": (Layout.C_CLIENT, cbor.encode([5, *CORE])),
     "C in a larger index": (Layout.C_CLIENT, cbor.encode([5, *CORE]) + bytes(100)),
@@ -58,11 +60,30 @@ def test_ours_is_the_standard_one_to_the_byte() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "active"), [(0, False), (1, False), (2, True), (3, True), (5, False)]
+    ("state", "active"),
+    [(0, False), (1, False), (2, True), (3, True), (4, True), (5, False)],
 )
 def test_a_state_of_go_says_whether_it_is_active(state: int, active: bool) -> None:
     data = cbor.encode([[*CORE, 0, HANDLES[0]], state])
     assert parse_stored(data, not active).active is active
+
+
+@pytest.mark.parametrize("state", range(8))
+def test_every_state_of_c_is_read_and_the_flag_says_whether_it_is_active(
+    state: int,
+) -> None:
+    for flag in (True, False, None):
+        assert parse_stored(cbor.encode([state, *CORE]), flag).active is flag
+
+
+ORIGINS = {"ours": 0, "an IDevID": 1, "an LDevID": 2, "go": 0, "draft": 0, "C": None}
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+def test_a_layout_says_where_the_device_key_comes_from(name: str) -> None:
+    found = parse_stored(LAYOUTS[name][1])
+    origin = ORIGINS[name]
+    assert found.key_origin is (None if origin is None else KeyOrigin(origin))
 
 
 def test_without_a_flag_it_is_not_said_whether_it_is_active() -> None:
@@ -78,6 +99,12 @@ BAD: dict[str, bytes] = {
     "a GUID of 15 bytes": cbor.encode([*CORE[:2], bytes(15), *CORE[3:], 0, HANDLES[0]]),
     "no hash": cbor.encode([*CORE[:4], None, 0, HANDLES[0]]),
     "a handle of 33 bits": cbor.encode([*CORE, 0, 1 << 32]),
+    "a type of key that is none": cbor.encode([*CORE, 3, HANDLES[0]]),
+    "a type of key that is no number": cbor.encode([*CORE, True, HANDLES[0]]),
+    "a type of key that go has not": cbor.encode([[*CORE, 3, HANDLES[0]], 2]),
+    "a type of key that the drafts have not": cbor.encode([*TEN[:7], 3, *HANDLES]),
+    "a state C does not know": cbor.encode([8, *CORE]),
+    "a state below none": cbor.encode([-1, *CORE]),
     "a state go does not know": cbor.encode([[*CORE, 0, HANDLES[0]], 6]),
     "another magic": cbor.encode([FDO1 + 1, *TEN[1:]]),
     "a map without its magic": cbor.encode(dict(enumerate(TEN[1:], 1))),
