@@ -13,8 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw.errors import HwError
+from hw.nv_profile import PLATFORM_CREATE
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity, Owner
+from onboarding.device.errors import NotOnboarded
+from onboarding.device.layouts import read_stored
 from onboarding.device.machine import Machine
 from onboarding.device.standard import ACTIVE, DC_ACTIVE, DC_TPM, dctpm
 from onboarding.protocol.device_env import DeviceCredential
@@ -33,6 +36,7 @@ HEADER = b"header of a voucher"
 def line(make_software_tpm: MakeSoftwareTpm) -> Iterator[CutTpm]:
     with CutTpm(make_software_tpm("cut off").start()) as line:
         yield line
+    assert not line.others  # else a change may have been cut at fewer steps than it has
 
 
 class Device:
@@ -115,6 +119,52 @@ def test_a_change_cut_at_any_step_leaves_one_whole_credential(
             break
     assert len(seen) >= 8
     assert (seen[0], seen[-1]) == ("old", "new")
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["not done", "done unseen"])
+def test_the_first_factory_run_cut_at_any_step_leaves_a_whole_device_or_none(
+    line: CutTpm, answered: bool, tmp_path: Path
+) -> None:
+    device, cuts, made = Device(line, tmp_path), 0, False
+    while True:
+        line.mend()
+        make_blank(line.tcti)
+        with device.machine() as machine:
+            line.cut(cuts, answered=answered)
+            with suppress(HwError):
+                device.initialise(machine)
+        cut = line.dead
+        line.mend()
+        with device.machine() as machine:
+            try:
+                device.check(machine)
+                made = True
+            except NotOnboarded:
+                assert not made  # once far enough, it is there at every later cut
+                assert read_stored(machine.tpm) is None  # nothing to be forced
+                device.initialise(machine)
+                device.check(machine)
+        if not cut:
+            break
+        cuts += 1
+    assert cuts >= 8
+    assert made
+
+
+def make_blank(tcti: str) -> None:
+    """As a new chip in a PC, whose firmware has closed the platform hierarchy."""
+    from tpm2_pytss import ESAPI
+    from tpm2_pytss.constants import ESYS_TR, TPM2_CAP
+
+    with ESAPI(tcti) as esys:
+        _, listed = esys.get_capability(TPM2_CAP.HANDLES, 0x01D10000, 32)
+        for number in map(int, listed.data.handles):
+            handle = esys.tr_from_tpmpublic(number)
+            public, _ = esys.nv_read_public(handle)
+            by_platform = int(public.nvPublic.attributes) & PLATFORM_CREATE
+            creator = ESYS_TR.PLATFORM if by_platform else ESYS_TR.OWNER
+            esys.nv_undefine_space(handle, auth_handle=creator)
+        esys.clear(ESYS_TR.LOCKOUT)
 
 
 def what_it_was(before: Identity, after: Identity) -> str:
