@@ -5,6 +5,8 @@ TPM2_Clear leaves them, and under the owner's where it is not.
 Source: TPM 2.0 Library, part 3, section 31.
 """
 
+from dataclasses import dataclass
+
 from hw.errors import TpmError
 from hw.nv_profile import (
     BY_OWNER,
@@ -32,14 +34,12 @@ MAX_NV = 2048  # bytes in one index; what common TPMs offer
 def nv_read(link: Link, index: int) -> bytes | None:
     """The whole content of ``index``; None when it is not defined or never written."""
     with link.use(f"read NV {index:#010x}") as esys:
-        handle = link.handle(index)
-        if handle is None:
+        found = _defined(link, index)
+        if found is None or not found.attributes & TPMA_NV.WRITTEN:
             return None
-        public, _ = esys.nv_read_public(handle)
-        if not public.nvPublic.attributes & TPMA_NV.WRITTEN:
-            return None
-        auth = _reader(public.nvPublic.attributes, handle)
-        size, step = int(public.nvPublic.dataSize), link.buffer_size(Buffer.NV)
+        handle = found.handle
+        auth = _reader(found.attributes, handle)
+        size, step = found.size, link.buffer_size(Buffer.NV)
         try:
             return b"".join(
                 bytes(esys.nv_read(handle, min(step, size - at), at, auth_handle=auth))
@@ -49,6 +49,28 @@ def nv_read(link: Link, index: int) -> bytes | None:
             if error.rc == TPM2_RC.NV_LOCKED:
                 raise _locked(index, " for reading") from error
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    handle: ESYS_TR
+    attributes: int
+    size: int
+
+
+def _defined(link: Link, index: int) -> _Index | None:
+    """An index as it is now: another program may have made it anew, or removed it."""
+    with link.use(f"look for NV {index:#010x}") as esys:
+        handle = link.handle(index)
+        if handle is None:
+            return None
+        try:
+            public = esys.nv_read_public(handle)[0]
+        except TSS2_Exception as error:
+            link.forget_if_gone(index, error)
+            return None
+        area = public.nvPublic
+        return _Index(handle, int(area.attributes), int(area.dataSize))
 
 
 def _reader(attributes: int, handle: ESYS_TR) -> ESYS_TR:
@@ -103,29 +125,26 @@ def nv_lock(link: Link, index: int) -> None:
 def nv_remove(link: Link, index: int) -> None:
     """Take an index away, if there is one."""
     with link.use(f"remove NV {index:#010x}") as esys:
-        handle = link.handle(index)
-        if handle is None:
+        found = _defined(link, index)
+        if found is None:
             return
-        public, _ = esys.nv_read_public(handle)
-        made_by_platform = public.nvPublic.attributes & TPMA_NV.PLATFORMCREATE
+        made_by_platform = found.attributes & TPMA_NV.PLATFORMCREATE
         creator = ESYS_TR.PLATFORM if made_by_platform else ESYS_TR.OWNER
-        esys.nv_undefine_space(handle, auth_handle=creator)
+        esys.nv_undefine_space(found.handle, auth_handle=creator)
         link.forget(index)
 
 
 def _fitting(
     link: Link, index: int, size: int, profile: NvProfile, exact: bool
 ) -> ESYS_TR:
-    with link.use(f"define NV {index:#010x}") as esys:
-        handle = link.handle(index)
-        if handle is not None:
-            found = esys.nv_read_public(handle)[0].nvPublic
-            attributes = int(found.attributes)
-            if _is_locked(attributes):
+    with link.use(f"define NV {index:#010x}"):
+        found = _defined(link, index)
+        if found is not None:
+            if _is_locked(found.attributes):
                 raise _locked(index)
-            fits = found.dataSize == size or (found.dataSize > size and not exact)
-            if fits and _is_of(attributes, profile):
-                return handle
+            fits = found.size == size or (found.size > size and not exact)
+            if fits and _is_of(found.attributes, profile):
+                return found.handle
             nv_remove(link, index)
         return _define(link, index, size, profile)
 

@@ -15,6 +15,7 @@ from hw.tss import (
     TPMA_OBJECT,
     TPMT_PUBLIC,
     Link,
+    TSS2_Exception,
 )
 
 _UNEXPORTABLE = (
@@ -90,7 +91,11 @@ def name_at(link: Link, number: int) -> bytes | None:
     """The name of the key at the persistent handle, None when there is none."""
     with link.use(f"look for key {number:#010x}") as esys:
         handle = link.handle(number)
-        return None if handle is None else bytes(esys.read_public(handle)[1])
+        try:
+            return None if handle is None else bytes(esys.read_public(handle)[1])
+        except TSS2_Exception as error:
+            link.forget_if_gone(number, error)
+            return None
 
 
 def read_public(link: Link, number: int, what: str) -> TPM2B_PUBLIC:

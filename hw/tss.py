@@ -191,6 +191,16 @@ class Link:
         with self._lock:
             self._handles.pop(number, None)
 
+    def forget_if_gone(self, number: int, error: TSS2_Exception) -> None:
+        """Drop a remembered handle of what another program has taken away meanwhile.
+
+        Raises:
+            TSS2_Exception: The error says something else.
+        """
+        if error.error != TPM2_RC.HANDLE:
+            raise error
+        self.forget(number)
+
     def buffer_size(self, buffer: Buffer) -> int:
         """Bytes this TPM takes at once in that kind of command."""
         with self.use(f"ask for {buffer.name}") as esys:

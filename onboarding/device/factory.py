@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from hw.evidence import EndorsementKey
-from onboarding.device.config import DeviceConfig
+from onboarding.device.config import FILE, DeviceConfig
 from onboarding.device.credential import Identity
 from onboarding.device.csr import certificate_request
 from onboarding.device.fdo_run import drive
@@ -67,8 +67,12 @@ def initialise(
     role = DiDevice(DiDeviceEnv(info, made.mac_key))
     credential = drive(FdoChannel(client, url, line_key=line_key), role)
     identity = Identity(credential, keys=made.refs)
+    config = _settled(config, role)
+    if not (machine.directory / FILE).exists():
+        # Cut off after it has a credential, nobody could use it without a description.
+        config.save(machine.directory)
     machine.keep(identity)
-    _settled(config, role).save(machine.directory)
+    config.save(machine.directory)
     forget(machine.directory)
     tpm = machine.tpm if machine.has_tpm else None
     endorsement = None if tpm is None else tpm.endorsement_key(tpm.preferred_ek())

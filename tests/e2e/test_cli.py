@@ -123,16 +123,11 @@ def test_the_device_is_onboarded_and_its_status_says_by_whom(
     assert isinstance(told, dict)
     assert (told["state"], told["trying"], told["failed"]) == ("taken", site.url, [])
     assert (found["guid"] != guid, found["pending_guid"]) == (True, None)
+    require_marked(site, str(found["guid"]), capsys)
 
 
-def test_a_device_without_a_tpm_is_marked_as_the_weaker_class_wherever_it_is_shown(
-    site: Site, device: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    assert "the weaker class" in IN_FILES
-    made = ["--serial", "SN-7", "--tcti", "none", "--directory", str(tmp_path / "d")]
-    assert run(["device", "di", "--url", site.url, *made]) == 0
-    assert f"keys in {IN_FILES}" in " ".join(capsys.readouterr().out.split())
-    guid = guid_of(device, capsys)
+def require_marked(site: Site, guid: str, capsys: Capture) -> None:
+    """A device without a TPM is of the weaker class wherever its owner sees it."""
     where = ["--url", site.url, "--api-key-file", str(site.key("operator"))]
     assert answer(capsys, "fleet", "show", guid, *where)["weaker"] is True
     for command in (["list", "--match", guid], ["unattested"]):

@@ -1,6 +1,7 @@
 """The factory's commands against one real process that is all services."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from onboarding.cli.app import run
+from onboarding.device.machine import IN_FILES
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind, KeyStore
 from tests.support.authorities import MIDDLE, pem
@@ -51,6 +53,36 @@ def make(
     words = ["device", "di", "--directory", str(where), "--serial", serial]
     words += ["--tcti", "none", "--url", site.url, *more]
     return answer(capsys, *words, code=code)
+
+
+def test_a_device_made_without_a_tpm_is_said_to_be_of_the_weaker_class(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    assert "the weaker class" in IN_FILES
+    assert make(capsys, site, tmp_path / "1", "SN-W1")["keys"] == IN_FILES
+    words = ["device", "di", "--directory", str(tmp_path / "2"), "--serial", "SN-W2"]
+    shown = told(capsys, *words, "--tcti", "none", "--url", site.url)
+    assert f"keys in {IN_FILES}" in " ".join(shown.split())
+
+
+def test_a_device_cut_off_just_when_it_has_its_credential_is_one(
+    site: Site, tmp_path: Path, capsys: Capture
+) -> None:
+    replace = os.replace
+
+    def last(source: Path, target: Path) -> None:
+        replace(source, target)
+        if Path(target).name == "credential.cbor":
+            raise OSError("power lost")
+
+    words = ["device", "di", "--directory", str(tmp_path), "--serial", "SN-CUT"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", last)
+        assert run([*words, "--tcti", "none", "--url", site.url]) == 1
+    found = answer(capsys, "device", "status", "--directory", str(tmp_path))
+    assert found["serial"] == "SN-CUT"
+    made = ask(capsys, site, "made", "list")["items"]
+    assert found["guid"] in [one["guid"] for one in made]
 
 
 def test_a_line_is_set_up_staffed_and_makes_devices(

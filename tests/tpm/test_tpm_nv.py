@@ -160,6 +160,28 @@ def test_two_clients_work_side_by_side(make_software_tpm: MakeSoftwareTpm) -> No
             assert len(set(pool.map(work, range(2)))) == 1
 
 
+def test_what_another_client_takes_away_is_not_remembered(
+    make_software_tpm: MakeSoftwareTpm,
+) -> None:
+    from hw.tpm import Tpm
+    from hw.tpm_keys import DEVICE
+    from hw.tpm_nv import nv_remove
+    from hw.tpm_primary import name_at
+
+    tcti = make_software_tpm("changed by another").start()
+    with Tpm(tcti) as ours, Tpm(tcti) as theirs:
+        key = ours.device_key(theirs.stage_device_key().ref)
+        assert key.handle == DEVICE.spare
+        theirs.settle(key.ref, None)
+        assert name_at(ours._link, DEVICE.spare) is None
+        assert len(key.sign(b"data")) == 64
+        for write in (ours.nv_write, ours.nv_write, theirs.nv_write):
+            write(INDEX, b"one")
+            assert ours.nv_read(INDEX) == b"one"
+            nv_remove(theirs._link, INDEX)
+            assert ours.nv_read(INDEX) is None
+
+
 def test_a_closed_connection_says_so_and_closes_twice(
     make_software_tpm: MakeSoftwareTpm,
 ) -> None:
