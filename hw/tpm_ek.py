@@ -6,6 +6,7 @@ Source: TCG EK Credential Profile 2.5, section 2.2 (templates, NV indices, handl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hw.algorithms import HashAlg
 from hw.errors import TpmError
 from hw.evidence import AkAlg, AttestationKey, EkAlg, EndorsementKey
 from hw.key_ref import Kind
@@ -22,6 +23,7 @@ from hw.tss import (
     TPM2B_ENCRYPTED_SECRET,
     TPM2B_ID_OBJECT,
     TPM2B_PUBLIC,
+    TPML_DIGEST,
     Link,
     NoSuchIndex,
     create_ek_template,
@@ -37,6 +39,17 @@ _EKS: dict[EkAlg, tuple[int, int, str]] = {
     "ecc384": (0x81010016, 0x01C00016, "EK-HIGH-ECC384"),
     "rsa3072": (0x8101001C, 0x01C0001C, "EK-HIGH-RSA3072"),
 }
+# PolicyC of the profile's annex B.6: the other branch of a high-range EK's policy.
+_BY_NV = {
+    HashAlg.SHA256: bytes.fromhex(
+        "3767e2edd43ff45a3a7e1eaefcef78643dca964632e7aad82c673a30d8633fde"
+    ),
+    HashAlg.SHA384: bytes.fromhex(
+        "d6032ce61f2fb3c240eb3cf6a33237ef2b6a16f4293c22b4"
+        "55e261cffd217ad5b4947c2d73e63005eed2dc2b3593d165"
+    ),
+}
+_POLICY_OR = 0x171
 _MAX_ID_OBJECT = 2 + 2 + 64 + 2 + 64  # bytes: sizes, integrity value, secret
 _MAX_SEED = 2 + 512  # bytes: RSA-4096
 _AKS: dict[AkAlg, tuple[int, Kind]] = {
@@ -150,13 +163,23 @@ def _content(data: bytes, limit: int) -> bytes:
 
 @contextmanager
 def _ek_session(link: Link, handle: int) -> Iterator[ESYS_TR]:
-    """Low-range EKs want PolicySecret(endorsement), high-range ones a password."""
+    """By policy, which no lockout stops: PolicySecret(endorsement), in the high range
+    as one of two; by the empty password where the policy is none that we know."""
     public = read_public(link, handle, "endorsement key")
-    attributes = PublicArea.from_bytes(public.marshal()).attributes
-    if TpmaObject.USER_WITH_AUTH in attributes:
-        yield ESYS_TR.PASSWORD
-        return
-    with link.policy_session() as session:
+    area = PublicArea.from_bytes(public.marshal())
+    with link.policy_session(hashing=area.name_alg) as session:
         with link.use("authorise endorsement key") as esys:
             esys.policy_secret(ESYS_TR.RH_ENDORSEMENT, session, b"", b"", b"", 0)
-        yield session
+            by_secret = bytes(esys.policy_get_digest(session))
+            by_nv = _BY_NV.get(area.name_alg, b"")
+            high = area.policy == _either(area.name_alg, by_secret, by_nv)
+            if high:
+                esys.policy_or(session, TPML_DIGEST([by_secret, by_nv]))
+        known = high or area.policy == by_secret
+        password = not known and TpmaObject.USER_WITH_AUTH in area.attributes
+        yield ESYS_TR.PASSWORD if password else session
+
+
+def _either(alg: HashAlg, *branches: bytes) -> bytes:
+    """What PolicyOR makes of these: TPM 2.0 Library, part 3, section 23.6."""
+    return alg.digest(bytes(alg.size), _POLICY_OR.to_bytes(4, "big"), *branches)

@@ -10,6 +10,7 @@ from hw.errors import TpmError
 from hw.key_ref import Kind, unique_size
 from hw.tss import (
     ESYS_TR,
+    TPM2_RC,
     TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
     TPMA_OBJECT,
@@ -73,6 +74,14 @@ def make_persistent(
                 )
             remove_persistent(link, number)
             esys.evict_control(ESYS_TR.RH_OWNER, transient, number)
+        except TSS2_Exception as error:
+            if error.rc == TPM2_RC.NV_SPACE:
+                raise TpmError(
+                    f"the TPM's memory is full: no room for key {number:#010x}; remove"
+                    " indices that nobody needs (tpm2_getcap handles-nv-index,"
+                    " tpm2_nvundefine)"
+                ) from error
+            raise
         finally:
             esys.flush_context(transient)
     return name

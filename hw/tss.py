@@ -34,6 +34,7 @@ try:
         TPM2B_NV_PUBLIC,
         TPM2B_PUBLIC,
         TPM2B_SENSITIVE_CREATE,
+        TPML_DIGEST,
         TPML_PCR_SELECTION,
         TPMS_NV_PUBLIC,
         TPMS_SENSITIVE_CREATE,
@@ -67,6 +68,7 @@ __all__ = [
     "TPMA_NV",
     "TPMA_OBJECT",
     "TPMA_SESSION",
+    "TPML_DIGEST",
     "TPML_PCR_SELECTION",
     "TPMS_NV_PUBLIC",
     "TPMS_SENSITIVE_CREATE",
@@ -211,8 +213,10 @@ class Link:
             return self._sizes[buffer]
 
     @contextmanager
-    def policy_session(self, trial: bool = False) -> Iterator[ESYS_TR]:
-        """A SHA-256 policy session, flushed at the end: a bare TPM has three slots.
+    def policy_session(
+        self, trial: bool = False, hashing: int = TPM2_ALG.SHA256
+    ) -> Iterator[ESYS_TR]:
+        """A policy session, flushed at the end: a bare TPM has three slots.
 
         Enter it within ``use``, so that no other thread's session comes between and
         errors bear the name of what was attempted.
@@ -223,7 +227,7 @@ class Link:
                 ESYS_TR.NONE,
                 TPM2_SE.TRIAL if trial else TPM2_SE.POLICY,
                 TPMT_SYM_DEF(algorithm=TPM2_ALG.NULL),
-                TPM2_ALG.SHA256,
+                hashing,
             )
         try:
             yield session

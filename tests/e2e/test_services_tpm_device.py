@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from hw.inventory_reader import take_inventory
 from onboarding.device.config import DeviceConfig
 from onboarding.device.factory import initialise
 from onboarding.device.http import new_client
@@ -18,6 +19,7 @@ from onboarding.protocol.to2_device import To2Device
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from tests.support.fdo_chain import Chain, joined
+from tests.support.machine_trees import UEFI_SERVER, planted
 from tests.support.services import Wire
 from tests.support.soft_device import FACTS
 from tests.support.swtpm import MakeSoftwareTpm
@@ -46,6 +48,9 @@ def test_a_device_with_an_rsa_key_in_its_tpm_goes_from_factory_to_owner(
         )
         assert rsa_chain.take(str(sold.json()["pem"])).status_code == 200
         credential = machine.identity().active
+        told = take_inventory(
+            planted(tmp_path / "root", UEFI_SERVER), machine.tpm.maker()
+        )
         env = To2DeviceEnv(
             credential=credential,
             device_key=machine.device_key,
@@ -54,13 +59,17 @@ def test_a_device_with_an_rsa_key_in_its_tpm_goes_from_factory_to_owner(
             random=secrets.token_bytes,
             new_kex_key=ec.generate_private_key,
             devmod=FACTS,
-            modules=(InventoryModule(machine.inventory),),
+            modules=(InventoryModule(lambda: told),),
         )
         done = Wire.to(rsa_chain.owner.url).run(To2Device(env))
     assert done.credential is not None
     assert done.credential.guid != guid
     path = f"/devices/{done.credential.guid}"
     shown = rsa_chain.owner.call(rsa_chain.owner_key, "GET", path).json()
+    assert shown["inventory"] == told.to_item()
+    assert None not in shown["inventory"].values()
+    assert shown["inventory"]["disks"]
+    assert shown["inventory"]["nics"]
     assert shown["inventory"]["tpm"]["manufacturer"] == "IBM"
     # It has a TPM and says so; nothing was shown of it.
     assert shown["assurance"]["weaker"] is True

@@ -2,11 +2,14 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw.errors import TpmError
+from hw.evidence import EkAlg
+from hw.make_credential import make_credential
 from onboarding.device.config import DeviceConfig
 from onboarding.device.credential import Identity, Owner
 from onboarding.device.errors import NotOnboarded
@@ -166,12 +169,15 @@ def fill(machine: Machine) -> list[int]:
     return made
 
 
+@pytest.mark.parametrize("defined", LOST)
 def test_a_full_tpm_says_so_and_keeps_the_credential_it_has(
-    make_software_tpm: MakeSoftwareTpm, tmp_path: Path
+    make_software_tpm: MakeSoftwareTpm, tmp_path: Path, defined: str
 ) -> None:
     from hw.tpm_nv import nv_remove
 
-    tcti = make_software_tpm("full").start()
+    tcti = make_software_tpm(f"full {defined}").start()
+    if defined == "by the owner":
+        close_platform(tcti)
     with machine_at(tcti, tmp_path) as machine:
         initialise(machine)
         made = fill(machine)
@@ -186,6 +192,28 @@ def test_a_full_tpm_says_so_and_keeps_the_credential_it_has(
     with machine_at(tcti, tmp_path) as machine:
         assert machine.identity().active == credential(3)
         assert machine.tpm.nv_read(DC_TPM) == dctpm(credential(3))
+
+
+def test_a_tpm_that_was_full_before_there_was_a_device_says_so(
+    make_software_tpm: MakeSoftwareTpm, tmp_path: Path
+) -> None:
+    from hw.tpm_primary import RESTRICTED_ATTRIBUTES as SIGNS
+    from hw.tpm_primary import make_persistent, template
+
+    with machine_at(make_software_tpm("full of others").start(), tmp_path) as machine:
+        fill(machine)
+        with pytest.raises(TpmError, match=r"memory is full: no 64 bytes for NV"):
+            initialise(machine)
+        with pytest.raises(NotOnboarded):
+            machine.identity()
+        key, link = template("ecc256:ecdsa-sha256:null", SIGNS), machine.tpm._link
+
+        def make_many() -> None:
+            for handle in range(0x81000200, 0x81000280):  # a few always have their room
+                make_persistent(link, key, handle)
+
+        with pytest.raises(TpmError, match=r"memory is full: no room for key 0x810002"):
+            make_many()
 
 
 def lock_out(tcti: str) -> None:
@@ -223,3 +251,28 @@ def test_a_tpm_that_is_locked_out_still_speaks_for_its_device(
         machine.tpm.quote(ak, b"nonce", "sha256", [0, 7])
         initialise(machine, 2)
         assert works(machine)
+
+
+CERTIFICATES: dict[EkAlg, int] = {
+    "rsa2048-high": 0x01C00012,
+    "ecc256-high": 0x01C00014,
+    "rsa3072": 0x01C0001C,
+}
+
+
+def test_a_tpm_that_is_locked_out_can_be_bound_by_whichever_endorsement_key(
+    make_software_tpm: MakeSoftwareTpm,
+) -> None:
+    from hw.tpm import Tpm
+
+    tcti = make_software_tpm("locked out and bound").start()
+    with Tpm(tcti) as tpm:
+        ak = tpm.create_attestation_key("ecc")
+        for index in CERTIFICATES.values():
+            tpm.nv_write(index, b"a vendor's certificate")
+        keys = {alg: tpm.endorsement_key(alg).public for alg in get_args(EkAlg)}
+    lock_out(tcti)
+    with Tpm(tcti) as tpm:
+        for alg, public in keys.items():
+            sent = make_credential(public, ak.name, b"secret")
+            assert tpm.activate_credential(ak, *sent, alg) == b"secret"

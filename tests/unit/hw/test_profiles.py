@@ -158,7 +158,22 @@ def test_an_editor_underlines_what_a_service_refuses(name: str) -> None:
     assert valid is (name in NOT_OF_THE_SCHEMA)
 
 
-ODD = [None, True, 0, 1.5, -1, "", "x", "a*", [], ["x"], [1], [[]], {}, {"tpm": 1}]
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    1.5,
+    -1,
+    "",
+    "x",
+    "a*",
+    [],
+    ["x"],
+    [1],
+    [[]],
+    {},
+    {"tpm": 1},
+]
 IN_MATCH = ["device_tree", "dmi", "tpm", "tpm_manufacturer", "measured", "event_log"]
 
 
