@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from attestation.keylime.answers import base64_text
-from attestation.keylime.errors import KeylimeError, NotStored
+from attestation.keylime.errors import KeylimeError, KeylimeUnavailable, NotStored
 from attestation.keylime.settings import StackOptions
 from attestation.keylime.stack import KeylimeStack
 from attestation.passport import key_digest
@@ -116,21 +116,25 @@ def test_with_the_verifier_killed_there_is_no_verdict_and_the_lease_runs_out(
 def test_with_the_registrar_killed_nobody_is_enrolled_and_the_lease_runs_out(
     tmp_path: Path, mortal_stack: KeylimeStack, tpm: "Tpm", databases: NewDatabase
 ) -> None:
-    with attesting_device(tmp_path, mortal_stack, measured(tpm), databases) as device:
-        kill(mortal_stack, REGISTRAR)
-        # The evidence channel needs no registrar ...
-        assert device.attest()["verdict"] == "passed"
-        becomes_stale(device.bench)
     (tmp_path / "push").mkdir()
+    tpm.extend(PCR, b"what booted")
     pusher = Attester(tpm, tpm.create_attestation_key("rsa"))
     with pushing_device(
         tmp_path / "push", mortal_stack, pusher, databases, delete=False
     ) as pushing:
-        # ... and nobody is enrolled for push without one.
-        with pytest.raises(KeylimeError):
+        proof = pushing.proof(pushing.begin())
+        kill(mortal_stack, REGISTRAR)
+        # Nobody is enrolled for push without one, and no TPM is blamed for it ...
+        with pytest.raises(KeylimeUnavailable):
+            pushing.complete(proof)
+        with pytest.raises(KeylimeUnavailable):
             pushing.begin()
         guid = pushing.bench.guid.raw
         assert state(pushing.bench.context, guid) is DeviceState.BOUND
+    with attesting_device(tmp_path, mortal_stack, measured(tpm), databases) as device:
+        # ... and the evidence channel needs none.
+        assert device.attest()["verdict"] == "passed"
+        becomes_stale(device.bench)
 
 
 @pytest.mark.both

@@ -8,7 +8,7 @@ import re
 
 from attestation.appraisal import Channel
 from attestation.device_identity import BoundIdentity, IdentityClass
-from attestation.keylime.errors import KeylimeError
+from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
 from attestation.keylime.factory_identity import RegisteredIdentity
 from onboarding.services import enrol_task, enrolment, reconcile, turns
 from onboarding.services.context import Context
@@ -65,6 +65,8 @@ class PushEnrolment:
         self._spend(call)
         try:
             client.activate(agent, tag)
+        except KeylimeUnavailable:
+            raise  # that says nothing of the TPM
         except KeylimeError as error:
             raise Problem(
                 403,
