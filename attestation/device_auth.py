@@ -11,15 +11,16 @@ from attestation.documents import (
     ContentType,
     guid_of,
     malformed,
-    open_payload,
     read_fields,
+    read_signed,
     require_device,
     sign_document,
-    unverified_payload,
+    signed_payload,
 )
 from attestation.errors import DocumentFault, DocumentRefused
 from ownership_vouchers import cbor
 from ownership_vouchers.algorithms import Signer, VerifyKey
+from ownership_vouchers.cose import Sign1
 from ownership_vouchers.errors import VoucherError
 from ownership_vouchers.types import Guid
 
@@ -59,15 +60,42 @@ def sign_request(request: DeviceRequest, signer: Signer) -> bytes:
     return sign_document(ContentType.DEVICE_REQUEST, fields, signer)
 
 
-def claimed_guid(data: bytes) -> Guid:
-    """Return which device ``data`` claims to come from, to find its key. No proof.
+@dataclass(frozen=True, slots=True)
+class ClaimedRequest:
+    """What claims to be a device's request; no proof, but whose key is to be asked."""
+
+    _signed: Sign1 = field(repr=False)
+    _request: DeviceRequest
+
+    @property
+    def guid(self) -> Guid:
+        """Which device it claims to come from."""
+        return self._request.guid
+
+    def proven(self, device_key: VerifyKey, purpose: Purpose) -> DeviceRequest:
+        """Return it as a request of the device of that key for ``purpose``.
+
+        Raises:
+            DocumentRefused: Not signed by ``device_key``, or for another purpose.
+        """
+        signed_payload(self._signed, device_key)
+        request = self._request
+        if request.purpose is not purpose:
+            raise DocumentRefused(
+                DocumentFault.WRONG_PURPOSE,
+                f"the request is for {request.purpose.value}, not {purpose.value}",
+            )
+        return request
+
+
+def claimed_request(data: bytes) -> ClaimedRequest:
+    """Read a request, to find the key to check it with.
 
     Raises:
         DocumentRefused: Not a device request.
     """
-    return _decode(
-        unverified_payload(ContentType.DEVICE_REQUEST, data, MAX_REQUEST)
-    ).guid
+    signed = read_signed(ContentType.DEVICE_REQUEST, data, MAX_REQUEST)
+    return ClaimedRequest(signed, _decode(signed.payload))
 
 
 def open_request(
@@ -79,15 +107,9 @@ def open_request(
         DocumentRefused: Malformed, not signed by ``device_key``, for another purpose
             or of another device.
     """
-    payload = open_payload(ContentType.DEVICE_REQUEST, data, device_key, MAX_REQUEST)
-    request = _decode(payload)
-    require_device(request.guid, guid)
-    if request.purpose is not purpose:
-        raise DocumentRefused(
-            DocumentFault.WRONG_PURPOSE,
-            f"the request is for {request.purpose.value}, not {purpose.value}",
-        )
-    return request
+    claimed = claimed_request(data)
+    require_device(claimed.guid, guid)
+    return claimed.proven(device_key, purpose)
 
 
 def _decode(payload: bytes) -> DeviceRequest:

@@ -80,12 +80,15 @@ def open_payload(
     limit: int = MAX_DOCUMENT,
 ) -> bytes:
     """As ``open_document``, but return the signed bytes themselves."""
-    sign = _read(data, limit)
-    claimed = sign.headers.get(LABEL_CONTENT_TYPE)
-    if claimed != kind.value:
-        raise DocumentRefused(
-            DocumentFault.WRONG_TYPE, f"the document is not of type {kind.value}"
-        )
+    return signed_payload(read_signed(kind, data, limit), keys)
+
+
+def signed_payload(sign: Sign1, keys: VerifyKey | Iterable[VerifyKey]) -> bytes:
+    """Return the bytes that one of ``keys`` has signed.
+
+    Raises:
+        DocumentRefused: BAD_SIGNATURE; none has.
+    """
     candidates = (keys,) if isinstance(keys, VerifyKey) else tuple(keys)
     if not any(_signed_by(sign, key) for key in candidates):
         raise DocumentRefused(
@@ -98,12 +101,21 @@ def unverified_payload(
     kind: ContentType, data: bytes, limit: int = MAX_DOCUMENT
 ) -> bytes:
     """Return what a document claims, to find the key to check it with."""
+    return read_signed(kind, data, limit).payload
+
+
+def read_signed(kind: ContentType, data: bytes, limit: int = MAX_DOCUMENT) -> Sign1:
+    """Return a document whose signature nobody has checked yet.
+
+    Raises:
+        DocumentRefused: MALFORMED or WRONG_TYPE.
+    """
     sign = _read(data, limit)
     if sign.headers.get(LABEL_CONTENT_TYPE) != kind.value:
         raise DocumentRefused(
             DocumentFault.WRONG_TYPE, f"the document is not of type {kind.value}"
         )
-    return sign.payload
+    return sign
 
 
 def read_fields(payload: bytes, labels: int) -> dict[object, object]:

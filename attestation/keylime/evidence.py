@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from attestation.keylime.answers import base64_text
 from attestation.keylime.errors import KeylimeError
 from attestation.keylime.results import QuoteParts
-from attestation.keylime.tpm_policy import PcrPolicy, bank_of, policy_text
+from attestation.keylime.tpm_policy import PcrPolicy, bank_and_text
 from hw.algorithms import HashAlg
 from hw.errors import HwError
-from hw.pcr_blob import build_pcr_blob, parse_pcr_blob
+from hw.pcr_blob import parse_pcr_blob
 from hw.structures import Attest, AttestKind
 
 MIN_NONCE_BYTES = 16
@@ -90,19 +90,21 @@ class Evidence:
         """
         self._check_sizes()
         bank, values = self._quoted()
-        if bank_of(self.pcrs) != bank.bank:
+        wanted, policy = bank_and_text(self.pcrs)
+        if wanted != bank.bank:
             raise EvidenceMismatch(f"the policy is not for the {bank.bank} bank")
         self._check_coverage(frozenset(values))
-        # Rebuilt, so that Keylime cannot read other values out of it than we did.
-        blob = build_pcr_blob(bank, values)
-        parts = ":".join(map(base64_text, (self.message, self.signature, blob)))
+        # The blob has no padding that says anything, or it would not have been read:
+        # Keylime cannot read other values out of it than we did.
+        parts = self.message, self.signature, self.pcr_blob
+        quote = ":".join(map(base64_text, parts))
         data = {
-            "quote": f"r{parts}",
+            "quote": f"r{quote}",
             "nonce": base64_text(self.nonce),
             "hash_alg": bank.bank,
             "tpm_ak": base64_text(self.ak_public),
             "tpm_ek": base64_text(self.ek_public),
-            "tpm_policy": policy_text(self.pcrs),
+            "tpm_policy": policy,
             "runtime_policy": self.runtime_policy,
             "mb_policy": self.reference_state,
             "ima_measurement_list": self.ima_log,

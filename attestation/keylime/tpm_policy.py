@@ -31,16 +31,21 @@ def bank_of(policy: PcrPolicy) -> str:
 
 def policy_text(policy: PcrPolicy) -> str:
     """Return the policy as Keylime takes it, checked as ``bank_of`` does."""
-    bank_of(policy)
-    return json.dumps({str(pcr): list(policy[pcr]) for pcr in sorted(policy)})
+    return bank_and_text(policy)[1]
+
+
+def bank_and_text(policy: PcrPolicy) -> tuple[str, str]:
+    """Return both, for one check of what may be many values."""
+    bank = bank_of(policy)
+    return bank, json.dumps({str(pcr): list(policy[pcr]) for pcr in sorted(policy)})
 
 
 def _digits(pcr: int, values: Sequence[str]) -> int:
     """Return how many hex digits each of a PCR's allowed values has."""
-    sizes = {len(value) for value in values if _HEX.fullmatch(value)}
     regular = isinstance(values, (list, tuple)) and all(map(_HEX.fullmatch, values))
     if pcr not in PCRS or not regular or not 0 < len(values) <= MAX_VALUES:
         raise KeylimeError(f"PCR {pcr}: not a PCR with digests to allow")
+    sizes = set(map(len, values))
     if len(sizes) != 1 or not sizes <= BANKS.keys():
         raise KeylimeError(f"PCR {pcr}: values are not digests of one bank")
     return sizes.pop()

@@ -17,7 +17,7 @@ from onboarding.services.settings import Settings
 from ownership_vouchers.types import Guid
 
 _AGENT = re.compile(r"/agents/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:/|\Z)")
-_EVIDENCE = "/verify/evidence"
+_EVIDENCE = b"/verify/evidence"
 
 
 class KeylimeCalls:
@@ -30,11 +30,13 @@ class KeylimeCalls:
     @contextmanager
     def ours(self, request: httpx.Request) -> Iterator[Answered]:
         """Watch a call of ours until its answer begins."""
-        part = self._parts.get(_origin(request.url), "verifier")
-        if part == "verifier" and request.url.path.endswith(_EVIDENCE):
-            part = "evidence"
-        with self._watched(part, request) as answered:
+        with self._watched(self._part(request.url), request) as answered:
             yield answered
+
+    def _part(self, url: httpx.URL) -> str:
+        part = self._parts.get(_origin(url), "verifier")
+        judges = part == "verifier" and url.raw_path.endswith(_EVIDENCE)
+        return "evidence" if judges else part
 
     @contextmanager
     def forwarded(self, request: httpx.Request) -> Iterator[Answered]:

@@ -13,6 +13,7 @@ from onboarding.store.gate_tables import PolicyRow
 from onboarding.store.pages import clamp
 
 _LIMIT = 1024 * 1024
+_SHORT, _KEPT = 16 * 1024, 128  # bytes of a document, and how many of them
 _COLUMNS = "name, version, kind, digest, body, created_at, created_by"
 _GET = Sql(f"SELECT {_COLUMNS} FROM policies WHERE name = ? AND version = ?")  # noqa: S608
 _NEWEST = Sql(
@@ -43,10 +44,14 @@ class PolicyRecord:
 
 
 class PolicyStore:
-    """Policies by name and version, counted from 1 without a gap."""
+    """Policies by name and version, counted from 1 without a gap.
+
+    A version stays what it is, so a short one is read once: each attestation asks.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._read: dict[tuple[str, int], PolicyRecord] = {}
 
     def add(self, record: PolicyRecord) -> bool:
         """Store the next version; False when that very version was stored before.
@@ -88,14 +93,21 @@ class PolicyStore:
         direct = self._database.direct
         if version is None:
             row = direct.one(_NEWEST, (name,))
+        elif (known := self._read.get((name, version))) is not None:
+            return known
         else:
             row = direct.one(_GET, (name, version))
         if row is None:
             which = name if version is None else f"{name}@{version}"
             raise NotFound(f"there is no policy {which}")
         name, number, kind, digest, body, *made = row
-        known = name, number, PolicyKind(kind), bytes(digest), bytes(body)
-        return PolicyRecord(*known, *made)
+        said = name, number, PolicyKind(kind), bytes(digest), bytes(body)
+        record = PolicyRecord(*said, *made)
+        if len(record.body) <= _SHORT:
+            if len(self._read) >= _KEPT:
+                self._read.clear()
+            self._read[name, number] = record
+        return record
 
     def versions(self, name: str, limit: int = 100) -> tuple[PolicyRecord, ...]:
         """The versions of one policy, newest first."""

@@ -6,6 +6,7 @@ import pytest
 
 from onboarding.store.assignments import AssignmentStore
 from onboarding.store.database import Database
+from onboarding.store.direct import Sql
 from onboarding.store.ek_acceptances import EkAcceptance, EkAcceptanceStore
 from onboarding.store.errors import Conflict, InvalidCursor, InvalidRecord, NotFound
 from onboarding.store.event_log import EventLog
@@ -50,6 +51,20 @@ def test_policies_keep_every_version(database: Database) -> None:
     assert policies.newest() == (policy(1, "all", PolicyKind.RELEASE), policy(2))
     with pytest.raises(NotFound):
         policies.get("boards", 3)
+
+
+def test_a_version_is_read_once_and_the_newest_each_time(database: Database) -> None:
+    store = PolicyStore(database)
+    for version in (1, 2):
+        assert store.add(policy(version))
+    first, newest = store.get("boards", 1), store.get("boards")
+    database.direct.count(Sql("DELETE FROM policies"))
+    assert store.get("boards", 1) is first
+    assert store.get("boards", 2) is newest
+    with pytest.raises(NotFound):
+        store.get("boards")
+    with pytest.raises(NotFound):
+        PolicyStore(database).get("boards", 1)
 
 
 CONFLICTS: dict[str, PolicyRecord] = {

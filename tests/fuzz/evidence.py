@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from attestation.binding import Binding, BindingEvidence, BindingRequest
-from attestation.device_auth import claimed_guid
+from attestation.device_auth import claimed_request
 from attestation.documents import ContentType, sign_payload
 from attestation.ek_trust import EkEvidence, judge
 from hw.eventlog import read_event_log
@@ -152,7 +152,7 @@ TARGETS = (
         )
         for kind in ContentType
     ),
-    Target("device-request", judges(claimed_guid), _requests),
+    Target("device-request", judges(claimed_request), _requests),
     Target("binding-evidence", judges(BindingEvidence.from_cbor), _binding),
     Target("binding-request", judges(BindingRequest.from_cbor), _binding),
     Target("binding", judges(Binding.from_cbor), _binding),

@@ -19,7 +19,7 @@ from attestation.binding import (
     PendingBinding,
     check_evidence,
 )
-from attestation.device_auth import claimed_guid
+from attestation.device_auth import claimed_request
 from attestation.documents import ContentType, sign_payload
 from attestation.ek_trust import EkEvidence, judge
 from attestation.ek_verdict import EkClass
@@ -67,7 +67,7 @@ DECODERS = [
     PendingBinding.from_cbor,
     Binding.from_cbor,
     Manifest.from_payload,
-    claimed_guid,
+    claimed_request,
 ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Response
 
-from attestation.device_auth import DeviceRequest, Purpose, claimed_guid, open_request
+from attestation.device_auth import DeviceRequest, Purpose, claimed_request
 from attestation.errors import DocumentRefused
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
@@ -80,9 +80,10 @@ class DeviceRequests:
             Problem: 401 or 403, says why.
         """
         try:
-            guid = claimed_guid(data)
+            claimed = claimed_request(data)
+            guid = claimed.guid
             device, owned = self._device(guid)
-            request = open_request(data, owned.device_key, purpose, guid)
+            request = claimed.proven(owned.device_key, purpose)
         except DocumentRefused as error:
             raise Problem(
                 401, error.code.value, error.sentence, remedy=error.remedy

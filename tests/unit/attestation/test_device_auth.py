@@ -7,7 +7,7 @@ import pytest
 from attestation.device_auth import (
     DeviceRequest,
     Purpose,
-    claimed_guid,
+    claimed_request,
     open_request,
     sign_request,
 )
@@ -18,13 +18,13 @@ from tests.support.documents import GUID, KEY, KINDS, OTHER_GUID, REQUEST, SIGNE
 DATA = sign_request(REQUEST, SIGNER)
 
 
-def test_the_claimed_guid_can_be_read_before_the_key_is_known() -> None:
-    assert claimed_guid(DATA) == GUID
+def test_the_claimed_request_can_be_read_before_the_key_is_known() -> None:
+    assert claimed_request(DATA).guid == GUID
 
 
 def test_no_other_document_claims_a_guid() -> None:
     with pytest.raises(DocumentRefused) as refusal:
-        claimed_guid(KINDS[ContentType.DEVICE_REPORT].sign(SIGNER))
+        claimed_request(KINDS[ContentType.DEVICE_REPORT].sign(SIGNER))
     assert refusal.value.code is DocumentFault.WRONG_TYPE
 
 
