@@ -43,7 +43,7 @@ class Connections(httpx.BaseTransport):
     ) -> None:
         self._context = context
         self._clock = clock
-        self._idle: dict[Origin, deque[tuple[float, _Connection]]] = {}
+        self._idle: dict[Origin, deque[tuple[float, Connection]]] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; return the answer's head, its body still to be read.
@@ -70,7 +70,7 @@ class Connections(httpx.BaseTransport):
             while kept:
                 kept.pop()[1].close()
 
-    def _taken(self, origin: Origin) -> "_Connection | None":
+    def _taken(self, origin: Origin) -> "Connection | None":
         """The connection that was used last, if it is of use still."""
         kept, now = self._idle.get(origin, ()), self._clock()
         while kept:
@@ -83,7 +83,7 @@ class Connections(httpx.BaseTransport):
             connection.close()
         return None
 
-    def _opened(self, origin: Origin, waits: "_Waits") -> "_Connection":
+    def _opened(self, origin: Origin, waits: "_Waits") -> "Connection":
         scheme, host, port = origin
         with _told(httpx.ConnectTimeout, httpx.ConnectError):
             opened = socket.create_connection((host, port), waits.connect)
@@ -94,10 +94,10 @@ class Connections(httpx.BaseTransport):
             except BaseException:
                 opened.close()
                 raise
-        return _Connection(opened)
+        return Connection(opened)
 
     def _done(
-        self, origin: Origin, connection: "_Connection", answer: "_Answer"
+        self, origin: Origin, connection: "Connection", answer: "_Answer"
     ) -> None:
         kept = self._idle.setdefault(origin, deque())
         if answer.may_be_followed and len(kept) < KEPT:
@@ -116,7 +116,7 @@ class _Waits:
     pool: float | None = None  # nothing is waited for there
 
 
-class _Connection:
+class Connection:
     """One connection, with one exchange after the other."""
 
     def __init__(self, opened: socket.socket) -> None:

@@ -11,7 +11,12 @@ from typing import ClassVar
 import httpx
 import pytest
 
-from attestation.keylime.connections import KEPT_SECONDS, MAX_HEAD, Connections
+from attestation.keylime.connections import (
+    KEPT_SECONDS,
+    MAX_HEAD,
+    Connection,
+    Connections,
+)
 from attestation.plain_answer import pieces
 from tests.support.scripted import OK, Scripted
 
@@ -113,15 +118,18 @@ def test_an_answer_that_is_not_read_to_its_end_frees_no_connection(
     assert len(set(ports)) == 2
 
 
-def test_a_kept_connection_on_which_something_came_unasked_is_not_used(
-    way: Connections,
-) -> None:
+@pytest.mark.parametrize("said", [b"unasked", b""], ids=["bytes", "its end"])
+def test_a_kept_connection_on_which_something_came_is_of_no_use(said: bytes) -> None:
     """Or it would be taken for the answer to the next request."""
-    empty = OK + b"Content-Length: 0\r\n\r\n"
-    with Scripted(empty, empty) as server:
-        assert sent(way, server.url) == b""
-        assert sent(way, server.url) == b""  # the first was hung up on
-    assert len(server.heard) == 2
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        kept = Connection(ours)
+        assert kept.is_quiet
+        if said:
+            theirs.sendall(said)
+        else:
+            theirs.close()
+        assert not kept.is_quiet
 
 
 UNREADABLE: dict[str, bytes] = {
@@ -183,7 +191,6 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(
 
 
 def test_where_nobody_listens_there_is_no_connection(way: Connections) -> None:
-    with Scripted() as server:
-        url = server.url
-    with pytest.raises(httpx.ConnectError):
-        sent(way, url)
+    with socket.socket() as bound, pytest.raises(httpx.ConnectError):
+        bound.bind(("127.0.0.1", 0))
+        sent(way, f"http://127.0.0.1:{bound.getsockname()[1]}")
