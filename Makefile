@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs man reference lint types layers unit coverage databases e2e-boot e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man reference lint types layers unit coverage databases e2e-boot docs-commands e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -70,6 +70,9 @@ schemathesis: setup ## Try each service against its OpenAPI document, SECONDS=30
 
 e2e-systemd: setup ## Start, break and stop the systemd units under a systemd of their own
 	@$(BIN)/python -m tests.systemd
+
+docs-commands: setup ## Type what the guides have that takes minutes: an hour, GUIDES_ARGS=--full hours
+	@$(BIN)/python -m tests.guides $(GUIDES_ARGS)
 
 e2e-compose: ## Bring compose.yaml up in a docker of its own, and try all of it
 	@sh requirements/setup.sh compose

@@ -42,10 +42,18 @@ class PrivatePostgres:
 
     Args:
         durable: Whether a commit waits for the disk; tests need not.
+        superuser: Who owns the cluster.
     """
 
-    def __init__(self, bin_directory: Path, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        bin_directory: Path,
+        *,
+        durable: bool = False,
+        superuser: str = "vouchgate",
+    ) -> None:
         self._bin = bin_directory
+        self._superuser = superuser
         self._settings = (*_SETTINGS, f"fsync={'on' if durable else 'off'}")
         self._directory = Path(tempfile.mkdtemp(prefix="vgpg", dir="/tmp"))
         self._account = _account()
@@ -76,13 +84,19 @@ class PrivatePostgres:
         name = f"t{self._count}"
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} {how}")
-        return f"postgresql+psycopg://vouchgate@/{name}?host={self._directory}"
+        user = self._superuser
+        return f"postgresql+psycopg://{user}@/{name}?host={self._directory}"
 
     def drop_database(self, url: str) -> None:
         """Remove a database, and whoever is still connected to it."""
         name = make_url(url).database
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @property
+    def host(self) -> Path:
+        """The directory of its socket, which clients name as its host."""
+        return self._directory
 
     @property
     def pid(self) -> int:
@@ -115,7 +129,7 @@ class PrivatePostgres:
         self._serve()
 
     def _conninfo(self, name: str) -> str:
-        return f"host={self._directory} user=vouchgate dbname={name}"
+        return f"host={self._directory} user={self._superuser} dbname={name}"
 
     def _initialise(self) -> None:
         command: list[str | Path] = [self._bin / "initdb", "-N"]
@@ -123,7 +137,7 @@ class PrivatePostgres:
             "-D",
             self._directory / "data",
             "-U",
-            "vouchgate",
+            self._superuser,
             "-A",
             "trust",
             "-E",

@@ -7,14 +7,19 @@ and ends with 1 at the first that did not.
 import re
 import sys
 import time
+from collections.abc import Sequence
 
 from onboarding.services.settings import Role
+from tests.support.doc_commands import Typed
+from tests.support.doc_story import OPERATORS, Part, commands
 from tests.systemd.machine import Machine, booted, missing
 
 ROLES = (Role.MANUFACTURING, Role.RENDEZVOUS, Role.OWNER)
-PROGRAM = "/opt/vouchgate/.venv/bin/vouchgate"
-EXAMPLES = "/opt/vouchgate/source/docs/examples/systemd"
-KEYS = {
+SOURCE = "/opt/vouchgate/source"
+BIN = "/opt/vouchgate/.venv/bin"
+PROGRAM = f"{BIN}/vouchgate"
+STORY = (Part(OPERATORS, "systemd"),)  # of the owner; the others are set up alike
+KINDS = {
     Role.MANUFACTURING: ("manufacturer", "device-ca"),
     Role.OWNER: ("owner",),
     Role.RENDEZVOUS: (),
@@ -33,7 +38,7 @@ _ASK = (
 
 
 def install(machine: Machine) -> None:
-    """As docs/operators.md says, but for the program, which is the one tested."""
+    """The program where the unit expects it: the one that is tested."""
     machine.run(
         f"{sys.base_prefix}/bin/python3",
         "-m",
@@ -45,32 +50,25 @@ def install(machine: Machine) -> None:
     places = ("source", "source/ownership-vouchers", "packages")
     machine.write(f"{found}/trial.pth", "".join(map(_PATHS.format, places)), "644")
     machine.write(PROGRAM, _LAUNCH, "755")
-    unit = f"{EXAMPLES}/vouchgate@.service"
-    machine.run("install", "-m", "644", unit, "/etc/systemd/system/")
-    machine.run("systemd-sysusers", f"{EXAMPLES}/sysusers.conf")
-    machine.run("systemctl", "daemon-reload")
 
 
-def configure(machine: Machine, role: Role, port: int) -> None:
-    """Passphrase, settings and keys of one role."""
-    home, etc = f"/var/lib/vouchgate/{role}", f"/etc/vouchgate/{role}"
-    machine.write(f"{etc}.passphrase", "a passphrase of the tests\n")
-    machine.write(f"{etc}.env", f"VOUCHGATE_PORT={port}\n")
-    machine.run("mkdir", "-p", f"{home}/keys")
-    where = ("--key-directory", f"{home}/keys")
-    by = ("--key-passphrase-file", f"{etc}.passphrase")
-    for kind in KEYS[role]:
-        machine.run(PROGRAM, "keys", "new", "--kind", kind, *where, *by)
-    machine.run("chown", "-R", f"vouchgate-{role}:", home)
-    machine.run("chmod", "700", home)
+def follow(machine: Machine, role: Role, story: Sequence[Typed]) -> None:
+    """Type what the guide says of the owner, as it says it of this role."""
+    for typed in story:
+        own = typed.text.replace("owner", role.value)
+        kinds = KINDS[role] if " keys new " in own else ("",)
+        for kind in kinds:
+            text = own.replace(f"--kind {role.value}", f"--kind {kind}")
+            machine.run("bash", "-ec", f"cd {SOURCE}; PATH={BIN}:$PATH; {text}")
 
 
 def check(machine: Machine, role: Role, port: int) -> None:
     """One unit from its start to its end. Raises AssertionError, RuntimeError."""
     unit = f"vouchgate@{role}.service"
-    configure(machine, role, port)
+    machine.run("mkdir", "-p", f"/var/lib/vouchgate/{role}/keys")  # without a key, too
+    machine.write(f"/etc/vouchgate/{role}.env", f"VOUCHGATE_PORT={port}\n")
     try:
-        machine.run("systemctl", "start", unit)
+        follow(machine, role, commands(STORY))
     except RuntimeError:
         print(machine.run("journalctl", "--no-pager", "-n", "40", "-u", unit))
         raise

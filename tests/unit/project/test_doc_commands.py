@@ -1,6 +1,6 @@
 """Every command of the guides is one: its program, its words, its options are there.
 
-What can be run is run as well: tests/e2e/test_doc_commands.py.
+All of them are run as well, by those that test_doc_runs.py names.
 """
 
 import importlib.util
