@@ -191,6 +191,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(
 
 
 def test_where_nobody_listens_there_is_no_connection(way: Connections) -> None:
-    with socket.socket() as bound, pytest.raises(httpx.ConnectError):
+    with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        sent(way, f"http://127.0.0.1:{bound.getsockname()[1]}")
+        with pytest.raises(httpx.ConnectError):
+            sent(way, f"http://127.0.0.1:{bound.getsockname()[1]}")
