@@ -5,6 +5,7 @@ import json
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -109,23 +110,45 @@ def test_everything_comes_back_in_either_kind(
 
 
 def test_a_backup_is_of_one_moment(stocked: Database, keys: Path) -> None:
-    """Whoever writes meanwhile is in it whole, or not at all."""
-    stop, log = threading.Event(), EventLog(stocked)
+    """Whoever writes meanwhile is in it whole, in every table, or not at all."""
+    stop, vouchers = threading.Event(), VoucherStore(stocked)
+    begun = threading.Event()
 
     def write() -> None:
-        while not stop.is_set():
-            log.append(Event("test.busy", ACTOR, NOW))
+        for number in count():
+            vouchers.add(voucher(number.to_bytes(16, "big")), ACTOR)
+            begun.set()
+            if stop.is_set():
+                return
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        assert begun.wait(120)
         files = [saved(stocked, keys) for _ in range(3)]
     finally:
         stop.set()
         writer.join()
-    for number, file in enumerate(files):
-        url = f"sqlite:///{keys.parent}/busy-{number}.db"
-        restored(file, url, keys.parent / f"keys-{number}")  # checks the chain
+    sizes = [kept_whole(file, keys.parent / f"{at}") for at, file in enumerate(files)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] > 2
+
+
+def kept_whole(file: io.BytesIO, directory: Path) -> int:
+    """How many vouchers are in a backup; each has its device and its event."""
+    directory.mkdir()
+    url = f"sqlite:///{directory}/busy.db"
+    restored(file, url, directory / "keys")  # checks the chain of events
+    database = Database(url)
+    ((vouchers, devices, events),) = database.direct.rows(
+        Sql(
+            "SELECT (SELECT COUNT(*) FROM vouchers), (SELECT COUNT(*) FROM devices),"
+            " (SELECT COUNT(*) FROM events WHERE cause = 'voucher.stored')"
+        )
+    )
+    database.close()
+    assert vouchers == devices == events
+    return int(vouchers)
 
 
 def test_an_older_version_is_restored_and_migrated(

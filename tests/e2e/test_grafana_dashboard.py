@@ -15,6 +15,16 @@ from tests.support.services import Site
 
 FILE = Path(__file__).parents[2] / "docs/examples/grafana/vouchgate.json"
 WIDTH = 24  # columns of Grafana's grid
+OTHER_UNITS = {
+    "milliseconds",
+    "ms",
+    "minutes",
+    "hours",
+    "days",
+    "kib",
+    "mib",
+    "percent",
+}
 NOWHERE = "https://127.0.0.1:9"  # Keylime is configured, but not there
 
 
@@ -53,6 +63,24 @@ def test_every_metric_and_label_of_the_dashboard_is_exposed(exposed: str) -> Non
 def test_every_metric_is_on_the_dashboard(exposed: str) -> None:
     families = set(re.findall(r"^# TYPE (vouchgate_\w+) ", exposed, re.M))
     assert families == families_in(FILE.read_text())
+
+
+def test_every_metric_is_named_as_prometheus_would_have_it(exposed: str) -> None:
+    """Source: Prometheus, "Metric and label naming", and what promtool looks for."""
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\w+)$", exposed, re.M))
+    told = dict(re.findall(r"^# HELP (\S+) (\S.*)$", exposed, re.M))
+    assert kinds.keys() == told.keys()
+    assert not kinds.keys() & {*re.findall(r"^[^#\s{]+_created\b", exposed, re.M)}
+    for name, kind in kinds.items():
+        assert re.fullmatch(r"(vouchgate|process|python)(_[a-z][a-z0-9]*)+", name), name
+        assert name.endswith("_total") == (kind == "counter"), name
+        assert not set(name.split("_")) & OTHER_UNITS, name
+        if kind == "histogram":
+            assert name.endswith(("_seconds", "_bytes")), name
+        elif kind != "counter":
+            assert not name.endswith(("_count", "_sum", "_bucket")), name
+    labels = {*re.findall(r'[{,](\w+)="', exposed)}
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", one) for one in labels), labels
 
 
 def test_states_that_are_named_are_states_of_devices() -> None:

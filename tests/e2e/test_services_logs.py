@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from attestation.keylime.stack import KeylimeStack
+from hw.keys import new_soft_key
 from onboarding.protocol.errors import PeerFailed
 from onboarding.services import logs
 from onboarding.services.key_material import KeyAlgorithm
@@ -146,3 +147,21 @@ def test_a_refusal_names_the_device_its_run_and_the_request(tmp_path: Path) -> N
     assert told["guid"] == guid
     assert told["caller"].startswith("apikey:")
     assert told["message"].startswith(f"GET {path}: 404 in ")
+
+
+def test_a_run_that_breaks_off_is_logged_by_the_id_that_its_trace_has(
+    tmp_path: Path,
+) -> None:
+    stream = io.StringIO()
+    with logs.written(logging.DEBUG, LogFormat.JSON, "owner", stream):
+        for chain in joined(tmp_path, KeyAlgorithm.P256):
+            device = chain.bought()
+            forger = SoftDevice(new_soft_key(), device.mac, device.credential)
+            with pytest.raises(PeerFailed):
+                forger.onboard(Wire.to(chain.owner.url))
+            traces = asked(chain, "GET", "/traces")["items"]
+    guid = str(device.credential.guid)
+    (run,) = [one["run"] for one in traces if one["protocol"] == "TO2"]
+    found = parsed(stream)
+    (proof,) = [one for one in found if "message 64 refused" in one["message"]]
+    assert (proof["guid"], proof["protocol"], proof["run"]) == (guid, "TO2", run)
