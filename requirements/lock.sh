@@ -11,6 +11,7 @@ compile() {
         --no-emit-index-url --no-emit-find-links --upgrade "$@"
 }
 compile --all-extras --group dev pyproject.toml -o requirements/all.txt
+compile --all-extras -c requirements/all.txt pyproject.toml -o requirements/run.txt
 compile --group build -c requirements/all.txt -o requirements/build.txt
 compile --group fuzz -o requirements/fuzz.txt
 compile --group docs -c requirements/all.txt -o requirements/docs.txt

@@ -12,6 +12,8 @@ packages() {
 
 missing_packages() {
     for name in $(packages); do
+        # Any docker will do; Debian's would take the place of another one.
+        if [ "$name" = docker.io ] && command -v dockerd >/dev/null 2>&1; then continue; fi
         # trixie renamed some libraries with a t64 suffix; either one will do.
         for candidate in "$name" "${name}t64"; do
             if dpkg-query -W -f '${Status}' "$candidate" 2>/dev/null | grep -q 'ok installed'; then

@@ -1,14 +1,22 @@
 """What compose.yaml promises of its containers, asked of docker and of themselves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from tests.compose.images import OURS
 from tests.compose.project import EVERYONE, KEYLIME, SERVICES, Project
-from tests.compose.run import RunFailed, run
+from tests.compose.run import RunFailed, run, together
 
 KEYLIME_PORTS = {"keylime-registrar": (8890, 8891), "keylime-verifier": (8881,)}
+# Its shell ends by the signal; what of Keylime is too slow is killed in its container
+# (attestation/keylime/supervisor.py).
+ENDS = {
+    "device": {0, 128 + 15},
+    "keylime-registrar": {0, 128 + 9},
+    "keylime-verifier": {0, 128 + 9},
+}
 # Says yes or no of each host and port, and fails for anything that is neither.
 CONNECT = """\
 import socket, sys
@@ -55,14 +63,17 @@ def _soft(found: dict[str, Any]) -> Iterator[str]:
 
 def check_processes(project: Project) -> None:
     """The same as the kernel has it: what runs, not what was asked for."""
-    for service in sorted(EVERYONE):
-        said = project.exec(service, "cat", "/proc/1/status")
-        status = dict(line.split(":", 1) for line in said.splitlines())
-        bounds = {status[name].strip() for name in ("CapPrm", "CapEff", "CapBnd")}
-        if "0" in status["Uid"].split() or bounds != {"0" * 16}:
-            raise RunFailed(f"{service}: Uid {status['Uid']}, capabilities {bounds}")
-        if status["NoNewPrivs"].strip() != "1":
-            raise RunFailed(f"{service}: no_new_privs is not set")
+    together(*(partial(_check_process, project, one) for one in sorted(EVERYONE)))
+
+
+def _check_process(project: Project, service: str) -> None:
+    said = project.exec(service, "cat", "/proc/1/status")
+    status = dict(line.split(":", 1) for line in said.splitlines())
+    bounds = {status[name].strip() for name in ("CapPrm", "CapEff", "CapBnd")}
+    if "0" in status["Uid"].split() or bounds != {"0" * 16}:
+        raise RunFailed(f"{service}: Uid {status['Uid']}, capabilities {bounds}")
+    if status["NoNewPrivs"].strip() != "1":
+        raise RunFailed(f"{service}: no_new_privs is not set")
 
 
 def check_secrets(
@@ -82,17 +93,49 @@ def check_secrets(
         raise RunFailed(f"a secret stands in {', '.join(found)}")
 
 
-def check_networks(project: Project, containers: dict[str, dict[str, Any]]) -> None:
-    """Keylime and the database answer on their own networks, and on no other."""
+def check_ends(containers: dict[str, dict[str, Any]]) -> None:
+    """Whatever was told to stop has ended by itself, and well."""
+    wrong = [
+        f"{service} {found['State']['Status']}, {found['State']['ExitCode']}"
+        for service, found in sorted(containers.items())
+        if found["State"]["Status"] != "exited"
+        or found["State"]["ExitCode"] not in ENDS.get(service, {0})
+    ]
+    if wrong:
+        raise RunFailed(f"told to stop: {'; '.join(wrong)}")
+
+
+def check_gone(project: Project) -> None:
+    """Nothing is left of it in docker."""
+    asked = ("container ls -a", "volume ls", "network ls --filter type=custom")
+    for words in asked:
+        left = run(["docker", *words.split(), "-q"], project.docker).split()
+        if left:
+            raise RunFailed(f"left behind: docker {words} shows {', '.join(left)}")
+
+
+def network_checks(
+    project: Project, containers: dict[str, dict[str, Any]]
+) -> Iterator[Callable[[], None]]:
+    """Keylime and the database answer on their own networks, and on no other.
+
+    Each is for itself: what cannot be reached takes its time to say so.
+    """
     for service in KEYLIME | {"database"}:
         if any(containers[service]["NetworkSettings"]["Ports"].values()):
             raise RunFailed(f"{service} is published")
     for source in sorted(SERVICES | KEYLIME | {"device"}):
-        ways = dict(_ways(source, containers))
-        said = project.exec_python(source, CONNECT, *ways).split()
-        for (way, wanted), found in zip(ways.items(), said, strict=True):
-            if found != ("yes" if wanted else "no"):
-                raise RunFailed(f"is there a way from {source} to {way}? {found}")
+        yield partial(_check_ways, project, containers, source)
+
+
+def _check_ways(
+    project: Project, containers: dict[str, dict[str, Any]], source: str
+) -> None:
+    ways = dict(_ways(source, containers))
+    said = project.exec_python(source, CONNECT, *ways).split()
+    for (way, wanted), found in zip(ways.items(), said, strict=True):
+        if found != ("yes" if wanted else "no"):
+            raise RunFailed(f"is there a way from {source} to {way}? {found}")
 
 
 def _ways(

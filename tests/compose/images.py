@@ -1,13 +1,12 @@
 """The images, from nothing but this machine's package mirror and its own settings."""
 
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 
-from tests.compose.run import RunFailed, Skipped, run
+from tests.compose.run import Skipped, run, together
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "build/e2e-compose"  # from run to run: base, images, compose
@@ -16,24 +15,47 @@ DATABASE = "vouchgate-ci/postgres:bookworm"
 OURS = "vouchgate:local"
 SUITE = "bookworm"
 HOST_CA = Path("/etc/ssl/certs/ca-certificates.crt")
+# As in Debian's own slim images; and a mirror that stumbles is asked again.
+_DPKG = (
+    "force-unsafe-io",
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/man/*",
+)
+_APT = ('Acquire::Languages "none"', 'Acquire::Retries "3"')
 # Taken over from whoever runs this, where they are set.
 PASSED_ON = ("PIP_CERT", "PIP_INDEX_URL")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-BUILD_SECONDS = 3600.0  # compiles tpm2-pytss; a slow machine is no failure
 
 
-def make_images(docker: Mapping[str, str], kept: Path) -> None:
-    """Make all three; what has not changed since the last run is not made again.
+def make_base(docker: Mapping[str, str]) -> None:
+    """A minimal Debian that trusts whom this machine trusts, unless it is there.
 
     Args:
         docker: The environment that finds the engine.
-        kept: The base is kept there, as it was made.
     """
-    _import_base(docker, _base(kept))
-    _build(docker, DATABASE, ROOT / "tests/compose/postgres")
-    _build(docker, OURS, ROOT)
+    if run(["docker", "images", "-q", BASE], docker).strip():
+        return
+    with tempfile.TemporaryDirectory() as name:
+        packed = f"{name}/base.tar"
+        asked = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
+        asked += [f"--dpkgopt={one}" for one in _DPKG]
+        asked += [f"--aptopt={one}" for one in _APT]
+        if HOST_CA.is_file():
+            asked += [f"--customize-hook=copy-in {HOST_CA} {HOST_CA.parent}"]
+        run([*asked, SUITE, packed, mirror()])
+        run(["docker", "import", "-c", 'CMD ["/bin/bash"]', packed, BASE], docker)
 
 
+def make_images(docker: Mapping[str, str]) -> None:
+    """Make the others; what has not changed since the last run is not made again."""
+    together(
+        partial(_build, docker, OURS, ROOT),
+        partial(_build, docker, DATABASE, ROOT / "tests/compose/postgres"),
+    )
+
+
+@cache
 def mirror() -> str:
     """The address of this machine's own Debian archive, as its apt has it."""
     wanted = "$(REPO_URI) $(COMPONENT) $(ORIGIN) $(SUITE)"
@@ -43,40 +65,6 @@ def mirror() -> str:
         if found[1:3] == ["main", "Debian"] and "-" not in found[3]:
             return found[0]
     raise Skipped("apt on this machine knows no Debian archive")
-
-
-def _base(kept: Path) -> Path:
-    """A directory with a minimal Debian, and the authorities this machine trusts."""
-    root = kept / f"base-{SUITE}"
-    if not root.exists():
-        kept.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept) as name:
-            fresh = Path(name) / "root"
-            asked = ["debootstrap", "--variant=minbase", "--include=ca-certificates"]
-            run([*asked, SUITE, str(fresh), mirror()], wait=BUILD_SECONDS)
-            if HOST_CA.is_file():
-                shutil.copyfile(HOST_CA, fresh / HOST_CA.relative_to("/"))
-            fresh.rename(root)
-    return root
-
-
-def _import_base(docker: Mapping[str, str], root: Path) -> None:
-    if run(["docker", "images", "-q", BASE], docker).strip():
-        return
-    with subprocess.Popen(  # noqa: S603
-        ["tar", "-C", str(root), "-c", "."],  # noqa: S607
-        stdout=subprocess.PIPE,
-    ) as packed:
-        done = subprocess.run(  # noqa: S603
-            ["docker", "import", "-c", 'CMD ["/bin/bash"]', "-", BASE],  # noqa: S607
-            stdin=packed.stdout,
-            env=dict(docker),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise RunFailed(f"docker import: {done.stderr}")
 
 
 def _build(docker: Mapping[str, str], tag: str, context: Path) -> None:
@@ -92,5 +80,5 @@ def _build(docker: Mapping[str, str], tag: str, context: Path) -> None:
     run(
         [*asked, str(context)],
         {**docker, **arguments, "DOCKER_BUILDKIT": "0"},
-        wait=BUILD_SECONDS,
+        wait=3600,  # how long all of it may take is the caller's to say
     )

@@ -15,7 +15,8 @@ SERVICES = {"manufacturing", "rendezvous", "owner"}
 KEYLIME = {"keylime-registrar", "keylime-verifier"}
 EVERYONE = SERVICES | KEYLIME | {"database", "device"}
 UP_SECONDS = 900.0
-DEVICE_SECONDS = "2"  # between two rounds of the device
+DOWN_SECONDS = 180.0
+DEVICE_SECONDS = "2"  # between two rounds of the device, and two tries to onboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Project:
             **self.docker,
             "SECRETS_DIRECTORY": str(self.secrets),
             "DEVICE_INTERVAL": DEVICE_SECONDS,
+            "DEVICE_MAX_DELAY": DEVICE_SECONDS,
         }
         asked = [*self.command, "-p", NAME, *named]
         asked += ["--profile", "device"] if device else []
@@ -54,6 +56,11 @@ class Project:
         """Return when all of it is healthy; the device, if asked for, made."""
         words = ("up", "-d", "--no-build", "--wait")
         self.compose(*words, device=device, wait=UP_SECONDS)
+
+    def down(self) -> None:
+        """Take all of it away, with what it knows; nothing is waited for."""
+        words = ("down", "--volumes", "--remove-orphans", "--timeout", "0")
+        self.compose(*words, wait=DOWN_SECONDS)
 
     def exec(self, service: str, *words: str) -> str:
         return self.compose("exec", "-T", service, *words)

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
@@ -15,7 +16,7 @@ from onboarding.cli.demo.answers import Json, fields, items, text
 from onboarding.cli.demo.workloads import MANIFEST, QUADLET
 from onboarding.store.apikeys import Role
 from tests.compose.project import Project
-from tests.compose.run import RunFailed
+from tests.compose.run import RunFailed, together
 
 BOARD = "generic-sbc-tpm"  # what compose.yaml's device is
 SERIAL = "compose-1"
@@ -36,18 +37,27 @@ class Story:
     project: Project
     client: httpx.Client
     tokens: dict[tuple[str, Role], str] = field(default_factory=dict, repr=False)
+    urls: dict[str, str] = field(default_factory=dict)  # until it goes down
     guid: str = ""
 
     def make_api_keys(self) -> None:
-        for service, roles in HOLDERS.items():
-            for role in roles:
-                asked = ("apikey", "new", "--role", role.value, "--name", "e2e")
-                said = self.project.exec(service, "vouchgate", *asked, "--json")
-                self.tokens[service, role] = text(json.loads(said), "key")
+        together(
+            *(
+                partial(self._make_api_key, service, role)
+                for service, roles in HOLDERS.items()
+                for role in roles
+            )
+        )
+
+    def _make_api_key(self, service: str, role: Role) -> None:
+        asked = ("apikey", "new", "--role", role.value, "--name", "e2e")
+        said = self.project.exec(service, "vouchgate", *asked, "--json")
+        self.tokens[service, role] = text(json.loads(said), "key")
 
     def api(self, service: str, role: Role) -> Api:
-        url = self.project.url(service)
-        return Api(url, self.tokens[service, role], self.client)
+        if service not in self.urls:
+            self.urls[service] = self.project.url(service)
+        return Api(self.urls[service], self.tokens[service, role], self.client)
 
     def set_up(self) -> None:
         """Each party says where it is and whom it trusts."""
@@ -160,4 +170,4 @@ def until(what: str, true: Callable[[], object]) -> None:
     while not true():
         if time.monotonic() > deadline:
             raise RunFailed(f"no sign of {what} after {PATIENCE:.0f} s")
-        time.sleep(0.5)
+        time.sleep(0.25)

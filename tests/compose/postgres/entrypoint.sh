@@ -2,9 +2,8 @@
 # POSTGRES_PASSWORD_FILE, then each *.sql of /docker-entrypoint-initdb.d. Then serve.
 set -eu
 data=/var/lib/postgresql/data
-PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 if [ ! -s "$data/PG_VERSION" ]; then
-    initdb -D "$data" -U "$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
+    initdb --no-sync -D "$data" -U "$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
         --encoding=UTF8 --locale=C.UTF-8 \
         --auth-local=trust --auth-host=scram-sha-256 >/dev/null
     echo "host all all all scram-sha-256" >>"$data/pg_hba.conf"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.compose.images import KEPT
+from tests.compose.run import RunFailed, run, together
 from tests.compose.tool import compose_here
 
 ROOT = Path(__file__).parents[3]
@@ -124,7 +125,8 @@ def test_every_base_is_pinned_by_digest(topology: dict[str, Any]) -> None:
     assert len(images) == 2
     built = (ROOT / "Containerfile").read_text()
     bases = re.findall(r"^FROM (\S+)", built, re.M)
-    assert set(bases) == {"${BASE_IMAGE}"}
+    stages = re.findall(r"^FROM \S+ AS (\S+)$", built, re.M)
+    assert set(bases) - set(stages) == {"${BASE_IMAGE}"}
     (default,) = re.findall(r"^ARG BASE_IMAGE=(\S+)", built, re.M)
     assert PINNED.search(default)
 
@@ -151,3 +153,33 @@ def test_the_pods_make_the_databases_that_compose_makes() -> None:
     configured = next(iter(yaml.safe_load_all(pods.read_text())))["data"]
     wanted = (ROOT / "docs/examples/databases.sql").read_text()
     assert configured == {"10-databases.sql": wanted}
+
+
+def test_the_image_holds_what_runs_and_no_tool_of_tests() -> None:
+    copied = (ROOT / "Containerfile").read_text()
+    assert "requirements/run.txt" in copied
+    assert "requirements/all.txt" not in copied
+    pins = {
+        name: set(
+            re.findall(r"^[a-z][^ ]*", (ROOT / "requirements" / name).read_text(), re.M)
+        )
+        for name in ("run.txt", "all.txt")
+    }
+    assert pins["run.txt"] < pins["all.txt"]
+    assert not [
+        one for one in pins["run.txt"] if one.startswith(("pytest", "mypy", "ruff"))
+    ]
+
+
+def test_what_fails_ends_the_commands_beside_it() -> None:
+    def fail() -> None:
+        raise RunFailed("at once")
+
+    with pytest.raises(RunFailed, match="at once"):
+        together(fail, lambda: run(["sleep", "3600"]))
+    assert run(["echo", "on"]) == "on\n"
+
+
+def test_a_command_that_fails_beside_others_is_told_of() -> None:
+    with pytest.raises(RunFailed, match="false: 1"):
+        together(lambda: run(["true"]), lambda: run(["false"]))

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 LOCKS = (
     "requirements/all.txt",
+    "requirements/run.txt",
     "requirements/build.txt",
     "requirements/fuzz.txt",
     "requirements/docs.txt",
