@@ -24,6 +24,7 @@ from onboarding.store.server_keys import ServerKeys
 from onboarding.store.vouchers import VoucherStore
 from tests.support.postgres import PrivatePostgres
 from tests.support.store_records import ACTOR, GUID, NOW, OTHER_GUID, binding, voucher
+from tests.support.tampering import unguarded
 
 KEY = b'{"test": "no key at all"}'
 
@@ -265,7 +266,8 @@ def test_a_log_that_was_altered_before_shows(
     sqlite_database: Database, keys: Path, tmp_path: Path
 ) -> None:
     EventLog(sqlite_database).append(Event("test.made", ACTOR, NOW))
-    sqlite_database.direct.count(Sql("UPDATE events SET actor = 'nobody'"))
+    with unguarded(sqlite_database):
+        sqlite_database.direct.count(Sql("UPDATE events SET actor = 'nobody'"))
     file = saved(sqlite_database, keys)
     with pytest.raises(ChainBroken, match="event 1 was altered"):
         restored(file, f"sqlite:///{tmp_path}/new.db", tmp_path / "k")

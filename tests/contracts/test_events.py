@@ -6,10 +6,16 @@ import pytest
 
 from onboarding.store.database import Database
 from onboarding.store.direct import Sql
-from onboarding.store.errors import ChainBroken, InvalidCursor, InvalidRecord
+from onboarding.store.errors import (
+    ChainBroken,
+    InvalidCursor,
+    InvalidRecord,
+    StoreError,
+)
 from onboarding.store.event_log import ChainHead, EventLog
 from onboarding.store.events import GENESIS, Event
 from tests.support.store_records import ACTOR, GUID, NOW, OTHER_GUID, digest, race
+from tests.support.tampering import unguarded
 
 
 @pytest.fixture
@@ -71,9 +77,28 @@ def test_tampering_is_found_where_it_was_done(
 ) -> None:
     fill(log)
     log.verify_chain()
-    database.direct.count(Sql(change))
+    with unguarded(database):
+        database.direct.count(Sql(change))
     with pytest.raises(ChainBroken, match=found):
         log.verify_chain()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET cause = 'harmless' WHERE seq = 3",
+        "DELETE FROM events WHERE seq = 5",
+        "DELETE FROM events",
+    ],
+)
+def test_the_database_lets_nobody_change_or_remove_an_event(
+    log: EventLog, database: Database, change: str
+) -> None:
+    fill(log)
+    before = log.verify_chain()
+    with pytest.raises(StoreError):
+        database.direct.count(Sql(change))
+    assert log.verify_chain() == before
 
 
 def test_events_appended_at_once_make_one_chain(log: EventLog) -> None:

@@ -14,6 +14,7 @@ from onboarding.store.events import GENESIS
 from onboarding.store.tables import EventHeadRow
 from tests.support.all_tables import METADATA
 from tests.support.postgres import PrivatePostgres, binaries
+from tests.support.tampering import unguarded
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def sqlite_database(tmp_path: Path, sqlite_template: Path) -> Iterator[Database]
 
 
 def _empty(database: Database) -> None:
-    with database.transaction() as writing:
+    with unguarded(database), database.transaction() as writing:
         for table in reversed(METADATA.sorted_tables):
             writing.session.execute(table.delete())
         writing.session.add(EventHeadRow(id=1, seq=0, digest=GENESIS))
