@@ -149,10 +149,9 @@ def test_who_takes_nothing_loses_the_place_and_holds_up_nobody(
     """A connection that is open and never read, with more to tell than it holds."""
     monkeypatch.setattr(event_feed, "MOST", 1)
     monkeypatch.setattr(event_feed, "STALLED_SECONDS", 0.5)
-    site = Site(tmp_path_factory.mktemp("stalled"), databases=databases)
-    for api in started(site):
+    for api in started(Site(tmp_path_factory.mktemp("stalled"), databases=databases)):
         key = {"X-API-Key": api.keys[Role.SECURITY]}
-        _much_happens(site)
+        _much_happens(api.site)
         with stuck(api, "?after=0"):
             _until_free(api.service.http, key)
         with lines(api.service, api.keys[Role.SECURITY], "?after=0") as stream:
