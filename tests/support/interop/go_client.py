@@ -25,18 +25,24 @@ _NUMBERS = count(1)
 
 @dataclass(frozen=True)
 class GoClient:
-    """One device; ``key`` is the kind of its key and of its manufacturer's."""
+    """One device; ``key`` is the kind of its key and of its manufacturer's.
+
+    ``tpm`` is the path of a TPM to keep keys and credential in; None is a file.
+    """
 
     program: Path
     directory: Path
     key: str
     serial: str
+    tpm: str | None = None
 
     @classmethod
-    def new(cls, program: Path, tmp_path: Path, key: str) -> "GoClient":
+    def new(
+        cls, program: Path, tmp_path: Path, key: str, tpm: str | None = None
+    ) -> "GoClient":
         serial = f"GO-{next(_NUMBERS):04d}"
         (tmp_path / "work").mkdir()
-        return cls(program, tmp_path, key, serial)
+        return cls(program, tmp_path, key, serial, tpm)
 
     @property
     def algorithm(self) -> KeyAlgorithm:
@@ -68,6 +74,7 @@ class GoClient:
         )
 
     def _run(self, arguments: list[str], stop_at: tuple[str, ...] = ()) -> Ran:
-        common = ["--blob", "credential.bin", "--key", self.key, "--debug"]
+        kept = ["--tpm", self.tpm] if self.tpm else ["--blob", "credential.bin"]
+        common = [*kept, "--key", self.key, "--debug"]
         command = [str(self.program), *common, *arguments]
         return run(command, self.directory, stop_at=stop_at)
