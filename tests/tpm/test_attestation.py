@@ -181,6 +181,46 @@ def test_a_quote_checks_and_gives_the_values_in_the_pcrs(
     assert list(facts.pcrs) == list(pcrs)
 
 
+@pytest.mark.parametrize("bank", ["sha384", "sha512"])
+def test_a_bank_is_quoted_that_is_the_only_one_there_is(
+    make_software_tpm: MakeSoftwareTpm, bank: str
+) -> None:
+    from hw.tpm import Tpm
+
+    software = make_software_tpm(f"with {bank} alone")
+    allocate(software.start(), bank)
+    software.stop()
+    with Tpm(software.start()) as tpm:
+        ak = tpm.create_attestation_key("ecc")
+        tpm.extend(4, b"kernel")
+        made = tpm.quote(ak, NONCE, bank, range(10))
+        area = PublicArea.from_bytes(ak.public)
+        parts = (made.message, made.signature, made.pcr_blob)
+        facts = check_quote(area, *parts, NONCE)
+        assert (facts.bank, facts.pcrs) == (bank, tpm.read_pcrs(bank, range(10)))
+        with pytest.raises(HwError, match="sha256"):
+            tpm.quote(ak, NONCE, "sha256", [4])
+
+
+def allocate(tcti: str, bank: str) -> None:
+    """Leave one PCR bank active, from the next start on."""
+    from tpm2_pytss import ESAPI
+    from tpm2_pytss.constants import ESYS_TR, TPM2_ALG
+    from tpm2_pytss.types import TPML_PCR_SELECTION, TPMS_PCR_SELECTION
+
+    chosen = [
+        TPMS_PCR_SELECTION(
+            hash=TPM2_ALG.parse(one),
+            sizeofSelect=3,
+            pcrSelect=b"\xff" * 3 if one == bank else bytes(3),
+        )
+        for one in ("sha1", "sha256", "sha384", "sha512")
+    ]
+    with ESAPI(tcti) as esys:
+        allowed, *_ = esys.pcr_allocate(TPML_PCR_SELECTION(chosen), ESYS_TR.PLATFORM)
+    assert allowed
+
+
 @pytest.mark.parametrize("changes", [1, 2])
 def test_values_that_change_within_a_quote_are_quoted_anew(
     tpm: "Tpm", monkeypatch: pytest.MonkeyPatch, changes: int

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw.credential import NV_INDICES
 from hw.errors import TpmError
@@ -14,7 +16,7 @@ from hw.nv_profile import PLATFORM_CREATE, WRITTEN, NvProfile
 from hw.structures import PublicArea
 from onboarding.cli.app import run
 from onboarding.device.config import DeviceConfig
-from onboarding.device.credential import Identity
+from onboarding.device.credential import Identity, Owner
 from onboarding.device.errors import NotOnboarded
 from onboarding.device.layouts import Layout, read_stored
 from onboarding.device.machine import Machine
@@ -34,6 +36,8 @@ RV = RendezvousInfo.build([{"dns": "rv.example.com", "protocol": "https"}]).raw
 CREDENTIAL = DeviceCredential(
     Guid(bytes(range(16))), "board", RV, Hash.of(HashType.SHA256, b"key")
 )
+RESOLD = replace(CREDENTIAL, guid=Guid(bytes(range(16, 32))))
+OWNER = Owner(ec.generate_private_key(ec.SECP256R1()).public_key(), "http://[::1]:1")
 HMAC_US, DEVICE_US = 0x01D10003, 0x01D10004
 DEVICE_KEY, HMAC_KEY = 0x81020002, 0x81020003
 
@@ -101,6 +105,37 @@ def test_other_kinds_of_device_key_are_made_again_from_their_name(
         verify(public, Alg(key.alg), key.sign(b"data"), b"data")
         assert machine.mac_key(CREDENTIAL).mac(b"header") == mac
         PublicArea.from_bytes(machine.tpm.device_key().public_area).require_device_key()
+
+
+def test_at_a_resale_the_hmac_key_follows_from_another_unique_string(
+    make_software_tpm: MakeSoftwareTpm, tmp_path: Path
+) -> None:
+    from hw.tpm_primary import remove_persistent
+
+    with made(make_software_tpm("resold").start(), tmp_path) as machine:
+        tpm, public = machine.tpm, machine.device_key.public_key
+        before = tpm.nv_read(HMAC_US), tpm.hmac_key().mac(b"header")
+        device_us = tpm.nv_read(DEVICE_US)
+        name, key = machine.create_mac_key()
+        machine.keep(machine.identity().awaiting(CREDENTIAL, RESOLD, OWNER, name))
+        assert (tpm.nv_read(HMAC_US), tpm.hmac_key().mac(b"header")) == before
+        machine.keep(machine.identity().taken())
+        unique, mac = tpm.nv_read(HMAC_US), tpm.hmac_key().mac(b"header")
+        assert unique != before[0]
+        assert mac == key.mac(b"header") != before[1]
+        assert (tpm.nv_read(DEVICE_US), machine.device_key.public_key) == (
+            device_us,
+            public,
+        )
+        # It follows from that string, and the one before from the string before.
+        remove_persistent(tpm._link, HMAC_KEY)
+        ref = KeyRef.from_bytes(name)
+        assert ref.unique == unique
+        assert tpm.hmac_key(ref).mac(b"header") == mac
+        assert before[0] is not None
+        forged = replace(ref, unique=before[0])
+        with pytest.raises(TpmError, match="made in another TPM"):
+            tpm.settle(None, replace(forged, name=bytes(34)))
 
 
 def test_a_key_is_not_made_in_another_tpm(tpm: "Tpm", other_tpm: "Tpm") -> None:
