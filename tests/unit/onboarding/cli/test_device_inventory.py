@@ -39,6 +39,16 @@ def test_a_board_that_is_named_shows_no_more_than_what_is_there(
     assert document["board_promises"] == "measured-boot"
 
 
+def test_a_virtual_machine_shows_no_more_than_its_host_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planted(tmp_path, MACHINES["qemu-swtpm"])
+    assert run(["device", "inventory", "--root", str(tmp_path), "--json"]) == 0
+    document = told(capsys)
+    assert (document["board"], document["assurance"]) == ("qemu-swtpm", "measured-boot")
+    assert "its host, which can make all of it up" in document["cannot_show"]
+
+
 def test_without_a_tpm_di_finds_no_board_that_has_one() -> None:
     assert board_of("auto", None) in ("generic-no-tpm", "raspberry-pi")
     assert board_of("generic-server-tpm", None) == "generic-server-tpm"
