@@ -48,6 +48,7 @@ class PackCheck:
 
 
 _MEANS = {"binding": ": the weaker class, for it was bound to no TPM"}
+TAKEN = "ownership.taken"  # the event that a run of TO2 ends with
 _FAULTS = (AttestationError, HwError, VoucherError, ValueError)
 
 
@@ -66,6 +67,7 @@ class PackChecker:
         """Every check, in the order of the device's way."""
         checks: Mapping[str, Callable[[], str]] = {
             "vouchers": self._check_vouchers,
+            "transcripts": self._check_transcripts,
             "passport": self._check_passport,
             "binding": self._check_binding,
             "identity": self._check_identity,
@@ -126,6 +128,14 @@ class PackChecker:
             raise Broken(f"the live voucher is of {live.guid}")
         owners = sum(len(one.entries) for one in self._vouchers)
         return f"{len(self._vouchers)}, with {owners} entries, of one device key"
+
+    def _check_transcripts(self) -> str:
+        """Digests of runs of TO2; that nobody changed them is what ``events`` says."""
+        told = (one for one in self._pack.events if one.cause == TAKEN)
+        digests = [one.evidence_digest.hex() for one in told if one.evidence_digest]
+        if not digests:
+            return ABSENT
+        return f"{len(digests)} of TO2, the last {digests[-1]}"
 
     def _check_passport(self) -> str:
         if not self._pack.passport:

@@ -1,15 +1,19 @@
 """FDO over real HTTP: from the factory to a device of ours."""
 
+import hashlib
 from pathlib import Path
 
 import httpx
 import pytest
 
+from attestation.evidence_pack import unverified_pack
+from attestation.pack_checks import Outcome, PackChecker, owner_keys
 from onboarding.protocol.errors import PeerFailed
 from onboarding.services.key_material import KeyAlgorithm
 from onboarding.services.key_store import KeyKind
 from onboarding.services.settings import Role
 from onboarding.store import apikeys
+from onboarding.wire.message import MsgType
 from tests.support.databases import NewDatabase
 from tests.support.fdo_chain import Chain, eventually, joined, state_of
 from tests.support.services import Running, Site, Wire
@@ -39,6 +43,39 @@ def test_a_device_goes_from_the_factory_to_its_owner(fdo_chain: Chain) -> None:
         "ownership.taken",
         "binding.absent",
     ]
+
+
+class Recording(Wire):
+    """What passed on the line, message and reply."""
+
+    passed: list[tuple[int, bytes, bytes]]
+
+    def post(self, kind: int, body: bytes, token: str | None = None) -> httpx.Response:
+        reply = super().post(kind, body, token)
+        self.passed = [*getattr(self, "passed", []), (kind, body, reply.content)]
+        return reply
+
+
+def test_an_evidence_pack_names_the_digest_of_what_was_said_in_to2(
+    fdo_chain: Chain,
+) -> None:
+    """Whoever recorded the run can compute it, as the guide for security says."""
+    device = fdo_chain.bought()
+    wire = Recording.to(fdo_chain.owner.url)
+    device.onboard(wire)
+    digest = bytes(32)
+    for kind, request, reply in wire.passed:
+        if kind != MsgType.TO2_GET_OV_NEXT_ENTRY:
+            length = len(request).to_bytes(4, "big")
+            digest = hashlib.sha256(digest + length + request + reply).digest()
+    assert [one[0] for one in wire.passed][-1] == MsgType.TO2_DONE
+    path = f"/devices/{device.credential.guid}/evidence-pack"
+    made = fdo_chain.owner.call(fdo_chain.owner_key, "GET", path)
+    assert made.status_code == 200, made.text
+    pack = unverified_pack(made.content)
+    found = {one.name: one for one in PackChecker(pack, owner_keys(pack)).run()}
+    assert found["events"].outcome is Outcome.HOLDS
+    assert found["transcripts"].detail == f"1 of TO2, the last {digest.hex()}"
 
 
 def test_a_device_is_onboarded_again_once_its_voucher_is_its_owners_anew(
