@@ -100,7 +100,7 @@ def test_a_runner_is_run_by_its_target(module: str, target: str) -> None:
     if target == "unit":
         assert "pytest $(SPREAD) $(PYTEST_ARGS)" in recipe
         assert "unit" in re.findall(r"^test: (.+?)(?: ##|$)", _makefile(), re.M)[0]
-        assert targets_of(GATE) == ["test"]
+        assert "test" in targets_of(GATE)
     else:
         assert module.rpartition(".")[0] in recipe.replace("/", ".")
         assert target in targets_of(LONG)
