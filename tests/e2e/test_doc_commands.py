@@ -32,6 +32,7 @@ PROGRAMS = ("bash", "curl", "jq", "openssl", "tpm2_pcrextend", "tpm2_createek")
 STORY = (
     Part(OPERATORS, "1. Keys"),
     Part(OPERATORS, "Keys for some"),
+    Part("docs/console.md"),
     Part(OPERATORS, "2. Keylime"),
     Part(OPERATORS, "Stock Keylime", end=2),
     Part(OPERATORS, "3. Start", end=7),
@@ -68,6 +69,7 @@ STORY = (
     Part(MAKERS, "6. Serial"),
     Part(MAKERS, "7. Other"),
     Part(OPERATORS, "Stock Keylime", first=2),
+    Part("docs/service-info.md"),
     Part(OPERATORS, "4. Tell", first=7),
     Part(OPERATORS, "9. Credentials"),
     Part(OPERATORS, "11. Owner keys"),
@@ -78,7 +80,6 @@ STORY = (
     Part(OPERATORS, "TLS and other"),
     Part(OPERATORS, "Client certificates", first=1),
     Part(README, "Running"),
-    Part("docs/console.md"),
 )
 
 

@@ -5,12 +5,14 @@ write into both. What takes hours is typed with smaller numbers, unless ``--full
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.guides import containers
 from tests.support.doc_commands import ROOT, Typed
 from tests.support.doc_shell import Shell, shell
 from tests.support.doc_story import (
@@ -32,6 +34,7 @@ STORY = (
     Part(DEVELOPERS, "Fuzzing"),
     Part(DEVELOPERS, "The OpenAPI"),
     Part(BENCHMARKS),
+    Part("docs/service-info-plugins.md"),
     Part(AWAY, "What to bring", end=2),
     Part(AWAY, "What to bring", "git bundle"),
     Part(AWAY, "Install", end=5),
@@ -42,20 +45,31 @@ SMALLER = {
     "--vouchers 4000": "--vouchers 100",
     "--devices 100000": "--devices 2000",
 }
-ELSEWHERE = "git clone over/vouchgate.git"  # begins on the other side
+# What is done before commands that begin so, and is in no guide.
+BEFORE = {
+    "git clone over/": "mkdir ../site && cp -r over ../site && cd ../site"
+    " && unset PIP_FIND_LINKS PIP_INDEX_URL PIP_EXTRA_INDEX_URL",
+    "docker load": containers.OTHER_SIDE,
+}
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.guides")
-    parser.add_argument("--only", default="", help="commands that have this in them")
+    parser.add_argument(
+        "--only", default="", help="those that have this expression in them"
+    )
     parser.add_argument("--full", action="store_true", help="with the guides' numbers")
     asked = parser.parse_args(arguments)
-    wanted = [one for one in commands(STORY) if asked.only in str(one)]
+    wanted = [one for one in commands(STORY) if re.search(asked.only, str(one))]
     with tempfile.TemporaryDirectory() as name, shell(Path(name)) as bash:
         if not asked.full:
             bash.instead |= SMALLER
         copy(bash)
-        return 1 if tried(bash, wanted) else 0
+        if wanted:
+            bash.do("make setup")
+        failed = tried(bash, wanted)
+        failed += containers.typed_in_containers(bash, asked.only, tried)
+        return 1 if failed else 0
 
 
 def copy(bash: Shell) -> None:
@@ -68,17 +82,16 @@ def copy(bash: Shell) -> None:
     who = "-c user.name=guides -c user.email=guides@localhost"
     bash.do(f"cd checkout && git init -q && git add -A && git {who} commit -qm all")
     bash.do('unset PYTHONPATH && python() { .venv/bin/python "$@"; }')
+    bash.do('pip() { .venv/bin/pip "$@"; }')
 
 
 def tried(bash: Shell, wanted: Sequence[Typed]) -> list[str]:
     """Type all of it; return what failed."""
-    if not any(one.text.startswith("make demo") for one in wanted):
-        bash.do("make setup")
     failed = []
     for typed in wanted:
-        if typed.text.startswith(ELSEWHERE):
-            bash.do("mkdir ../site && cp -r over ../site && cd ../site")
-            bash.do("unset PIP_FIND_LINKS PIP_INDEX_URL PIP_EXTRA_INDEX_URL")
+        for begins, line in BEFORE.items():
+            if typed.text.startswith(begins):
+                bash.do(line)
         begun = time.monotonic()
         code, said = bash.type(typed)
         print(f"{time.monotonic() - begun:7.1f} s  {code}  {typed}", flush=True)

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from onboarding.device.machine import Machine
+from onboarding.store.database import Database
+from onboarding.store.direct import Sql
 from tests.support.doc_commands import ROOT, Typed
 from tests.support.doc_shell import Shell
 from tests.support.doc_stock import (
@@ -31,8 +33,10 @@ from tests.support.doc_story import Stage
 from tests.support.ima_lists import Measured
 from tests.support.running import runtime_policy
 from tests.support.server_tls import Authority
+from tests.support.tampering import unguarded
 
 ADOPT = 'curl -s -H @security.header -H "$JSON" -X PUT'
+POST = "curl -s -H @operator.header -X POST"
 RAN = (Measured(b"boot_aggregate"), Measured(b"/usr/bin/app", digest=b"\1" * 32))
 
 
@@ -131,13 +135,15 @@ def _sold_to_a_reseller(bash: Shell, _typed: Typed) -> None:
 def _forge(bash: Shell, _typed: Typed) -> None:
     """A copy of the owner's database, in which one event is another one."""
     (bash.home / "backup").mkdir()
+    file = bash.home / "backup/forged.db"
     with (
         closing(sqlite3.connect(bash.home / "owner/vouchgate.db")) as ours,
-        closing(sqlite3.connect(bash.home / "backup/forged.db")) as copy,
+        closing(sqlite3.connect(file)) as copy,
     ):
         ours.backup(copy)
-        copy.execute("UPDATE events SET actor = 'nobody' WHERE seq = 12")
-        copy.commit()
+    with closing(Database(f"sqlite:///{file}")) as forged, unguarded(forged):
+        change = "UPDATE events SET actor = 'nobody' WHERE seq = 12"
+        assert forged.direct.count(Sql(change)) == 1
 
 
 def _forged(bash: Shell, _typed: Typed) -> None:
@@ -206,8 +212,17 @@ def _known_to_all(bash: Shell, _typed: Typed) -> None:
     bash.do("export CURL_CA_BUNDLE=$PWD/ca.crt VOUCHGATE_CA=$PWD/ca.crt")
 
 
+def _edge_base(bash: Shell, _typed: Typed) -> None:
+    """The plan that the guide shows first, and a file for it."""
+    guide = (ROOT / "docs/service-info.md").read_text()
+    plan = guide.partition("```json\n")[2].partition("```")[0]
+    (bash.home / "edge-base.json").write_text(plan)
+    (bash.home / "agent-1.4").write_bytes(b"an agent")
+
+
 STAGE = Stage(
     before={
+        f'{POST} "$OWNER/service-info/files?name=agent-1.4': _edge_base,
         "cat line-7.json": _write_line,
         "cat /etc/vouchgate/boards": _write_board,
         "vouchgate device log": _recorded_boot,
@@ -217,7 +232,7 @@ STAGE = Stage(
         "vouchgate policy runtime": _what_a_kernel_measured,
         "vouchgate policy learn": _golden,
         "IMAGE=$(": _two_more_versions,
-        'curl -s -H @operator.header -X POST "$OWNER/service-info': stock,
+        f'{POST} "$OWNER/service-info/files?name=keylime': stock,
         f"{ADOPT} $OWNER/devices/$GUID/agent": agent_registered,
         "export VOUCHGATE_TLS": _secured,
         "curl --cert importer.crt": _known_to_all,
@@ -228,7 +243,7 @@ STAGE = Stage(
         "vouchgate device onboard": _onboarded,
         "vouchgate voucher export": _alter,
         "vouchgate to0 servers": registered,
-        "vouchgate service-info give": agent_starts,
+        "vouchgate service-info give $GUID keylime-agent": agent_starts,
         "vouchgate policy learn": _attests,
         "env $(cat owner/env) VOUCHGATE_DATABASE_URL": _forged,
     },
