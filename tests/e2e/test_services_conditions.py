@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from onboarding.services.api.examples import EXAMPLES
 from onboarding.store.apikeys import Role
-from tests.support.api_bench import BODIES, Api, started
+from tests.support.api_bench import BODIES, Api, filled, started
 from tests.support.console_bench import Console
 from tests.support.databases import NewDatabase
-from tests.support.services import Site
+from tests.support.services import Running, Site
 
 pytest_plugins = ["tests.support.service_fixtures", "tests.support.console_fixtures"]
 
@@ -191,6 +192,45 @@ def test_what_has_a_name_is_deleted_only_as_it_was_seen(fresh: Api, path: str) -
     first, second = sorted(each.result().status_code for each in tries)
     assert (first, second in (404, 412)) == (204, True)
     assert refused(put_body(fresh, path, one, if_match="*"))
+
+
+def unmet(service: Running, key: str, guid: str) -> dict[str, int]:
+    """How each route that takes If-Match refuses what was never its state."""
+    document = service.http.get("/api/v1/openapi.json").json()
+    found: dict[str, int] = {}
+    for path, operations in document["paths"].items():
+        for method, said in operations.items():
+            named = {one["name"].lower(): one for one in said.get("parameters", ())}
+            if "if-match" not in named or method == "get":
+                continue
+            route = f"{method.upper()} {path.removeprefix('/api/v1')}"
+            verb, where = filled(route.replace("{guid}", guid))
+            body = EXAMPLES.get(route)
+            found[route] = service.http.request(
+                verb,
+                f"/api/v1{where}",
+                headers={"X-API-Key": key, "If-Match": '"of-nothing"'},
+                params={
+                    name: "x"
+                    for name, one in named.items()
+                    if one["in"] == "query" and one["required"]
+                },
+                json=body,
+            ).status_code
+    return found
+
+
+def test_no_change_passes_that_is_to_meet_what_is_not_there(
+    fresh: Api, console: Console
+) -> None:
+    guid = str(console.fleet.registered)
+    owner = unmet(console.service, console.keys[Role.ADMIN], guid)
+    found = {**unmet(fresh.service, fresh.keys[Role.ADMIN], guid), **owner}
+    assert set(found.values()) <= {404, 412}, found
+    met = {route for route, status in found.items() if status == 412}
+    devices = {route for route in found if route.startswith("PUT /devices/{guid}")}
+    assert devices | {"PUT /vouchers/{guid}/credential"} <= met
+    assert len(met) > 15
 
 
 def test_plans_and_credentials_are_changed_only_as_they_were_seen(
