@@ -17,6 +17,10 @@ class TpmError(HwError):
     """The TPM refused or failed a command, or what was asked of it is not there."""
 
 
+class NvFixedError(TpmError):
+    """The index can be removed by the platform hierarchy only, which is closed."""
+
+
 class TpmUnavailableError(TpmError):
     """No TPM, or no library to talk to one."""
 

@@ -20,4 +20,5 @@ class NvProfile(Enum):
 
     OPEN = _BY_AUTH | BY_OWNER  # A and C
     OWN = _BY_AUTH  # B
-    LOCKABLE = _BY_AUTH | WRITE_STCLEAR  # ours: writing can be locked until a reset
+    # Ours: writing can be locked until a reset. Made by the owner, so that it can grow.
+    LOCKABLE = _BY_AUTH | WRITE_STCLEAR

@@ -1,13 +1,14 @@
 """NV indices: bytes that stay in the TPM.
 
 Indices are made under the platform hierarchy where it is open (at the factory), so that
-TPM2_Clear leaves them, and under the owner's where it is not.
+TPM2_Clear leaves them, and under the owner's where it is not; those that must be able
+to grow later, when the platform's may be closed, under the owner's always.
 Source: TPM 2.0 Library, part 3, section 31.
 """
 
 from dataclasses import dataclass
 
-from hw.errors import TpmError
+from hw.errors import NvFixedError, TpmError
 from hw.nv_profile import (
     BY_OWNER,
     LOCKS,
@@ -130,7 +131,15 @@ def nv_remove(link: Link, index: int) -> None:
             return
         made_by_platform = found.attributes & TPMA_NV.PLATFORMCREATE
         creator = ESYS_TR.PLATFORM if made_by_platform else ESYS_TR.OWNER
-        esys.nv_undefine_space(found.handle, auth_handle=creator)
+        try:
+            esys.nv_undefine_space(found.handle, auth_handle=creator)
+        except TSS2_Exception as error:
+            if made_by_platform and error.error == TPM2_RC.HIERARCHY:
+                raise NvFixedError(
+                    f"NV {index:#010x} was made by the platform hierarchy, which is"
+                    " closed by now: it cannot be removed, nor made anew"
+                ) from error
+            raise
         link.forget(index)
 
 
@@ -165,7 +174,8 @@ def _define(link: Link, index: int, size: int, profile: NvProfile) -> ESYS_TR:
     with link.use(f"define NV {index:#010x}") as esys:
         public = _template(index, size, profile.value | int(TPMA_NV.PLATFORMCREATE))
         try:
-            return esys.nv_define_space(b"", public, ESYS_TR.PLATFORM)
+            if profile is not NvProfile.LOCKABLE:
+                return esys.nv_define_space(b"", public, ESYS_TR.PLATFORM)
         except TSS2_Exception as error:
             if error.rc == TPM2_RC.NV_SPACE:
                 raise _full(index, size) from error

@@ -7,6 +7,7 @@ Source: FDO Alliance, "Securing FDO Credentials in the TPM", sections 4.1 and 4.
 
 from typing import TYPE_CHECKING
 
+from hw.errors import NvFixedError
 from hw.nv_profile import NvProfile
 from onboarding.protocol.device_env import DeviceCredential
 from onboarding.wire.message import PROTOCOL_VERSION
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hw.tpm import Tpm
 
 DC_ACTIVE, DC_TPM = 0x01D10000, 0x01D10001
-ACTIVE = b"\x01"
+ACTIVE, INACTIVE = b"\x01", b"\x00"
 DEVICE_KEY_FDO = 0  # DeviceKeyType: made for FDO, neither IDevID nor LDevID
 DEVICE_KEY_HANDLE = 0x81020002
 
@@ -37,9 +38,25 @@ def dctpm(credential: DeviceCredential) -> bytes:
 
 
 def write_standard(tpm: "Tpm", credential: DeviceCredential) -> None:
-    """Make the copy, where it is not there yet; raises TpmError."""
-    wanted = dctpm(credential)
-    if tpm.nv_read(DC_TPM) != wanted:
+    """Make the copy, where it is not there yet; raises TpmError.
+
+    Where it has no room, and none can be made any more, what is there is of another
+    credential: then the flag says that it is not active.
+    """
+    flag = ACTIVE if _copied(tpm, dctpm(credential)) else INACTIVE
+    if tpm.nv_read(DC_ACTIVE) != flag:
+        tpm.nv_write(DC_ACTIVE, flag, NvProfile.OPEN, exact=True)
+
+
+def _copied(tpm: "Tpm", wanted: bytes) -> bool:
+    """Whether the copy is there at last, with zeros behind it if it has to be."""
+    found = tpm.nv_read(DC_TPM) or b""
+    if found.rstrip(b"\0") == wanted:
+        return True
+    try:
         tpm.nv_write(DC_TPM, wanted, NvProfile.OWN, exact=True)
-    if tpm.nv_read(DC_ACTIVE) != ACTIVE:
-        tpm.nv_write(DC_ACTIVE, ACTIVE, NvProfile.OPEN, exact=True)
+    except NvFixedError:
+        if len(found) < len(wanted):
+            return False
+        tpm.nv_write(DC_TPM, wanted.ljust(len(found), b"\0"), NvProfile.OWN)
+    return True

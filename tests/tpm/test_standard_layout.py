@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hw.credential import NV_INDICES
 from hw.errors import TpmError
 from hw.key_ref import KeyRef
-from hw.nv_profile import PLATFORM_CREATE, WRITTEN, NvProfile
+from hw.nv_profile import BY_OWNER, PLATFORM_CREATE, WRITTEN, NvProfile
 from hw.structures import PublicArea
 from onboarding.cli.app import run
 from onboarding.device.config import DeviceConfig
@@ -83,7 +83,8 @@ def test_a_device_is_laid_out_as_the_standard_says(
     own, common = NvProfile.OWN.value, WRITTEN | PLATFORM_CREATE
     expected = {DC_ACTIVE: NvProfile.OPEN.value | common}
     expected |= {index: own | common for index in (DC_TPM, HMAC_US, DEVICE_US)}
-    expected |= {NV_INDICES[0]: NvProfile.LOCKABLE.value | common}
+    record = NvProfile.LOCKABLE.value | BY_OWNER | WRITTEN  # ours, and able to grow
+    expected |= {NV_INDICES[0]: record}
     assert attributes(tcti) == expected
 
 
@@ -228,17 +229,19 @@ def test_an_owner_that_clears_the_tpm_takes_the_hmac_key_and_we_say_so(
     """A symmetric primary follows from a proof that TPM2_Clear changes, too."""
     tcti = make_software_tpm("cleared").start()
     with made(tcti, tmp_path) as machine:
-        public = machine.device_key.public_key
+        public, identity = machine.device_key.public_key, machine.identity()
     clear_owner(tcti)
     with Machine(machine.config, tmp_path) as machine:
-        identity = machine.identity()
-        assert identity.active == CREDENTIAL
+        with pytest.raises(NotOnboarded, match="vouchgate device di"):
+            machine.identity()
+        device, mac = map(KeyRef.from_bytes, (identity.keys.device, identity.keys.mac))
         with pytest.raises(TpmError, match="or this one was cleared since"):
-            machine.mac_key(CREDENTIAL)
-        with pytest.raises(TpmError, match="must be made anew"):
-            _ = machine.device_key
-        ref = KeyRef.from_bytes(identity.keys.device)
-        assert machine.tpm.device_key(ref).public_key == public
+            machine.tpm.hmac_key(mac)
+        assert machine.tpm.device_key(device).public_key == public
+        # The copy for others outlives it, and is not destroyed without --force.
+        stored = read_stored(machine.tpm)
+        assert stored is not None
+        assert stored.guid == CREDENTIAL.guid
 
 
 def test_an_owner_that_clears_the_tpm_takes_what_was_made_under_it(
