@@ -98,6 +98,14 @@ def test_a_log_of_sha1_alone_is_read_and_replayed() -> None:
     assert [coverage(one, "sha1") for one in log.events] == [Coverage.ALL] * 2
 
 
+def test_a_first_event_that_was_measured_declares_no_banks() -> None:
+    made = LogBuilder.agile().build()
+    extended = made[:4] + (0x8).to_bytes(4, "little") + made[8:]
+    assert read_event_log(made).crypto_agile
+    log = read_event_log(extended)
+    assert (log.crypto_agile, log.banks) == (False, ("sha1",))
+
+
 def test_each_bank_is_replayed_from_its_own_digests() -> None:
     made = LogBuilder.agile(0x4, 0xB, 0xC).event(7, IPL, b"one").event(7, IPL, b"two")
     log = read_event_log(made.build())
