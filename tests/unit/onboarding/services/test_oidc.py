@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm
 
 from onboarding.services.errors import Problem
@@ -28,6 +29,9 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 MUCH = 60.0  # seconds: a test that hangs fails instead
 
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
 class Provider:
     """Its keys; ``goes_on`` holds its answers back until it is set."""
 
@@ -36,17 +40,19 @@ class Provider:
         self.asked, self.goes_on = Event(), Event()
         self.goes_on.set()
 
-    def token(self, kid: str = "known") -> str:
+    def token(
+        self, kid: str = "known", algorithm: str = "ES256", key: PrivateKey = KEY
+    ) -> str:
         now = int(time.time())
         claims = {"iss": self.url, "aud": AUDIENCE, "sub": "op", "roles": ["operator"]}
         claims |= {"iat": now, "exp": now + 3600}  # type: ignore[dict-item]
-        return jwt.encode(claims, KEY, "ES256", headers={"kid": kid})
+        return jwt.encode(claims, key, algorithm, headers={"kid": kid})
 
     def said(self, path: str) -> object:
         if path.startswith("/.well-known"):
             return {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
         public = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-        return {"keys": [{**public, "kid": "known", "alg": "ES256", "use": "sig"}]}
+        return {"keys": [{**public, "kid": "known", "use": "sig"}]}  # alg may be absent
 
 
 @contextmanager
@@ -83,9 +89,9 @@ def provider() -> Iterator[Provider]:
         yield found
 
 
-def believing(url: str, now: list[int]) -> Issuer:
+def believing(url: str, now: list[int], **more: Any) -> Issuer:
     opened = partial(httpx.Client, trust_env=False, timeout=MUCH)
-    settings = Settings(oidc_issuer=url, oidc_audience=AUDIENCE)
+    settings = Settings(oidc_issuer=url, oidc_audience=AUDIENCE, **more)
     return Issuer(settings, opened, lambda: now[0], seconds=MUCH)
 
 
@@ -137,3 +143,25 @@ def test_a_provider_that_is_away_from_the_start_is_no_fault_of_the_token() -> No
         believing(gone.url, [1_000_000]).verify(gone.token())
     assert told.value.code == "issuer-unavailable"
     assert told.value.extra == {"retry_after": ASK_EVERY}
+
+
+def test_an_algorithm_that_the_settings_leave_out_is_refused(
+    provider: Provider,
+) -> None:
+    """Even where the issuer's key and its signature are good."""
+    now, token = [1_000_000], provider.token()
+    assert believing(provider.url, now).verify(token).name == "op"
+    narrow = believing(provider.url, now, oidc_algorithms=("RS256", "ES384"))
+    with pytest.raises(ApiKeyRefused):
+        narrow.verify(token)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256"])
+def test_a_key_is_good_for_algorithms_of_its_kind_alone(
+    provider: Provider, algorithm: str
+) -> None:
+    issuer = believing(provider.url, [1_000_000])
+    stranger = rsa.generate_private_key(65537, 2048)
+    with pytest.raises(ApiKeyRefused):
+        issuer.verify(provider.token("known", algorithm, stranger))
+    assert issuer.verify(provider.token()).name == "op"
