@@ -158,7 +158,7 @@ def appraisals(
     if json:
         return print_json({"items": found})
     print_table(
-        ("at", "verdict", "policy", "compared, or why not"),
+        ("at", "verdict", "policy", "EK", "compared, or why not"),
         [appraisal_row(one) for one in found],
     )
 
@@ -199,7 +199,8 @@ def _policy(one: Mapping[str, Any]) -> str:
 
 def appraisal_row(one: Mapping[str, Any]) -> tuple[str, ...]:
     """One appraisal, as the API shows it, as a row."""
-    return when(one["at"]), one["verdict"], _policy(one), _told(one)
+    ek = one["ek_class"] or "not kept"
+    return when(one["at"]), one["verdict"], _policy(one), ek, _told(one)
 
 
 def _told(one: Mapping[str, Any]) -> str:

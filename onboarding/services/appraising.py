@@ -119,9 +119,8 @@ class Appraiser:
             else (facts.clock, facts.reset_count, facts.restart_count, facts.firmware),
         )
         passed = verdict == Outcome.PASSED.value
-        record = rows.appraisal_record(
-            appraisal, lease(policy, case.update, case.seen.at) if passed else None
-        )
+        holds = lease(policy, case.update, case.seen.at) if passed else None
+        record = rows.appraisal_record(appraisal, holds, case.binding.ek_class)
         # Kept if the TPM really said it: anybody could make up anything else.
         quote = None if facts is None else _kept(case.seen.evidence)
         return Judgement(record, quote, case.channel, by_policy)

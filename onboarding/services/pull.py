@@ -223,7 +223,9 @@ class PullWatch:
             evidence,
             heard.at,
         )
-        record = rows.appraisal_record(appraisal, holds)
+        binding = situation.binding
+        ek_class = None if binding is None else binding.ek_class
+        record = rows.appraisal_record(appraisal, holds, ek_class)
         self._context.stores.appraisals.add(record, ACTOR)
         told = Channel.PULL.value, record.outcome.value
         self._context.meters.appraisals.labels(*told).inc()

@@ -18,8 +18,10 @@ from onboarding.store.policies import PolicyKind, PolicyRecord
 from ownership_vouchers.types import Guid
 
 
-def appraisal_record(appraisal: Appraisal, lease: int | None) -> AppraisalRecord:
-    """``lease`` in seconds, for one that passed."""
+def appraisal_record(
+    appraisal: Appraisal, lease: int | None, ek_class: str | None = None
+) -> AppraisalRecord:
+    """``lease`` in seconds, for one that passed; ``ek_class`` is the binding's."""
     return AppraisalRecord(
         appraisal.id,
         appraisal.guid.raw,
@@ -37,6 +39,7 @@ def appraisal_record(appraisal: Appraisal, lease: int | None) -> AppraisalRecord
         appraisal.reset_count,
         appraisal.restart_count,
         appraisal.firmware,
+        ek_class,
     )
 
 

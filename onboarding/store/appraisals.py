@@ -23,7 +23,7 @@ from onboarding.store.state import DeviceFacts, state_of
 _COLUMNS = (
     "id, guid, channel, verdict, compared, failures, policy_name, policy_version, "
     "policy_digest, evidence_digest, at, lease_expires, clock, reset_count, "
-    "restart_count, firmware"
+    "restart_count, firmware, ek_class"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM appraisals WHERE "  # noqa: S608 - our own names
 _NEWEST_FIRST = "ORDER BY at DESC, id DESC LIMIT "
@@ -40,7 +40,7 @@ _PAGE = Sql(
 )
 _INSERT = Sql(
     f"INSERT INTO appraisals ({_COLUMNS}) "  # noqa: S608 - our own names
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -68,7 +68,7 @@ class AppraisalRecord:
 
     ``compared`` names what was really compared; a pass that compared nothing
     is refused. ``clock``, ``reset_count``, ``restart_count`` and ``firmware`` (the
-    TPM's, 64 bits) are the quote's.
+    TPM's, 64 bits) are the quote's. ``ek_class`` is what had been judged of the EK.
     """
 
     id: str
@@ -87,6 +87,7 @@ class AppraisalRecord:
     reset_count: int | None = None
     restart_count: int | None = None
     firmware: int | None = None
+    ek_class: str | None = None
 
 
 def new_id() -> str:
@@ -270,12 +271,14 @@ def _values(record: AppraisalRecord) -> tuple[Value, ...]:
         record.reset_count,
         record.restart_count,
         None if record.firmware is None else f"{record.firmware:016x}",
+        record.ek_class,
     )
 
 
 def _record(row: Row) -> AppraisalRecord:
     name, guid, channel, verdict, compared, failures, policy, version, *rest = row
-    policy_digest, evidence_digest, at, lease, clock, resets, restarts, firmware = rest
+    policy_digest, evidence_digest, at, lease, clock, *told = rest
+    resets, restarts, firmware, ek_class = told
     return AppraisalRecord(
         name,
         bytes(guid),
@@ -293,4 +296,5 @@ def _record(row: Row) -> AppraisalRecord:
         resets,
         restarts,
         None if firmware is None else int(firmware, 16),
+        ek_class,
     )

@@ -187,6 +187,7 @@ class AppraisalRow(Base, table=True):
     reset_count: int | None = Field(default=None, sa_type=BigInteger)
     restart_count: int | None = Field(default=None, sa_type=BigInteger)
     firmware: str | None = None
+    ek_class: str | None = None
 
 
 class QuoteRow(Base, table=True):

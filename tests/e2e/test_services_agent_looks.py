@@ -125,7 +125,9 @@ def test_what_ran_is_judged_here_and_only_what_is_new_is_asked_for(
     shown = (f"pcr:sha256:{PCR}", "ima:sha256:10", "ima-entries:2")
     assert (passed.channel, passed.compared) == ("pull", shown)
     assert passed.clock is not None
-    stores = looked.device.bench.context.stores
+    stores, raw = looked.device.bench.context.stores, passed.guid
+    assert passed.ek_class == stores.bindings.get(raw).ek_class
+    assert stores.appraisals.get(passed.id) == passed
     assert stores.quotes.get(passed.evidence_digest)
     looked.runs(MORE)
     assert looked.stored().compared[-1] == "ima-entries:3"

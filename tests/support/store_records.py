@@ -117,6 +117,7 @@ def appraisal(
         clock=1 << 40,
         reset_count=3,
         restart_count=1,
+        ek_class="vendor-trusted",
     )
 
 

@@ -132,6 +132,7 @@ def shown_appraisal(one: AppraisalRecord) -> AppraisalOut:
             {"type": f.kind, "message": f.message, "context": f.context}
             for f in one.failures
         ],
+        "ek_class": one.ek_class,
         "policy": one.policy_name,
         "policy_version": one.policy_version,
         "policy_digest": one.policy_digest.hex(),

@@ -170,6 +170,9 @@ USELESS = {
     "of an unknown CA": Issuer("nobody").crl(),
     "by a CA that signs none": NO_SIGNER.crl(),
     "a delta": _with(x509.DeltaCRLIndicator(1)),
+    "a delta that does not say so firmly": _with(
+        x509.DeltaCRLIndicator(1), critical=False
+    ),
     "indirect": _with(_part(indirect_crl=True)),
     "only of users": _with(_part(only_contains_user_certs=True)),
     "only of CAs": _with(_part(only_contains_ca_certs=True)),

@@ -52,13 +52,18 @@ class FullFailureOut(FailureOut):
 
 
 class AppraisalOut(TypedDict):
-    """A verdict, with what was compared to reach it; ``firmware`` is 16 hex digits."""
+    """A verdict, with what was compared to reach it; ``firmware`` is 16 hex digits.
+
+    ``ek_class`` is what had been judged of the endorsement key then; null for verdicts
+    from before that was kept.
+    """
 
     id: str
     channel: str
     verdict: str
     compared: list[str]
     failures: list[FullFailureOut]
+    ek_class: str | None
     policy: str
     policy_version: int
     policy_digest: Digest
