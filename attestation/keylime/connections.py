@@ -1,31 +1,25 @@
 """Kept connections to Keylime under httpx: what an appraisal asks goes over them.
 
 An exchange over httpx' own transport costs an owner more than the signatures that it
-checks. Here a request is one write, and its answer is read by the parser that our
-servers read requests with. HTTP/1.1 only, no proxy, nothing followed.
+checks; over urllib3's pools it costs a third. Nothing is tried twice, followed, sent
+through a proxy or unpacked.
 """
 
-import re
-import select
-import socket
+import io
 import ssl
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-import httptools
 import httpx
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3 import exceptions as faults
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import SKIP_HEADER
 
-MAX_HEAD = 64 * 1024  # bytes of an answer before its body
-KEPT, KEPT_SECONDS = 20, 15.0  # idle connections to one server, and for how long
+KEPT = 20  # idle connections to one server
+WRITE_SECONDS = 30.0  # for each piece of a request; a busy verifier reads late
 _PIECE = 64 * 1024
-_PORTS = {"http": 80, "https": 443}
-_UNFIT = re.compile(rb"[\0\r\n]")
-_NO_BODY = frozenset({"HEAD", "CONNECT"})  # to them an answer has another form
-
-Origin = tuple[str, str, int]  # scheme, host, port
 
 
 class Connections(httpx.BaseTransport):
@@ -35,15 +29,11 @@ class Connections(httpx.BaseTransport):
 
     Args:
         context: Of TLS, for ``https``.
-        clock: Seconds, never going back.
     """
 
-    def __init__(
-        self, context: ssl.SSLContext, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
-        self._clock = clock
-        self._idle: dict[Origin, deque[tuple[float, Connection]]] = {}
+        self._pools: dict[tuple[str, str, int | None], HTTPConnectionPool] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; return the answer's head, its body still to be read.
@@ -51,232 +41,109 @@ class Connections(httpx.BaseTransport):
         Raises:
             httpx.TransportError: There is no answer, or none that can be read.
         """
-        waits = _Waits(**request.extensions.get("timeout", {}))
-        asked = _written(request)
-        origin = _origin(request.url)
-        connection = self._taken(origin) or self._opened(origin, waits)
-        try:
-            answer = connection.exchange(asked, request.read(), waits)
-        except BaseException:
-            connection.close()
-            raise
-        stream = _Body(answer, lambda: self._done(origin, connection, answer))
-        return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+        waits, body = request.extensions.get("timeout", {}), request.read()
+        with _told():
+            answer = self._pool(request.url).urlopen(
+                request.method,
+                request.url.raw_path.decode("ascii"),
+                io.BytesIO(body) if len(body) > _PIECE else body or None,
+                _headers(request),
+                timeout=Timeout(connect=waits.get("connect"), read=waits.get("read")),
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        return httpx.Response(
+            answer.status, headers=[*answer.headers.items()], stream=_Body(answer)
+        )
 
     def close(self) -> None:
         """Close what is idle."""
-        while self._idle:
-            _, kept = self._idle.popitem()
-            while kept:
-                kept.pop()[1].close()
+        while self._pools:
+            self._pools.popitem()[1].close()
 
-    def _taken(self, origin: Origin) -> "Connection | None":
-        """The connection that was used last, if it is of use still."""
-        kept, now = self._idle.get(origin, ()), self._clock()
-        while kept:
-            try:
-                since, connection = kept.pop()
-            except IndexError:  # another thread had it
-                return None
-            if now - since < KEPT_SECONDS and connection.is_quiet:
-                return connection
-            connection.close()
-        return None
+    def _pool(self, url: httpx.URL) -> HTTPConnectionPool:
+        origin = url.scheme, url.host, url.port
+        return self._pools.get(origin) or self._pools.setdefault(
+            origin, self._made(*origin)
+        )
 
-    def _opened(self, origin: Origin, waits: "_Waits") -> "Connection":
-        scheme, host, port = origin
-        with _told(httpx.ConnectTimeout, httpx.ConnectError):
-            opened = socket.create_connection((host, port), waits.connect)
-            try:
-                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if scheme == "https":
-                    opened = self._context.wrap_socket(opened, server_hostname=host)
-            except BaseException:
-                opened.close()
-                raise
-        return Connection(opened)
-
-    def _done(
-        self, origin: Origin, connection: "Connection", answer: "_Answer"
-    ) -> None:
-        kept = self._idle.setdefault(origin, deque())
-        if answer.may_be_followed and len(kept) < KEPT:
-            kept.append((self._clock(), connection))
-        else:
-            connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Waits:
-    """Seconds for each wait, by the names that httpx has for them; None: no end."""
-
-    connect: float | None = None
-    read: float | None = None
-    write: float | None = None
-    pool: float | None = None  # nothing is waited for there
-
-
-class Connection:
-    """One connection, with one exchange after the other."""
-
-    def __init__(self, opened: socket.socket) -> None:
-        self._socket = opened
-        self._waiting = select.poll()
-        self._waiting.register(opened, select.POLLIN)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing came unasked, which may be the end of it."""
-        return not self._waiting.poll(0)
-
-    def exchange(self, head: bytes, body: bytes, waits: _Waits) -> "_Answer":
-        """Send a request; return its answer, read as far as its headers."""
-        failed = None
-        try:
-            self._send(head + body if len(body) < _PIECE else head, waits)
-            if len(body) >= _PIECE:
-                self._send(body, waits)
-        except httpx.WriteError as error:
-            failed = error  # a refusal may have come before all was sent
-        answer = _Answer(lambda: self._received(waits))
-        try:
-            answer.read_head()
-        except httpx.TransportError as error:
-            raise failed or error from error
-        if failed is not None:
-            answer.close()
-        return answer
-
-    def _send(self, data: bytes, waits: _Waits) -> None:
-        with _told(httpx.WriteTimeout, httpx.WriteError):
-            self._socket.settimeout(waits.write)
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._socket.send(rest) :]
-
-    def _received(self, waits: _Waits) -> bytes:
-        with _told(httpx.ReadTimeout, httpx.ReadError):
-            self._socket.settimeout(waits.read)
-            return self._socket.recv(_PIECE)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@dataclass(eq=False)
-class _Answer:
-    """One answer on its way in. The parser calls what begins with ``on_``."""
-
-    receive: Callable[[], bytes]
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    status: int = 0
-    _pieces: deque[bytes] = field(default_factory=deque)
-    _begun: int = 0
-    _whole: bool = False
-    _closes: bool = False
-
-    def __post_init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-
-    @property
-    def may_be_followed(self) -> bool:
-        """Whether the connection may have another exchange after this one."""
-        return self._whole and not self._closes
-
-    def read_head(self) -> None:
-        """Read as far as the headers' end, which fixes ``status``."""
-        taken = 0
-        while not self.status:
-            taken += self._more()
-            if taken > MAX_HEAD and not self.status:
-                raise httpx.RemoteProtocolError("its answer has no end of headers")
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it comes; what was yielded counts when this ends."""
-        while True:
-            while self._pieces:
-                yield self._pieces.popleft()
-            if self._whole:
-                return
-            self._more()
-
-    def close(self) -> None:
-        """Have nothing follow it on its connection."""
-        self._closes = True
-
-    def _more(self) -> int:
-        data = self.receive()
-        if not data:
-            raise httpx.RemoteProtocolError("the connection ended before its answer")
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise httpx.RemoteProtocolError(f"no HTTP: {error}") from error
-        except httptools.HttpParserUpgrade as error:
-            raise httpx.RemoteProtocolError(
-                "it would speak another protocol"
-            ) from error
-        if self._begun > 1 or 0 < self.status < 200:
-            raise httpx.RemoteProtocolError("it answers what was not asked")
-        return len(data)
-
-    def on_message_begin(self) -> None:
-        self._begun += 1
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        self._whole = True
-        self._closes = self._closes or not self._parser.should_keep_alive()
+    def _made(self, scheme: str, host: str, port: int | None) -> HTTPConnectionPool:
+        match scheme:
+            case "http":
+                return _Plain(host, port, maxsize=KEPT, retries=False)
+            case "https":
+                context = self._context
+                return _Secret(
+                    host, port, maxsize=KEPT, retries=False, ssl_context=context
+                )
+            case _:
+                raise httpx.UnsupportedProtocol(f"{scheme}: is not spoken here")
 
 
 class _Body(httpx.SyncByteStream):
     """What is left of an answer; its connection is free when that is closed."""
 
-    def __init__(self, answer: _Answer, done: Callable[[], None]) -> None:
+    def __init__(self, answer: BaseHTTPResponse) -> None:
         self._answer = answer
-        self._done: Callable[[], None] | None = done
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._answer.pieces()
+        with _told():
+            yield from self._answer.stream(_PIECE, decode_content=False)
 
     def close(self) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            done()
+        self._answer.close()  # unless it was read to its end, so is its connection
+        self._answer.release_conn()
 
 
-def _origin(url: httpx.URL) -> Origin:
-    usual = _PORTS.get(url.scheme)
-    if usual is None:
-        raise httpx.UnsupportedProtocol(f"{url.scheme}: is not spoken here")
-    return url.scheme, url.host, url.port or usual
+class _PlainConnection(HTTPConnection):
+    """Waits for the server to take each piece of a request, not to connect only."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(WRITE_SECONDS)
 
 
-def _written(request: httpx.Request) -> bytes:
-    """The request as it is sent, but for its body."""
-    if request.method in _NO_BODY or "transfer-encoding" in request.headers:
-        raise httpx.LocalProtocolError("such a request is not made here")
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-    lines += (b"%b: %b" % one for one in request.headers.raw)
-    if any(map(_UNFIT.search, lines)) or lines[0].count(b" ") != 2:
-        raise httpx.LocalProtocolError("a header or a path that HTTP cannot say")
-    return b"\r\n".join((*lines, b"", b""))
+class _SecretConnection(HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(WRITE_SECONDS)
+
+
+class _Plain(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _Secret(HTTPSConnectionPool):
+    ConnectionCls = _SecretConnection
+
+
+def _headers(request: httpx.Request) -> dict[str, str]:
+    """Its headers and no other: urllib3 would say what it is."""
+    return {"user-agent": SKIP_HEADER, **request.headers}
 
 
 @contextmanager
-def _told(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
-    """Turn the system's errors into those of httpx."""
+def _told() -> Iterator[None]:
+    """Turn the errors of urllib3 into those of httpx."""
     try:
         yield
-    except TimeoutError as error:
-        raise late(str(error)) from error
-    except (OSError, UnicodeError) as error:
-        raise failed(str(error)) from error
+    except faults.HTTPError as error:
+        said = str(error.__cause__ or error)
+        raise _kind(error)(said) from error
+    except ValueError as error:
+        raise httpx.LocalProtocolError(str(error)) from error
+
+
+def _kind(error: faults.HTTPError) -> type[httpx.TransportError]:
+    match error:
+        case faults.NewConnectionError() | faults.SSLError():
+            return httpx.ConnectError
+        case faults.ConnectTimeoutError():
+            return httpx.ConnectTimeout
+        case faults.ReadTimeoutError():
+            return httpx.ReadTimeout
+        case _:
+            return httpx.RemoteProtocolError
