@@ -35,7 +35,7 @@ LEFT: dict[Part, str] = {
     Part(
         OPERATORS, "All of it with compose", "docker buildx"
     ): "asks Docker's registry",
-    Part(OPERATORS, "The same with podman"): "wants podman, and images",
+    Part(OPERATORS, "The same with podman"): "its base comes from a registry",
 }
 
 
