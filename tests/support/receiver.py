@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +50,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver on loopback, for as long as the block lasts."""
+def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver on loopback, for as long as the block lasts; by HTTPS with ``tls``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -70,7 +71,10 @@ def receiving() -> Iterator[Receiver]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    scheme = "http" if tls is None else "https"
+    found = Receiver(f"{scheme}://127.0.0.1:{server.server_address[1]}")
     found.goes_on.set()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

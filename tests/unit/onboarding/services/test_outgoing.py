@@ -2,11 +2,28 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_network
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
+from onboarding.http_client import client
 from onboarding.services.errors import Problem
-from onboarding.services.outgoing import NotSent, Outgoing, read_url, require_url
+from onboarding.services.outgoing import (
+    NotSent,
+    Outgoing,
+    post,
+    read_url,
+    require_url,
+)
+from onboarding.tls import Trust, context_of
+from tests.support.receiver import receiving
+from tests.support.server_tls import Authority
 
 INSIDE = [
     "127.0.0.1",
@@ -115,3 +132,37 @@ def test_a_name_and_a_network_that_was_named_are_taken() -> None:
     require_url("https://receiver.example/events", Outgoing())
     require_url("https://93.184.216.34/", Outgoing())
     require_url("http://10.1.2.3/", Outgoing((ip_network("10.0.0.0/8"),)))
+
+
+@pytest.mark.parametrize(
+    ("named", "reached"), [("receiver.example", True), ("other.example", False)]
+)
+def test_the_address_that_was_judged_is_asked_and_known_by_the_name(
+    tmp_path: Path, named: str, reached: bool
+) -> None:
+    """A name that means something else a moment later is not asked for again."""
+    authority = Authority("receivers")
+    key, certificate = authority.issue("192.0.2.1", named)
+    file = tmp_path / "receiver.pem"
+    form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    file.write_bytes(key.private_bytes(*form) + certificate.public_bytes(Encoding.PEM))
+    tls = SSLContext(PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file)
+    looked: list[str] = []
+
+    def resolve(host: str, _port: int) -> list[str]:
+        looked.append(host)
+        return ["127.0.0.1"]
+
+    outgoing = Outgoing((ip_network("127.0.0.0/8"),), resolve)
+    with receiving(tls) as found, client(context_of(Trust(authority.pem))) as http:
+        port = found.url.rpartition(":")[2]
+        target = outgoing.target(f"https://receiver.example:{port}/in")
+        if reached:
+            assert post(http, target, {}, b"{}").status_code == 204
+            assert found.next().headers["host"] == f"receiver.example:{port}"
+        else:
+            with pytest.raises(NotSent):
+                post(http, target, {}, b"{}")
+            assert found.told.empty()
+    assert looked == ["receiver.example"]
