@@ -13,12 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.compose.run import RunFailed, Skipped, run
-from tests.compose.tidy import BRIDGE, NETWORKS, Tidy, alive
+from tests.compose.tidy import BRIDGE, NETWORKS, PREFIX, Tidy, alive
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POOL = f"base={NETWORKS}.0.0/16,size=24"
-PROGRAMS = ("dockerd", "docker", "iptables", "ip", "apt-get", "dpkg", "mmdebstrap")
+PROGRAMS = (
+    *("dockerd", "docker", "iptables", "ip", "setpriv"),
+    *("apt-get", "dpkg", "mmdebstrap"),
+)
 LOG_LINES = 30
 # What compose.yaml asks of a machine, for one container that does nothing.
 _NETWORK = "vouchgate-trial"
@@ -47,7 +50,7 @@ def engine(data: Path) -> Iterator[dict[str, str]]:
     with _alone():
         tidy = Tidy()
         # A socket's path must be short, whatever the checkout's is.
-        run_directory = Path(tempfile.mkdtemp(prefix="vgdk", dir="/tmp"))
+        run_directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
         try:
             _start(run_directory, data)
             yield {**os.environ, "DOCKER_HOST": _socket(run_directory)}
@@ -57,7 +60,7 @@ def engine(data: Path) -> Iterator[dict[str, str]]:
             raise
         finally:
             _stop(run_directory)
-            tidy.up(run_directory)
+            tidy.up(run_directory, data)
             shutil.rmtree(run_directory, ignore_errors=True)
 
 
@@ -98,6 +101,7 @@ def _socket(directory: Path) -> str:
 def _start(directory: Path, data: Path) -> None:
     data.mkdir(parents=True, exist_ok=True)
     command = [
+        *("setpriv", "--pdeathsig", "TERM"),  # should we be killed
         *("dockerd", "-H", _socket(directory)),
         *("--data-root", str(data), "--exec-root", str(directory / "exec")),
         *("-p", str(_pid_file(directory)), "--storage-driver", "overlay2"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 BRIDGE = "10.200.0"  # a range that a machine's own docker does not use by itself
 NETWORKS = "10.201"
+PREFIX = "vgdk"  # of directories for a run, in /tmp
 _MARKS = ("DOCKER", "docker0", f"{BRIDGE}.0/24", f"{NETWORKS}.")
 _TABLES = ("filter", "nat", "raw")
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
@@ -29,20 +30,25 @@ class Tidy:
 
     def __init__(self) -> None:
         self._alone = not _said("ip", "link", "show", "docker0") or _orphaned()
-        if self._alone:
-            _undo()  # of a run that was killed
+        if self._alone:  # what is there is of a run that was killed
+            _undo()
+            for path in Path("/tmp").glob(f"{PREFIX}*"):  # noqa: S108
+                shutil.rmtree(path, ignore_errors=True)
         self._forwarded = "-P FORWARD ACCEPT" in _said("iptables", "-S", "FORWARD")
         self._forwarding = _FORWARDING.read_text()
         self._traces = [path for path in map(Path, _TRACES) if not path.exists()]
 
-    def up(self, run_directory: Path) -> None:
+    def up(self, run_directory: Path, data: Path) -> None:
         """Take away what is left. What cannot be taken away is left."""
         for number in _started_in(run_directory):
             with suppress(OSError):
                 os.kill(number, signal.SIGKILL)
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
             where = line.split()[1]
-            if where.startswith(f"{run_directory}/"):
+            # dockerd mounts its data on itself, and leaves it so if it cannot start.
+            if where.startswith((f"{run_directory}/", f"{data}/")) or where == str(
+                data
+            ):
                 _said("umount", "-l", where)
         if not self._alone:
             return
