@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CHECKED := onboarding attestation hw ownership-vouchers tests
 
-.PHONY: help demo test docs man reference lint types layers unit coverage databases e2e-boot docs-commands e2e-compose e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
+.PHONY: help demo test docs man reference lint types layers unit coverage databases e2e-boot docs-commands e2e-compose e2e-kube e2e-systemd fuzz schemathesis interop bench bench-evidence bench-device bench-reconcile bench-console lock setup setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -77,6 +77,10 @@ docs-commands: setup ## Type what the guides have that takes minutes: an hour, G
 e2e-compose: ## Bring compose.yaml up in a docker of its own, and try all of it
 	@sh requirements/setup.sh compose || echo "vouchgate: packages are missing, see why it is skipped"
 	@$(BIN)/python -m tests.compose $(COMPOSE_ARGS)
+
+e2e-kube: ## Play the pods of docs/examples/kube with podman, and try them
+	@sh requirements/setup.sh compose && sh requirements/setup.sh kube || echo "vouchgate: packages are missing, see why it is skipped"
+	@$(BIN)/python -m tests.kube $(COMPOSE_ARGS)
 
 interop: setup-test ## Try other FDO implementations, and all of conformance; writes docs/interop.md
 	INTEROP=full INTEROP_REPORT=docs/interop.md $(BIN)/pytest -q tests/interop tests/conformance $(PYTEST_ARGS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make this checkout runnable: system packages by apt, then .venv from the locks.
-# Usage: requirements/setup.sh [demo|test|boot|compose]. Safe to run again; does only what is missing.
+# Usage: requirements/setup.sh [demo|test|boot|compose|kube]. Safe to run again; does only what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-demo}

@@ -1,0 +1,1 @@
+"""``make e2e-kube``: the pods of docs/examples/kube, played by podman."""
