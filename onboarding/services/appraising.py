@@ -23,6 +23,11 @@ from onboarding.store.appraisals import AppraisalRecord, Outcome, new_id
 from onboarding.store.bindings import BindingRecord
 from onboarding.store.errors import NotFound
 
+_UNTOLD = (
+    "Keylime's verifier failed it and tells no reason, and what the owner sees of it is"
+    " as the policy says: see that verifier's log, then have the device attest again"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -98,9 +103,7 @@ class Appraiser:
             policy, judged = self._held(case)
         failures = judged.failures
         if not case.pass_expected and not failures:
-            failures = (
-                AppraisalFailure("push.failed", "Keylime failed it and gave no reason"),
-            )
+            failures = (AppraisalFailure("push.failed", _UNTOLD),)
         verdict, said = conclude(judged.valid, judged.compared, failures)
         appraisal = Appraisal(
             new_id(),
