@@ -6,6 +6,7 @@ write into both. What takes hours is typed with smaller numbers, unless ``--full
 
 import argparse
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -60,6 +61,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--full", action="store_true", help="with the guides' numbers")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and all that it started
     wanted = [one for one in commands(STORY) if re.search(asked.only, str(one))]
     with tempfile.TemporaryDirectory() as name, shell(Path(name)) as bash:
         if not asked.full:
