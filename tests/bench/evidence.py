@@ -10,59 +10,29 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from attestation.keylime.settings import StackOptions
-from attestation.keylime.stack import KeylimeStack
-from onboarding.cli.demo.services import keylime_environment
-from tests.bench import attesters, growth
+from tests.bench import attesters, growth, scaled
 from tests.bench.attesters import BenchAttester
 from tests.bench.channels import EVERY, pull, push
-from tests.bench.growth import Spent, attest, load_seconds
+from tests.bench.growth import attest
 from tests.bench.http_load import load
-from tests.bench.machine import machine, measured, rss_mib, tree_seconds, verify_us
-from tests.bench.services import Services
+from tests.bench.machine import machine, measured, rss_mib, verify_us
+from tests.bench.site import Site, site_of
 
 APPRAISALS, CONCURRENCY = 1500, 8
 LISTS = (1, 10, 20)  # MiB
+SCALED = (1, 2, 3, 4)
 NEW = 1024  # bytes of a list that are new, where some are
 SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One owner before one Keylime."""
-
-    directory: Path
-    services: Services
-    keylime: KeylimeStack
-
-    @property
-    def port(self) -> int:
-        return self.services["owner"].port
-
-    @property
-    def pid(self) -> int:
-        return self.services["owner"].process.pid
-
-    def verifier_seconds(self) -> float:
-        """Processor time of the verifier so far, and of its workers."""
-        return tree_seconds(self.keylime.process_groups[1])
-
-    def spent(self) -> Spent:
-        """Processor time so far."""
-        owner = tree_seconds(self.pid)
-        return Spent(owner, self.verifier_seconds(), load_seconds())
 
 
 def main() -> int:
     """Measure, print and write ``evidence`` into ``build/bench.json``."""
     options = _options()
-    result = measure(options.appraisals, options.lists, options.seconds)
+    shape = options.appraisals, options.lists, options.seconds
+    result = measure(*shape, options.scaled)
     known = json.loads(options.output.read_text()) if options.output.exists() else {}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**known, "evidence": result}, indent=2)
@@ -81,18 +51,23 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help="for push, and for pull"
     )
+    parser.add_argument(
+        "--scaled", type=int, nargs="*", default=SCALED, help="verifiers, and owners"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
     return parser.parse_args()
 
 
-def measure(appraisals: int, lists: Sequence[int], seconds: float) -> dict[str, object]:
+def measure(
+    appraisals: int, lists: Sequence[int], seconds: float, numbers: Sequence[int]
+) -> dict[str, object]:
     """Return what `show` prints."""
-    with _site(1) as site:
+    with site_of(1) as site:
         one = _pcr(site, appraisals)
         grown = [_growth(site, 1, appraisals)]
         ima = [_list(site, size) for size in lists]
         pushed = push(site.keylime, seconds)
-    with _site(2) as site:
+    with site_of(2) as site:
         two = _pcr(site, appraisals)
         grown.append(_growth(site, 2, appraisals))
     pulled = pull(seconds)
@@ -100,23 +75,13 @@ def measure(appraisals: int, lists: Sequence[int], seconds: float) -> dict[str, 
         "one_worker": one,
         "two_workers": two,
         "growth": grown,
+        "scaled": scaled.measure(numbers, seconds),
         "ima": ima,
         "push": pushed,
         "pull": pulled,
         "machine": machine(),
         "p256_verify_us": verify_us(),
     }
-
-
-@contextmanager
-def _site(workers: int) -> Iterator[Site]:
-    options = StackOptions(quote_interval=1, verifier_workers=workers)
-    with tempfile.TemporaryDirectory(prefix="vouchgate-bench-") as name:
-        directory = Path(name)
-        with KeylimeStack(directory / "keylime", options) as keylime:
-            known = keylime_environment(keylime.client_settings())
-            with Services(directory, roles=("owner",), more=known) as services:
-                yield Site(directory, services, keylime)
 
 
 def _pcr(site: Site, appraisals: int) -> dict[str, float]:
@@ -212,6 +177,7 @@ def show(result: dict[str, object]) -> str:
         for name in ("list_of_1_mib", "verifier_alone"):
             said = ", ".join(f"{key} {value}" for key, value in row[name].items())
             lines.append(f"workers {row['workers']}, {name}: {said}")
+    lines += scaled.show(result["scaled"])
     lists = result["ima"]
     assert isinstance(lists, list)
     for row in lists:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -102,7 +102,7 @@ class Loaded:
 
 async def load(
     port: int,
-    devices: Sequence[DeviceT],
+    devices: Iterable[DeviceT],
     concurrency: int,
     one: Callable[[Connection, DeviceT], Awaitable[None]],
     tls: ssl.SSLContext | None = None,

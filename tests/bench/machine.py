@@ -55,6 +55,11 @@ def tree_seconds(root: int) -> float:
     return total / _TICKS
 
 
+def tree(root: int) -> list[int]:
+    """A process and all below it."""
+    return sorted(_tree(root))
+
+
 def forget_peaks(*roots: int) -> None:
     """Have ``tree_peak_mib`` look at what comes from now on."""
     for root in roots:

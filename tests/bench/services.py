@@ -67,6 +67,8 @@ class Services:
         self._background = background
         self._local_runs = local_runs
         self._started: dict[str, Service] = {}
+        self._api_keys: dict[str, str] = {}
+        self.all: list[Service] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self.owner_key: KeyInfo
         self.manufacturer_key: KeyInfo
@@ -115,6 +117,11 @@ class Services:
         owner = KeyStore(self._directory / "owner" / "keys", passphrase)
         self.owner_key = owner.create("owner", KeyKind.OWNER, p256)
 
+    def another(self, role: str) -> Service:
+        """Start one more process of a role over the database that it has."""
+        url = self._started[role].database_url
+        return self._run(role, url, f"{role}-{len(self._processes)}")
+
     def _start(self, role: str) -> Service:
         place = self._directory / role
         url = f"sqlite:///{place / 'vouchgate.db'}"
@@ -126,8 +133,13 @@ class Services:
             "bench", Role.ADMIN, "bench", int(time.time())
         )
         database.close()
-        port_file = place / "port"
-        log = (place / "log").open("wb")
+        self._api_keys[role] = key
+        return self._run(role, url, role)
+
+    def _run(self, role: str, url: str, name: str) -> Service:
+        place = self._directory / role
+        port_file = place / f"{name}.port"
+        log = (place / f"{name}.log").open("wb")
         process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "onboarding.cli", "serve", "--role", role],
             env={**os.environ, **self._settings(role, url, port_file), **self._more},
@@ -135,9 +147,11 @@ class Services:
             stderr=log,
         )
         self._processes.append(process)
-        port = _await_port(process, port_file, place / "log")
+        port = _await_port(process, port_file, place / f"{name}.log")
+        key = self._api_keys[role]
         api = Api(f"http://127.0.0.1:{port}", key, new_client())
-        return Service(process, port, api, url)
+        self.all.append(Service(process, port, api, url))
+        return self.all[-1]
 
     def _settings(self, role: str, url: str, port_file: Path) -> dict[str, str]:
         place = self._directory / role
