@@ -5,21 +5,26 @@ cannot be read, or is longer than its bound, raises KeylimeError with what was a
 Source: Keylime 7.14.3, API version 2.6, as observed by running it.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
-from functools import lru_cache
 
 import httpx
 
 from attestation.keylime.agent_id import checked_agent_id
 from attestation.keylime.answers import Answer, base64_text
 from attestation.keylime.credential_blob import CredentialBlob
-from attestation.keylime.errors import KeylimeError, KeylimeUnavailable
+from attestation.keylime.errors import KeylimeError
 from attestation.keylime.evidence import Evidence
+from attestation.keylime.exchange import (
+    bounded,
+    refused,
+    request,
+    too_long,
+    unavailable,
+)
 from attestation.keylime.factory_identity import RegisteredIdentity
 from attestation.keylime.held import NO_LOGS, HeldTo, enrolment_body
-from attestation.keylime.http import CONNECT_SECONDS, READ_SECONDS
+from attestation.keylime.http import READ_SECONDS
 from attestation.keylime.readers import (
     read_attestation,
     read_failure,
@@ -37,14 +42,13 @@ from attestation.keylime.results import (
 from attestation.keylime.settings import KeylimeSettings
 from attestation.keylime.tpm_policy import PcrPolicy
 from attestation.keylime.verifiers import VerifierPool
-from attestation.plain_answer import PLAIN, pieces
+from attestation.plain_answer import pieces
 
 ANSWER_LIMIT = 1024 * 1024
 PUSH_ANSWER_LIMIT = 32 * 1024 * 1024  # an attestation brings its logs
 FAILURE_LIMIT = 10_000
 LIST_SECONDS = 180.0  # a verifier says nothing before its whole list is made
 SLOWEST = 256 * 1024  # bytes of an IMA list that a busy verifier judges in a second
-URLS = 256  # that are kept as read
 MODES = {410: VerifierMode.PUSH, 200: VerifierMode.PULL}
 
 
@@ -200,17 +204,17 @@ class KeylimeClient:
         """
         what, taken = f"GET {self._verifier}{path}", 0
         try:
-            asked = _request("GET", self._verifier + path, None, LIST_SECONDS)
+            asked = request("GET", self._verifier + path, None, LIST_SECONDS)
             with closing(self._way.handle_request(asked)) as response:
                 if response.status_code != 200:
-                    raise _refused(what, response.status_code)
+                    raise refused(what, response.status_code)
                 for chunk in pieces(response):
                     taken += len(chunk)
                     if taken > limit:
-                        raise _too_long(what, limit)
+                        raise too_long(what, limit)
                     yield chunk
         except httpx.HTTPError as error:
-            raise _unavailable(what, error) from error
+            raise unavailable(what, error) from error
 
     def list_registrar(self, path: str, limit: int) -> bytes:
         """Read one of the registrar's lists, of at most ``limit`` bytes."""
@@ -251,60 +255,11 @@ class KeylimeClient:
         """Return status and body of one call whose status is among ``accepted``."""
         what = f"{method} {url}"
         try:
-            asked = _request(method, url, body, seconds)
+            asked = request(method, url, body, seconds)
             with closing(self._way.handle_request(asked)) as response:
-                answer = _bounded(what, response, limit)
+                answer = bounded(what, response, limit)
         except httpx.HTTPError as error:
-            raise _unavailable(what, error) from error
+            raise unavailable(what, error) from error
         if response.status_code not in accepted:
-            raise _refused(what, response.status_code, answer)
+            raise refused(what, response.status_code, answer)
         return response.status_code, answer
-
-
-def _request(
-    method: str, url: str, body: Mapping[str, object] | None, seconds: float
-) -> httpx.Request:
-    """A call whose answer is waited for so many seconds at a time."""
-    waits = {"connect": CONNECT_SECONDS, "write": READ_SECONDS, "read": seconds}
-    sent = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
-    headers = [("Host", _url(url).netloc.decode()), *PLAIN.items()]
-    if sent:
-        headers.append(("Content-Type", "application/json"))
-    if method != "GET":
-        headers.append(("Content-Length", str(len(sent))))
-    return httpx.Request(
-        method,
-        _url(url),
-        headers=headers,
-        stream=httpx.ByteStream(sent),
-        extensions={"timeout": waits},
-    )
-
-
-@lru_cache(URLS)
-def _url(text: str) -> httpx.URL:
-    """To read one takes longer than to write a request to it."""
-    return httpx.URL(text)
-
-
-def _bounded(what: str, response: httpx.Response, limit: int) -> bytes:
-    chunks = bytearray()
-    for chunk in pieces(response):
-        chunks += chunk
-        if len(chunks) > limit:
-            raise _too_long(what, limit)
-    return bytes(chunks)
-
-
-def _too_long(what: str, limit: int) -> KeylimeError:
-    return KeylimeError(f"{what}: the answer is longer than {limit} octets")
-
-
-def _unavailable(what: str, error: httpx.HTTPError) -> KeylimeUnavailable:
-    return KeylimeUnavailable(f"{what}: {type(error).__name__}: {error}")
-
-
-def _refused(what: str, status: int, answer: bytes = b"") -> KeylimeError:
-    words = answer[:300].decode(errors="replace")
-    kind = KeylimeUnavailable if status >= 500 else KeylimeError
-    return kind(f"{what}: status {status}: {words}")

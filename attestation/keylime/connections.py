@@ -25,7 +25,8 @@ _PIECE = 64 * 1024
 class Connections(httpx.BaseTransport):
     """A transport that keeps connections; safe in any thread. Close it.
 
-    Each wait ends in the time that the request gives for it (``timeout``).
+    A connection, and each piece of an answer, is waited for as long as the request says
+    (``timeout``); each piece of the request itself may take WRITE_SECONDS.
 
     Args:
         context: Of TLS, for ``https``.

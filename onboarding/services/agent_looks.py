@@ -86,7 +86,7 @@ class AgentLooks:
         kept: SentLines,
     ) -> AgentLook:
         binding, wants = situation.binding, None
-        asking = situation.held.asking(learn=False)
+        asking = situation.held.asking_for((policy,))
         if binding is None:
             raise KeylimeError(f"{situation.guid} is not bound")
         if IMA in asking.logs | asking.optional_logs:

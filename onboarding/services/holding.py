@@ -1,5 +1,6 @@
 """What a device is held to now: by its labels' cohorts, else by its own assignment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attestation.appraisal import Channel
@@ -146,9 +147,16 @@ class Held:
 
     def asking(self, *, learn: bool) -> Asking:
         """What the device is to show, for all of it at once."""
+        held = () if self.policy is None else (self.policy,)
+        return self.asking_for(held, learn=learn)
+
+    def asking_for(
+        self, policies: Iterable[AttestationPolicy], *, learn: bool = False
+    ) -> Asking:
+        """The same for policies that it is to be judged by now."""
         beside = () if self.update is None else (self.update.policy,)
-        held = () if self.policy is None else (self.policy, *beside)
-        return Asking.of(held, (one.policy for one in self.observed), learn=learn)
+        held, seen = tuple(policies), (one.policy for one in self.observed)
+        return Asking.of((*held, *beside) if held else (), seen, learn=learn)
 
 
 def held_to(stores: Stores, standing: StandingRecord, now: int) -> Held:

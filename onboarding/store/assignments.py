@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from onboarding.store.database import Database, Writing
-from onboarding.store.devices import lock
+from onboarding.store.device_rows import lock
 from onboarding.store.direct import Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event

@@ -9,7 +9,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
 from onboarding.store.device_filter import Labels, of_labelled
-from onboarding.store.devices import guids_of
+from onboarding.store.device_rows import guids_of
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import DecisionRow

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlmodel import Session, col, delete, select, tuple_
 
 from onboarding.store.database import Database
-from onboarding.store.devices import find, guids_of
+from onboarding.store.device_rows import find, guids_of
 from onboarding.store.direct import Connection, Sql
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event, append

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sqlmodel import Session, col, func, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel import col, func, select
 
-from onboarding.store.database import Database, Writing
+from onboarding.store.database import Database
 from onboarding.store.device_counts import count_states
 from onboarding.store.device_filter import DeviceFilter, Labels
-from onboarding.store.device_tables import DeviceGuidRow, DeviceRow
+from onboarding.store.device_rows import guids_of, lock
+from onboarding.store.device_tables import DeviceRow
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import Conflict, InvalidRecord, NotFound
 from onboarding.store.events import Event
@@ -214,41 +214,6 @@ class DeviceStore:
         with self._database.transaction() as writing:
             change(lock(writing, guid))
             writing.log(event)
-
-
-def find(session: Session, guid: bytes) -> DeviceRow:
-    """The row of the device that has, or had, this GUID.
-
-    Raises:
-        NotFound: No device ever did.
-    """
-    known = session.get(DeviceGuidRow, guid)
-    row = session.get(DeviceRow, known.device) if known is not None else None
-    if row is None:
-        raise NotFound(f"there is no device with GUID {guid.hex()}")
-    return row
-
-
-def guids_of(guid: bytes) -> SelectOfScalar[bytes]:
-    """Every GUID of the device that has, or had, this one: for ``IN``."""
-    device = select(DeviceGuidRow.device).where(DeviceGuidRow.guid == guid)
-    return select(DeviceGuidRow.guid).where(
-        col(DeviceGuidRow.device).in_(device.scalar_subquery())
-    )
-
-
-def lock(writing: Writing, guid: bytes) -> DeviceRow:
-    """The row of the device whose GUID is ``guid`` now, locked for a change.
-
-    Raises:
-        NotFound: There is none.
-    """
-    query = select(DeviceRow).where(DeviceRow.guid == guid).with_for_update()
-    fresh = query.execution_options(populate_existing=True)
-    row = writing.session.exec(fresh).first()
-    if row is None:
-        raise NotFound(f"there is no device with GUID {guid.hex()}")
-    return row
 
 
 def facts_of(row: DeviceRow) -> DeviceFacts:

@@ -8,7 +8,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from onboarding.store.database import Database
 from onboarding.store.device_filter import Labels, of_labelled
-from onboarding.store.devices import guids_of
+from onboarding.store.device_rows import guids_of
 from onboarding.store.direct import Sql
 from onboarding.store.errors import ChainBroken
 from onboarding.store.events import GENESIS, Event, LoggedEvent, append

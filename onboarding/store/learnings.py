@@ -8,8 +8,8 @@ from sqlmodel import Session, select
 
 from onboarding.store.database import Database
 from onboarding.store.device_names import by_guid
+from onboarding.store.device_rows import lock
 from onboarding.store.device_tables import DeviceRow
-from onboarding.store.devices import lock
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import LearningRow

@@ -11,8 +11,8 @@ from onboarding.store.appraisals import FailureRecord, Outcome
 from onboarding.store.cohort_tables import CohortRow, ObservationRow
 from onboarding.store.cohorts import members
 from onboarding.store.database import Database
+from onboarding.store.device_rows import lock
 from onboarding.store.device_tables import DeviceRow
-from onboarding.store.devices import lock
 from onboarding.store.events import Event
 
 PAGE = 500

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from onboarding.store.database import Database, Writing
 from onboarding.store.device_names import by_guid
-from onboarding.store.devices import lock
+from onboarding.store.device_rows import lock
 from onboarding.store.direct import Row, Sql
 from onboarding.store.errors import InvalidRecord, NotFound
 from onboarding.store.events import Event

@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 from sqlmodel import Session, col, select
 
 from onboarding.store.database import Database, Writing
-from onboarding.store.devices import lock
+from onboarding.store.device_rows import lock
 from onboarding.store.errors import Conflict, NotFound
 from onboarding.store.events import Event
 from onboarding.store.gate_tables import ReleaseRow

@@ -7,8 +7,8 @@ from sqlmodel import col, select
 from onboarding.store.cohort_tables import UpdateWindowRow
 from onboarding.store.database import Database
 from onboarding.store.device_filter import Labels, all_labelled
+from onboarding.store.device_rows import lock
 from onboarding.store.device_tables import DeviceRow
-from onboarding.store.devices import lock
 from onboarding.store.direct import Sql
 from onboarding.store.errors import NotFound
 from onboarding.store.events import Event
