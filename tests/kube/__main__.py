@@ -1,17 +1,19 @@
 """``python -m tests.kube``: the pods played, used, taken down and played again.
 
-As docs/operators.md, "The same with podman kube play", has it, but for the database's
-image. Where podman cannot run it says so, and exits with 0.
+What docs/operators.md, "The same with podman kube play", has is typed as it stands
+there, but for the image's build, in a copy of the pods whose database has an image of
+no registry. Where podman cannot run it says so, and exits with 0.
 """
 
 import argparse
 import base64
 import json
 import re
-import secrets
+import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +25,10 @@ from tests.compose.images import DATABASE, KEPT, OURS, ROOT, make_base, make_ima
 from tests.compose.run import RunFailed, Skipped, run
 from tests.compose.story import until
 from tests.kube.podman import Podman, podman
+from tests.support.doc_story import OPERATORS, Part, commands
 
-PODS = ROOT / "docs/examples/kube"
+STORY = (Part(OPERATORS, "The same with podman", first=1),)
+PODS = "docs/examples/kube"
 # Each pod, and its networks. In the order of the guide.
 PLAYED = {
     "database": ("store",),
@@ -34,7 +38,6 @@ PLAYED = {
     "owner": ("store", "edge", "attestation"),
 }
 PORTS = {"manufacturing": 8081, "rendezvous": 8082, "owner": 8083}
-INTERNAL = ("store", "attestation")
 PINNED = re.compile(r"docker\.io/library/postgres:\S+")
 WORDS = ("key-passphrase", "database-password")
 
@@ -75,53 +78,58 @@ def _take_images(found: Podman, kept: Path) -> None:
 
 
 def _tried(found: Podman) -> None:
-    with step("networks, secrets"):
-        for name in ("store", "attestation", "edge"):
-            inside = ["--internal"] if name in INTERNAL else []
-            found("network", "create", *inside, name)
-        words = {one: secrets.token_hex(24) for one in WORDS}
-        found("kube", "play", "-", typed=_secret(words))
+    """Type the guide's commands, with a look at it before its question is asked."""
+    story = [one.text for one in commands(STORY)]
+    asked = next(n for n, text in enumerate(story) if text.startswith("curl"))
+    checkout = found.directory / "checkout"
+    pods = _copied(checkout)
     try:
-        _used(found, [*words.values()])
+        with step("networks, secrets, play"):
+            found.type("\n".join(story[:asked]), checkout)
+            _wait()
+        with step("the guide's question and key"):
+            _require_ready(found.type("\n".join(story[asked:]), checkout))
+        _used(found, pods)
     except BaseException:
         for name in found("ps", "-a", "--format", "{{.Names}}").split():
             print(f"--- {name}\n{found('logs', '--tail', '20', name)}", flush=True)
         raise
 
 
-def _used(found: Podman, words: list[str]) -> None:
-    with step("play"):
-        _play(found)
+def _copied(checkout: Path) -> Path:
+    """The pods as they are, but for the database's image: that of no registry."""
+    pods = checkout / PODS
+    shutil.copytree(ROOT / PODS, pods)
+    text = (pods / "database.yaml").read_text()
+    (pods / "database.yaml").write_text(PINNED.sub(f"localhost/{DATABASE}", text))
+    return pods
+
+
+def _used(found: Podman, pods: Path) -> None:
     with step("keys and API keys"):
         before = _shown(found)
     with step("privileges, ways, secrets"):
         for pod in PLAYED:
             _check_processes(found, pod)
         _check_ways(found)
-        _check_secrets(found, words)
+        _check_secrets(found)
     with step("down, and played again"):
         for pod in reversed(PLAYED):
-            found("kube", "down", str(PODS / f"{pod}.yaml"))
-        _play(found)
+            found("kube", "down", str(pods / f"{pod}.yaml"))
+        for pod, networks in PLAYED.items():
+            joined = [word for name in networks for word in ("--network", name)]
+            found("kube", "play", *joined, str(pods / f"{pod}.yaml"))
+        _wait()
         if _shown(found) != before:
             raise RunFailed("other keys after podman kube down and play")
 
 
-def _secret(words: dict[str, str]) -> str:
-    data = {
-        name: base64.b64encode(word.encode()).decode() for name, word in words.items()
-    }
-    kind = {"apiVersion": "v1", "kind": "Secret", "data": data}
-    return json.dumps({**kind, "metadata": {"name": "vouchgate-secrets"}})
+def _require_ready(said: str) -> None:
+    if '"keylime":"ok"' not in said:
+        raise RunFailed(f"the owner says {said[:300]}")
 
 
-def _play(found: Podman) -> None:
-    """Each file as it is, but for the database's image: that of no registry."""
-    for pod, networks in PLAYED.items():
-        text = (PODS / f"{pod}.yaml").read_text()
-        text = PINNED.sub(f"localhost/{DATABASE}", text)
-        joined = [word for name in networks for word in ("--network", name)]
-        found("kube", "play", *joined, "-", typed=text)
+def _wait() -> None:
     for pod, port in PORTS.items():
         until(f"{pod}'s readiness", partial(_is_ready, port))
 
@@ -185,11 +193,19 @@ def _infra(found: Podman, pod: str) -> str:
     return str(json.loads(found("pod", "inspect", pod))["InfraContainerID"])
 
 
-def _check_secrets(found: Podman, words: list[str]) -> None:
-    """In no environment, argument or log."""
+def _check_secrets(found: Podman) -> None:
+    """In no environment, argument or log: neither as mounted nor as it was made."""
+    read = [
+        found("exec", "owner-serve", "cat", f"/run/secrets/vouchgate/{one}").strip()
+        for one in WORDS
+    ]
+    words = {*read, *(base64.b64encode(one.encode()).decode() for one in read)}
+    for one in read:
+        with suppress(ValueError):
+            words.add(base64.b64decode(one, validate=True).decode().strip())
     for name in found("ps", "-a", "--format", "{{.Names}}").split():
         text = found("inspect", name) + found("logs", name)
-        if any(word in text for word in words):
+        if any(word in text for word in words if word):
             raise RunFailed(f"a secret stands in {name}")
 
 

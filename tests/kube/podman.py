@@ -26,6 +26,7 @@ events_logger = "file"
 lock_type = "file"
 {runtime}
 """
+_BIN = "bin"
 _MOST_PROCESSES = 32768  # podman lowers its own limit to it
 
 
@@ -36,19 +37,22 @@ class Podman:
     directory: Path
     env: Mapping[str, str] = field(repr=False)
 
-    def __call__(self, *words: str, typed: str = "") -> str:
+    def __call__(self, *words: str) -> str:
         """What it prints; raises RunFailed if it fails."""
-        where = self.directory
-        asked = ["podman", "--root", f"{where}/root", "--runroot", f"{where}/run"]
-        asked += ["--tmpdir", f"{where}/state"]
-        file = where / "typed"
-        file.write_text(typed)
-        file.chmod(0o600)
-        words = tuple(str(file) if typed and one == "-" else one for one in words)
-        try:
-            return run([*asked, *words], self.env)
-        finally:
-            file.unlink()
+        return run([str(self.directory / _BIN / "podman"), *words], self.env)
+
+    def type(self, text: str, where: Path) -> str:
+        """What commands of a shell print that call ``podman``; likewise."""
+        return run(["bash", "-euo", "pipefail", "-c", text], self.env, where)
+
+    def install(self) -> None:
+        """Have ``podman`` be the one with storage of its own."""
+        here, real = self.directory, shutil.which("podman")
+        own = f"--root {here}/root --runroot {here}/run --tmpdir {here}/state"
+        command = here / _BIN / "podman"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec {real} {own} "$@"\n')
+        command.chmod(0o700)
 
 
 @contextmanager
@@ -76,7 +80,10 @@ def podman() -> Iterator[Podman]:
     )
     configuration.write_text(text)
     chains = _chains()
-    found = Podman(directory, {**os.environ, "CONTAINERS_CONF": str(configuration)})
+    path = f"{directory / _BIN}:{os.environ['PATH']}"
+    env = {**os.environ, "CONTAINERS_CONF": str(configuration), "PATH": path}
+    found = Podman(directory, env)
+    found.install()
     try:
         yield found
     finally:

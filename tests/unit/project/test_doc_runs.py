@@ -27,6 +27,7 @@ RUNNERS = {
     "tests.e2e.test_doc_keys": "unit",
     "tests.e2e.test_doc_moving": "unit",
     "tests.systemd.__main__": "e2e-systemd",
+    "tests.kube.__main__": "e2e-kube",
     "tests.guides.__main__": "docs-commands",
     "tests.guides.containers": "docs-commands",
 }
@@ -35,7 +36,9 @@ LEFT: dict[Part, str] = {
     Part(
         OPERATORS, "All of it with compose", "docker buildx"
     ): "asks Docker's registry",
-    Part(OPERATORS, "The same with podman"): "its base comes from a registry",
+    Part(
+        OPERATORS, "The same with podman", "podman build"
+    ): "its base comes from a registry",
 }
 
 
