@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 
 import httpx
 
-from attestation.keylime.connections import Connections
 from attestation.keylime.settings import KeylimeSettings
 from attestation.plain_answer import PLAIN
 
@@ -72,6 +71,9 @@ def _context(settings: KeylimeSettings) -> ssl.SSLContext:
 
 
 def _transport(context: ssl.SSLContext, watch: Watch | None) -> httpx.BaseTransport:
+    # Services that have no Keylime are spared a MiB of urllib3.
+    from attestation.keylime.connections import Connections
+
     plain = Connections(context)
     return plain if watch is None else _Watched(plain, watch)
 
