@@ -14,7 +14,7 @@ from attestation.policy import AttestationPolicy
 from onboarding.services import enrol_task, holding, rows, turns
 from onboarding.services.adoption import is_bound, refused, registered
 from onboarding.services.agent_looks import AgentLooks
-from onboarding.services.appraising import keep
+from onboarding.services.appraising import Judgement, keep
 from onboarding.services.context import Context
 from onboarding.services.errors import Problem
 from onboarding.services.gate import Situation
@@ -226,10 +226,8 @@ class PullWatch:
         binding = situation.binding
         ek_class = None if binding is None else binding.ek_class
         record = rows.appraisal_record(appraisal, holds, ek_class)
-        self._context.stores.appraisals.add(record, ACTOR)
-        told = Channel.PULL.value, record.outcome.value
-        self._context.meters.appraisals.labels(*told).inc()
-        return record
+        made = Judgement(record, None, Channel.PULL, by_policy=False)
+        return keep(self._context, made, ACTOR)
 
     def _is_known(
         self, situation: Situation, policy: AttestationPolicy, at: int

@@ -18,7 +18,7 @@ from onboarding.services.appraising import Judgement, keep
 from onboarding.services.errors import Problem
 from onboarding.store.appraisals import AppraisalRecord, Outcome
 from tests.support.attester import Attester
-from tests.support.attesting import PCR, Attesting, attesting_device, put_ahead
+from tests.support.attesting import BACK, PCR, Attesting, attesting_device, put_ahead
 from tests.support.databases import NewDatabase
 from tests.support.ima_lists import Measured
 from tests.support.pull_agent import HOST, PullAgent
@@ -163,14 +163,6 @@ def test_a_list_from_elsewhere_or_over_the_limit_is_no_verdict(looked: Looked) -
     with pytest.raises(Problem) as refused:
         looked.look()
     assert refused.value.code == "ima-list-too-long"
-
-
-BACK = {
-    "reset_count": "tpm-resets-went-back",
-    "restart_count": "tpm-restarts-went-back",
-    "clock": "tpm-clock-went-back",
-    "firmware": "tpm-firmware-went-back",
-}
 
 
 @pytest.mark.parametrize("name", list(BACK))

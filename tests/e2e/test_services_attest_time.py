@@ -14,6 +14,7 @@ from hw.swtpm import SoftwareTpm
 from onboarding.store.appraisals import Outcome
 from tests.support.attester import Attester
 from tests.support.attesting import (
+    BACK,
     PCR,
     Attesting,
     attesting_device,
@@ -36,14 +37,6 @@ def attesting(
         tmp_path, keylime_stack, measured(tpm), databases=databases
     ) as device:
         yield device
-
-
-BACK = {
-    "reset_count": "tpm-resets-went-back",
-    "restart_count": "tpm-restarts-went-back",
-    "clock": "tpm-clock-went-back",
-    "firmware": "tpm-firmware-went-back",
-}
 
 
 @pytest.mark.parametrize("name", list(BACK))

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from hw.tpm import Tpm
 
 PCR = 8
+BACK = {  # what a quote says less of than the last one, and what that is called
+    "reset_count": "tpm-resets-went-back",
+    "restart_count": "tpm-restarts-went-back",
+    "clock": "tpm-clock-went-back",
+    "firmware": "tpm-firmware-went-back",
+}
 
 
 @dataclass
